@@ -1,0 +1,1 @@
+"""Distils a transformer that recognises entities into a compact student for spaCy."""

@@ -1,0 +1,73 @@
+"""A teacher labels documents: soft targets on every one, pseudo-labels where gold is missing."""
+
+from typing import Iterable, Iterator, List
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+
+from .decoding import log_softmax
+from .errors import Errors
+from .pipeline.ner_tagger import NERTagger, trimmed_spans
+from .soft_targets import set_soft_targets
+from .tags import spans_from_tags
+
+# So many documents are sorted by length together: a batch of equal lengths needs no padding.
+BUFFER = 4096
+
+
+def annotate_docs(nlp: Language, docs: Iterable[Doc], *, batch_words: int = 2048) -> Iterator[Doc]:
+    """Annotate documents with a teacher, in their order.
+
+    Gold entities and tokens that gold sets outside stay; tokens without annotation get the
+    teacher's tags as pseudo-labels.
+
+    nlp (Language): The teacher: a pipeline with a `ner_tagger`.
+    docs (Iterable[Doc]): Documents made with `nlp.vocab`. Modified in place.
+    batch_words (int): Size of a batch, in words with padding.
+    YIELDS (Doc): Each document, with entities and soft targets.
+    RAISES (ValueError): D012 if the pipeline has no `ner_tagger`.
+    """
+    teacher = find_teacher(nlp)
+    for buffer in minibatch(docs, size=BUFFER):
+        for batch in batch_by_words(sorted(buffer, key=len), batch_words):
+            annotate_batch(nlp, teacher, batch)
+        yield from buffer
+
+
+def find_teacher(nlp: Language) -> NERTagger:
+    """The pipeline's first `ner_tagger`. RAISES (ValueError): D012 if there is none."""
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, NERTagger):
+            return pipe
+    raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
+
+
+def batch_by_words(docs: List[Doc], batch_words: int) -> Iterator[List[Doc]]:
+    """Batches of documents sorted by length, of at most so many words when padded."""
+    batch: List[Doc] = []
+    for doc in docs:
+        if batch and (len(batch) + 1) * len(doc) > batch_words:
+            yield batch
+            batch = []
+        batch.append(doc)
+    if batch:
+        yield batch
+
+
+def annotate_batch(nlp: Language, teacher: NERTagger, docs: List[Doc]) -> None:
+    """Set soft targets and pseudo-labels on a batch of documents, in place."""
+    # What the teacher's pipes write on the way must not stay, so they see copies of the words.
+    position = [pipe for _, pipe in nlp.pipeline].index(teacher)
+    copies = list(nlp.pipe(map(_words_of, docs), disable=nlp.pipe_names[position:]))
+    scores = [teacher.model.ops.to_numpy(doc_scores) for doc_scores in teacher.predict(copies)]
+    fixed = [doc.to_array("ENT_IOB") != 0 for doc in docs]
+    for doc, ids, doc_scores in zip(docs, teacher.find_tags(docs, scores, fixed=fixed), scores):
+        spans = trimmed_spans(doc, spans_from_tags(ids, teacher.tags))
+        doc.set_ents([*doc.ents, *spans], default="outside")
+        set_soft_targets(doc, log_softmax(doc_scores), tags=teacher.tags)
+
+
+def _words_of(doc: Doc) -> Doc:
+    words = [token.text for token in doc]
+    return Doc(doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])

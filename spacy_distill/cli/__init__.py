@@ -1,0 +1,36 @@
+"""The command line `spacy-distill`: one file a command."""
+
+import sys
+
+import typer
+from wasabi import msg
+
+from .annotate import annotate_cli
+from .corpus import corpus_cli
+from .evaluate import evaluate_cli
+from .package import package_cli
+from .table import table_cli
+from .weights import weights_cli
+
+app = typer.Typer(
+    name="spacy-distill",
+    help="Distil a transformer's named entity recognition into a compact spaCy pipeline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("corpus")(corpus_cli)
+app.command("weights")(weights_cli)
+app.command("table")(table_cli)
+app.command("annotate")(annotate_cli)
+app.command("evaluate")(evaluate_cli)
+app.command("package")(package_cli)
+
+
+def main() -> None:
+    """Run a command. What the user can mend ends in one line, not in a traceback."""
+    try:
+        app()
+    except (ValueError, OSError) as error:
+        msg.fail(str(error))
+        sys.exit(1)

@@ -1,0 +1,267 @@
+"""The command `corpus`: users' data -> corpus/{labelled,unlabelled,dev,test}.spacy."""
+
+import os
+import random
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import spacy
+import typer
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from tqdm import tqdm
+from wasabi import msg
+
+from ..errors import Errors
+from ..hub import split_id
+from ..sources import find_splits, is_on_hub, read_docs
+
+# What a corpus keeps of a document, beside its words and white space.
+ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE"]
+
+
+def corpus_cli(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="Folder with a training, a test and, if there is one, a dev set (train.*, test.*, "
+            "dev.*: column files, .jsonl or .spacy), or id of a data set on the hub "
+            "(name@revision or name:config@revision)",
+        ),
+    ],
+    output: Annotated[Path, typer.Argument(help="Folder to write the .spacy files to")],
+    labelled: Annotated[
+        int,
+        typer.Option(
+            "--labelled", "-n", help="Training sentences that keep their labels; 0: all of them"
+        ),
+    ] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            "--seed", "-s", help="Seed of the sample; a smaller sample is part of a larger one"
+        ),
+    ] = 0,
+    lang: Annotated[
+        str, typer.Option("--lang", "-l", help="Language, whose tokenizer splits text")
+    ] = "en",
+    unlabelled: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--unlabelled",
+            "-u",
+            help="More text for the unlabelled pool: files (.txt with a text a line, or any form "
+            "of DATA), folders or ids. May be repeated, or hold several between commas or spaces",
+        ),
+    ] = None,
+    dev_share: Annotated[
+        float,
+        typer.Option(
+            "--dev-share", help="Share of the training set to hold out where DATA has no dev set"
+        ),
+    ] = 0.1,
+    no_test: Annotated[
+        bool, typer.Option("--no-test", help="Accept DATA without a test set")
+    ] = False,
+) -> None:
+    """Make the corpus: sample labelled sentences, and strip the others of their labels.
+
+    Of the training set, --labelled sentences drawn at random keep their labels. The others lose
+    them and are, together with the text of --unlabelled, the pool that the teacher labels.
+    """
+    if not 0.0 < dev_share < 1.0:
+        raise ValueError(Errors.D124.format(value=dev_share))
+    nlp = make_tokenizer(lang)
+    more = split_paths(unlabelled or [])
+    warn_unpinned([data, *more])
+    splits = read_splits(data, nlp=nlp, no_test=no_test)
+    if "dev" not in splits:
+        splits["dev"], splits["train"] = hold_out(
+            splits["train"], share=dev_share, seed=seed, source=data
+        )
+        msg.info(f"No dev set in {data}: holding out {len(splits['dev'])} training sentences")
+    check_labelled(splits, source=data)
+    gold, rest = sample(splits.pop("train"), labelled, seed=seed)
+    if labelled > len(gold):
+        msg.warn(f"Only {len(gold)} labelled sentences in {data}, not {labelled}: taking all")
+    splits = {"labelled": gold, "dev": splits.pop("dev"), **splits}
+    dropped: Counter = Counter()
+    pool = make_pool([rest, *(read_docs(path, nlp=nlp) for path in more)], splits, dropped)
+    packed = {name: pack(docs) for name, docs in splits.items()}
+    packed["unlabelled"] = pack(tqdm(pool, desc="unlabelled", unit=" texts", disable=None))
+    output.mkdir(parents=True, exist_ok=True)
+    for name, (docs, _) in packed.items():
+        write_docbin(docs, output / f"{name}.spacy")
+    if "test" not in splits:
+        # One of an earlier corpus would be evaluated as if it belonged to this one.
+        (output / "test.spacy").unlink(missing_ok=True)
+    report(packed, dropped)
+    msg.good(f"Saved corpus to {output}")
+
+
+def make_tokenizer(lang: str) -> Language:
+    try:
+        return spacy.blank(lang)
+    except ImportError as error:
+        raise ValueError(Errors.D121.format(lang=lang, reason=error)) from error
+
+
+def split_paths(values: Sequence[str]) -> List[str]:
+    """Sources from an option that may be repeated, and may hold several, or none, at a time."""
+    paths = [
+        path
+        for value in values
+        for path in ([value] if Path(value).exists() else re.split(r"[,\s]+", value))
+        if path
+    ]
+    for path in paths:
+        if not Path(path).exists() and not is_on_hub(path):
+            raise FileNotFoundError(Errors.D110.format(source=path))
+    return paths
+
+
+def warn_unpinned(sources: Iterable[str]) -> None:
+    for source in sources:
+        if is_on_hub(source) and split_id(source)[2] is None:
+            msg.warn(
+                f"No revision of data set {source} given: it may change. Use {source}@REVISION"
+            )
+
+
+def read_splits(source: str, *, nlp: Language, no_test: bool) -> Dict[str, List[Doc]]:
+    """Read the training, dev and test set; the dev set may be missing."""
+    found = find_splits(source, nlp=nlp)
+    if "train" not in found:
+        raise ValueError(Errors.D119.format(source=source, found=list(found)))
+    if "test" not in found and not no_test:
+        raise ValueError(Errors.D122.format(source=source, found=list(found)))
+    return {
+        name: list(tqdm(docs, desc=name, unit=" sentences", disable=None))
+        for name, docs in found.items()
+    }
+
+
+def check_labelled(splits: Dict[str, List[Doc]], *, source: str) -> None:
+    """Refuse a dev or test set that is not labelled, and a training set without any labels."""
+    for name, docs in splits.items():
+        missing = len(docs) - sum(doc.has_annotation("ENT_IOB") for doc in docs)
+        # The training set may hold unlabelled text: it goes into the pool.
+        allowed = max(0, len(docs) - 1) if name == "train" else 0
+        if missing > allowed or not docs:
+            raise ValueError(
+                Errors.D120.format(source=source, split=name, missing=missing, total=len(docs))
+            )
+
+
+def hold_out(
+    docs: Sequence[Doc], *, share: float, seed: int, source: str
+) -> Tuple[List[Doc], List[Doc]]:
+    """Divide labelled training data into a dev set and the rest.
+
+    docs (Sequence[Doc]): The training data; what is unlabelled stays in it.
+    share (float): How much of the labelled data becomes the dev set, above 0 and below 1.
+    seed (int): Seed of the draw.
+    source (str): Where the data comes from, for errors.
+    RETURNS (Tuple[List[Doc], List[Doc]]): The dev set and the rest, each in its original order.
+    RAISES (ValueError): If the share leaves nothing.
+    """
+    candidates = [i for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")]
+    n_dev = max(1, round(share * len(candidates)))
+    if n_dev >= len(candidates):
+        raise ValueError(
+            Errors.D123.format(
+                setting="--dev-share", value=share, source=source, total=len(candidates)
+            )
+        )
+    chosen = set(random.Random(seed).sample(candidates, n_dev))
+    dev = [doc for i, doc in enumerate(docs) if i in chosen]
+    return dev, [doc for i, doc in enumerate(docs) if i not in chosen]
+
+
+def sample(docs: Sequence[Doc], n: int, *, seed: int) -> Tuple[List[Doc], List[Doc]]:
+    """Draw the sentences that keep their labels.
+
+    docs (Sequence[Doc]): The training data; what is unlabelled is never drawn.
+    n (int): How many to draw; 0 or less for all.
+    seed (int): Seed of the draw. The samples of one seed are nested.
+    RETURNS (Tuple[List[Doc], List[Doc]]): The sample in the order it was drawn, and the others in
+        their original order.
+    """
+    order = [i for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")]
+    random.Random(seed).shuffle(order)
+    chosen = order[:n] if n > 0 else order
+    rest = set(range(len(docs))).difference(chosen)
+    return [docs[i] for i in chosen], [docs[i] for i in sorted(rest)]
+
+
+def make_pool(
+    sources: Iterable[Iterable[Doc]], splits: Dict[str, List[Doc]], dropped: Counter
+) -> Iterator[Doc]:
+    """Strip documents of their entities, and leave out those that a split has.
+
+    sources (Iterable[Iterable[Doc]]): What to join.
+    splits (Dict[str, List[Doc]]): The labelled, dev and test set.
+    dropped (Counter): Counts what is left out, by the split that has it.
+    YIELDS (Doc): The documents of the pool, their entity annotation missing.
+    """
+    # The test set comes last, so that a text in two of them counts as a leak of it.
+    known = {text_key(doc): name for name, docs in splits.items() for doc in docs}
+    for docs in sources:
+        for doc in docs:
+            split = known.get(text_key(doc))
+            if split is not None:
+                dropped[split] += 1
+                continue
+            doc.set_ents([], default="missing")
+            doc.spans.clear()
+            yield doc
+
+
+def text_key(doc: Doc) -> str:
+    """The text without white space, so that it is the same however it was tokenised."""
+    return "".join(doc.text.split())
+
+
+def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:
+    """Put documents into a DocBin and count their entities by label."""
+    docbin = DocBin(attrs=ATTRS)
+    labels: Counter = Counter()
+    for doc in docs:
+        docbin.add(doc)
+        labels.update(ent.label_ for ent in doc.ents)
+    return docbin, labels
+
+
+def write_docbin(docbin: DocBin, path: Path) -> None:
+    """Write a DocBin so that the file is either whole or not there."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        docbin.to_disk(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
+    """Show what each file holds, and what its user should know."""
+    names = [name for name in ("labelled", "unlabelled", "dev", "test") if name in packed]
+    labels = sorted({label for _, counts in packed.values() for label in counts})
+    rows = [
+        ("sentences", *(f"{len(packed[name][0]):,}" for name in names)),
+        ("words", *(f"{sum(map(len, packed[name][0].tokens)):,}" for name in names)),
+        *((label, *(f"{packed[name][1][label]:,}" for name in names)) for label in labels),
+    ]
+    aligns = ["l", *("r" for _ in names)]
+    msg.table(rows, header=("", *names), aligns=aligns, divider=True)
+    for name, count in dropped.items():
+        msg.info(f"Left out of the unlabelled pool because {name} has the same text: {count:,}")
+    if len(packed["unlabelled"][0]) == 0:
+        msg.warn("No unlabelled text: there is nothing to distil from but the labelled sentences")
+    lacking = [label for label in labels if packed["labelled"][1][label] == 0]
+    if lacking:
+        msg.warn(
+            f"No labelled sentence has {', '.join(lacking)}, which dev or test has: neither "
+            "teacher nor student can learn it. Label more, or use another seed"
+        )

@@ -1,0 +1,99 @@
+"""`spacy-distill package`: build the wheel of a student."""
+
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any, Dict, Optional
+
+import srsly
+import typer
+from spacy.cli.package import package
+from wasabi import msg
+
+from ..errors import Errors
+
+SOURCES = [
+    {
+        "name": "spacy-distill",
+        "description": "Distillation of a transformer into a character CNN and BiLSTM, after "
+        "Izsak, Guskin and Wasserblat (2019)",
+    }
+]
+
+
+def package_cli(
+    pipeline: Annotated[Path, typer.Argument(help="The trained student, training/.../model-best")],
+    output: Annotated[Path, typer.Argument(help="Folder for the package")],
+    name: Annotated[str, typer.Option(help="Its name, without the language")] = "compact_ner",
+    version: Annotated[str, typer.Option(help="Its version")] = "0.1.0",
+    metrics: Annotated[
+        Optional[Path], typer.Option(help="Scores that `evaluate` wrote, for the metadata")
+    ] = None,
+    author: Annotated[str, typer.Option(help="Its author")] = "",
+    license_: Annotated[str, typer.Option("--license", help="Licence of the package")] = "MIT",
+) -> None:
+    """Build a wheel that `pip install` and `spacy.load` take: LANG_NAME.
+
+    It needs spaCy and spacy-distill, neither torch nor transformers.
+    """
+    meta_path = pipeline / "meta.json"
+    if not meta_path.exists():
+        raise FileNotFoundError(Errors.D008.format(path=pipeline))
+    scores = {} if metrics is None else read_scores(metrics)
+    meta = make_meta(srsly.read_json(meta_path), scores=scores, author=author, license_=license_)
+    output.mkdir(parents=True, exist_ok=True)
+    # The name on disk is that of the last build; `spacy package` reads it and writes its own.
+    filled = output / "meta.json"
+    srsly.write_json(filled, meta)
+    package(
+        pipeline,
+        output,
+        meta_path=filled,
+        name=name,
+        version=version,
+        create_sdist=False,
+        create_wheel=True,
+        require_parent=True,
+        force=True,
+        silent=False,
+    )
+    filled.unlink()
+    folder = output / f"{meta['lang']}_{name}-{version}"
+    for wheel in (folder / "dist").glob("*.whl"):
+        msg.good(f"{wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
+
+
+def make_meta(
+    meta: Dict[str, Any], *, scores: Dict[str, Any], author: str, license_: str
+) -> Dict[str, Any]:
+    """Complete the metadata of a trained student.
+
+    meta (Dict[str, Any]): As training wrote it.
+    scores (Dict[str, Any]): Scores on the test set; empty: those on the development set stay.
+    RETURNS (Dict[str, Any]): Metadata with description, licence, sources and requirements.
+    """
+    labels = sorted({label for names in meta.get("labels", {}).values() for label in names})
+    # The README of a package shows every number times 100, which a loss is not.
+    performance = {k: v for k, v in meta.get("performance", {}).items() if not k.endswith("_loss")}
+    performance.update({key: value for key, value in scores.items() if key.startswith("ents_")})
+    release = ".".join(installed_version("spacy-distill").split(".")[:2])
+    major, minor = release.split(".")
+    return {
+        **meta,
+        "description": f"Compact named entity recognition, distilled from a transformer: "
+        f"{', '.join(labels)}.",
+        "author": author or meta.get("author", ""),
+        "license": license_,
+        "sources": SOURCES,
+        "performance": performance,
+        "requirements": [f"spacy-distill>={release}.0,<{major}.{int(minor) + 1}.0"],
+    }
+
+
+def read_scores(path: Path) -> Dict[str, Any]:
+    """Scores on the test set. RAISES: D008 if there are none, D411 if the file holds others."""
+    if not path.exists():
+        raise FileNotFoundError(Errors.D008.format(path=path))
+    scores = srsly.read_json(path)
+    if "ents_f" not in scores:
+        raise ValueError(Errors.D411.format(path=path))
+    return scores

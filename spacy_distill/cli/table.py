@@ -1,0 +1,163 @@
+"""`spacy-distill table`: makes the student's lookup table."""
+
+import time
+from collections import Counter
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Dict, Iterable, List, Optional, get_args
+
+import typer
+from spacy.tokens import DocBin
+from spacy.training.corpus import walk_corpus
+from spacy.vocab import Vocab
+from tqdm import tqdm
+from wasabi import msg
+
+from ..errors import Errors
+from ..segmentation import Kind, Segmenter
+from ..table import glove_table, random_table, word_segmenter
+
+# What `--vectors` may be, other than a file.
+BUILT_IN = ("encoder", "random")
+
+
+def table_cli(
+    output: Annotated[Path, typer.Argument(help="File to write the table to")],
+    teacher: Annotated[
+        str,
+        typer.Option("--teacher", "-t", help="Transformer: a folder, or its name on the hub"),
+    ] = "",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            "-k",
+            help="'pieces': a row for each word piece of the teacher; 'words': for each word",
+        ),
+    ] = "pieces",
+    vectors: Annotated[
+        str,
+        typer.Option(
+            "--vectors",
+            "-v",
+            help="What fills the rows: 'encoder' (the teacher's output for each entry), 'random', "
+            "or a text file of word vectors, such as glove.6B.100d.txt (only for words)",
+        ),
+    ] = "encoder",
+    corpus: Annotated[
+        Optional[List[Path]],
+        typer.Option(
+            "--corpus",
+            "-c",
+            help=".spacy file, or folder of them, with labels or without; give it several times "
+            "for several. Tables of words are for its words; others report how they cover it",
+        ),
+    ] = None,
+    min_count: Annotated[
+        int, typer.Option(min=1, help="Only for words: leave out those that are rarer than this")
+    ] = 1,
+    width: Annotated[int, typer.Option(min=1, help="Dimensions of a row")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of random rows")] = 0,
+    gpu: Annotated[
+        int, typer.Option("--gpu", "-g", help="GPU for the teacher, -1 for the CPU")
+    ] = -1,
+) -> None:
+    """Make the lookup table that a student starts with.
+
+    By default it has a row for each of the teacher's word pieces, so that no
+    word is unknown. The rows are trained with the rest of the student.
+    """
+    start = time.perf_counter()
+    check_settings(output, kind=kind, vectors=vectors)
+    counts = count_words(corpus or [])
+    words = [word for word, count in counts.items() if count >= min_count]
+    if kind == "words" and not words and vectors in BUILT_IN:
+        raise ValueError(Errors.D313)
+    if corpus:
+        msg.info(f"{sum(counts.values()):,} words in the corpus, {len(counts):,} different ones")
+    if vectors not in BUILT_IN:
+        table, share = glove_table(Path(vectors), words=words or None, width=width, seed=seed)
+        msg.info(f"{share:.1%} of the table's words are in {vectors}, the others get random rows")
+    elif vectors == "random" and kind == "words":
+        table = random_table(word_segmenter(map(str.lower, words)), width=width, seed=seed)
+    elif vectors == "random":
+        check_installed(teacher)
+        from ..encoder import load_tokenizer, make_segmenter
+
+        segmenter = make_segmenter(load_tokenizer(teacher), teacher=teacher)
+        table = random_table(segmenter, width=width, seed=seed)
+    else:
+        check_installed(teacher)
+        from ..encoder import encoder_table
+
+        table, share = encoder_table(
+            teacher,
+            words=words if kind == "words" else None,
+            width=width,
+            gpu=gpu,
+            progress=partial(tqdm, desc="Encode", unit="batch"),
+        )
+        msg.info(f"{width} dimensions explain {share:.1%} of the variance of the vectors")
+    table.to_disk(output)
+    if counts:
+        msg.info(f"{coverage(table.segmenter, counts):.2%} of the corpus is known to the table")
+    seconds = time.perf_counter() - start
+    msg.good(f"{len(table.rows):,} rows of {width} dimensions in {output} ({seconds:.1f} s)")
+
+
+def check_settings(output: Path, *, kind: str, vectors: str) -> None:
+    """Refuse what can't work before anything slow is done."""
+    if not output.parent.is_dir():
+        raise FileNotFoundError(Errors.D008.format(path=output.parent))
+    checks = [
+        ("--kind", kind, kind in get_args(Kind), f"one of {get_args(Kind)}"),
+        (
+            "--vectors",
+            vectors,
+            kind == "words" or vectors in BUILT_IN,
+            f"one of {BUILT_IN} with --kind pieces, because a file has vectors of words",
+        ),
+    ]
+    for setting, value, holds, requirement in checks:
+        if not holds:
+            raise ValueError(
+                Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
+            )
+
+
+def check_installed(teacher: str) -> None:
+    """Refuse to read a teacher if none is given, or with libraries that are not there."""
+    if not teacher:
+        raise ValueError(Errors.D314)
+    missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
+    if missing:
+        raise ValueError(Errors.D311.format(teacher=teacher, missing=" and ".join(missing)))
+
+
+def count_words(paths: Iterable[Path]) -> Dict[str, int]:
+    """Count the words of a corpus, as they are written. Whitespace is not a word.
+
+    paths (Iterable[Path]): `.spacy` files, or folders of them.
+    RETURNS (Dict[str, int]): How often each occurs, in order of first occurrence.
+    RAISES (FileNotFoundError): D008. (ValueError): D009 if there is nothing in one of them.
+    """
+    counts: Counter = Counter()
+    vocab = Vocab()
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(Errors.D008.format(path=path))
+        found = False
+        for file in walk_corpus(path, ".spacy"):
+            for doc in DocBin().from_disk(file).get_docs(vocab):
+                counts.update(token.text for token in doc if not token.text.isspace())
+                found = True
+        if not found:
+            raise ValueError(Errors.D009.format(path=path))
+    return dict(counts)
+
+
+def coverage(segmenter: Segmenter, counts: Dict[str, int]) -> float:
+    """The share of a corpus' words of which no part is unknown."""
+    known = sum(count for word, count in counts.items() if segmenter.unknown not in segmenter(word))
+    return known / sum(counts.values())

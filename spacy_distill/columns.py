@@ -1,0 +1,188 @@
+"""Column files: a token, its tag and whatever lies between them, one line a token.
+
+Files differ in their separator, in the number of columns and in the scheme of their tags (IOB1,
+IOB2, BILUO or IOBES). What could only be guessed at is refused, with its line.
+"""
+
+import re
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from .errors import Errors
+from .tags import OUTSIDE, split_tag
+
+# A line of the file: its number from 1, its token, its tag.
+Row = Tuple[int, str, str]
+
+DOCUMENT_START = "-DOCSTART-"
+TAG = re.compile(r"O|[BILUES]-\S+")
+# What BILUO and IOBES have beyond IOB: an entity's last token, or its only one.
+TO_IOB = {"L": "I", "E": "I", "U": "B", "S": "B"}
+# What WikiANN puts before every token: the code of its Wikipedia, as in `en:` and `zh-yue:`.
+LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
+# The form of a line that holds tabs; of other lines it is the number of columns.
+TABBED = -1
+
+
+def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
+    """Read a column file: token first, tag last, a blank line after each sentence.
+
+    A `# ...` line before a sentence is a comment if it can't be a token, a token without text is
+    left out if it is outside, and a language prefix is removed if every token has it.
+
+    path (Path): The file, in UTF-8.
+    nlp (Language): Pipeline whose vocab the documents get.
+    YIELDS (Doc): One document a sentence, with entities.
+    RAISES (ValueError): If a line is malformed or its tag can't stand where it does.
+    """
+    sentences = list(read_rows(path))
+    skip = measure_prefix([token for rows in sentences for _, token, _ in rows])
+    closes = is_closing({tag for rows in sentences for _, _, tag in rows})
+    for rows in sentences:
+        lines, tokens, tags = zip(*rows, strict=True)
+        words = [token[skip:] for token in tokens]
+        yield make_tagged_doc(words, tags, vocab=nlp.vocab, source=path, lines=lines, closes=closes)
+
+
+def make_tagged_doc(
+    words: Sequence[str],
+    tags: Sequence[str],
+    *,
+    vocab: Vocab,
+    source: object,
+    lines: Sequence[int],
+    closes: bool,
+) -> Doc:
+    """A document from tokens and their tags, its white space unknown.
+
+    words (Sequence[str]): The tokens.
+    tags (Sequence[str]): As many tags, of any scheme.
+    vocab (Vocab): The document's vocab.
+    source (object): Where the tokens come from, for errors.
+    lines (Sequence[int]): The line of each token, for errors.
+    closes (bool): Whether entities must be closed, as in BILUO; `is_closing` finds out.
+    RETURNS (Doc): The document, with entities.
+    RAISES (ValueError): If a tag is none, or can't stand where it does.
+    """
+    iob = [to_iob(tag) for tag in tags]
+    if "" in iob:
+        i = iob.index("")
+        raise ValueError(Errors.D102.format(source=source, line=lines[i], tag=tags[i]))
+    if closes:
+        check_closed(tags, source=source, lines=lines)
+    # Doc makes IOB2 of IOB1, but for the first token.
+    if iob and iob[0].startswith("I-"):
+        iob[0] = "B" + iob[0][1:]
+    return Doc(vocab, words=list(words), ents=iob)
+
+
+@lru_cache(maxsize=1024)
+def to_iob(tag: str) -> str:
+    """The tag in IOB1 or IOB2, which Doc tells apart itself; empty if it is none."""
+    if TAG.fullmatch(tag) is None:
+        return ""
+    prefix, label = split_tag(tag)
+    return f"{TO_IOB.get(prefix, prefix)}-{label}" if label else tag
+
+
+def is_closing(tags: Iterable[str]) -> bool:
+    """Whether the tags are of a scheme in which an entity must be closed: BILUO or IOBES."""
+    return any(split_tag(tag)[0] in TO_IOB for tag in tags)
+
+
+def check_closed(tags: Sequence[str], *, source: object, lines: Sequence[int]) -> None:
+    """Refuse an entity of BILUO or IOBES that is not begun or not closed."""
+    padded = [(OUTSIDE, ""), *(split_tag(tag) for tag in tags), (OUTSIDE, "")]
+    for i, ((before, label), (after, next_label)) in enumerate(pairwise(padded)):
+        is_open, continues = before in "BI", after in "ILE"
+        if is_open != continues or (is_open and label != next_label):
+            at = min(i, len(tags) - 1)
+            found = tags[i] if i < len(tags) else "the end of the sentence"
+            previous = tags[i - 1] if i > 0 else "the start of the sentence"
+            raise ValueError(
+                Errors.D103.format(source=source, line=lines[at], tag=found, previous=previous)
+            )
+
+
+def measure_prefix(tokens: Sequence[str]) -> int:
+    """How many characters of language prefix every token has, 0 if there is one without."""
+    found = LANGUAGE_PREFIX.match(tokens[0]) if tokens else None
+    if found is None or not all(token.startswith(found[0]) for token in tokens):
+        return 0
+    return len(found[0]) if all(len(token) > len(found[0]) for token in tokens) else 0
+
+
+def read_rows(path: Path) -> Iterator[List[Row]]:
+    """Split a column file into sentences and these into rows."""
+    lines = list(read_lines(path))
+    form = find_form([line for _, line in lines])
+    rows: List[Row] = []
+    for number, line in lines:
+        if not line or line.isspace() or line.startswith(DOCUMENT_START):
+            if rows:
+                yield rows
+            rows = []
+            continue
+        fields = split_fields(line)
+        token, tag = fields[0], fields[-1]
+        if not rows and line.startswith("# ") and not is_row(fields, line, form=form):
+            continue
+        if len(fields) == 1:
+            raise ValueError(Errors.D101.format(source=path, line=number, text=line))
+        if not to_iob(tag):
+            raise ValueError(Errors.D102.format(source=path, line=number, tag=tag))
+        if form_of(fields, line) != form:
+            raise ValueError(Errors.D105.format(source=path, line=number, text=line))
+        if token:
+            rows.append((number, token, tag))
+        elif tag != OUTSIDE:
+            raise ValueError(Errors.D106.format(source=path, line=number, tag=tag))
+    if rows:
+        yield rows
+
+
+def split_fields(line: str) -> List[str]:
+    """The columns of a line; where there are tabs, a token may hold spaces or be empty."""
+    line = line.rstrip()
+    if "\t" in line:
+        return [field.strip() for field in line.split("\t")]
+    return [field for field in line.split(" ") if field]
+
+
+def find_form(lines: Sequence[str]) -> Optional[int]:
+    """The form of a file's lines: that of the first which is surely a token."""
+    for line in lines:
+        if line and not line.isspace() and not line.startswith((DOCUMENT_START, "# ")):
+            return form_of(split_fields(line), line)
+    return next((form_of(split_fields(line), line) for line in lines if line[:2] == "# "), None)
+
+
+def form_of(fields: Sequence[str], line: str) -> int:
+    return TABBED if "\t" in line.rstrip() else len(fields)
+
+
+def is_row(fields: Sequence[str], line: str, *, form: Optional[int]) -> bool:
+    """Whether a line that begins like a comment is a token all the same."""
+    return form_of(fields, line) == form and to_iob(fields[-1]) != ""
+
+
+def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
+    """Read a text file in UTF-8, with or without byte order mark.
+
+    YIELDS (Tuple[int, str]): Each line's number, from 1, and its text without the line's end.
+    RAISES (ValueError): If a line is not UTF-8.
+    """
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                message = Errors.D104.format(source=path, line=number, reason=error.reason)
+                raise ValueError(message) from error
+            yield number, text.rstrip("\r\n")

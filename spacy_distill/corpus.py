@@ -1,0 +1,129 @@
+"""The reader of distillation: mixes labelled and annotated examples."""
+
+import random
+from pathlib import Path
+from typing import Iterator, Optional
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.training.corpus import walk_corpus
+from spacy.vocab import Vocab
+
+from .errors import Errors
+from .soft_targets import KEY, has_soft_targets
+from .types import Reader
+
+
+def build_distillation_corpus_v1(
+    *,
+    labelled: Optional[Path],
+    unlabelled: Path,
+    labelled_fraction: float = 0.1,
+    min_confidence: float = 0.0,
+    seed: int = 0,
+) -> Reader:
+    """The reader `spacy-distill.DistillationCorpus.v1`.
+
+    labelled (Optional[Path]): DocBin file or folder of them: gold entities, with soft targets if
+        `annotate` has seen them. None: distil from the teacher alone.
+    unlabelled (Path): DocBin file or folder of them, as `annotate` writes them: soft targets, and
+        pseudo-labels as entities.
+    labelled_fraction (float): Share of labelled examples in a batch, in the mean, from 0 to 1
+        (exclusive). Few labelled examples are repeated within an epoch to reach it; each one
+        appears at least once.
+    min_confidence (float): Pseudo-labels of tokens whose probability is lower, and of the whole
+        entities that they are in, are left out; the soft targets stay.
+    seed (int): Of the order. Each epoch has another.
+    RETURNS (Callable[[Language], Iterable[Example]]): The reader. An epoch is one pass over the
+        unlabelled documents.
+    RAISES (ValueError): D007 for a setting out of its range.
+    """
+    checks = [
+        ("labelled_fraction", labelled_fraction, 0 <= labelled_fraction < 1, "in [0, 1)"),
+        ("min_confidence", min_confidence, 0 <= min_confidence <= 1, "in [0, 1]"),
+    ]
+    for setting, value, holds, requirement in checks:
+        if not holds:
+            raise ValueError(
+                Errors.D007.format(setting=setting, value=value, requirement=requirement)
+            )
+    return DistillationCorpus(
+        labelled, unlabelled, labelled_fraction, min_confidence, random.Random(seed)
+    )
+
+
+class DistillationCorpus:
+    """See `build_distillation_corpus_v1`. The state is the random generator."""
+
+    def __init__(
+        self,
+        labelled: Optional[Path],
+        unlabelled: Path,
+        labelled_fraction: float,
+        min_confidence: float,
+        rng: random.Random,
+    ) -> None:
+        self.labelled = labelled
+        self.unlabelled = unlabelled
+        self.labelled_fraction = labelled_fraction
+        self.min_confidence = min_confidence
+        self.rng = rng
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Yield one epoch, labelled examples in among the others at random.
+
+        RAISES (FileNotFoundError): D008. (ValueError): D005 if there are no soft targets.
+        """
+        gold = [] if self.labelled is None else list(read_examples(self.labelled, nlp.vocab))
+        waiting = self.rng.sample(gold, len(gold)) if self.labelled_fraction else []
+        n_unseen = len(waiting)
+        for eg in read_examples(self.unlabelled, nlp.vocab):
+            if not has_soft_targets(eg.reference):
+                raise ValueError(Errors.D005.format(source=self.unlabelled))
+            leave_out_unsure(eg.reference, self.min_confidence)
+            while gold and self.rng.random() < self.labelled_fraction:
+                yield waiting.pop()
+                n_unseen -= 1
+                waiting = waiting or self.rng.sample(gold, len(gold))
+            yield eg
+        if n_unseen > 0:  # the pool is too small for one pass over all that is labelled
+            yield from waiting
+
+
+def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Documents of a DocBin file, or of all such files in a folder.
+
+    RAISES (FileNotFoundError): D008 if the path does not exist.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(Errors.D008.format(path=path))
+    for file in sorted(walk_corpus(path, ".spacy")):
+        yield from DocBin().from_disk(file).get_docs(vocab)
+
+
+def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
+    """Examples whose predicted documents have the tokens of their references."""
+    for doc in read_docs(path, vocab):
+        words = [token.text for token in doc]
+        spaces = [bool(token.whitespace_) for token in doc]
+        yield Example(Doc(vocab, words=words, spaces=spaces), doc)
+
+
+def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
+    """Make the pseudo-labels of unsure tokens, and of entities with such tokens, missing.
+
+    doc (Doc): A document with soft targets. Modified in place.
+    min_confidence (float): Least probability of a token's most probable tag, from 0 to 1.
+    """
+    if min_confidence <= 0 or not len(doc):
+        return
+    log_probs = doc.user_data[KEY]["log_probs"]
+    unsure = log_probs.max(axis=1) < numpy.log(min_confidence)
+    sure_ents = [ent for ent in doc.ents if not unsure[ent.start : ent.end].any()]
+    for ent in doc.ents:
+        unsure[ent.start : ent.end] |= unsure[ent.start : ent.end].any()
+    missing = [doc[int(i) : int(i) + 1] for i in numpy.flatnonzero(unsure)]
+    doc.set_ents(sure_ents, missing=missing, default="outside")

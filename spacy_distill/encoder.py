@@ -1,0 +1,222 @@
+"""Rows of a lookup table from a pre-trained transformer, and a segmenter from its tokenizer.
+
+Only the command `table` imports this module, because it needs torch and transformers.
+"""
+
+import json
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+
+import numpy
+import torch
+from transformers import AutoModel, AutoTokenizer
+from transformers.utils import logging
+
+from .errors import Errors
+from .segmentation import BYTE_ALPHABET, Segmenter, UnicodeForm
+from .table import Table, reduce_rows, word_segmenter
+
+# Tokens in a batch. More is slower: the activations leave the processor's cache.
+BATCH_TOKENS = 1024
+# No more of a word is encoded: positions are limited, and what is longer is not a word.
+MAX_PIECES = 128
+# What draws a progress bar: it hands on the batches, and counts them.
+Progress = Callable[[List[List[int]]], Iterable[List[int]]]
+# PreTrainedModel and PreTrainedTokenizerFast; transformers has no types for them.
+Encoder = Any
+Tokenizer = Any
+
+
+def encoder_table(
+    teacher: str,
+    *,
+    words: Optional[Iterable[str]] = None,
+    width: int = 100,
+    gpu: int = -1,
+    progress: Progress = iter,
+) -> Tuple[Table, float]:
+    """A table of what a pre-trained encoder gives for each word piece, or word, on its own.
+
+    The vector of an entry is the encoder's last hidden state for it between the special tokens,
+    without context; that of a word is the mean over its pieces. All are then reduced by PCA.
+
+    teacher (str): Folder with a transformer and its fast tokenizer, or its name on the hub.
+    words (Optional[Iterable[str]]): Make a table of these words. None: of the teacher's pieces.
+    width (int): Dimensions of a row, at most the transformer's hidden size.
+    gpu (int): GPU to run the transformer on, -1 for the CPU.
+    progress (Progress): Called with the list of batches, of which it must yield each; `tqdm`
+        will do.
+    RETURNS (Tuple[Table, float]): The table, with a standard deviation of 0.4, and the share of
+        the vectors' variance that it explains.
+    RAISES (OSError): D309 if the teacher can't be loaded. (ValueError): D310 if the tokenizer is
+        of an unknown kind, D308 if `width` is more than the hidden size, D007 without that GPU.
+    """
+    if gpu >= torch.cuda.device_count():
+        requirement = "-1, or the number of a GPU that PyTorch finds"
+        raise ValueError(Errors.D007.format(setting="gpu", value=gpu, requirement=requirement))
+    tokenizer = load_tokenizer(teacher)
+    encoder = load_encoder(teacher)
+    pieces = make_segmenter(tokenizer, teacher=teacher)
+    if not 0 < width <= encoder.config.hidden_size:
+        n_dims = encoder.config.hidden_size
+        raise ValueError(Errors.D308.format(source=teacher, n_dims=n_dims, width=width))
+    if words is None:
+        segmenter = pieces
+        sequences = [[row] for row in range(len(pieces.entries))]
+    else:
+        segmenter = make_word_segmenter(pieces, words)
+        sequences = [pieces(entry)[:MAX_PIECES] for entry in segmenter.entries]
+    device = torch.device("cpu" if gpu < 0 else f"cuda:{gpu}")
+    vectors = encode(
+        encoder.to(device), sequences, specials=find_specials(tokenizer), progress=progress
+    )
+    rows, explained = reduce_rows(vectors, width=width, source=teacher)
+    return Table(segmenter, rows), explained
+
+
+def load_tokenizer(teacher: str) -> Tokenizer:
+    """Load a teacher's tokenizer. RAISES (OSError): D309. (ValueError): D310 if not a fast one."""
+    tokenizer = load(AutoTokenizer.from_pretrained, teacher)
+    if not tokenizer.is_fast:
+        reason = f"{type(tokenizer).__name__} is not a fast tokenizer"
+        raise ValueError(Errors.D310.format(teacher=teacher, reason=reason))
+    return tokenizer
+
+
+def load_encoder(teacher: str) -> Encoder:
+    """Load a teacher's transformer, without a head. RAISES (OSError): D309."""
+    return load(AutoModel.from_pretrained, teacher).eval()
+
+
+def load(from_pretrained: Callable[[str], Any], teacher: str) -> Any:
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # a checkpoint without a pooler is as good
+    try:
+        return from_pretrained(teacher)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise OSError(Errors.D309.format(teacher=teacher, reason=reason)) from error
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def encode(
+    encoder: Encoder,
+    sequences: Sequence[List[int]],
+    *,
+    specials: Tuple[List[int], List[int]],
+    progress: Progress = iter,
+) -> numpy.ndarray:
+    """Encode sequences of pieces, each on its own, and pool over its pieces.
+
+    encoder (Encoder): The transformer.
+    sequences (Sequence[List[int]]): Piece ids, at least one each.
+    specials (Tuple[List[int], List[int]]): Ids of the special tokens before and after.
+    progress (Progress): See `encoder_table`.
+    RETURNS (numpy.ndarray): Mean of the last hidden states: float32 (n_sequences, hidden_size).
+    """
+    before, after = specials
+    vectors = numpy.zeros((len(sequences), encoder.config.hidden_size), dtype="float32")
+    batches = batch_by_length(sequences, extra=len(before) + len(after))
+    with torch.inference_mode():
+        for chosen in progress(list(batches)):
+            ids = torch.tensor([[*before, *sequences[i], *after] for i in chosen])
+            ids = ids.to(encoder.device)  # (n_chosen, length), without padding
+            hidden = encoder(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+            # (n_chosen, length, hidden_size) -> (n_chosen, hidden_size): mean over pieces
+            pooled = hidden[:, len(before) : ids.shape[1] - len(after)].mean(dim=1)
+            vectors[chosen] = pooled.float().cpu().numpy()
+    return vectors
+
+
+def batch_by_length(sequences: Sequence[List[int]], *, extra: int) -> Iterator[List[int]]:
+    """Indices of sequences of the same length, so that a batch needs no padding."""
+    by_length: Dict[int, List[int]] = {}
+    for i, sequence in enumerate(sequences):
+        by_length.setdefault(len(sequence), []).append(i)
+    for length, indices in sorted(by_length.items()):
+        size = max(1, BATCH_TOKENS // (length + extra))
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]
+
+
+def find_specials(tokenizer: Tokenizer) -> Tuple[List[int], List[int]]:
+    """The ids of the special tokens that the tokenizer puts before and after a text."""
+    encoded = tokenizer("a", return_special_tokens_mask=True)
+    is_special = encoded["special_tokens_mask"]
+    first = is_special.index(0)
+    after = is_special.index(1, first) if 1 in is_special[first:] else len(is_special)
+    return encoded["input_ids"][:first], encoded["input_ids"][after:]
+
+
+def make_word_segmenter(pieces: Segmenter, words: Iterable[str]) -> Segmenter:
+    """A segmenter of words, in the form in which the pieces' segmenter sees them."""
+    return word_segmenter(
+        (pieces.normalise(word) for word in words),
+        lowercase=pieces.lowercase,
+        strip_accents=pieces.strip_accents,
+        unicode_form=pieces.unicode_form,
+    )
+
+
+def make_segmenter(tokenizer: Tokenizer, *, teacher: str) -> Segmenter:
+    """A segmenter with a tokenizer's vocabulary, normalisation and marks.
+
+    tokenizer (Tokenizer): WordPiece as in BERT, byte-level BPE as in GPT-2 and RoBERTa, or
+        SentencePiece (unigram or BPE with a mark for spaces).
+    teacher (str): Name of the teacher, for the message.
+    RETURNS (Segmenter): Row i belongs to the tokenizer's id i.
+    RAISES (ValueError): D310 for another kind of tokenizer.
+    """
+    settings = json.loads(tokenizer.backend_tokenizer.to_str())
+    model = settings["model"]
+    splitters = {step["type"]: step for step in walk(settings["pre_tokenizer"])}
+    normalizers = {step["type"]: step for step in walk(settings["normalizer"])}
+    marks: Dict[str, Any]
+    kind, suffix = model["type"], model.get("end_of_word_suffix")
+    if kind == "WordPiece" and "BertPreTokenizer" in splitters:
+        marks = {"continuing_mark": model["continuing_subword_prefix"]}
+    elif kind == "BPE" and "ByteLevel" in splitters and not suffix:
+        marks = {"initial_mark": BYTE_ALPHABET[ord(" ")], "byte_level": True}
+    elif kind in ("BPE", "Unigram") and "Metaspace" in splitters and not suffix:
+        marks = {"initial_mark": splitters["Metaspace"]["replacement"]}
+    else:
+        reason = f"{kind} after {sorted(splitters) or 'no splitting'} is not supported"
+        raise ValueError(Errors.D310.format(teacher=teacher, reason=reason))
+    bert = normalizers.get("BertNormalizer", {})
+    lowercase = bert.get("lowercase", "Lowercase" in normalizers)
+    strip_accents = bert.get("strip_accents", "StripAccents" in normalizers)
+    unknown = tokenizer.unk_token_id
+    return Segmenter(
+        entries=list_entries(tokenizer.get_vocab()),
+        kind="pieces",
+        unknown=unknown if unknown is not None else tokenizer.pad_token_id or 0,
+        lowercase=lowercase,
+        strip_accents=lowercase if strip_accents is None else strip_accents,  # as BERT has it
+        unicode_form=find_unicode_form(set(normalizers)),
+        **marks,
+    )
+
+
+def walk(step: Optional[Dict[str, Any]]) -> Iterator[Dict[str, Any]]:
+    """The steps of a tokenizer's setting, which may be a sequence of sequences, or missing."""
+    if step is None:
+        return
+    if step["type"] != "Sequence":
+        yield step
+    for part in [*step.get("normalizers", []), *step.get("pretokenizers", [])]:
+        yield from walk(part)
+
+
+def find_unicode_form(normalizers: Set[str]) -> UnicodeForm:
+    # "Precompiled" is SentencePiece's table, which is NFKC and a little more.
+    if normalizers & {"Precompiled", "NFKC", "NFKD"}:
+        return "NFKC"
+    return "NFC" if "NFC" in normalizers else ""
+
+
+def list_entries(vocab: Dict[str, int]) -> Tuple[str, ...]:
+    """Entries by id. An id that no piece has gets an empty entry."""
+    entries = [""] * (max(vocab.values()) + 1)
+    for piece, row in vocab.items():
+        entries[row] = piece
+    return tuple(entries)

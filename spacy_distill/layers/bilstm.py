@@ -1,0 +1,203 @@
+"""A bidirectional LSTM over packed documents: no padding, so no document depends on its batch."""
+
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+
+import numpy
+from thinc.api import Dropout, Model, chain, uniform_init
+from thinc.types import Ragged
+from thinc.util import get_width
+
+from ..errors import Errors
+
+InT = Ragged
+OutT = Ragged
+# (2, n_rows, n_columns), one plane a direction. Thinc's Floats3d does not know slices or numpy.
+Floats = Any
+
+# Gates lie side by side in this order, each `width` wide: the sigmoid ones are the first three,
+# those that the cell's gradient reaches are the last three. Torch's order is i, f, g, o.
+GATES = ("output", "input", "forget", "candidate")
+
+
+class Steps(NamedTuple):
+    """Where the tokens are when documents run in step, longest first: step t is rows
+    starts[t]:starts[t + 1] of a time-major array, and its row k belongs to the k-th longest."""
+
+    starts: List[int]  # (n_steps + 1,)
+    tokens: numpy.ndarray  # (2, n_tokens): the token at each row, read forwards and backwards
+    previous: numpy.ndarray  # (n_tokens - n_first,): the row one step before, for rows after step 0
+
+
+def build_bilstm_v1(
+    nI: Optional[int] = None, *, width: int = 100, depth: int = 1, dropout: float = 0.0
+) -> Model[InT, OutT]:
+    """Bidirectional LSTM (Hochreiter and Schmidhuber 1997; Graves and Schmidhuber 2005).
+
+    nI (Optional[int]): Width of the input. Inferred from the data if None.
+    width (int): Width of each direction: the output is 2 * width wide, forwards first.
+    depth (int): Number of layers.
+    dropout (float): Dropout between layers.
+    RETURNS (Model[Ragged, Ragged]): (n_tokens, nI) -> (n_tokens, 2 * width).
+    """
+    for name, value in (("width", width), ("depth", depth)):
+        if value < 1:
+            raise ValueError(Errors.D007.format(setting=name, value=value, requirement="1 or more"))
+    layers: List[Model] = [_build_layer(nI, width=width)]
+    for _ in range(depth - 1):
+        layers += [Dropout(dropout), _build_layer(2 * width, width=width)]
+    return layers[0] if depth == 1 else chain(*layers)
+
+
+def _build_layer(nI: Optional[int], *, width: int) -> Model[InT, OutT]:
+    return Model(
+        "bilstm",
+        forward,
+        init=init,
+        dims={"nI": nI, "nO": 2 * width},
+        params={"Wx": None, "Wh": None, "b": None},
+    )
+
+
+def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    xp = model.ops.xp
+    tokens: Any = X.data
+    Wx: Floats = model.get_param("Wx")  # (2, nI, 4 * width)
+    Wh: Floats = model.get_param("Wh")  # (2, width, 4 * width)
+    b: Floats = model.get_param("b")  # (2, 1, 4 * width)
+    width = Wh.shape[1]
+    if not tokens.size:
+        return _empty(model, X, 2 * width), lambda dY: _empty(model, X, Wx.shape[1])
+
+    steps = plan_steps(model.ops.to_numpy(X.lengths))
+    rows = xp.asarray(steps.tokens)
+    n_tokens = tokens.shape[0]
+    n_docs = steps.starts[1]
+    # (n_tokens, nI) -> (2, n_tokens, nI): time-major, once for each direction
+    inputs = tokens.take(rows, axis=0)
+    gates = xp.matmul(inputs, Wx)  # (2, n_tokens, 4 * width)
+    gates += b
+    o, i, f, g = _split(gates, width)
+    cells, tanh_cells, hidden = xp.empty((3, 2, n_tokens, width), dtype=gates.dtype)
+    recurrent = xp.empty((2, n_docs, 4 * width), dtype=gates.dtype)
+    update = xp.empty((2, n_docs, width), dtype=gates.dtype)
+    for t, (start, end) in enumerate(zip(steps.starts, steps.starts[1:])):
+        n = end - start  # documents longer than t
+        gate, cell = gates[:, start:end], cells[:, start:end]
+        if t:
+            before = slice(steps.starts[t - 1], steps.starts[t - 1] + n)
+            xp.matmul(hidden[:, before], Wh, out=recurrent[:, :n])
+            gate += recurrent[:, :n]
+        # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, so one tanh serves all gates
+        sigmoids = gate[..., : 3 * width]
+        sigmoids *= 0.5
+        xp.tanh(gate, out=gate)
+        sigmoids *= 0.5
+        sigmoids += 0.5
+        xp.multiply(i[:, start:end], g[:, start:end], out=cell)
+        if t:
+            xp.multiply(f[:, start:end], cells[:, before], out=update[:, :n])
+            cell += update[:, :n]
+        xp.tanh(cell, out=tanh_cells[:, start:end])
+        xp.multiply(o[:, start:end], tanh_cells[:, start:end], out=hidden[:, start:end])
+    Y = xp.empty((n_tokens, 2 * width), dtype=gates.dtype)
+    Y[rows[0], :width] = hidden[0]
+    Y[rows[1], width:] = hidden[1]
+
+    def backprop(dY: OutT) -> InT:
+        d_hidden = xp.stack([dY.data[rows[0], :width], dY.data[rows[1], width:]])
+        d_gates = backprop_steps(model, d_hidden, gates, cells, tanh_cells, steps)
+        # The weights are shared by all steps: one product for all of them.
+        previous = hidden.take(xp.asarray(steps.previous), axis=1)
+        model.inc_grad("Wh", xp.matmul(previous.transpose(0, 2, 1), d_gates[:, n_docs:]))
+        model.inc_grad("Wx", xp.matmul(inputs.transpose(0, 2, 1), d_gates))
+        model.inc_grad("b", d_gates.sum(axis=1, keepdims=True))
+        d_inputs = xp.matmul(d_gates, Wx.transpose(0, 2, 1))
+        dX = xp.empty_like(tokens)
+        dX[rows[0]] = d_inputs[0]
+        dX[rows[1]] += d_inputs[1]
+        return Ragged(dX, X.lengths)
+
+    return Ragged(Y, X.lengths), backprop
+
+
+def backprop_steps(
+    model: Model[InT, OutT],
+    d_hidden: Floats,
+    gates: Floats,
+    cells: Floats,
+    tanh_cells: Floats,
+    steps: Steps,
+) -> Floats:
+    """The gradient of the gates' inputs, from that of the hidden states: (2, n_tokens, 4 * width).
+
+    Everything that does not depend on another step is multiplied out before the loop.
+    """
+    xp = model.ops.xp
+    n_docs, width = steps.starts[1], tanh_cells.shape[2]
+    Wh: Floats = model.get_param("Wh")
+    WhT = xp.ascontiguousarray(Wh.transpose(0, 2, 1))
+    o, i, f, g = _split(gates, width)
+    d_cell_d_hidden = o * (1 - tanh_cells * tanh_cells)
+    d_gates = xp.empty_like(gates)
+    sigmoids = gates[..., : 3 * width]
+    xp.multiply(sigmoids, 1 - sigmoids, out=d_gates[..., : 3 * width])
+    xp.multiply(i, 1 - g * g, out=d_gates[..., 3 * width :])
+    d_o, d_i, d_f, _ = _split(d_gates, width)
+    d_o *= tanh_cells
+    d_i *= g
+    d_f[:, :n_docs] = 0
+    d_f[:, n_docs:] *= cells.take(xp.asarray(steps.previous), axis=1)
+    # (2, n_tokens, 4 * width) -> (2, n_tokens, 3, width): the gates that the cell depends on
+    d_cell_gates = d_gates.reshape(*d_gates.shape[:2], 4, width)[:, :, 1:]
+
+    d_h, d_c, product = xp.zeros((3, 2, n_docs, width), dtype=gates.dtype)
+    for t in reversed(range(len(steps.starts) - 1)):
+        start, end = steps.starts[t : t + 2]
+        n = end - start
+        dh, dc = d_h[:, :n], d_c[:, :n]
+        dh += d_hidden[:, start:end]
+        xp.multiply(dh, d_cell_d_hidden[:, start:end], out=product[:, :n])
+        dc += product[:, :n]
+        d_o[:, start:end] *= dh
+        d_cell_gates[:, start:end] *= dc[:, :, None]
+        if t:
+            dc *= f[:, start:end]
+            xp.matmul(d_gates[:, start:end], WhT, out=dh)
+    return d_gates
+
+
+def plan_steps(lengths: numpy.ndarray) -> Steps:
+    """Lay out documents of the given lengths, one after another, by time."""
+    order = numpy.argsort(-lengths, kind="stable")
+    longest = lengths[order]
+    first_token = (numpy.cumsum(lengths) - lengths)[order]
+    times = numpy.arange(longest[0])
+    running = numpy.searchsorted(-longest, -times, side="left")  # documents longer than t
+    starts = numpy.concatenate(([0], numpy.cumsum(running)))
+    time = numpy.repeat(times, running)
+    doc = numpy.arange(starts[-1]) - starts[time]
+    forwards = first_token[doc] + time
+    backwards = first_token[doc] + longest[doc] - 1 - time
+    previous = starts[time - 1] + doc
+    return Steps(starts.tolist(), numpy.stack([forwards, backwards]), previous[running[0] :])
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    if X is not None and X.data.size:
+        model.set_dim("nI", get_width(X))
+    width = model.get_dim("nO") // 2
+    k = width**-0.5
+    for name, rows in (("Wx", model.get_dim("nI")), ("Wh", width)):
+        model.set_param(name, uniform_init(model.ops, (2, rows, 4 * width), lo=-k, hi=k))
+    b: Floats = model.ops.alloc3f(2, 1, 4 * width)
+    forget = GATES.index("forget") * width
+    b[:, :, forget : forget + width] = 1.0  # remember at first (Jozefowicz et al. 2015)
+    model.set_param("b", b)
+
+
+def _split(gates: Floats, width: int) -> List[Floats]:
+    return [gates[..., k * width : (k + 1) * width] for k in range(len(GATES))]
+
+
+def _empty(model: Model, X: Ragged, width: int) -> Ragged:
+    return Ragged(model.ops.alloc2f(0, width), X.lengths)

@@ -1,0 +1,110 @@
+"""A word's vector from its characters: a convolution, then the maximum over the word."""
+
+from collections import Counter
+from typing import Any, Callable, Iterable, List, Optional, Tuple
+
+import numpy
+from thinc.api import Model, glorot_uniform_init, uniform_init, zero_init
+from thinc.types import Floats2d
+
+from ..errors import Errors
+
+InT = List[str]
+OutT = Floats2d
+
+PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
+# Row of all characters that are not in the vocabulary.
+UNKNOWN = 0
+# What an empty word is read as. It is in no vocabulary, so its row is the unknown one.
+EMPTY = "\0"
+
+
+def build_char_cnn_v1(*, width: int = 30, filters: int = 60, window: int = 1) -> Model[InT, OutT]:
+    """Convolution over the characters of each word (Ma and Hovy 2016, section 2.1).
+
+    The vocabulary is found by `initialize`: characters of at least two distinct words. Those of
+    one word only are what unknown characters will be like, and train the row for them.
+
+    width (int): Width of a character's embedding.
+    filters (int): Width of the output.
+    window (int): Characters seen on each side. Beyond the word's ends they are zeros.
+    RETURNS (Model[List[str], Floats2d]): One row a word: (n_words, filters).
+    """
+    for name, value, least in (("width", width, 1), ("filters", filters, 1), ("window", window, 0)):
+        if value < least:
+            raise ValueError(
+                Errors.D007.format(setting=name, value=value, requirement=f"{least} or more")
+            )
+    return Model(
+        "char_cnn",
+        forward,
+        init=init,
+        dims={"nO": filters, "nC": width},
+        params={"E": None, "W": None, "b": None},
+        attrs={"chars": "", "window": window},
+    )
+
+
+def forward(model: Model[InT, OutT], words: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    E: Any = model.get_param("E")  # (n_rows, width)
+    W: Any = model.get_param("W")  # (filters, (2 * window + 1) * width)
+    b: Any = model.get_param("b")
+    window = model.attrs["window"]
+    ids, lengths = map(ops.xp.asarray, char_ids(words, model.attrs["chars"]))
+    # (n_chars, width) -> (n_chars, (2 * window + 1) * width): each with its neighbours
+    columns = ops.seq2col(E.take(ids, axis=0), window, lengths=lengths)
+    # (n_chars, filters) -> (n_words, filters). The bias is the same for all: it can come last.
+    Y, which = ops.reduce_max(columns @ W.T, lengths)
+    Y += b
+
+    def backprop(dY: OutT) -> InT:
+        d_conv = ops.backprop_reduce_max(dY, which, lengths)
+        model.inc_grad("b", dY.sum(axis=0))
+        model.inc_grad("W", d_conv.T @ columns)
+        d_chars = ops.backprop_seq2col(d_conv @ W, window, lengths=lengths)
+        dE = ops.xp.zeros_like(E)
+        ops.scatter_add(dE, ids, d_chars)  # a character that comes twice counts twice
+        model.inc_grad("E", dE)
+        return []
+
+    return Y, backprop
+
+
+def char_ids(words: InT, chars: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """The row of each character, and the number of characters of each word.
+
+    words (List[str]): Words in any script.
+    chars (str): The vocabulary, in order of code points. Its rows begin after the unknown one.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Rows (n_chars,) and lengths (n_words,), which
+        are at least 1.
+    """
+    words = [word or EMPTY for word in words]
+    lengths = numpy.fromiter(map(len, words), dtype="i", count=len(words))
+    codes = code_points("".join(words))
+    known = code_points(chars + EMPTY)[:-1]  # never an empty buffer
+    if not known.size:
+        return numpy.full(codes.shape, UNKNOWN, dtype="i"), lengths
+    found = known.searchsorted(codes).clip(max=known.size - 1)
+    return numpy.where(known[found] == codes, found + 1, UNKNOWN).astype("i"), lengths
+
+
+def code_points(text: str) -> numpy.ndarray:
+    return numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def make_vocabulary(words: Iterable[str]) -> str:
+    """The characters that occur in at least two distinct words, in order of code points."""
+    counts = Counter(char for word in set(words) for char in set(word))
+    return "".join(sorted(char for char, n in counts.items() if n > 1 and char != EMPTY))
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    chars = make_vocabulary(X) if X else PRINTABLE_ASCII
+    width, filters = model.get_dim("nC"), model.get_dim("nO")
+    k = (3 / width) ** 0.5  # Ma and Hovy, section 3.1
+    columns = (2 * model.attrs["window"] + 1) * width
+    model.attrs["chars"] = chars
+    model.set_param("E", uniform_init(model.ops, (len(chars) + 1, width), lo=-k, hi=k))
+    model.set_param("W", glorot_uniform_init(model.ops, (filters, columns)))
+    model.set_param("b", zero_init(model.ops, (filters,)))

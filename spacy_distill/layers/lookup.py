@@ -1,0 +1,152 @@
+"""A word's vector from a table: of its own, or the mean of its pieces' rows."""
+
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy
+import srsly
+from thinc.api import Model, deserialize_attr, serialize_attr, uniform_init
+from thinc.types import Floats2d
+
+from ..errors import Errors
+from ..segmentation import Segmenter
+
+InT = List[str]
+OutT = Floats2d
+
+# A table without words: its one row is for what is unknown.
+NO_WORDS = Segmenter(entries=("",), kind="words", unknown=0, lowercase=False, strip_accents=False)
+# Rows of this many distinct words are remembered.
+MAX_REMEMBERED = 100_000
+
+
+@dataclass
+class Memory:
+    """The rows of words seen lately, for one segmenter. It is never written to disk."""
+
+    segmenter: Segmenter = NO_WORDS
+    rows: Dict[str, List[int]] = field(default_factory=dict)
+
+    def look_up(self, segmenter: Segmenter, words: List[str]) -> List[List[int]]:
+        if segmenter is not self.segmenter:
+            self.segmenter = segmenter
+            self.rows = {}
+        if len(self.rows) > MAX_REMEMBERED:
+            self.rows = {}
+        remembered = self.rows
+        for word in words:
+            if word not in remembered:
+                remembered[word] = segmenter(word)
+        return [remembered[word] for word in words]
+
+
+def build_lookup_v1(*, width: int = 100, unknown_rate: float = 0.05) -> Model[InT, OutT]:
+    """Look words up in a table, which `set_table` or else `initialize` fills.
+
+    A table of words has a row for each; in training a word is taken for unknown at times, so that
+    the row of unknown words is trained. A table of word pieces gives a word the mean of its
+    pieces' rows. All rows are trained.
+
+    width (int): Width of a row.
+    unknown_rate (float): How often a word is taken for unknown, in training, from a table of words.
+    RETURNS (Model[List[str], Floats2d]): One row a word: (n_words, width).
+    """
+    if width < 1:
+        raise ValueError(Errors.D007.format(setting="width", value=width, requirement="1 or more"))
+    if not 0 <= unknown_rate < 1:
+        raise ValueError(
+            Errors.D007.format(
+                setting="unknown_rate", value=unknown_rate, requirement="at least 0 and below 1"
+            )
+        )
+    return Model(
+        "lookup",
+        forward,
+        init=init,
+        dims={"nO": width},
+        params={"E": None},
+        attrs={
+            "segmenter": NO_WORDS,
+            "unknown_rate": unknown_rate,
+            "preset": False,
+            "memory": Memory(),
+        },
+    )
+
+
+def set_table(model: Model[InT, OutT], *, segmenter: Segmenter, rows: Floats2d) -> None:
+    """Give a lookup its table. A later `initialize` leaves it as it is.
+
+    model (Model[List[str], Floats2d]): The lookup.
+    segmenter (Segmenter): Finds the rows of a word.
+    rows (Floats2d): The table (n_entries, width). It is copied.
+    RAISES (ValueError): If the table does not fit the segmenter's entries or the lookup's width.
+    """
+    expected = (len(segmenter.entries), model.get_dim("nO"))
+    if rows.shape != expected:
+        raise ValueError(
+            Errors.D201.format(found=rows.shape, entries=expected[0], width=expected[1])
+        )
+    model.attrs["segmenter"] = segmenter
+    model.attrs["preset"] = True
+    model.set_param("E", model.ops.xp.array(model.ops.asarray(rows), dtype="float32", order="C"))
+
+
+def forward(model: Model[InT, OutT], words: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    ops = model.ops
+    E: Any = model.get_param("E")  # (n_entries, width)
+    segmenter: Segmenter = model.attrs["segmenter"]
+    found = model.attrs["memory"].look_up(segmenter, words)
+    lengths = ops.xp.asarray(numpy.fromiter(map(len, found), dtype="i", count=len(found)))
+    ids = numpy.fromiter(chain.from_iterable(found), dtype="i")
+    if is_train and segmenter.kind == "words":
+        ids = take_for_unknown(ids, segmenter.unknown, rate=model.attrs["unknown_rate"])
+    rows = ops.xp.asarray(ids)
+    # (n_pieces, width) -> (n_words, width): mean over pieces
+    Y = ops.reduce_mean(E.take(rows, axis=0), lengths)
+
+    def backprop(dY: OutT) -> InT:
+        # The table is large and a batch touches little of it: add to the gradient in place.
+        if not model.has_grad("E"):
+            model.set_grad("E", ops.xp.zeros_like(E))
+        ops.scatter_add(model.get_grad("E"), rows, ops.backprop_reduce_mean(dY, lengths))
+        return []
+
+    return Y, backprop
+
+
+def take_for_unknown(rows: numpy.ndarray, unknown: int, *, rate: float) -> numpy.ndarray:
+    return numpy.where(numpy.random.uniform(size=rows.shape) < rate, unknown, rows).astype("i")
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    if model.attrs["preset"]:
+        return
+    words = tuple(sorted({word for word in X or () if word}))
+    model.attrs["segmenter"] = Segmenter(
+        entries=("", *words), kind="words", unknown=0, lowercase=False, strip_accents=False
+    )
+    width = model.get_dim("nO")
+    k = (3 / width) ** 0.5  # Ma and Hovy (2016), section 3.1
+    model.set_param("E", uniform_init(model.ops, (len(words) + 1, width), lo=-k, hi=k))
+
+
+@serialize_attr.register(Segmenter)
+def serialize_segmenter(_: Any, value: Segmenter, name: str, model: Model) -> bytes:
+    return srsly.msgpack_dumps(value.to_attr())
+
+
+@deserialize_attr.register(Segmenter)
+def deserialize_segmenter(_: Any, value: bytes, name: str, model: Model) -> Segmenter:
+    return Segmenter.from_attr(srsly.msgpack_loads(value))
+
+
+@serialize_attr.register(Memory)
+def serialize_memory(_: Any, value: Memory, name: str, model: Model) -> bytes:
+    return b""
+
+
+@deserialize_attr.register(Memory)
+def deserialize_memory(_: Any, value: bytes, name: str, model: Model) -> Memory:
+    return Memory()

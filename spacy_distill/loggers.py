@@ -1,0 +1,71 @@
+"""What the training loop prints: one row an evaluation, losses in nats per token."""
+
+import sys
+from typing import IO, Any, Callable, Dict, Optional, Tuple
+
+from spacy.language import Language
+from spacy.training.loggers import setup_table
+from tqdm import tqdm
+from wasabi import Printer
+
+from .pipeline.ner_tagger import NERTagger
+
+LogStep = Callable[[Optional[Dict[str, Any]]], None]
+
+
+def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
+    """The logger `spacy-distill.ConsoleLogger.v1`.
+
+    It shows both parts of the loss of each `ner_tagger`: TASK, the cross-entropy, and KL, the
+    divergence from the teacher, where spaCy's logger has room for their sum only.
+
+    progress_bar (bool): Show the steps until the next evaluation. Never if no one watches.
+    RETURNS (Callable): The logger, as `[training.logger]` wants it.
+    """
+
+    def setup_logger(
+        nlp: Language, stdout: IO = sys.stdout, stderr: IO = sys.stderr
+    ) -> Tuple[LogStep, Callable[[], None]]:
+        printer = Printer(no_print=True)
+        settings = nlp.config["training"]
+        names = [name for name, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
+        columns = [
+            column for column, weight in settings["score_weights"].items() if weight is not None
+        ]
+        header, widths, aligns = setup_table(
+            cols=["E", "#", *["Loss", "Task", "KL"] * len(names), *columns, "Score"],
+            widths=[3, 6, *[8] * 3 * len(names), *[6] * len(columns), 6],
+        )
+
+        def write(row: Any) -> None:
+            print(
+                printer.row(row, widths=widths, aligns=aligns, spacing=2), file=stdout, flush=True
+            )
+
+        def new_bar() -> tqdm:
+            hide = None if progress_bar else True  # None: only where a person watches
+            total = settings["eval_frequency"]
+            return tqdm(total=total, disable=hide, leave=False, file=stderr, unit="step")
+
+        write(header)
+        write(["-" * width for width in widths])
+        bar = new_bar()
+
+        def log_step(info: Optional[Dict[str, Any]]) -> None:
+            nonlocal bar
+            if info is None:
+                bar.update(1)
+                return
+            losses = [
+                f"{info['losses'].get(name + part, 0.0):.4f}"
+                for name in names
+                for part in ("", "_task", "_distillation")
+            ]
+            scores = [f"{100 * info['other_scores'].get(column, 0.0):.2f}" for column in columns]
+            bar.close()
+            write([info["epoch"], info["step"], *losses, *scores, f"{info['score']:.4f}"])
+            bar = new_bar()
+
+        return log_step, lambda: bar.close()
+
+    return setup_logger

@@ -1,0 +1,78 @@
+"""A linear layer over any token-to-vector layer of spaCy: a teacher, or a baseline."""
+
+from typing import Callable, List, Optional, Tuple
+
+from spacy.tokens import Doc
+from thinc.api import Dropout, Linear, Model, chain, with_array
+from thinc.types import Floats2d
+from thinc.util import get_width
+
+from ..types import TaggerModel, TagScores
+
+InT = List[Doc]
+OutT = List[TagScores]
+
+# Shapes are inferred from this many documents: a transformer runs over each.
+N_SAMPLE = 10
+
+
+def build_linear_tagger_v1(
+    tok2vec: Model[List[Doc], List[Floats2d]],
+    *,
+    dropout: float = 0.1,
+    nO: Optional[int] = None,
+) -> TaggerModel:
+    """The usual head for token classification: dropout and a linear layer.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): For example a transformer, or a listener.
+    dropout (float): Dropout of the vectors.
+    nO (Optional[int]): Number of tags. Inferred from the data if None.
+    RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
+    """
+    output_layer = Linear(nO, tok2vec.maybe_get_dim("nO"))
+    head: Model[Floats2d, TagScores] = chain(Dropout(dropout), output_layer)
+    tagger: TaggerModel = chain(tok2vec, with_array(head))
+    return Model(
+        "linear_tagger",
+        forward,
+        init=init,
+        dims={"nO": nO},
+        layers=[tagger],
+        refs={"tok2vec": tok2vec, "output_layer": output_layer},
+    )
+
+
+def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    tagger = model.layers[0]
+    # A transformer may fail on a document without tokens, but a listener must be asked about the
+    # very documents that its upstream component saw.
+    kept = docs if listens(model) else [doc for doc in docs if len(doc)]
+    if not any(len(doc) for doc in kept):
+        return [_no_rows(model) for _ in docs], lambda d_scores: []
+    scores, backprop_tagger = tagger(kept, is_train)
+    if len(kept) == len(docs):
+        return scores, backprop_tagger
+    found = iter(scores)
+
+    def backprop(d_scores: OutT) -> InT:
+        return backprop_tagger([rows for doc, rows in zip(docs, d_scores) if len(doc)])
+
+    return [next(found) if len(doc) else _no_rows(model) for doc in docs], backprop
+
+
+def listens(model: Model[InT, OutT]) -> bool:
+    """Whether some layer gets its vectors from another component, as spaCy's listeners do."""
+    return any(hasattr(node, "upstream_name") for node in model.walk())
+
+
+def _no_rows(model: Model[InT, OutT]) -> TagScores:
+    return model.ops.alloc2f(0, model.get_dim("nO"))
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    if Y:
+        model.set_dim("nO", get_width(Y))
+    if model.has_dim("nO"):
+        model.get_ref("output_layer").set_dim("nO", model.get_dim("nO"))
+    sample = None if X is None else [doc for doc in X if len(doc)][:N_SAMPLE]
+    model.layers[0].initialize(X=sample or None)

@@ -1,0 +1,131 @@
+"""Rows of JSONL files and of data sets: a text with character spans, or tokens with tags."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, TypeGuard
+
+import srsly
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+
+from .columns import is_closing, make_tagged_doc, read_lines
+from .errors import Errors
+
+
+def read_jsonl(path: Path, *, nlp: Language) -> Iterator[Doc]:
+    """Read one JSON object a line; what an annotation tool marks as not accepted is left out.
+
+    path (Path): The file, in UTF-8.
+    nlp (Language): Pipeline that tokenises text that has no tokens.
+    YIELDS (Doc): A document a line, with entities where it is labelled; none is empty.
+    RAISES (ValueError): If a line is malformed, or its entities do not fit its tokens.
+    """
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = srsly.json_loads(line)
+        except ValueError as error:
+            raise ValueError(Errors.D107.format(source=path, line=number, reason=error)) from error
+        if not isinstance(row, dict):
+            found = f"a {type(row).__name__}, not an object"
+            raise ValueError(Errors.D108.format(source=path, line=number, found=found))
+        if row.get("answer", "accept") == "accept":
+            doc = make_row_doc(row, nlp=nlp, source=path, line=number)
+            if doc.text.strip():
+                yield doc
+
+
+def make_row_doc(row: Dict[str, Any], *, nlp: Language, source: object, line: int) -> Doc:
+    """A document from one row.
+
+    row (Dict[str, Any]): It has `text`, and if labelled one of `entities`, `spans` or `label`: a
+        list of `[start, end, label]` or of `{"start", "end", "label"}`, in characters; or it has
+        `tokens`, and if labelled one of `ner_tags` or `tags`.
+    nlp (Language): Pipeline that tokenises `text`.
+    source (object): Where the row comes from, for errors.
+    line (int): Its number from 1, for errors.
+    RETURNS (Doc): The document, without entity annotation if the row is unlabelled.
+    RAISES (ValueError): If the row has none of these, or entities that do not fit its tokens.
+    """
+    text, tokens = row.get("text"), row.get("tokens")
+    tags = row["ner_tags"] if row.get("ner_tags") is not None else row.get("tags")
+    if is_strings(tokens) and tags is not None:
+        if not is_strings(tags) or len(tokens) != len(tags):
+            found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
+            raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+        lines = [line] * len(tokens)
+        closes = is_closing(tags)
+        return make_tagged_doc(
+            tokens, tags, vocab=nlp.vocab, source=source, lines=lines, closes=closes
+        )
+    if isinstance(text, str):
+        doc = nlp.make_doc(text)
+        entities = find_entities(row)
+        if entities is not None:
+            set_entities(doc, entities, source=source, line=line)
+        return doc
+    if is_strings(tokens):
+        return Doc(nlp.vocab, words=tokens)
+    found = f"neither 'text' nor 'tokens' among {sorted(row)}"
+    raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+
+
+def is_strings(values: Any) -> TypeGuard[List[str]]:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def find_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
+    """The entities of a labelled row; a `label` that is no list labels the text as a whole."""
+    lists = [row.get(key) for key in ("entities", "spans", "label")]
+    return next((value for value in lists if isinstance(value, list)), None)
+
+
+def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int) -> None:
+    """Give a document its entities, each `[start, end, label]` or a mapping of these."""
+    spans = [make_span(doc, entity, source=source, line=line) for entity in entities]
+    spans.sort(key=lambda span: span.start)
+    for first, second in pairwise(spans):
+        if second.start < first.end:
+            found = [second.start_char, second.end_char, second.label_]
+            raise ValueError(
+                Errors.D115.format(source=source, line=line, found=found, length=len(doc.text))
+            )
+    doc.set_ents(spans, default="outside")
+
+
+def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
+    if isinstance(entity, dict):
+        entity = [entity.get("start"), entity.get("end"), entity.get("label")]
+    if not is_entity(entity, length=len(doc.text)):
+        raise ValueError(
+            Errors.D115.format(source=source, line=line, found=entity, length=len(doc.text))
+        )
+    start, end, label = entity
+    span = doc.char_span(start, end, label=label)
+    if span is None:
+        nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]
+        raise ValueError(
+            Errors.D109.format(
+                source=source,
+                line=line,
+                start=start,
+                end=end,
+                text=doc.text[start:end],
+                label=label,
+                nearest_start=nearest.start_char,
+                nearest_end=nearest.end_char,
+                nearest=nearest.text,
+            )
+        )
+    return span
+
+
+def is_entity(entity: Any, *, length: int) -> bool:
+    """Whether a value is `[start, end, label]` of a text of this length."""
+    if not isinstance(entity, (list, tuple)) or len(entity) != 3:
+        return False
+    start, end, label = entity
+    if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str)):
+        return False
+    return 0 <= start < end <= length and label != ""

@@ -1,0 +1,206 @@
+"""Words to rows of the lookup table: whole words, or the word pieces of a teacher's vocabulary.
+
+Pieces are found by greedy longest match, after the normalisation of the teacher's tokenizer. For
+WordPiece (BERT) that is what the tokenizer itself does; for BPE and unigram vocabularies it is
+close to it. No tokenizer library is needed, so a packaged student does not need one either.
+"""
+
+import unicodedata
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Dict, Iterable, Iterator, List, Literal, Tuple, get_args
+
+from .errors import Errors
+
+Kind = Literal["words", "pieces"]
+UnicodeForm = Literal["", "NFC", "NFKC"]
+
+# BERT gives up on longer words: the whole becomes [UNK].
+MAX_CHARS = 100
+# What BERT's tokenizer takes for a Chinese character, hence for a word of its own.
+CJK_RANGES = (
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """Finds the rows of a word, for the lookup table they index.
+
+    entries (Tuple[str, ...]): Row i of the table belongs to entries[i], written as the
+        vocabulary writes it, marks included. An empty string is a row that no word has.
+    kind (Literal["words", "pieces"]): Whether an entry is a word or a word piece.
+    unknown (int): Row of what is not in the vocabulary.
+    lowercase (bool): Whether to lower-case. Words are looked up as they are first.
+    strip_accents (bool): Whether to strip accents. Words are looked up as they are first.
+    initial_mark (str): Stands before a word's first piece: "▁", "Ġ". An empty one means that
+        words are split at punctuation and Chinese characters first, as BERT does.
+    continuing_mark (str): Stands before the other pieces: "##" for BERT.
+    byte_level (bool): Whether pieces are written in the byte alphabet of GPT-2.
+    unicode_form (Literal["", "NFC", "NFKC"]): Unicode normal form that is applied first.
+    """
+
+    entries: Tuple[str, ...]
+    kind: Kind
+    unknown: int
+    lowercase: bool
+    strip_accents: bool
+    initial_mark: str = ""
+    continuing_mark: str = ""
+    byte_level: bool = False
+    unicode_form: UnicodeForm = ""
+
+    def __post_init__(self) -> None:
+        for setting, choices in (("kind", get_args(Kind)), ("unicode_form", get_args(UnicodeForm))):
+            value = getattr(self, setting)
+            if value not in choices:
+                raise ValueError(
+                    Errors.D007.format(
+                        setting=setting, value=repr(value), requirement=f"one of {choices}"
+                    )
+                )
+        if not 0 <= self.unknown < len(self.entries):
+            raise ValueError(Errors.D301.format(unknown=self.unknown, entries=len(self.entries)))
+
+    def __call__(self, word: str) -> List[int]:
+        """The rows of a word.
+
+        word (str): A token's text.
+        RETURNS (List[int]): At least one row; exactly one where kind is "words".
+        """
+        if self.kind == "words":
+            row = self._first.get(word)
+            return [self._first.get(self.normalise(word), self.unknown) if row is None else row]
+        if self.initial_mark or self.byte_level:
+            parts: Iterable[str] = self.normalise(word).split()
+        else:
+            parts = split_like_bert(self.normalise(word))
+        return [row for part in parts for row in self._segment(part)] or [self.unknown]
+
+    def normalise(self, word: str) -> str:
+        """The word as the teacher's tokenizer would see it, before it is split into pieces."""
+        if not word.isascii() or not word.isprintable():
+            if not self.byte_level:
+                word = "".join(char for char in word if not is_control(char))
+            if self.unicode_form:
+                word = unicodedata.normalize(self.unicode_form, word)
+            if self.strip_accents:
+                word = unicodedata.normalize("NFD", word)
+                word = "".join(char for char in word if unicodedata.category(char) != "Mn")
+            if self.lowercase:  # by character, as tokenizers do: a final sigma stays a sigma
+                return "".join(char.lower() for char in word)
+        return word.lower() if self.lowercase else word
+
+    def to_attr(self) -> Dict[str, Any]:
+        """Everything that `from_attr` needs, in types that msgpack knows."""
+        return {**asdict(self), "entries": list(self.entries)}
+
+    @classmethod
+    def from_attr(cls, data: Dict[str, Any]) -> "Segmenter":
+        return cls(**{**data, "entries": tuple(data["entries"])})
+
+    @cached_property
+    def _first(self) -> Dict[str, int]:
+        """The row of each entry, as written."""
+        return {entry: row for row, entry in enumerate(self.entries) if entry}
+
+    @cached_property
+    def _continuing(self) -> Dict[str, int]:
+        """The row of each piece that may come after another, without its mark."""
+        if not self.continuing_mark:
+            return self._first
+        mark = self.continuing_mark
+        return {
+            piece[len(mark) :]: row for piece, row in self._first.items() if piece.startswith(mark)
+        }
+
+    @cached_property
+    def _max_length(self) -> int:
+        return max(map(len, self.entries))
+
+    def _segment(self, part: str) -> List[int]:
+        if self.byte_level:
+            part = "".join(BYTE_ALPHABET[byte] for byte in part.encode("utf8", "surrogatepass"))
+        like_bert = not self.initial_mark and not self.byte_level
+        if like_bert and len(part) > MAX_CHARS:
+            return [self.unknown]
+        text = self.initial_mark + part
+        rows: List[int] = []
+        pieces = self._first
+        start = 0
+        while start < len(text):
+            for end in range(min(len(text), start + self._max_length), start, -1):
+                row = pieces.get(text[start:end])
+                if row is not None:
+                    rows.append(row)
+                    start = end
+                    break
+            else:
+                if like_bert:
+                    return [self.unknown]
+                if rows[-1:] != [self.unknown]:  # a run of unknown characters is one unknown
+                    rows.append(self.unknown)
+                start += 1
+            pieces = self._continuing
+        return rows
+
+
+def split_like_bert(text: str) -> Iterator[str]:
+    """Split at whitespace; a punctuation mark or Chinese character is a part of its own."""
+    for chunk in text.split():
+        if chunk.isalnum() and chunk.isascii():
+            yield chunk
+            continue
+        start = 0
+        for i, char in enumerate(chunk):
+            if is_punctuation(char) or is_cjk(char):
+                if start < i:
+                    yield chunk[start:i]
+                yield char
+                start = i + 1
+        if start < len(chunk):
+            yield chunk[start:]
+
+
+def is_control(char: str) -> bool:
+    if char in "\t\n\r":
+        return False
+    return char == "\ufffd" or unicodedata.category(char) in ("Cc", "Cf", "Co", "Cs")
+
+
+def is_punctuation(char: str) -> bool:
+    if char.isascii():
+        return char.isprintable() and not char.isalnum() and char != " "
+    return unicodedata.category(char).startswith("P")
+
+
+def is_cjk(char: str) -> bool:
+    code = ord(char)
+    return code >= CJK_RANGES[1][0] and any(first <= code <= last for first, last in CJK_RANGES)
+
+
+def make_byte_alphabet() -> List[str]:
+    """The character GPT-2's vocabulary writes for each byte (Radford et al. 2019).
+
+    Printable characters of Latin-1 stand for themselves; the other bytes, in order, are written
+    as the characters from U+0100 on. The space is therefore "Ġ".
+    """
+    alphabet = []
+    others = 0
+    for byte in range(256):
+        if 0x21 <= byte <= 0x7E or (byte >= 0xA1 and byte != 0xAD):
+            alphabet.append(chr(byte))
+        else:
+            alphabet.append(chr(0x100 + others))
+            others += 1
+    return alphabet
+
+
+BYTE_ALPHABET = make_byte_alphabet()

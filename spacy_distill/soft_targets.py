@@ -1,0 +1,73 @@
+"""A teacher's distributions on a Doc: write, read, check.
+
+They lie in `doc.user_data` as log-probabilities in float16, because probabilities in float16 lose
+the tails that a temperature brings out, beside the tags that their columns belong to. A DocBin
+keeps them if it is made with `store_user_data=True`.
+"""
+
+from typing import Sequence
+
+import numpy
+from spacy.tokens import Doc
+from thinc.types import Floats2d
+
+from .errors import Errors
+from .tags import split_tag
+
+KEY = "soft_targets"
+
+
+def set_soft_targets(doc: Doc, log_probs: Floats2d, *, tags: Sequence[str]) -> None:
+    """Store a teacher's distributions with the document.
+
+    doc (Doc): The document.
+    log_probs (Floats2d): Log-probabilities in nats (n_tokens, n_tags).
+    tags (Sequence[str]): The tags that the columns belong to.
+    """
+    lowest = numpy.finfo("float16").min
+    stored = numpy.maximum(log_probs, lowest).astype("float16")
+    doc.user_data[KEY] = {"tags": list(tags), "log_probs": stored}
+
+
+def has_soft_targets(doc: Doc) -> bool:
+    return KEY in doc.user_data
+
+
+def get_soft_targets(
+    doc: Doc, *, tags: Sequence[str], name: str, source: str = "the examples"
+) -> Floats2d:
+    """Read a teacher's distributions, in the order of the student's tags.
+
+    doc (Doc): A document with soft targets.
+    tags (Sequence[str]): The student's tags. A teacher of the scheme `biluo` can teach a student
+        of the scheme `iob`: the probabilities of B and U, and of I and L, are added.
+    name (str): The student component's name, for the error.
+    source (str): Where the document is from, for the error.
+    RETURNS (Floats2d): Log-probabilities in float32 (n_tokens, n_tags).
+    RAISES (ValueError): D003 if the tags differ, D004 if the shape does not fit the document.
+    """
+    stored = doc.user_data[KEY]
+    found, log_probs = stored["tags"], stored["log_probs"].astype("float32")
+    if log_probs.shape != (len(doc), len(found)):
+        rows, columns = (*log_probs.shape, 0)[:2]
+        raise ValueError(
+            Errors.D004.format(
+                source=source, rows=rows, columns=columns, tokens=len(doc), tags=len(found)
+            )
+        )
+    if found == list(tags):
+        return log_probs
+    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
+    as_student = found if closes else [_in_iob(tag) for tag in found]
+    if set(as_student) != set(tags):
+        raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
+    columns = [[i for i, tag in enumerate(as_student) if tag == wanted] for wanted in tags]
+    # (n_tokens, columns of one tag) -> (n_tokens,): probabilities add up
+    merged = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in columns]
+    return numpy.stack(merged, axis=1)
+
+
+def _in_iob(tag: str) -> str:
+    prefix, label = split_tag(tag)
+    prefix = {"U": "B", "L": "I"}.get(prefix, prefix)
+    return f"{prefix}-{label}" if label else tag

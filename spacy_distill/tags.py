@@ -1,0 +1,114 @@
+"""Tags and entity spans: two ways to write the same thing, and which tag may follow which.
+
+A scheme gives every label its tags; tag 0 is always `O`. `iob` has B and I (IOB2, so an entity
+always begins with B), `biluo` has B, I, L and U (Ratinov and Roth 2009).
+"""
+
+from typing import Dict, List, Sequence, Tuple, get_args
+
+import numpy
+from spacy.tokens import Doc
+from thinc.types import Ints1d
+
+from .errors import Errors
+from .types import TagScheme
+
+PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}
+OUTSIDE = "O"
+
+
+def check_scheme(scheme: str) -> None:
+    if scheme not in get_args(TagScheme):
+        raise ValueError(
+            Errors.D007.format(
+                setting="scheme", value=repr(scheme), requirement=f"one of {get_args(TagScheme)}"
+            )
+        )
+
+
+def make_tags(labels: Sequence[str], *, scheme: TagScheme) -> List[str]:
+    """The tags of a component, in the order of its model's outputs.
+
+    labels (Sequence[str]): Entity labels, in order.
+    scheme (TagScheme): Tag scheme.
+    RETURNS (List[str]): `O`, then for each label its tags: 1 + n_labels * (2 or 4) in all.
+    """
+    check_scheme(scheme)
+    return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in PREFIXES[scheme])]
+
+
+def split_tag(tag: str) -> Tuple[str, str]:
+    """`B-PER` -> (`B`, `PER`); `O` -> (`O`, ``). A label may itself contain a hyphen."""
+    prefix, _, label = tag.partition("-")
+    return prefix, label
+
+
+def make_transitions(tags: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Which sequences of tags are legal.
+
+    tags (Sequence[str]): The tags of a component, of either scheme.
+    RETURNS: `start` (n_tags,): may begin a document; `follows` (n_tags, n_tags): tag of the column
+        may come after the tag of the row; `end` (n_tags,): may end a document. All bool.
+    """
+    parts = [split_tag(tag) for tag in tags]
+    closes = any(prefix in "LU" for prefix, _ in parts)  # biluo: an entity must be closed
+    start = numpy.asarray([prefix not in "IL" for prefix, _ in parts])
+    end = numpy.asarray([not (closes and prefix in "BI") for prefix, _ in parts])
+    inside = numpy.asarray([prefix in "BI" for prefix, _ in parts])
+    continues = ~start
+    label = numpy.asarray([name for _, name in parts])
+    same_entity = inside[:, None] & continues[None, :] & (label[:, None] == label[None, :])
+    new = start[None, :] & end[:, None]
+    return start, same_entity | new, end
+
+
+def tags_from_doc(doc: Doc, tags: Sequence[str]) -> Ints1d:
+    """The gold tag of each token, read from the document's entities.
+
+    doc (Doc): A document with entities, possibly annotated in part.
+    tags (Sequence[str]): The tags of a component.
+    RETURNS (Ints1d): Tag indices (n_tokens,), -1 where annotation is missing or its label unknown.
+    """
+    iob = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape((len(doc), 2))
+    return tags_from_iob(iob, tags, strings=doc.vocab.strings)
+
+
+def tags_from_iob(iob: numpy.ndarray, tags: Sequence[str], *, strings: object) -> Ints1d:
+    """Tag indices from spaCy's ENT_IOB (3 B, 2 O, 1 I, 0 missing) and ENT_TYPE: (n_tokens, 2)."""
+    codes = iob[:, 0].astype("i")
+    begins = codes == 3
+    inside = codes == 1
+    # An entity goes on where the next token is inside; the last token of the document ends it.
+    goes_on = numpy.append(inside[1:], False)
+    ids = numpy.where(codes == 2, 0, -1).astype("i")
+    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
+    chosen = {
+        "B": begins & goes_on if closes else begins,
+        "I": inside & goes_on if closes else inside,
+        "L": inside & ~goes_on,
+        "U": begins & ~goes_on,
+    }
+    types = iob[:, 1].astype("uint64")
+    for i, tag in enumerate(tags[1:], start=1):
+        prefix, label = split_tag(tag)
+        ids[chosen[prefix] & (types == numpy.uint64(strings[label]))] = i  # type: ignore[index]
+    return ids
+
+
+def spans_from_tags(ids: Ints1d, tags: Sequence[str]) -> List[Tuple[int, int, str]]:
+    """The entities that a legal sequence of tags describes.
+
+    ids (Ints1d): Tag indices (n_tokens,).
+    tags (Sequence[str]): The tags of a component.
+    RETURNS (List[Tuple[int, int, str]]): First token, token after the last, label of each entity.
+    """
+    starts = numpy.asarray([split_tag(tag)[0] in "BU" for tag in tags])
+    insides = numpy.asarray([split_tag(tag)[0] in "IL" for tag in tags])
+    spans = []
+    continues = insides[ids]
+    for first in numpy.flatnonzero(starts[ids]):
+        after = int(first) + 1
+        while after < len(ids) and continues[after]:
+            after += 1
+        spans.append((int(first), after, split_tag(tags[ids[first]])[1]))
+    return spans

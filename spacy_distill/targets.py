@@ -1,0 +1,86 @@
+"""What a batch of examples teaches, token by token: tags and a teacher's distributions."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence
+
+import numpy
+from spacy.training import Example
+from thinc.types import Floats2d, Ints1d
+
+from .soft_targets import get_soft_targets, has_soft_targets
+from .tags import split_tag, tags_from_doc
+from .types import TagIds
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of a batch, its documents one after another.
+
+    tags (Ints1d): Gold tag or pseudo-label of each token (n_tokens,), -1 where there is none.
+    teacher_scores (Floats2d): Log-probabilities (n_taught, n_tags) of the tokens that have them.
+    taught (Ints1d): Which tokens these are (n_taught,).
+    """
+
+    tags: TagIds
+    teacher_scores: Floats2d
+    taught: Ints1d
+
+
+def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) -> Targets:
+    """Read the targets of a batch from the references of its examples.
+
+    Where reference and predicted document differ in their tokens, the tags are those of spaCy's
+    alignment, and only a token that aligns one to one has soft targets.
+
+    examples (Sequence[Example]): The batch.
+    tags (Sequence[str]): The component's tags.
+    name (str): The component's name, for errors.
+    RETURNS (Targets): The targets of all tokens of the predicted documents.
+    RAISES (ValueError): D003 or D004 for soft targets that do not fit.
+    """
+    tag_ids: List[TagIds] = []
+    teacher_scores: List[Floats2d] = [numpy.zeros((0, len(tags)), dtype="f")]
+    taught: List[Ints1d] = [numpy.zeros(0, dtype="i")]
+    offset = 0
+    for eg in examples:
+        same_tokens = _has_same_tokens(eg)
+        tag_ids.append(tags_from_doc(eg.y, tags) if same_tokens else _aligned_tags(eg, tags))
+        if has_soft_targets(eg.y):
+            log_probs = get_soft_targets(eg.y, tags=tags, name=name)
+            aligned = numpy.arange(len(eg.y), dtype="i") if same_tokens else _one_to_one(eg)
+            rows = numpy.flatnonzero(aligned >= 0).astype("i")
+            teacher_scores.append(log_probs[aligned[rows]])
+            taught.append(rows + offset)
+        offset += len(eg.x)
+    return Targets(
+        numpy.concatenate(tag_ids), numpy.concatenate(teacher_scores), numpy.concatenate(taught)
+    )
+
+
+def _has_same_tokens(eg: Example) -> bool:
+    return len(eg.x) == len(eg.y) and bool((eg.x.to_array("ORTH") == eg.y.to_array("ORTH")).all())
+
+
+def _one_to_one(eg: Example) -> Ints1d:
+    """The token of the reference that each predicted token is: (n_tokens,), -1 for none."""
+    x2y, y2x = eg.alignment.x2y, eg.alignment.y2x
+    aligned = numpy.full(len(eg.x), -1, dtype="i")
+    for i in numpy.flatnonzero(x2y.lengths == 1):
+        (j,) = x2y[int(i)]
+        if y2x.lengths[j] == 1:
+            aligned[i] = j
+    return aligned
+
+
+def _aligned_tags(eg: Example, tags: Sequence[str]) -> TagIds:
+    """Tags by spaCy's alignment, which gives BILUO tags or None: (n_tokens,)."""
+    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
+    index: Dict[Optional[str], int] = {tag: i for i, tag in enumerate(tags)}
+    if not closes:
+        index.update({f"L-{label}": i for label, i in _ids_of(tags, "I").items()})
+        index.update({f"U-{label}": i for label, i in _ids_of(tags, "B").items()})
+    return numpy.asarray([index.get(tag, -1) for tag in eg.get_aligned_ner()], dtype="i")
+
+
+def _ids_of(tags: Sequence[str], prefix: str) -> Dict[str, int]:
+    return {split_tag(tag)[1]: i for i, tag in enumerate(tags) if split_tag(tag)[0] == prefix}

@@ -1,0 +1,34 @@
+"""The data flow as names: what the parts of the package hand to each other."""
+
+from typing import Callable, Iterable, List, Literal, Optional, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Model
+from thinc.types import Floats2d, Ints1d
+
+# One row of tag scores (logits) a token: (n_tokens, n_tags).
+TagScores = Floats2d
+
+# What the factory `ner_tagger` asks of its model: for each Doc its TagScores.
+TaggerModel = Model[List[Doc], List[TagScores]]
+
+# One tag index a token, -1 where there is none: (n_tokens,).
+TagIds = Ints1d
+
+# How entities become tags: one scheme for a whole component.
+TagScheme = Literal["iob", "biluo"]
+
+# Which way the divergence goes: KL(student || teacher) as in the paper of 2019, or
+# KL(teacher || student) as in Hinton et al. (2015).
+Direction = Literal["student_teacher", "teacher_student"]
+
+# The examples of a reader, as spaCy's training loop wants them.
+GetExamples = Callable[[], Iterable[Example]]
+Reader = Callable[[Language], Iterable[Example]]
+
+# Called by `initialize` with the model, before its shapes are inferred.
+InitModel = Optional[Callable[[TaggerModel], TaggerModel]]
+
+Tags = Sequence[str]

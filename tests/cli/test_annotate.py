@@ -1,0 +1,126 @@
+import pytest
+import typer
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_distill.cli.annotate import annotate_cli, write_shards
+from spacy_distill.corpus import build_distillation_corpus_v1, read_docs
+from spacy_distill.soft_targets import KEY, get_soft_targets
+
+
+class Bar:
+    """Counts words, as tqdm does."""
+
+    n = 0
+
+    def update(self, n):
+        self.n += n
+
+
+@pytest.fixture
+def run(student_path, tmp_path):
+    """Annotate `source` with the small student, into `tmp_path / "out"`."""
+    app = typer.Typer()
+    app.command()(annotate_cli)
+
+    def invoke(source, *args, teacher=student_path):
+        result = CliRunner().invoke(app, [str(teacher), str(source), str(tmp_path / "out"), *args])
+        result.text = " ".join(result.output.split())
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def read(nlp, tmp_path):
+    return lambda: list(read_docs(tmp_path / "out", nlp.vocab))
+
+
+@pytest.fixture
+def source(tmp_path, texts):
+    path = tmp_path / "pool.txt"
+    path.write_text("\n".join(texts), encoding="utf-8")
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts, tmp_path):
+    result = run(source)
+    assert result.exit_code == 0, result.output
+    assert "10 documents" in result.text
+    docs = read()
+    assert names(tmp_path / "out") == ["00000.spacy"]
+    assert [doc.text for doc in docs] == texts
+    for doc, expected in zip(docs, student.pipe(texts)):
+        assert [str(ent) for ent in doc.ents] == [str(ent) for ent in expected.ents]
+        assert get_soft_targets(doc, tags=student.get_pipe("ner").tags, name="ner").shape[1] == 5
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=tmp_path / "out")
+    assert len(list(reader(student))) == 10
+
+
+@pytest.mark.parametrize("batch_words", ["1", "20"])
+def test_annotate_writes_shards_in_order(run, source, read, texts, tmp_path, batch_words):
+    assert run(source, "--shard-size", "4", "--batch-words", batch_words).exit_code == 0
+    assert names(tmp_path / "out") == ["00000.spacy", "00001.spacy", "00002.spacy"]
+    assert [doc.text for doc in read()] == texts
+
+
+def test_annotate_removes_shards_of_an_earlier_run(run, source, read, tmp_path):
+    run(source, "--shard-size", "4")
+    run(source, "--shard-size", "6")
+    assert names(tmp_path / "out") == ["00000.spacy", "00001.spacy"]
+    assert len(read()) == 10
+
+
+def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
+    starts = [True, False, False, True, False]
+    gold = make_doc("Ann saw Rome Bob left", "O O B-X O O", sent_starts=starts)
+    DocBin(docs=[gold], attrs=["ENT_IOB", "ENT_TYPE", "SENT_START"]).to_disk(tmp_path / "g.spacy")
+    assert run(tmp_path / "g.spacy").exit_code == 0
+    (doc,) = read()
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Rome", "X")]
+    assert [token.is_sent_start for token in doc] == starts
+    assert doc.user_data[KEY]["log_probs"].shape == (5, 5)
+
+
+def test_annotate_of_no_text_gives_one_empty_file(run, read, tmp_path):
+    (tmp_path / "pool.jsonl").write_text("", encoding="utf-8")
+    assert run(tmp_path / "pool.jsonl").exit_code == 0
+    assert names(tmp_path / "out") == ["00000.spacy"]
+    assert read() == []
+
+
+def test_annotate_names_what_is_missing(run, source, nlp, tmp_path):
+    result = run(tmp_path / "none.txt")
+    assert result.exit_code == 1
+    assert "none.txt" in str(result.exception)
+    assert "[D110]" in str(result.exception)
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "other")
+    result = run(source, teacher=tmp_path / "other")
+    assert "[D012]" in str(result.exception)
+    assert not (tmp_path / "out").exists()
+
+
+def test_annotate_writes_each_shard_whole_or_not_at_all(make_doc, tmp_path, read):
+    """A teacher that fails on the way leaves the shards of an earlier run readable."""
+    output = tmp_path / "out"
+    output.mkdir()
+    bar = Bar()
+    assert (
+        write_shards([make_doc(f"old {i}") for i in range(4)], output, shard_size=2, bar=bar) == 2
+    )
+    assert bar.n == 8
+
+    def failing():
+        for i in range(3):
+            yield make_doc(f"new {i}")
+        raise RuntimeError("no more memory")
+
+    with pytest.raises(RuntimeError):
+        write_shards(failing(), output, shard_size=2, bar=bar)
+    assert names(output) == ["00000.spacy", "00001.spacy"]
+    assert [doc.text.strip() for doc in read()] == ["new 0", "new 1", "old 2", "old 3"]

@@ -1,0 +1,300 @@
+import json
+from pathlib import Path
+
+import pytest
+import spacy
+import typer
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_distill.cli.corpus import corpus_cli
+
+NAMES = ("labelled", "unlabelled", "dev", "test")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run the command on `tmp_path`, writing to `tmp_path / name`."""
+    app = typer.Typer()
+    app.command()(corpus_cli)
+
+    def invoke(*args, name="corpus", data=None):
+        arguments = [str(data or tmp_path / "data"), str(tmp_path / name), *map(str, args)]
+        result = CliRunner().invoke(app, arguments)
+        # Lines are wrapped to the width of a terminal.
+        result.text = " ".join(result.output.split())
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def read(tmp_path):
+    """The documents of one of the files that the command wrote."""
+
+    def read_docbin(split, name="corpus"):
+        path = tmp_path / name / f"{split}.spacy"
+        return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+
+    return read_docbin
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a column file of sentences: `Ann/PER left` has one entity."""
+
+    def write_columns(name, *sentences):
+        path = tmp_path / "data" / name
+        path.parent.mkdir(exist_ok=True)
+        blocks = []
+        for sentence in sentences:
+            parts = [word.partition("/") for word in sentence.split()]
+            blocks.append("".join(f"{w}\t{'B-' + t if t else 'O'}\n" for w, _, t in parts))
+        path.write_text("\n".join(blocks), encoding="utf-8")
+        return path
+
+    return write_columns
+
+
+@pytest.fixture
+def data(write):
+    write("train.conll", *(f"Ann{i}/PER left Paris{i}/LOC" for i in range(20)))
+    write("dev.conll", "Bob/PER slept")
+    write("test.conll", "Rome/LOC fell", "Eve/PER won")
+
+
+def texts(docs):
+    return [doc.text.strip() for doc in docs]
+
+
+def ents(doc):
+    return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+def test_corpus_writes_four_files(run, read, data, tmp_path):
+    result = run("--labelled", 5)
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in (tmp_path / "corpus").iterdir()) == sorted(
+        f"{name}.spacy" for name in NAMES
+    )
+    assert [len(read(name)) for name in NAMES] == [5, 15, 1, 2]
+    found = texts(read("labelled")) + texts(read("unlabelled"))
+    assert sorted(found) == sorted(f"Ann{i} left Paris{i}" for i in range(20))
+    assert texts(read("test")) == ["Rome fell", "Eve won"]
+    assert [ents(doc) for doc in read("test")] == [[("Rome", "LOC")], [("Eve", "PER")]]
+
+
+def test_corpus_stripped_sentences_have_missing_annotation(run, read, data):
+    run("--labelled", 5)
+    for doc in read("unlabelled"):
+        # 0 is missing; 2 would be O, which would teach that there is no entity.
+        assert [token.ent_iob for token in doc] == [0, 0, 0]
+        assert not doc.has_annotation("ENT_IOB") and not doc.ents
+    for doc in read("labelled"):
+        assert [token.ent_iob for token in doc] == [3, 2, 3]
+        assert [label for _, label in ents(doc)] == ["PER", "LOC"]
+
+
+def test_corpus_sample_is_seeded_and_nested(run, read, data):
+    samples = {}
+    for seed in (0, 1):
+        for n in (5, 10):
+            run("--labelled", n, "--seed", seed, name=f"{seed}-{n}")
+            samples[seed, n] = texts(read("labelled", f"{seed}-{n}"))
+        run("--labelled", 5, "--seed", seed, name="again")
+        assert texts(read("labelled", "again")) == samples[seed, 5]
+        assert samples[seed, 10][:5] == samples[seed, 5]
+    assert set(samples[0, 5]) != set(samples[1, 5])
+    # Drawn at random, not cut from the start.
+    assert set(samples[0, 5]) != {f"Ann{i} left Paris{i}" for i in range(5)}
+
+
+@pytest.mark.parametrize("n", [0, -1, 99])
+def test_corpus_may_keep_all_labels(run, read, data, n):
+    result = run("--labelled", n)
+    assert result.exit_code == 0, result.output
+    assert len(read("labelled")) == 20 and read("unlabelled") == []
+    assert ("Only 20 labelled sentences" in result.text) == (n == 99)
+    assert "No unlabelled text" in result.text
+
+
+def test_corpus_holds_out_a_missing_dev_set(run, read, data, tmp_path):
+    (tmp_path / "data" / "dev.conll").unlink()
+    for n in (3, 6):
+        result = run("--labelled", n, "--dev-share", 0.25, name=str(n))
+        assert result.exit_code == 0, result.output
+        assert "holding out 5 training sentences" in result.text
+        assert len(read("dev", str(n))) == 5
+        assert len(read("unlabelled", str(n))) == 15 - n
+        parts = [set(texts(read(split, str(n)))) for split in ("labelled", "unlabelled", "dev")]
+        assert len(set.union(*parts)) == 20
+        assert all(doc.has_annotation("ENT_IOB") for doc in read("dev", str(n)))
+    # The dev set depends on the seed alone, so that samples of all sizes share it.
+    assert texts(read("dev", "3")) == texts(read("dev", "6"))
+    assert texts(read("labelled", "6"))[:3] == texts(read("labelled", "3"))
+    run("--labelled", 3, "--dev-share", 0.25, "--seed", 1, name="other")
+    assert texts(read("dev", "other")) != texts(read("dev", "3"))
+
+
+def test_corpus_needs_a_test_set_unless_told(run, data, tmp_path):
+    run()
+    (tmp_path / "data" / "test.conll").unlink()
+    result = run()
+    assert result.exit_code == 1
+    assert "[D122]" in str(result.exception) and "--no-test" in str(result.exception)
+    assert (tmp_path / "corpus" / "test.spacy").exists()
+    assert run("--no-test").exit_code == 0
+    # That of the earlier corpus must not be taken for this one's.
+    assert not (tmp_path / "corpus" / "test.spacy").exists()
+
+
+def test_corpus_needs_a_training_set(run, data, tmp_path):
+    (tmp_path / "data" / "train.conll").unlink()
+    result = run()
+    assert result.exit_code == 1 and "[D119]" in str(result.exception)
+
+
+@pytest.mark.parametrize("split,text", [("train", '{"text": "a"}'), ("dev", '{"text": "a"}')])
+def test_corpus_needs_labels(run, data, tmp_path, split, text):
+    (tmp_path / "data" / f"{split}.conll").unlink()
+    (tmp_path / "data" / f"{split}.jsonl").write_text(text)
+    result = run()
+    assert result.exit_code == 1
+    assert f"[D120] 1 of 1 documents in the {split} set" in str(result.exception)
+
+
+def test_corpus_unlabelled_training_text_goes_to_the_pool(run, read, data, tmp_path):
+    (tmp_path / "data" / "train.conll").unlink()
+    rows = [{"text": f"text {i}"} for i in range(5)]
+    rows += [{"text": f"Ann {i}", "entities": [[0, 3, "PER"]]} for i in range(3)]
+    path = tmp_path / "data" / "train.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    assert run("--labelled", 2).exit_code == 0
+    assert all(ents(doc) == [("Ann", "PER")] for doc in read("labelled"))
+    assert len(read("labelled")) == 2 and len(read("unlabelled")) == 6
+
+
+def test_corpus_joins_unlabelled_text(run, read, data, write, tmp_path):
+    (tmp_path / "pool.txt").write_text("Some text.\nMore text.\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.jsonl").write_text('{"text": "Third", "label": "x"}\n')
+    write("train.conll", "Ann/PER left")
+    other = write("other.conll", "Joe/PER sang")
+    expected = ["Some text.", "More text.", "Third", "Joe sang"]
+    paths = [str(tmp_path / "pool.txt"), str(tmp_path / "folder"), str(other)]
+    for i, args in enumerate(
+        [
+            ["-u", paths[0], "-u", paths[1], "-u", paths[2]],
+            ["--unlabelled", ",".join(paths)],
+            ["--unlabelled", " ".join(paths)],
+            ["--unlabelled", ", ".join(paths), "--unlabelled", ""],
+        ]
+    ):
+        result = run(*args, name=str(i))
+        assert result.exit_code == 0, result.output
+        assert texts(read("unlabelled", str(i))) == expected
+        assert not any(doc.has_annotation("ENT_IOB") for doc in read("unlabelled", str(i)))
+
+
+def test_corpus_unlabelled_path_may_hold_a_space(run, read, data, tmp_path):
+    (tmp_path / "my pool.txt").write_text("Some text.\n")
+    assert run("--unlabelled", tmp_path / "my pool.txt").exit_code == 0
+    assert texts(read("unlabelled")) == ["Some text."]
+
+
+def test_corpus_unlabelled_path_missing(run, data, tmp_path):
+    result = run("--unlabelled", tmp_path / "none.txt")
+    assert result.exit_code == 1 and "[D110]" in str(result.exception)
+    assert not (tmp_path / "corpus").exists()
+
+
+def test_corpus_pool_lacks_what_other_splits_have(run, read, write, tmp_path):
+    train = ["Ann/PER left .", "same .", "same .", "Bob/PER slept .", "Rome/LOC fell ."]
+    write("train.conll", *train)
+    write("dev.conll", "Bob/PER slept .")
+    write("test.conll", "Rome/LOC fell .")
+    # Tokenised otherwise than the column files, and still the same text.
+    lines = ["Bob slept.", "Rome fell.", "Rome fell.", "Ann left.", "rome fell."]
+    (tmp_path / "pool.txt").write_text("\n".join(lines))
+    result = run("--labelled", 1, "--seed", 0, "--unlabelled", tmp_path / "pool.txt")
+    assert result.exit_code == 0, result.output
+    (labelled,) = texts(read("labelled"))
+    pool = texts(read("unlabelled"))
+    assert not {"Bob slept .", "Rome fell .", "Bob slept.", "Rome fell.", labelled} & set(pool)
+    assert "rome fell." in pool
+    assert f"test has the same text: {3 - (labelled == 'Rome fell .')}" in result.text
+    assert pool.count("same .") == (0 if labelled == "same ." else 2)
+
+
+def test_corpus_warns_of_types_without_a_labelled_sentence(run, write):
+    write("train.conll", "Ann/PER left")
+    write("dev.conll", "Bob/PER met Acme/ORG")
+    write("test.conll", "Rome/LOC fell")
+    result = run()
+    assert "No labelled sentence has LOC, ORG, which dev or test has" in result.text
+    write("train.conll", "Ann/PER left Rome/LOC for Acme/ORG")
+    assert "No labelled sentence" not in run().text
+
+
+def test_corpus_table_counts(run, data):
+    lines = run("--labelled", 5).output.splitlines()
+    table = {line.split()[0]: line.split()[1:] for line in lines if line.split()}
+    assert table["labelled"] == ["unlabelled", "dev", "test"]
+    assert table["sentences"] == ["5", "15", "1", "2"]
+    assert table["words"] == ["15", "45", "2", "4"]
+    assert table["PER"] == ["5", "0", "1", "1"]
+    assert table["LOC"] == ["5", "0", "0", "1"]
+
+
+def test_corpus_warns_of_data_sets_without_revision(run, data, monkeypatch):
+    monkeypatch.setattr("spacy_distill.cli.corpus.read_docs", lambda source, *, nlp: iter(()))
+    assert "No revision of data set some/set" in run("--unlabelled", "some/set").text
+    assert "No revision" not in run("--unlabelled", "some/set@v1").text
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 2])
+def test_corpus_refuses_a_dev_share(run, data, share):
+    result = run("--dev-share", share)
+    assert result.exit_code == 1 and "[D124]" in str(result.exception)
+
+
+def test_corpus_refuses_a_dev_share_that_leaves_nothing(run, write):
+    write("train.conll", "Ann/PER left")
+    write("test.conll", "Rome/LOC fell")
+    result = run("--dev-share", 0.5)
+    assert result.exit_code == 1 and "[D123]" in str(result.exception)
+
+
+def test_corpus_unknown_language(run, data):
+    result = run("--lang", "qqq")
+    assert result.exit_code == 1 and "[D121]" in str(result.exception)
+
+
+def test_corpus_is_never_half_written(run, data, tmp_path, monkeypatch):
+    run("--labelled", 5)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "corpus").iterdir()}
+
+    def fail(docbin, path):
+        Path(path).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(DocBin, "to_disk", fail)
+    assert run("--labelled", 6).exit_code == 1
+    after = {path.name: path.read_bytes() for path in (tmp_path / "corpus").iterdir()}
+    assert after == before
+
+
+def test_corpus_help_explains_each_option(run):
+    text = run("--help").text
+    for option in ("--labelled", "--seed", "--lang", "--unlabelled", "--dev-share", "--no-test"):
+        assert option in text
+
+
+def test_corpus_of_real_data(run, read):
+    folder = Path(__file__).parents[3] / "shared" / "data" / "sec_filings"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} is absent")
+    result = run("--labelled", 300, data=folder)
+    assert result.exit_code == 0, result.output
+    # 1,164 training sentences, a tenth held out; 13 of the pool are in dev or test too.
+    assert [len(read(name)) for name in NAMES] == [300, 735, 116, 303]

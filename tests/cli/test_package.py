@@ -1,0 +1,151 @@
+import email
+import re
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import spacy
+import srsly
+import typer
+from typer.testing import CliRunner
+
+from spacy_distill.cli import package as module
+from spacy_distill.cli.package import make_meta, package_cli, read_scores
+
+META = {
+    "lang": "en",
+    "name": "pipeline",
+    "version": "0.0.0",
+    "author": "Somebody",
+    "labels": {"ner": ["PER", "LOC"], "other": ["PER"]},
+    "performance": {"ents_f": 0.5, "ents_p": 0.4, "ner_loss": 3.0, "other_loss": 1.0},
+    "requirements": ["left-over"],
+}
+LOAD = """
+import sys
+
+sys.path.insert(0, sys.argv[1])
+import spacy
+
+nlp = spacy.load("en_tiny_ner")
+print(*((ent.text, ent.label_) for ent in nlp("Bob went to Rome").ents))
+"""
+
+
+def required(lines):
+    """The names of what is required, in any version."""
+    return {re.match(r"[\w-]+", line)[0] for line in lines}
+
+
+@pytest.fixture
+def run(student_path, tmp_path):
+    app = typer.Typer()
+    app.command()(package_cli)
+
+    def invoke(*args, pipeline=student_path):
+        arguments = [str(pipeline), str(tmp_path / "packages"), "--name", "tiny_ner", *args]
+        return CliRunner().invoke(app, arguments)
+
+    return invoke
+
+
+@pytest.fixture
+def no_wheel(monkeypatch):
+    """Make the package's folder only, which is quick."""
+    package = module.package
+
+    def make_folder(*args, **kwargs):
+        return package(*args, **{**kwargs, "create_wheel": False})
+
+    monkeypatch.setattr(module, "package", make_folder)
+
+
+def test_package_meta_is_completed():
+    meta = make_meta(META, scores={}, author="", license_="MIT")
+    assert meta["description"].endswith("LOC, PER.")
+    assert meta["license"] == "MIT"
+    assert meta["author"] == "Somebody"
+    assert meta["lang"] == "en"
+    assert META["performance"]["ner_loss"] == 3.0  # not changed in place
+    assert make_meta(META, scores={}, author="Me", license_="MIT")["author"] == "Me"
+
+
+def test_package_meta_has_no_losses():
+    meta = make_meta(META, scores={}, author="", license_="MIT")
+    assert meta["performance"] == {"ents_f": 0.5, "ents_p": 0.4}
+
+
+def test_package_meta_has_scores_of_the_test_set():
+    scores = {"ents_f": 0.9, "ents_r": 0.8, "speed": 7.0, "token_acc": 1.0, "ents_per_type": {}}
+    performance = make_meta(META, scores=scores, author="", license_="MIT")["performance"]
+    assert performance == {"ents_f": 0.9, "ents_p": 0.4, "ents_r": 0.8, "ents_per_type": {}}
+
+
+@pytest.mark.parametrize(
+    "version, requirement",
+    [
+        ("0.1.0", "spacy-distill>=0.1.0,<0.2.0"),
+        ("1.12.3", "spacy-distill>=1.12.0,<1.13.0"),
+        ("0.3.0.dev1", "spacy-distill>=0.3.0,<0.4.0"),
+    ],
+)
+def test_package_requires_this_release(monkeypatch, version, requirement):
+    monkeypatch.setattr(module, "installed_version", lambda name: version)
+    assert make_meta(META, scores={}, author="", license_="MIT")["requirements"] == [requirement]
+
+
+def test_package_reads_scores(tmp_path):
+    srsly.write_json(tmp_path / "scores.json", {"ents_f": 0.5})
+    assert read_scores(tmp_path / "scores.json") == {"ents_f": 0.5}
+    with pytest.raises(FileNotFoundError, match=r"\[D008\]"):
+        read_scores(tmp_path / "none.json")
+    srsly.write_json(tmp_path / "other.json", {"speed": 1.0})
+    with pytest.raises(ValueError, match=r"\[D411\].*other\.json"):
+        read_scores(tmp_path / "other.json")
+
+
+def test_package_needs_a_pipeline(run, tmp_path):
+    result = run(pipeline=tmp_path / "none")
+    assert isinstance(result.exception, FileNotFoundError)
+    assert "[D008]" in str(result.exception)
+    assert not (tmp_path / "packages").exists()
+
+
+def test_package_folder_holds_the_pipeline(run, no_wheel, student, tmp_path):
+    srsly.write_json(tmp_path / "scores.json", {"ents_f": 0.625, "ents_p": 0.5, "ents_r": 0.75})
+    result = run("--version", "1.2.3", "--metrics", str(tmp_path / "scores.json"), "--author", "Me")
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in (tmp_path / "packages").iterdir()] == ["en_tiny_ner-1.2.3"]
+    folder = tmp_path / "packages" / "en_tiny_ner-1.2.3"
+    meta = srsly.read_json(folder / "meta.json")
+    assert (meta["name"], meta["version"], meta["author"]) == ("tiny_ner", "1.2.3", "Me")
+    assert required(meta["requirements"]) == {"spacy", "spacy-distill"}
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    assert "62.50" in readme
+    assert "LOSS" not in readme.upper()
+    nlp = spacy.load(folder / "en_tiny_ner" / "en_tiny_ner-1.2.3")
+    assert nlp.get_pipe("ner").labels == student.get_pipe("ner").labels
+
+
+def test_package_can_be_made_again(run, no_wheel, tmp_path):
+    assert run().exit_code == 0
+    assert run().exit_code == 0
+    assert [path.name for path in (tmp_path / "packages").iterdir()] == ["en_tiny_ner-0.1.0"]
+
+
+@pytest.mark.slow
+def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
+    """Needs the package index, for the build backend. Runs where there is no torch."""
+    result = run("--version", "1.2.3")
+    assert result.exit_code == 0, result.output
+    (wheel,) = (tmp_path / "packages" / "en_tiny_ner-1.2.3" / "dist").iterdir()
+    assert wheel.name == "en_tiny_ner-1.2.3-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    assert required(metadata.get_all("Requires-Dist")) == {"spacy", "spacy-distill"}
+    target = tmp_path / "installed"
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target"]
+    subprocess.run([*install, str(target), str(wheel)], check=True, capture_output=True)
+    assert run_light(LOAD, target).split(") (") == ["('Bob', 'PER'", "'Rome', 'LOC')\n"]

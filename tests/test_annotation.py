@@ -1,0 +1,172 @@
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+
+from spacy_distill import annotation
+from spacy_distill.annotation import annotate_docs, batch_by_words, find_teacher
+from spacy_distill.corpus import build_distillation_corpus_v1
+from spacy_distill.decoding import log_softmax
+from spacy_distill.soft_targets import KEY, get_soft_targets, set_soft_targets
+
+
+@pytest.fixture
+def docs(student, texts, make_doc):
+    return [make_doc(text, vocab=student.vocab) for text in texts]
+
+
+def annotations(docs):
+    return [(doc.text, doc.to_array(["ENT_IOB", "ENT_TYPE"]).tolist()) for doc in docs]
+
+
+def test_annotation_keeps_the_order(student, docs, texts, monkeypatch):
+    monkeypatch.setattr(annotation, "BUFFER", 4)
+    found = list(annotate_docs(student, iter(docs), batch_words=12))
+    assert [id(doc) for doc in found] == [id(doc) for doc in docs]
+    assert [doc.text.split() for doc in found] == [text.split() for text in texts]
+
+
+@pytest.mark.parametrize("scheme", ["iob", "biluo"])
+def test_annotation_sets_what_the_teacher_says(make_student, texts, make_doc, scheme):
+    teacher = make_student(scheme=scheme)
+    ner = teacher.get_pipe("ner")
+    # Untrained and pushed, so that it finds something everywhere.
+    ner.model.get_ref("output_layer").get_param("b")[1:] = 0.3
+    docs = list(annotate_docs(teacher, [make_doc(text) for text in texts]))
+    expected = [ner(make_doc(text)) for text in texts]
+    assert annotations(docs) == annotations(expected)
+    assert sum(len(doc.ents) for doc in docs) > 3
+    for doc, scores in zip(docs, ner.predict([make_doc(text) for text in texts])):
+        found = get_soft_targets(doc, tags=ner.tags, name="ner")
+        assert_allclose(found, log_softmax(scores), rtol=1e-3, atol=1e-5)
+
+
+def test_annotation_does_not_depend_on_batches(student, texts, make_doc):
+    results = []
+    for batch_words in (1, 10, 2048):
+        docs = [make_doc(text, vocab=student.vocab) for text in texts]
+        results.append(list(annotate_docs(student, docs, batch_words=batch_words)))
+    first, *others = results
+    for other in others:
+        assert annotations(other) == annotations(first)
+        for doc, again in zip(first, other):
+            assert_allclose(
+                doc.user_data[KEY]["log_probs"], again.user_data[KEY]["log_probs"], rtol=2e-3
+            )
+
+
+@pytest.mark.parametrize(
+    "lengths, batch_words, expected",
+    [
+        ([1, 1, 2, 5], 4, [[1, 1], [2], [5]]),
+        ([1, 1, 2], 6, [[1, 1, 2]]),
+        ([9], 4, [[9]]),
+        ([], 4, []),
+    ],
+)
+def test_annotation_batches_have_so_many_words(make_doc, lengths, batch_words, expected):
+    docs = [make_doc("w " * length) for length in lengths]
+    batches = list(batch_by_words(docs, batch_words))
+    assert [[len(doc) for doc in batch] for batch in batches] == expected
+
+
+def test_annotation_keeps_gold(student, make_doc, ents):
+    """The teacher knows that Ann Smith is a person and New York a place."""
+    words = "Ann Smith lives in New York ."
+    gold = make_doc(words, "O B-LOC O B-LOC I-LOC O O", vocab=student.vocab)
+    outside = make_doc(words, "O O O O O O O", vocab=student.vocab)
+    before = annotations([gold, outside])
+    assert annotations(annotate_docs(student, [gold, outside])) == before
+    assert gold.user_data[KEY]["log_probs"].shape == (7, 5)
+
+
+def test_annotation_fills_in_partial_gold(student, make_doc, ents):
+    doc = make_doc("Ann Smith lives in New York .", vocab=student.vocab)
+    given = doc.char_span(0, 3, label="GIVEN")
+    doc.set_ents([given], outside=[doc[5:6]], default="missing")
+    (doc,) = annotate_docs(student, [doc])
+    # Of `New York` only `New` was free, and `Smith` beside a given entity.
+    found = ents(doc)
+    assert (0, 1, "GIVEN") in found
+    assert doc[5].ent_iob_ == "O"
+    assert all(token.ent_iob_ for token in doc)
+    assert {label for _, _, label in found} <= {"GIVEN", "PER", "LOC"}
+    assert len(found) > 1
+
+
+def test_annotation_of_documents_without_tokens(student, make_doc):
+    docs = [make_doc(text, vocab=student.vocab) for text in ("", "Ann left", "")]
+    found = list(annotate_docs(student, docs))
+    assert [len(doc) for doc in found] == [0, 2, 0]
+    tags = student.get_pipe("ner").tags
+    shapes = [get_soft_targets(doc, tags=tags, name="ner").shape for doc in found]
+    assert shapes == [(0, 5), (2, 5), (0, 5)]
+    assert list(annotate_docs(student, [])) == []
+
+
+def test_annotation_entities_have_no_whitespace_at_their_ends(student, make_doc, monkeypatch):
+    """As the component: what it says of a line break after a name is not believed."""
+    ner = student.get_pipe("ner")
+    scores = numpy.zeros((3, 5), dtype="f")
+    scores[[0, 1, 2], [ner.tags.index(tag) for tag in ("B-PER", "I-PER", "O")]] = 9.0
+    monkeypatch.setattr(ner, "predict", lambda docs: [scores for _ in docs])
+    (doc,) = annotate_docs(student, [make_doc("Ann _ left", vocab=student.vocab)])
+    assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1)]
+
+
+def test_annotation_leaves_nothing_else_on_documents(student, make_doc, texts):
+    """A teacher's other pipes do their work on copies."""
+    student.add_pipe("sentencizer", first=True)
+    student.add_pipe("entity_ruler", before="ner").add_patterns([{"label": "X", "pattern": "saw"}])
+    doc = make_doc(texts[4], vocab=student.vocab)
+    (doc,) = annotate_docs(student, [doc])
+    assert not doc.has_annotation("SENT_START")
+    assert {ent.label_ for ent in doc.ents} == {"PER"}
+
+
+def test_annotation_runs_the_pipes_before_the_teacher_only(student, make_doc, texts):
+    seen = []
+
+    @spacy.Language.component("count_docs_before")
+    def count_before(doc):
+        seen.append("before")
+        return doc
+
+    @spacy.Language.component("count_docs_after")
+    def count_after(doc):
+        seen.append("after")
+        return doc
+
+    student.add_pipe("count_docs_before", first=True)
+    student.add_pipe("count_docs_after", last=True)
+    list(annotate_docs(student, [make_doc(text, vocab=student.vocab) for text in texts]))
+    assert seen == ["before"] * len(texts)
+
+
+def test_annotation_needs_a_teacher(nlp, student):
+    nlp.add_pipe("sentencizer")
+    with pytest.raises(ValueError, match=r"\[D012\].*sentencizer"):
+        find_teacher(nlp)
+    with pytest.raises(ValueError, match=r"\[D012\]"):
+        list(annotate_docs(nlp, [nlp("Ann")]))
+    assert find_teacher(student) is student.get_pipe("ner")
+
+
+def test_annotation_is_what_the_corpus_reads(student, docs, tmp_path):
+    from spacy.tokens import DocBin
+
+    (empty,) = annotate_docs(student, [student.make_doc("")])
+    annotated = [*annotate_docs(student, docs), empty]
+    DocBin(docs=annotated, store_user_data=True).to_disk(tmp_path / "pool.spacy")
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=tmp_path)
+    found = [eg.reference for eg in reader(student)]
+    assert annotations(found) == annotations(annotated)
+    for doc, again in zip(annotated, found):
+        assert_array_equal(doc.user_data[KEY]["log_probs"], again.user_data[KEY]["log_probs"])
+
+
+def test_annotation_replaces_soft_targets_of_an_earlier_run(student, make_doc):
+    doc = make_doc("Ann left", vocab=student.vocab)
+    set_soft_targets(doc, numpy.zeros((2, 3)), tags=["O", "B-X", "I-X"])
+    (doc,) = annotate_docs(student, [doc])
+    assert doc.user_data[KEY]["tags"] == student.get_pipe("ner").tags

@@ -1,0 +1,206 @@
+import itertools
+from collections import Counter
+
+import numpy
+import pytest
+from spacy.tokens import DocBin
+
+from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure, read_docs
+from spacy_distill.soft_targets import KEY, set_soft_targets
+from spacy_distill.tags import make_tags
+
+TAGS = make_tags(["PER"], scheme="iob")
+
+
+@pytest.fixture
+def write(tmp_path, make_doc):
+    """Write documents of two words, the first of them a name: `write("gold", 3)`."""
+
+    def write_docs(name, n_docs, *, taught=True, gold=True):
+        shard = DocBin(store_user_data=True)
+        for i in range(n_docs):
+            doc = make_doc(f"{name}{i} left", "B-PER O" if gold else None)
+            if taught:
+                set_soft_targets(doc, numpy.log(numpy.full((2, 3), 1 / 3)), tags=TAGS)
+            shard.add(doc)
+        path = tmp_path / f"{name}.spacy"
+        shard.to_disk(path)
+        return path
+
+    return write_docs
+
+
+def names(examples):
+    return [eg.reference[0].text for eg in examples]
+
+
+def share(found):
+    return sum(name.startswith("gold") for name in found) / len(found)
+
+
+@pytest.mark.parametrize("n_gold", [3, 40, 90])
+@pytest.mark.parametrize("fraction", [0.1, 0.5])
+def test_corpus_has_its_share_of_gold_in_the_mean(nlp, write, n_gold, fraction):
+    """However many there are, if they reach: 90 of gold are more than a tenth."""
+    reader = build_distillation_corpus_v1(
+        labelled=write("gold", n_gold), unlabelled=write("pool", 300), labelled_fraction=fraction
+    )
+    found = names(reader(nlp))
+    expected = max(fraction, n_gold / (n_gold + 300))
+    assert abs(share(found) - expected) < 0.05
+    assert sum(name.startswith("pool") for name in found) == 300
+
+
+def test_corpus_yields_each_example_at_least_once(nlp, write):
+    gold, pool = write("gold", 50), write("pool", 20)
+    counts = Counter(names(build_distillation_corpus_v1(labelled=gold, unlabelled=pool)(nlp)))
+    assert counts == Counter([f"gold{i}" for i in range(50)] + [f"pool{i}" for i in range(20)])
+
+
+def test_corpus_repeats_gold_evenly(nlp, write):
+    reader = build_distillation_corpus_v1(
+        labelled=write("gold", 7), unlabelled=write("pool", 100), labelled_fraction=0.5
+    )
+    counts = Counter(name for name in names(reader(nlp)) if name.startswith("gold"))
+    assert len(counts) == 7
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_corpus_mixes_gold_into_the_pool(nlp, write):
+    reader = build_distillation_corpus_v1(
+        labelled=write("gold", 30), unlabelled=write("pool", 300), labelled_fraction=0.3
+    )
+    found = names(reader(nlp))
+    quarters = [found[i * len(found) // 4 : (i + 1) * len(found) // 4] for i in range(4)]
+    assert all(0.1 < share(quarter) < 0.5 for quarter in quarters)
+
+
+def test_corpus_without_gold(nlp, write):
+    pool = write("pool", 5)
+    expected = [f"pool{i}" for i in range(5)]
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=pool)
+    assert names(reader(nlp)) == expected
+    reader = build_distillation_corpus_v1(
+        labelled=write("gold", 3), unlabelled=pool, labelled_fraction=0.0
+    )
+    assert names(reader(nlp)) == expected
+
+
+def test_corpus_without_a_pool_is_gold_once(nlp, write):
+    reader = build_distillation_corpus_v1(labelled=write("gold", 4), unlabelled=write("pool", 0))
+    assert sorted(names(reader(nlp))) == [f"gold{i}" for i in range(4)]
+
+
+def test_corpus_order_changes_with_the_epoch_but_not_with_the_run(nlp, write):
+    settings = {"labelled": write("gold", 10), "unlabelled": write("pool", 50)}
+    reader, again, other = (
+        build_distillation_corpus_v1(**settings, labelled_fraction=0.3, seed=seed)
+        for seed in (1, 1, 2)
+    )
+    epochs = [names(reader(nlp)) for _ in range(3)]
+    assert epochs == [names(again(nlp)) for _ in range(3)]
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert epochs[0] != names(other(nlp))
+
+
+def test_corpus_reads_a_stream(nlp, write):
+    """With `max_epochs = -1` examples are drawn one by one, and the reader is called again."""
+    reader = build_distillation_corpus_v1(labelled=write("gold", 2), unlabelled=write("pool", 9))
+    assert len(list(itertools.islice(reader(nlp), 3))) == 3
+    assert {name for name in names(reader(nlp)) if name.startswith("pool")} == {
+        f"pool{i}" for i in range(9)
+    }
+
+
+def test_corpus_predicted_documents_have_words_only(nlp, write):
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=write("pool", 1))
+    (eg,) = reader(nlp)
+    assert [t.text for t in eg.predicted] == ["pool0", "left"]
+    assert eg.predicted.text == eg.reference.text
+    assert not eg.predicted.has_annotation("ENT_IOB")
+    assert KEY not in eg.predicted.user_data
+    assert [ent.text for ent in eg.reference.ents] == ["pool0"]
+
+
+def test_corpus_gold_needs_no_soft_targets(nlp, write):
+    reader = build_distillation_corpus_v1(
+        labelled=write("gold", 2, taught=False), unlabelled=write("pool", 2)
+    )
+    assert len(list(reader(nlp))) == 4
+
+
+def test_corpus_refuses_a_pool_without_soft_targets(nlp, write):
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=write("pool", 2, taught=False))
+    with pytest.raises(ValueError, match=r"\[D005\].*pool\.spacy"):
+        list(reader(nlp))
+
+
+def test_corpus_names_a_missing_path(nlp, write, tmp_path):
+    missing = tmp_path / "none.spacy"
+    for labelled, unlabelled in ((missing, write("pool", 1)), (None, missing)):
+        reader = build_distillation_corpus_v1(labelled=labelled, unlabelled=unlabelled)
+        with pytest.raises(FileNotFoundError, match=r"\[D008\].*none\.spacy"):
+            list(reader(nlp))
+
+
+@pytest.mark.parametrize(
+    "setting, value",
+    [
+        ("labelled_fraction", 1.0),
+        ("labelled_fraction", -0.1),
+        ("min_confidence", 1.1),
+        ("min_confidence", -0.1),
+    ],
+)
+def test_corpus_refuses_bad_settings(tmp_path, setting, value):
+    with pytest.raises(ValueError, match=rf"\[D007\] {setting} is {value}"):
+        build_distillation_corpus_v1(labelled=None, unlabelled=tmp_path, **{setting: value})
+
+
+def test_corpus_reads_the_files_of_a_folder_in_order(nlp, write, tmp_path):
+    write("b", 2)
+    write("a", 2)
+    assert [doc[0].text for doc in read_docs(tmp_path, nlp.vocab)] == ["a0", "a1", "b0", "b1"]
+
+
+def unsure_doc(make_doc, probs):
+    """Two entities, tokens 0 and 1 and token 3. Each token's best tag has the probability."""
+    doc = make_doc("Ann Smith saw Bob there", "B-PER I-PER O B-PER O")
+    rows = [[p, (1 - p) / 2, (1 - p) / 2] for p in probs]
+    set_soft_targets(doc, numpy.log(rows), tags=TAGS)
+    return doc
+
+
+@pytest.mark.parametrize(
+    "probs, expected",
+    [
+        ([0.9, 0.9, 0.9, 0.9, 0.9], "B I O B O"),
+        ([0.9, 0.7, 0.9, 0.9, 0.9], "- - O B O"),  # all of an entity goes
+        ([0.9, 0.9, 0.7, 0.9, 0.7], "B I - B -"),
+        ([0.7, 0.9, 0.9, 0.7, 0.9], "- - O - O"),
+    ],
+)
+def test_corpus_leaves_out_unsure_pseudo_labels(make_doc, probs, expected):
+    doc = unsure_doc(make_doc, probs)
+    before = doc.user_data[KEY]["log_probs"].copy()
+    leave_out_unsure(doc, 0.8)
+    assert [token.ent_iob_ or "-" for token in doc] == expected.split()
+    assert (doc.user_data[KEY]["log_probs"] == before).all()
+
+
+def test_corpus_leaves_nothing_out_unless_told(make_doc):
+    doc = unsure_doc(make_doc, [0.4] * 5)
+    leave_out_unsure(doc, 0.0)
+    assert [token.ent_iob_ for token in doc] == ["B", "I", "O", "B", "O"]
+
+
+def test_corpus_confidence_does_not_touch_gold(nlp, write):
+    reader = build_distillation_corpus_v1(
+        labelled=write("gold", 3),
+        unlabelled=write("pool", 3),
+        labelled_fraction=0.5,
+        min_confidence=0.9,
+    )
+    for eg in reader(nlp):
+        gold = eg.reference[0].text.startswith("gold")
+        assert [t.ent_iob for t in eg.reference] == ([3, 2] if gold else [0, 0])

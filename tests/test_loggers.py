@@ -1,0 +1,63 @@
+import io
+
+import pytest
+
+from spacy_distill.loggers import build_console_logger_v1
+
+WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": None, "ents_per_type": None}
+
+
+@pytest.fixture
+def log(make_student):
+    """Log evaluations; gives the rows that were printed, split at spaces."""
+
+    def run(*infos, names=("ner",), **settings):
+        nlp = make_student()
+        for name in names[1:]:
+            nlp.add_pipe("ner_tagger", name=name)
+        nlp.add_pipe("entity_ruler")
+        nlp.config["training"] = {"score_weights": WEIGHTS, "eval_frequency": 2}
+        out, err = io.StringIO(), io.StringIO()
+        log_step, finish = build_console_logger_v1(**settings)(nlp, out, err)
+        for info in infos:
+            log_step(info)
+        finish()
+        assert err.getvalue() == ""  # nobody watches
+        return [line.split() for line in out.getvalue().splitlines()]
+
+    return run
+
+
+def evaluation(step=200, **losses):
+    return {
+        "epoch": 3,
+        "step": step,
+        "losses": losses,
+        "other_scores": {"ents_f": 0.5, "ents_p": 0.12345, "speed": 9000.0},
+        "score": 0.5,
+    }
+
+
+def test_loggers_show_the_parts_of_the_loss(log):
+    info = evaluation(ner=1.5, ner_task=0.25, ner_distillation=1.25, ner_tokens=99)
+    header, rule, row = log(None, info, None)
+    assert header == ["E", "#", "LOSS", "TASK", "KL", "ENTS_F", "ENTS_P", "SCORE"]
+    assert set("".join(rule)) == {"-"}
+    assert row == ["3", "200", "1.5000", "0.2500", "1.2500", "50.00", "12.35", "0.5000"]
+
+
+def test_loggers_have_a_row_an_evaluation(log):
+    rows = log(None, evaluation(2), None, None, evaluation(4), None)
+    assert [row[1] for row in rows[2:]] == ["2", "4"]
+
+
+def test_loggers_show_each_component(log):
+    info = evaluation(ner=1.0, ner_task=2.0, ner_distillation=3.0, other=4.0, other_task=5.0)
+    header, _, row = log(info, names=("ner", "other"))
+    assert header[2:8] == ["LOSS", "TASK", "KL"] * 2
+    assert row[2:8] == ["1.0000", "2.0000", "3.0000", "4.0000", "5.0000", "0.0000"]
+
+
+@pytest.mark.parametrize("progress_bar", [True, False])
+def test_loggers_show_no_bar_if_nobody_watches(log, progress_bar):
+    assert len(log(None, None, evaluation(), progress_bar=progress_bar)) == 3

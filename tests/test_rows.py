@@ -1,0 +1,101 @@
+import json
+
+import pytest
+import spacy
+
+from spacy_distill.rows import read_jsonl
+
+
+@pytest.fixture(scope="module")
+def nlp():
+    return spacy.blank("en")
+
+
+@pytest.fixture
+def read(nlp, tmp_path):
+    """Write a JSONL file and read it."""
+
+    def write_and_read(text):
+        (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
+        return list(read_jsonl(tmp_path / "a.jsonl", nlp=nlp))
+
+    return write_and_read
+
+
+def words_of(docs):
+    return [[token.text for token in doc] for doc in docs]
+
+
+def ents_of(doc):
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def json_lines(*rows):
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize("key", ["entities", "spans", "label"])
+@pytest.mark.parametrize("as_dict", [False, True])
+def test_jsonl_reads_character_spans(read, key, as_dict):
+    spans = [[9, 15, "LOC"], [0, 3, "PER"]]
+    if as_dict:
+        spans = [dict(zip(("start", "end", "label"), span, strict=True)) for span in spans]
+    docs = read(json_lines({"text": "Ann left London.", key: spans}))
+    assert words_of(docs) == [["Ann", "left", "London", "."]]
+    assert ents_of(docs[0]) == [(0, 1, "PER"), (2, 3, "LOC")]
+    assert docs[0].text == "Ann left London."
+
+
+@pytest.mark.parametrize("key", ["tags", "ner_tags"])
+def test_jsonl_reads_tokens_and_tags(read, key):
+    row = {"tokens": ["Ann", "Lee", "left."], key: ["I-PER", "I-PER", "O"]}
+    docs = read(json_lines(row, {**row, key: ["B-PER", "L-PER", "O"]}))
+    assert words_of(docs) == [["Ann", "Lee", "left."]] * 2
+    assert [ents_of(doc) for doc in docs] == [[(0, 2, "PER")]] * 2
+
+
+def test_jsonl_without_entities_is_unlabelled_but_empty_entities_are_labels(read):
+    rows = [{"text": "a"}, {"text": "a", "entities": []}, {"text": "a", "label": "SPAM"}]
+    rows += [{"tokens": ["a"]}, {"text": "a", "spans": None}]
+    docs = read(json_lines(*rows))
+    labelled = [doc.has_annotation("ENT_IOB") for doc in docs]
+    assert labelled == [False, True, False, False, False]
+    assert docs[1][0].ent_iob_ == "O"
+
+
+def test_jsonl_leaves_out_blank_lines_blank_texts_and_rejected_examples(read):
+    rows = json_lines({"text": " "}, {"text": ""}, {"text": "no", "answer": "reject"})
+    docs = read("\n" + rows + "\n" + json_lines({"text": "yes", "answer": "accept"}))
+    assert words_of(docs) == [["yes"]]
+
+
+def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
+    rows = json_lines({"text": "ok"}, {"text": "The Londoners", "entities": [[4, 10, "LOC"]]})
+    with pytest.raises(ValueError) as error:
+        read(rows)
+    message = str(error.value)
+    assert "[D109]" in message and "a.jsonl', line 2:" in message
+    assert "4-10 'London' (LOC)" in message
+    assert "4-13 'Londoners'" in message
+
+
+@pytest.mark.parametrize(
+    "line,code",
+    [
+        ("{", "D107"),
+        ('["a"]', "D108"),
+        ('{"sentence": "a"}', "D108"),
+        ('{"tokens": ["a"], "tags": ["O", "O"]}', "D108"),
+        ('{"tokens": ["a"], "ner_tags": [0]}', "D108"),
+        ('{"tokens": ["a"], "tags": ["PER"]}', "D102"),
+        ('{"text": "a b", "entities": [[0, 9, "X"]]}', "D115"),
+        ('{"text": "a b", "entities": [[1, 1, "X"]]}', "D115"),
+        ('{"text": "a b", "entities": [[0, 1]]}', "D115"),
+        ('{"text": "a b", "entities": [["0", "1", "X"]]}', "D115"),
+        ('{"text": "a b", "entities": [{"start": 0, "label": "X"}]}', "D115"),
+        ('{"text": "a b", "entities": [[0, 3, "X"], [2, 3, "Y"]]}', "D115"),
+    ],
+)
+def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
+    with pytest.raises(ValueError, match=rf"\[{code}\] '.*a\.jsonl', line 2:"):
+        read('{"text": "fine"}\n' + line + "\n")

@@ -1,0 +1,232 @@
+import dataclasses
+import pickle
+
+import pytest
+import srsly
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, normalizers, pre_tokenizers
+from transformers import BertTokenizer, BertTokenizerFast
+
+from spacy_distill.segmentation import BYTE_ALPHABET, Segmenter, split_like_bert
+
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+# Each letter but "d" alone and after others; "ab", "abc" and "bca" compete; "d" only in "cd".
+PIECES = """
+    a b c e E A é É - . ' @ ¿ ##a ##b ##c ##e ##E ##A ##é ##É ab abc bca cd ##bc ##cd ##bca
+    ##cab ##ß 中 文 \u03c3 ##\u03c3 \u03c2 1 ##1 1a ##- \u0391\u03a3
+"""
+VOCAB = (*SPECIALS, *PIECES.split())
+ALPHABET = "abcdeEAé\u0301Éß-.'@¿中文\u03a3\u03c3\u03c21\t\u200b\u00ad\u3000"
+# All of these were assigned before the Unicode version of the oldest library in use.
+BLOCKS = [(0x20, 0x24F), (0x370, 0x3FF), (0x400, 0x4FF), (0x2010, 0x2060), (0x4E00, 0x4EFF)]
+BLOCKS += [(0xAC00, 0xACFF), (0x3040, 0x30FF), (0xFF00, 0xFFEF), (0x1F600, 0x1F64F)]
+letters = st.one_of(
+    *(
+        st.characters(min_codepoint=first, max_codepoint=last, exclude_categories=["Cn"])
+        for first, last in BLOCKS
+    )
+)
+
+
+def make_bert(vocab, **flags):
+    flags = {"lowercase": False, "strip_accents": False, **flags}
+    return Segmenter(
+        entries=tuple(vocab),
+        kind="pieces",
+        unknown=vocab.index("[UNK]"),
+        continuing_mark="##",
+        **flags,
+    )
+
+
+def make_tokenizers(tmp_path, vocab, *, lowercase, strip_accents):
+    path = tmp_path / "vocab.txt"
+    path.write_text("\n".join(vocab), encoding="utf8")
+    flags = {"do_lower_case": lowercase, "strip_accents": strip_accents}
+    return BertTokenizerFast(str(path), **flags), BertTokenizer(str(path), **flags)
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize("strip_accents", [True, False])
+def test_segmentation_agrees_with_bert(tmp_path, lowercase, strip_accents):
+    fast, slow = make_tokenizers(tmp_path, VOCAB, lowercase=lowercase, strip_accents=strip_accents)
+    segmenter = make_bert(VOCAB, lowercase=lowercase, strip_accents=strip_accents)
+
+    @given(word=st.text(ALPHABET, min_size=1, max_size=12))
+    def check(word):
+        expected = fast(word, add_special_tokens=False)["input_ids"]
+        assert segmenter(word) == (expected or [segmenter.unknown])
+        # The slow one composes accents first, and lower-cases a sigma by where it stands.
+        if not set(word) & set("\u0301\u03a3"):
+            assert slow(word, add_special_tokens=False)["input_ids"] == expected
+
+    check()
+
+
+@given(word=st.text(letters, min_size=1, max_size=8))
+def test_segmentation_agrees_with_bert_on_any_script(tokenizer_of_letters, word):
+    tokenizer, segmenter = tokenizer_of_letters
+    expected = tokenizer(word, add_special_tokens=False)["input_ids"]
+    assert segmenter(word) == (expected or [segmenter.unknown])
+
+
+@pytest.fixture(scope="module")
+def tokenizer_of_letters(tmp_path_factory):
+    """Nearly every letter is a piece, so that what becomes of each can be seen."""
+    chars = [chr(i) for first, last in BLOCKS for i in range(first, last + 1)]
+    chars += [chr(i) for i in range(0x1100, 0x1200)]  # what Hangul falls into
+    chars = [char for char in chars if not char.isspace() and ord(char) % 7]
+    vocab = [*SPECIALS, *chars, *(f"##{char}" for char in chars)]
+    fast, _ = make_tokenizers(
+        tmp_path_factory.mktemp("letters"), vocab, lowercase=True, strip_accents=None
+    )
+    return fast, make_bert(vocab, lowercase=True, strip_accents=True)
+
+
+@pytest.mark.parametrize(
+    "word,pieces",
+    [
+        ("abc", ["abc"]),
+        ("abca", ["abc", "##a"]),
+        ("abcab", ["abc", "##a", "##b"]),
+        ("acab", ["a", "##cab"]),
+        ("ab-cd", ["ab", "-", "cd"]),  # a part after a hyphen begins anew
+        ("a.b.", ["a", ".", "b", "."]),
+        ("ab中b", ["ab", "中", "b"]),
+        ("ÁB", ["ab"]),
+        ("abd", ["[UNK]"]),  # the whole part, though "ab" is a piece
+        ("abd-cd", ["[UNK]", "-", "cd"]),
+        ("a\u200bb", ["ab"]),
+        ("", ["[UNK]"]),
+        (" \n", ["[UNK]"]),
+        ("\u200b", ["[UNK]"]),
+        ("##a", ["[UNK]", "[UNK]", "a"]),
+        ("a" * 100, ["a"] + 99 * ["##a"]),
+        ("a" * 101, ["[UNK]"]),
+    ],
+)
+def test_segmentation_pieces_like_bert(word, pieces):
+    segmenter = make_bert(VOCAB, lowercase=True, strip_accents=True)
+    assert [VOCAB[row] for row in segmenter(word)] == pieces
+
+
+def test_segmentation_words():
+    entries = ("", "the", "The", "cafe", "us", "U.S.")
+    segmenter = Segmenter(entries, "words", unknown=0, lowercase=True, strip_accents=True)
+    words = ["The", "the", "THE", "Café", "US", "U.S.", "u.s.", "theus", "", " "]
+    assert [segmenter(word) for word in words] == [[2], [1], [1], [3], [4], [5], [0], [0], [0], [0]]
+    cased = dataclasses.replace(segmenter, lowercase=False)
+    assert [cased(word) for word in ("The", "the", "THE", "café")] == [[2], [1], [0], [3]]
+
+
+@pytest.fixture(scope="module")
+def byte_level():
+    tokenizer = ByteLevelBPETokenizer(add_prefix_space=True)
+    text = ["the theatre of the thematic oath", "thé à la thèse", "don't, won't", "12 123 1234"]
+    tokenizer.train_from_iterator(text, vocab_size=320, min_frequency=1, special_tokens=["<unk>"])
+    entries = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
+    segmenter = Segmenter(
+        tuple(entries), "pieces", 0, False, False, initial_mark="Ġ", byte_level=True
+    )
+    return tokenizer, segmenter
+
+
+@given(word=st.text(min_size=1, max_size=10).filter(lambda word: not any(map(str.isspace, word))))
+def test_segmentation_byte_level_covers_any_word(byte_level, word):
+    tokenizer, segmenter = byte_level
+    rows = segmenter(word)
+    assert segmenter.unknown not in rows
+    assert tokenizer.decode(rows) == f" {word}"
+
+
+def test_segmentation_byte_level_agrees_with_bpe(byte_level):
+    tokenizer, segmenter = byte_level
+    for word in ("the", "thé", "à", "of", "theatre", "123", "é", "ÿ", "日"):
+        assert segmenter(word) == tokenizer.encode(word).ids
+    assert len(segmenter("the")) == 1
+    assert segmenter("") == segmenter("\t ") == [segmenter.unknown]
+
+
+def test_segmentation_byte_alphabet():
+    library = pre_tokenizers.ByteLevel.alphabet()
+    assert len(set(BYTE_ALPHABET)) == 256
+    assert set(BYTE_ALPHABET) == set(library)
+    assert BYTE_ALPHABET[ord(" ")] == "Ġ" and BYTE_ALPHABET[ord("a")] == "a"
+
+
+# Pieces of different letters: a word can be cut into them in one way only.
+UNAMBIGUOUS = ["▁ab", "cd", "efg", "h", "ij"]
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from(["cd", "efg", "h", "ij", "z", "zz", "\u2173", "\uff28"]), max_size=8
+    )
+)
+def test_segmentation_agrees_with_unigram(parts):
+    vocab = [("<unk>", 0.0), *((piece, -1.0 - i) for i, piece in enumerate(UNAMBIGUOUS))]
+    tokenizer = Tokenizer(models.Unigram(vocab, unk_id=0))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    segmenter = Segmenter(
+        tuple(piece for piece, _ in vocab),
+        "pieces",
+        unknown=0,
+        lowercase=True,
+        strip_accents=False,
+        initial_mark="▁",
+        unicode_form="NFKC",
+    )
+    word = "".join(["ab", *parts])
+    assert segmenter(word) == tokenizer.encode(word).ids
+
+
+def test_segmentation_initial_mark():
+    entries = ("<unk>", "▁", "▁ab", "ab", "a", "b")
+    segmenter = Segmenter(entries, "pieces", 0, False, False, initial_mark="▁")
+    assert segmenter("ab") == [2]
+    assert segmenter("ba") == [1, 5, 4]
+    assert segmenter("abab") == [2, 3]
+    assert segmenter("axxb") == [1, 4, 0, 5]
+    assert segmenter("x") == [1, 0]
+    assert segmenter(" ") == [0]
+
+
+@given(word=st.text(max_size=12))
+def test_segmentation_gives_rows_of_the_table(word):
+    for flag in (True, False):
+        segmenter = make_bert(VOCAB, lowercase=flag, strip_accents=flag)
+        rows = segmenter(word)
+        assert rows and all(0 <= row < len(VOCAB) for row in rows)
+
+
+def test_segmentation_round_trip(byte_level):
+    for segmenter in (make_bert(VOCAB, lowercase=True), byte_level[1]):
+        data = srsly.msgpack_loads(srsly.msgpack_dumps(segmenter.to_attr()))
+        loaded = Segmenter.from_attr(data)
+        assert loaded == segmenter
+        assert loaded("abcab") == segmenter("abcab")
+        assert pickle.loads(pickle.dumps(segmenter)) == segmenter
+
+
+def test_segmentation_refuses_bad_settings():
+    with pytest.raises(ValueError, match=r"D007.*'letters'"):
+        Segmenter(("a",), "letters", 0, False, False)
+    with pytest.raises(ValueError, match=r"D007.*'NFX'"):
+        Segmenter(("a",), "words", 0, False, False, unicode_form="NFX")
+    for unknown in (-1, 1):
+        with pytest.raises(ValueError, match="D301"):
+            Segmenter(("a",), "words", unknown, False, False)
+
+
+def test_segmentation_split_like_bert():
+    assert list(split_like_bert("  don't\tstop!! ")) == ["don", "'", "t", "stop", "!", "!"]
+    assert list(split_like_bert("«a»中b")) == ["«", "a", "»", "中", "b"]
+
+
+@pytest.mark.parametrize("char", ["\u3400", "\u4e00", "\u9fff", "\uf900", "\ufaff", "\U0002a6df"])
+def test_segmentation_splits_at_chinese_characters_as_bert_does(char):
+    text = f"a{char}b"
+    expected = normalizers.BertNormalizer(strip_accents=False).normalize_str(text).split()
+    assert list(split_like_bert(text)) == expected == ["a", char, "b"]

@@ -1,0 +1,134 @@
+import math
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from spacy_distill.decoding import log_softmax
+from spacy_distill.soft_targets import KEY, get_soft_targets, has_soft_targets, set_soft_targets
+from spacy_distill.tags import make_tags
+
+TAGS = make_tags(["A", "B"], scheme="iob")
+
+
+def make_doc(n_tokens=3):
+    return Doc(Vocab(), words=["w"] * n_tokens)
+
+
+def make_log_probs(n_tokens, n_tags, seed=0, scale=6.0):
+    rng = numpy.random.default_rng(seed)
+    return log_softmax(rng.normal(scale=scale, size=(n_tokens, n_tags)).astype("f"))
+
+
+@given(n_tokens=st.integers(0, 6), seed=st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_soft_targets_survive_a_docbin(n_tokens, seed):
+    log_probs = make_log_probs(n_tokens, len(TAGS), seed)
+    doc = make_doc(n_tokens)
+    assert not has_soft_targets(doc)
+    set_soft_targets(doc, log_probs, tags=TAGS)
+    data = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    (loaded,) = DocBin().from_bytes(data).get_docs(Vocab())
+    assert has_soft_targets(loaded)
+    found = get_soft_targets(loaded, tags=TAGS, name="ner")
+    assert found.dtype == numpy.float32
+    # float16 has 11 significant bits.
+    assert_allclose(found, log_probs, rtol=2**-11, atol=1e-7)
+
+
+def test_soft_targets_are_small():
+    doc = make_doc()
+    set_soft_targets(doc, make_log_probs(3, 5), tags=TAGS)
+    assert doc.user_data[KEY]["log_probs"].nbytes == 3 * 5 * 2
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 5.0])
+def test_soft_targets_keep_the_tails_for_a_temperature(temperature):
+    """A probability of e^-30 is 0 in float16, its logarithm is not."""
+    scores = numpy.asarray([[0.0, -15.0, -20.0, -25.0, -30.0]], dtype="f")
+    doc = make_doc(1)
+    set_soft_targets(doc, log_softmax(scores), tags=TAGS)
+    found = get_soft_targets(doc, tags=TAGS, name="ner")
+    assert_allclose(
+        numpy.exp(log_softmax(found / temperature)),
+        numpy.exp(log_softmax(scores / temperature)),
+        rtol=0.02,
+    )
+
+
+def test_soft_targets_have_no_infinity():
+    doc = make_doc(1)
+    set_soft_targets(doc, numpy.asarray([[0.0, -numpy.inf, -1e9, -1.0, -2.0]]), tags=TAGS)
+    assert numpy.isfinite(get_soft_targets(doc, tags=TAGS, name="ner")).all()
+
+
+def test_soft_targets_come_in_the_order_of_the_student():
+    log_probs = make_log_probs(3, len(TAGS))
+    doc = make_doc()
+    set_soft_targets(doc, log_probs, tags=TAGS)
+    other = make_tags(["B", "A"], scheme="iob")
+    found = get_soft_targets(doc, tags=other, name="ner")
+    for column, tag in enumerate(other):
+        assert_allclose(found[:, column], log_probs[:, TAGS.index(tag)], rtol=1e-3)
+
+
+def test_soft_targets_of_biluo_teach_iob():
+    """B and U add up, and so do I and L: 0.1 + 0.2 and 0.3 + 0.15."""
+    biluo = make_tags(["A"], scheme="biluo")
+    probs = {"O": 0.25, "B-A": 0.1, "I-A": 0.3, "L-A": 0.15, "U-A": 0.2}
+    doc = make_doc(1)
+    set_soft_targets(doc, numpy.log([[probs[tag] for tag in biluo]]), tags=biluo)
+    found = get_soft_targets(doc, tags=["O", "B-A", "I-A"], name="ner")
+    assert_allclose(numpy.exp(found), [[0.25, 0.3, 0.45]], rtol=1e-3)
+
+
+def test_soft_targets_of_biluo_teach_iob_with_labels_in_another_order():
+    biluo = make_tags(["A", "B"], scheme="biluo")
+    log_probs = make_log_probs(3, len(biluo), scale=1.0)
+    doc = make_doc()
+    set_soft_targets(doc, log_probs, tags=biluo)
+    iob = make_tags(["B", "A"], scheme="iob")
+    probs = dict(zip(iob, numpy.exp(get_soft_targets(doc, tags=iob, name="ner")).T))
+    assert_allclose(sum(probs.values()), 1, rtol=1e-3)
+    for label in "AB":
+        for tag, parts in ((f"B-{label}", "BU"), (f"I-{label}", "IL")):
+            expected = sum(numpy.exp(log_probs[:, biluo.index(f"{p}-{label}")]) for p in parts)
+            assert_allclose(probs[tag], expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "stored, wanted",
+    [
+        (TAGS, make_tags(["A"], scheme="iob")),
+        (make_tags(["A"], scheme="iob"), TAGS),
+        (TAGS, make_tags(["A", "C"], scheme="iob")),
+        (TAGS, make_tags(["A", "B"], scheme="biluo")),
+    ],
+)
+def test_soft_targets_for_other_labels_are_refused(stored, wanted):
+    doc = make_doc()
+    set_soft_targets(doc, make_log_probs(3, len(stored)), tags=stored)
+    with pytest.raises(ValueError, match=r"\[D003\].*'corpus/x'.*'student'"):
+        get_soft_targets(doc, tags=wanted, name="student", source="corpus/x")
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (3, 4), (3,), (0, 5)])
+def test_soft_targets_of_another_shape_are_refused(shape):
+    doc = make_doc()
+    set_soft_targets(doc, numpy.zeros(shape), tags=TAGS)
+    with pytest.raises(ValueError, match=r"\[D004\].*3 tokens and 5 tags"):
+        get_soft_targets(doc, tags=TAGS, name="ner")
+
+
+def test_soft_targets_are_not_changed_by_reading():
+    doc = make_doc()
+    set_soft_targets(doc, make_log_probs(3, 5), tags=TAGS)
+    before = doc.user_data[KEY]["log_probs"].copy()
+    found = get_soft_targets(doc, tags=TAGS, name="ner")
+    found += 1
+    assert_array_equal(doc.user_data[KEY]["log_probs"], before)
+    assert math.isclose(float(numpy.exp(before.astype("d")).sum()), 3, rel_tol=1e-2)

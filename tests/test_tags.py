@@ -1,0 +1,133 @@
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from spacy.tokens import Doc, Span
+from spacy.training.iob_utils import doc_to_biluo_tags
+from spacy.vocab import Vocab
+
+from spacy_distill.tags import (
+    check_scheme,
+    make_tags,
+    make_transitions,
+    spans_from_tags,
+    split_tag,
+    tags_from_doc,
+)
+
+SCHEMES = ("iob", "biluo")
+# One label contains a hyphen, one is the start of another.
+LABELS = ["PER", "PER-X", "L"]
+
+
+@st.composite
+def spans(draw):
+    """A document's length and entities, which may touch each other."""
+    length = draw(st.integers(0, 8))
+    found = []
+    start = 0
+    while start < length:
+        size = draw(st.integers(0, 3))
+        end = min(start + size, length)
+        if end > start:
+            found.append((start, end, draw(st.sampled_from(LABELS))))
+        start = max(end, start + 1)
+    return length, found
+
+
+def make_doc(length, entities):
+    doc = Doc(Vocab(), words=[f"w{i}" for i in range(length)])
+    doc.set_ents([Span(doc, *entity) for entity in entities], default="outside")
+    return doc
+
+
+def test_tags_of_each_scheme_in_order():
+    assert make_tags(["A", "B"], scheme="iob") == ["O", "B-A", "I-A", "B-B", "I-B"]
+    assert make_tags(["A"], scheme="biluo") == ["O", "B-A", "I-A", "L-A", "U-A"]
+    assert make_tags([], scheme="iob") == ["O"]
+
+
+@pytest.mark.parametrize("scheme", ["IOB", "bio", "", None])
+def test_tags_refuse_another_scheme(scheme):
+    with pytest.raises(ValueError, match=r"\[D007\].*scheme"):
+        check_scheme(scheme)
+
+
+def test_tags_split_at_the_first_hyphen():
+    assert split_tag("B-PER-X") == ("B", "PER-X")
+    assert split_tag("O") == ("O", "")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(document=spans())
+@settings(max_examples=60, deadline=None)
+def test_tags_and_spans_round_trip(scheme, document):
+    tags = make_tags(LABELS, scheme=scheme)
+    ids = tags_from_doc(make_doc(*document), tags)
+    assert len(ids) == document[0]
+    assert spans_from_tags(ids, tags) == document[1]
+
+
+@given(document=spans())
+@settings(max_examples=60, deadline=None)
+def test_tags_of_biluo_are_those_of_spacy(document):
+    tags = make_tags(LABELS, scheme="biluo")
+    doc = make_doc(*document)
+    assert [tags[i] for i in tags_from_doc(doc, tags)] == doc_to_biluo_tags(doc)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(document=spans())
+@settings(max_examples=60, deadline=None)
+def test_tags_of_documents_are_legal(scheme, document):
+    tags = make_tags(LABELS, scheme=scheme)
+    start, follows, end = make_transitions(tags)
+    ids = tags_from_doc(make_doc(*document), tags)
+    assert not len(ids) or (start[ids[0]] and end[ids[-1]])
+    assert follows[ids[:-1], ids[1:]].all()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_tags_are_missing_where_annotation_is(scheme):
+    tags = make_tags(["A"], scheme=scheme)
+    doc = make_doc(5, [])
+    doc.set_ents([Span(doc, 1, 2, "A")], missing=[doc[3:5]], default="outside")
+    a = tags.index("B-A" if scheme == "iob" else "U-A")
+    assert tags_from_doc(doc, tags).tolist() == [0, a, 0, -1, -1]
+    assert tags_from_doc(Doc(Vocab(), words=["x", "y"]), tags).tolist() == [-1, -1]
+
+
+def test_tags_are_missing_where_the_label_is_unknown():
+    tags = make_tags(["A"], scheme="biluo")
+    doc = make_doc(5, [(0, 1, "A"), (1, 3, "B")])
+    assert tags_from_doc(doc, tags).tolist() == [4, -1, -1, 0, 0]
+
+
+def test_tags_transitions_of_iob():
+    start, follows, end = make_transitions(["O", "B-A", "I-A", "B-B", "I-B"])
+    assert_array_equal(start, [1, 1, 0, 1, 0])
+    assert_array_equal(end, [1, 1, 1, 1, 1])
+    after_a = [1, 1, 1, 1, 0]
+    after_b = [1, 1, 0, 1, 1]
+    assert_array_equal(follows, [[1, 1, 0, 1, 0], after_a, after_a, after_b, after_b])
+
+
+def test_tags_transitions_of_biluo():
+    start, follows, end = make_transitions(["O", "B-A", "I-A", "L-A", "U-A"])
+    assert_array_equal(start, [1, 1, 0, 0, 1])
+    assert_array_equal(end, [1, 0, 0, 1, 1])
+    outside, inside = [1, 1, 0, 0, 1], [0, 0, 1, 1, 0]
+    assert_array_equal(follows, [outside, inside, inside, outside, outside])
+
+
+def test_tags_transitions_tell_labels_apart():
+    tags = make_tags(["A", "A-A"], scheme="biluo")
+    _, follows, _ = make_transitions(tags)
+    assert follows[tags.index("B-A"), tags.index("L-A")]
+    assert not follows[tags.index("B-A"), tags.index("L-A-A")]
+
+
+def test_tags_take_no_entity_from_no_tokens():
+    tags = make_tags(["A"], scheme="iob")
+    assert spans_from_tags(numpy.zeros(0, dtype="i"), tags) == []
