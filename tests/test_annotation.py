@@ -2,9 +2,9 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import DocBin
 
-from spacy_distill import annotation
-from spacy_distill.annotation import annotate_docs, batch_by_words, find_teacher
+from spacy_distill.annotation import annotate_docs, find_teacher
 from spacy_distill.corpus import build_distillation_corpus_v1
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import KEY, get_soft_targets, set_soft_targets
@@ -19,9 +19,8 @@ def annotations(docs):
     return [(doc.text, doc.to_array(["ENT_IOB", "ENT_TYPE"]).tolist()) for doc in docs]
 
 
-def test_annotation_keeps_the_order(student, docs, texts, monkeypatch):
-    monkeypatch.setattr(annotation, "BUFFER", 4)
-    found = list(annotate_docs(student, iter(docs), batch_words=12))
+def test_annotation_keeps_the_order(student, docs, texts):
+    found = list(annotate_docs(student, iter(docs), batch_size=4))
     assert [id(doc) for doc in found] == [id(doc) for doc in docs]
     assert [doc.text.split() for doc in found] == [text.split() for text in texts]
 
@@ -43,9 +42,9 @@ def test_annotation_sets_what_the_teacher_says(make_student, texts, make_doc, sc
 
 def test_annotation_does_not_depend_on_batches(student, texts, make_doc):
     results = []
-    for batch_words in (1, 10, 2048):
+    for batch_size in (1, 3, 1024):
         docs = [make_doc(text, vocab=student.vocab) for text in texts]
-        results.append(list(annotate_docs(student, docs, batch_words=batch_words)))
+        results.append(list(annotate_docs(student, docs, batch_size=batch_size)))
     first, *others = results
     for other in others:
         assert annotations(other) == annotations(first)
@@ -53,21 +52,6 @@ def test_annotation_does_not_depend_on_batches(student, texts, make_doc):
             assert_allclose(
                 doc.user_data[KEY]["log_probs"], again.user_data[KEY]["log_probs"], rtol=2e-3
             )
-
-
-@pytest.mark.parametrize(
-    "lengths, batch_words, expected",
-    [
-        ([1, 1, 2, 5], 4, [[1, 1], [2], [5]]),
-        ([1, 1, 2], 6, [[1, 1, 2]]),
-        ([9], 4, [[9]]),
-        ([], 4, []),
-    ],
-)
-def test_annotation_batches_have_so_many_words(make_doc, lengths, batch_words, expected):
-    docs = [make_doc("w " * length) for length in lengths]
-    batches = list(batch_by_words(docs, batch_words))
-    assert [[len(doc) for doc in batch] for batch in batches] == expected
 
 
 def test_annotation_keeps_gold(student, make_doc, ents):
@@ -153,8 +137,6 @@ def test_annotation_needs_a_teacher(nlp, student):
 
 
 def test_annotation_is_what_the_corpus_reads(student, docs, tmp_path):
-    from spacy.tokens import DocBin
-
     (empty,) = annotate_docs(student, [student.make_doc("")])
     annotated = [*annotate_docs(student, docs), empty]
     DocBin(docs=annotated, store_user_data=True).to_disk(tmp_path / "pool.spacy")

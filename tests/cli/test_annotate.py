@@ -61,9 +61,9 @@ def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts
     assert len(list(reader(student))) == 10
 
 
-@pytest.mark.parametrize("batch_words", ["1", "20"])
-def test_annotate_writes_shards_in_order(run, source, read, texts, tmp_path, batch_words):
-    assert run(source, "--shard-size", "4", "--batch-words", batch_words).exit_code == 0
+@pytest.mark.parametrize("batch_size", ["1", "3", "99"])
+def test_annotate_writes_shards_in_order(run, source, read, texts, tmp_path, batch_size):
+    assert run(source, "--shard-size", "4", "--batch-size", batch_size).exit_code == 0
     assert names(tmp_path / "out") == ["00000.spacy", "00001.spacy", "00002.spacy"]
     assert [doc.text for doc in read()] == texts
 

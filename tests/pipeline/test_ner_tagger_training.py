@@ -75,6 +75,16 @@ def test_ner_tagger_update_without_an_optimizer_keeps_gradients(make_student, ex
     assert any((params(ner)[key] != value).any() for key, value in before.items())
 
 
+def test_ner_tagger_drops_out_as_it_is_told(make_student, examples):
+    ner = make_student().get_pipe("ner")
+    values = {
+        drop: {ner.update(examples, drop=drop)["ner"] for _ in range(3)} for drop in (0.5, 0.0)
+    }
+    assert len(values[0.0]) == 1
+    assert len(values[0.5]) == 3
+    assert len({ner.predict([examples[0].predicted])[0].tobytes() for _ in range(3)}) == 1
+
+
 def test_ner_tagger_losses_are_means_over_tokens(make_student, examples):
     """In nats per token, whatever the batches: as of one batch of all that has tags."""
     ner = make_student().get_pipe("ner")
@@ -226,6 +236,15 @@ def test_ner_tagger_distills_until_it_is_its_teacher(
     assert ner.get_teacher_student_loss(teacher.predict(docs), ner.predict(docs))[0] < 1e-3
     for doc, other in zip(ner.pipe(docs), teacher.pipe([doc.copy() for doc in docs])):
         assert_array_equal(doc.to_array("ENT_IOB"), other.to_array("ENT_IOB"))
+
+
+def test_ner_tagger_teacher_sees_the_reference(make_student, examples, monkeypatch):
+    ner = make_student().get_pipe("ner")
+    seen = []
+    predict = ner.predict
+    monkeypatch.setattr(ner, "predict", lambda docs: seen.extend(docs) or predict(docs))
+    ner.distill(ner, examples)
+    assert [id(doc) for doc in seen] == [id(eg.reference) for eg in examples]
 
 
 def test_ner_tagger_teacher_student_loss_is_the_divergence(make_student):

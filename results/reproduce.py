@@ -1,0 +1,161 @@
+"""Makes the figures of results/README.md: every system on every corpus, over seeds.
+
+Each run goes through the commands of project.yml in a folder of its own. What is there already is
+not made again, so an interrupted run goes on where it stopped.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Annotated, Dict, List
+
+import srsly
+import typer
+
+# Labelled sentences of each corpus.
+CORPORA = {"btc": 300, "wikigold": 300, "wnut17": 750, "wikiann_en": 300}
+# Each system: its config, and the table that it begins with.
+SYSTEMS = {
+    "teacher": ("teacher", None),
+    "baseline, random words": ("baseline", "words-random"),
+    "baseline, pieces": ("baseline", "pieces-encoder"),
+    "student, words": ("student", "words-encoder"),
+    "student, pieces": ("student", "pieces-encoder"),
+}
+ROOT = Path(__file__).parent.parent
+
+
+def reproduce(
+    data: Annotated[Path, typer.Argument(help="Folder with the corpora")],
+    work: Annotated[Path, typer.Argument(help="Folder for what is made on the way")],
+    seeds: Annotated[int, typer.Option(help="How many seeds")] = 3,
+    workers: Annotated[int, typer.Option(help="Runs side by side, one thread each")] = 2,
+    teacher: Annotated[Path, typer.Option(help="The teacher's weights")] = Path("assets/teacher"),
+) -> None:
+    """Train and score every system on every corpus; print the tables of results/README.md."""
+    data, work, teacher = data.resolve(), work.resolve(), teacher.resolve()
+    runs = [(name, seed) for seed in range(seeds) for name in CORPORA]
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(lambda run: run_all(*run, data=data, work=work, teacher=teacher), runs))
+    print_table(work, runs)
+
+
+def run_all(name: str, seed: int, *, data: Path, work: Path, teacher: Path) -> None:
+    """All systems on one corpus with one seed."""
+    folder = work / name / str(seed)
+    corpus = folder / "corpus"
+    make(
+        corpus / "test.spacy",
+        [
+            "spacy_distill",
+            "corpus",
+            data / name,
+            corpus,
+            "--labelled",
+            CORPORA[name],
+            "--seed",
+            seed,
+        ],
+    )
+    texts = ["--corpus", corpus / "labelled.spacy", "--corpus", corpus / "unlabelled.spacy"]
+    for table in ("pieces-encoder", "words-encoder", "words-random"):
+        kind, vectors = table.split("-")
+        path = work / "tables" / f"{'all' if kind == 'pieces' else name}-{table}.npz"
+        make(
+            path,
+            [
+                "spacy_distill",
+                "table",
+                path,
+                "--teacher",
+                teacher,
+                "--kind",
+                kind,
+                "--vectors",
+                vectors,
+                *texts,
+            ],
+        )
+    train("teacher", folder, seed, ["--paths.teacher", teacher])
+    best = folder / "teacher" / "model-best"
+    for part in ("labelled", "unlabelled"):
+        annotated = corpus / "annotated" / part
+        make(
+            annotated / "00000.spacy",
+            ["spacy_distill", "annotate", best, corpus / f"{part}.spacy", annotated],
+        )
+    for system, (config, table) in SYSTEMS.items():
+        if table is not None:
+            whose = "all" if table.startswith("pieces") else name
+            path = work / "tables" / f"{whose}-{table}.npz"
+            train(system, folder, seed, ["--paths.table", path], config=config)
+
+
+def train(system: str, folder: Path, seed: int, options: List, *, config: str = "teacher") -> None:
+    """Train a system, and score it on the test set."""
+    corpus, output = folder / "corpus", folder / system
+    options = [*options, "--system.seed", seed, "--paths.dev", corpus / "dev.spacy"]
+    if config == "student":
+        options += ["--paths.labelled", corpus / "annotated" / "labelled"]
+        options += ["--paths.unlabelled", corpus / "annotated" / "unlabelled"]
+    else:
+        options += ["--paths.labelled", corpus / "labelled.spacy"]
+    # The last file that training writes.
+    done = output / "model-last" / "meta.json"
+    make(
+        done,
+        ["spacy", "train", ROOT / "configs" / f"{config}.cfg", "--output", output, *options],
+    )
+    make(
+        folder / f"{system}.json",
+        [
+            "spacy",
+            "evaluate",
+            output / "model-best",
+            corpus / "test.spacy",
+            "--gold-preproc",
+            "--output",
+            folder / f"{system}.json",
+        ],
+    )
+
+
+def make(target: Path, command: List) -> None:
+    """Run a command of Python unless its target is there; note how long it took, in seconds."""
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    start = time.time()
+    with target.with_suffix(".log").open("w") as log:
+        subprocess.run(
+            [sys.executable, "-m", *map(str, command)],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **threads},
+            check=True,
+        )
+    srsly.write_json(target.with_suffix(".seconds"), time.time() - start)
+
+
+def print_table(work: Path, runs: List) -> None:
+    """F1 on the test set in percent: mean over the seeds, and standard deviation."""
+    print("| corpus | labelled | " + " | ".join(SYSTEMS) + " |")
+    print("| --- " * (2 + len(SYSTEMS)) + "|")
+    for name, labelled in CORPORA.items():
+        cells: Dict[str, str] = {}
+        for system in SYSTEMS:
+            files = [work / name / str(seed) / f"{system}.json" for n, seed in runs if n == name]
+            scores = [100 * json.loads(f.read_text())["ents_f"] for f in files if f.exists()]
+            spread = f" ± {stdev(scores):.1f}" if len(scores) > 1 else ""
+            cells[system] = f"{mean(scores):.1f}{spread} ({len(scores)})" if scores else ""
+        print(f"| {name} | {labelled} | " + " | ".join(cells.values()) + " |")
+
+
+if __name__ == "__main__":
+    typer.run(reproduce)
