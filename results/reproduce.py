@@ -12,9 +12,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Annotated, Dict, List
+from typing import Annotated, Dict, List, Optional
 
-import srsly
 import typer
 
 # Labelled sentences of each corpus.
@@ -107,10 +106,9 @@ def train(system: str, folder: Path, seed: int, options: List, *, config: str = 
         options += ["--paths.labelled", corpus / "labelled.spacy"]
     # The last file that training writes.
     done = output / "model-last" / "meta.json"
-    make(
-        done,
-        ["spacy", "train", ROOT / "configs" / f"{config}.cfg", "--output", output, *options],
-    )
+    config_path = ROOT / "configs" / f"{config}.cfg"
+    log = folder / f"{system}.train.log"  # training empties its own folders
+    make(done, ["spacy", "train", config_path, "--output", output, *options], log=log)
     make(
         folder / f"{system}.json",
         [
@@ -125,22 +123,22 @@ def train(system: str, folder: Path, seed: int, options: List, *, config: str = 
     )
 
 
-def make(target: Path, command: List) -> None:
+def make(target: Path, command: List, *, log: Optional[Path] = None) -> None:
     """Run a command of Python unless its target is there; note how long it took, in seconds."""
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     start = time.time()
-    with target.with_suffix(".log").open("w") as log:
+    with (log or target.with_suffix(".log")).open("w") as output:
         subprocess.run(
             [sys.executable, "-m", *map(str, command)],
-            stdout=log,
+            stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **threads},
             check=True,
         )
-    srsly.write_json(target.with_suffix(".seconds"), time.time() - start)
+    target.with_suffix(".seconds").write_text(f"{time.time() - start:.1f}")
 
 
 def print_table(work: Path, runs: List) -> None:

@@ -235,11 +235,13 @@ def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:
 
 
 def write_docbin(docbin: DocBin, path: Path) -> None:
-    """Write a DocBin so that the file is either whole or not there."""
+    """Write a DocBin so that the file is either whole or not there, and only if it changes."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         docbin.to_disk(part)
-        os.replace(part, path)
+        # A file that is not touched does not make later stages out of date.
+        if not (path.exists() and path.read_bytes() == part.read_bytes()):
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -123,12 +124,10 @@ def download(teacher: str, model: Path) -> None:
     name, _, revision = teacher.partition("@")
     if not revision:
         msg.warn(f"No revision of {name} given: it may change. Use {name}@REVISION")
-    patterns = FOREIGN + PICKLED
+    fetch = partial(snapshot_download, name, revision=revision or None, local_dir=model)
     try:
-        snapshot_download(name, revision=revision or None, ignore_patterns=patterns, local_dir=model)
+        fetch(ignore_patterns=FOREIGN + PICKLED)
         if not any(model.glob("*.safetensors")):
-            snapshot_download(
-                name, revision=revision or None, ignore_patterns=FOREIGN, local_dir=model
-            )
+            fetch(ignore_patterns=FOREIGN)
     except (OSError, ValueError) as error:
         raise OSError(Errors.D404.format(teacher=teacher, reason=error)) from error
