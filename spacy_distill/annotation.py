@@ -6,11 +6,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
+from .corpus import copy_words
 from .decoding import log_softmax
 from .errors import Errors
-from .pipeline.ner_tagger import NERTagger, trimmed_spans
+from .pipeline.ner_tagger import NERTagger
 from .soft_targets import set_soft_targets
-from .tags import spans_from_tags
+from .tags import make_spans
 
 
 def annotate_docs(nlp: Language, docs: Iterable[Doc], *, batch_size: int = 1024) -> Iterator[Doc]:
@@ -43,15 +44,9 @@ def annotate_batch(nlp: Language, teacher: NERTagger, docs: List[Doc]) -> None:
     """Set soft targets and pseudo-labels on a batch of documents, in place."""
     # What the teacher's pipes write on the way must not stay, so they see copies of the words.
     position = [pipe for _, pipe in nlp.pipeline].index(teacher)
-    copies = list(nlp.pipe(map(_words_of, docs), disable=nlp.pipe_names[position:]))
+    copies = list(nlp.pipe(map(copy_words, docs), disable=nlp.pipe_names[position:]))
     scores = [teacher.model.ops.to_numpy(doc_scores) for doc_scores in teacher.predict(copies)]
     fixed = [doc.to_array("ENT_IOB") != 0 for doc in docs]
     for doc, ids, doc_scores in zip(docs, teacher.find_tags(docs, scores, fixed=fixed), scores):
-        spans = trimmed_spans(doc, spans_from_tags(ids, teacher.tags))
-        doc.set_ents([*doc.ents, *spans], default="outside")
+        doc.set_ents([*doc.ents, *make_spans(doc, ids, teacher.tags)], default="outside")
         set_soft_targets(doc, log_softmax(doc_scores), tags=teacher.tags)
-
-
-def _words_of(doc: Doc) -> Doc:
-    words = [token.text for token in doc]
-    return Doc(doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])

@@ -2,7 +2,7 @@
 
 import random
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 import numpy
 from spacy.language import Language
@@ -74,42 +74,70 @@ class DistillationCorpus:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield one epoch, labelled examples in among the others at random.
 
-        RAISES (FileNotFoundError): D008. (ValueError): D005 if there are no soft targets.
+        RAISES (FileNotFoundError): D008. (ValueError): D005 if there are no soft targets, D114 for
+            a damaged file.
         """
-        gold = [] if self.labelled is None else list(read_examples(self.labelled, nlp.vocab))
-        waiting = self.rng.sample(gold, len(gold)) if self.labelled_fraction else []
-        n_unseen = len(waiting)
+        fraction = self.labelled_fraction
+        gold: List[Example] = []
+        if self.labelled is not None and fraction > 0:
+            gold = list(read_examples(self.labelled, nlp.vocab))
+        waiting = self.rng.sample(gold, len(gold))
+        n_unseen = len(gold)
+        n_left = count_docs(self.unlabelled) if gold else 0
         for eg in read_examples(self.unlabelled, nlp.vocab):
             if not has_soft_targets(eg.reference):
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
             leave_out_unsure(eg.reference, self.min_confidence)
-            while gold and self.rng.random() < self.labelled_fraction:
+            # More often than asked for, where the pool is too small for all that is labelled.
+            while gold and self.rng.random() < max(fraction, n_unseen / (n_unseen + n_left)):
                 yield waiting.pop()
-                n_unseen -= 1
+                n_unseen = max(n_unseen - 1, 0)
                 waiting = waiting or self.rng.sample(gold, len(gold))
             yield eg
-        if n_unseen > 0:  # the pool is too small for one pass over all that is labelled
-            yield from waiting
+            n_left -= 1
+        yield from waiting[:n_unseen]
 
 
-def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Documents of a DocBin file, or of all such files in a folder.
+def find_docbins(path: Path) -> List[Path]:
+    """A DocBin file itself, or all such files in a folder, in order of their names.
 
     RAISES (FileNotFoundError): D008 if the path does not exist.
     """
-    path = Path(path)
+    path = Path(path)  # from a config it comes as a string
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))
-    for file in sorted(walk_corpus(path, ".spacy")):
-        yield from DocBin().from_disk(file).get_docs(vocab)
+    return sorted(walk_corpus(path, ".spacy"))
+
+
+def load_docbin(path: Path) -> DocBin:
+    """Load a DocBin file. RAISES (ValueError): D114 if it is something else, or damaged."""
+    try:
+        return DocBin().from_disk(path)
+    except Exception as error:  # whatever zlib, msgpack or NumPy think of the bytes
+        raise ValueError(Errors.D114.format(source=path, reason=error)) from error
+
+
+def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Documents of a DocBin file, or of all such files in a folder."""
+    for file in find_docbins(path):
+        yield from load_docbin(file).get_docs(vocab)
+
+
+def count_docs(path: Path) -> int:
+    """How many documents `read_docbins` reads, without making them."""
+    return sum(len(load_docbin(file)) for file in find_docbins(path))
 
 
 def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
     """Examples whose predicted documents have the tokens of their references."""
-    for doc in read_docs(path, vocab):
-        words = [token.text for token in doc]
-        spaces = [bool(token.whitespace_) for token in doc]
-        yield Example(Doc(vocab, words=words, spaces=spaces), doc)
+    for doc in read_docbins(path, vocab):
+        yield Example(copy_words(doc), doc)
+
+
+def copy_words(doc: Doc) -> Doc:
+    """A document of the same words and white space, without annotation."""
+    words = [token.text for token in doc]
+    return Doc(doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
 
 
 def leave_out_unsure(doc: Doc, min_confidence: float) -> None:

@@ -6,12 +6,16 @@ are allowed (0) or forbidden (-inf).
 """
 
 from dataclasses import dataclass
-from typing import List, Sequence
+from typing import List, Sequence, TypeVar
 
 import numpy
-from thinc.types import Floats1d, Floats2d, Ints1d
+from thinc.api import get_array_module
+from thinc.types import Floats2d
 
 from .tags import make_transitions, split_tag
+
+# Scores where the model left them, maybe on a GPU, or on the CPU.
+ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
 
 
 @dataclass(frozen=True)
@@ -39,29 +43,29 @@ class Transitions:
         )
 
 
-def log_softmax(scores: Floats2d) -> Floats2d:
+def log_softmax(scores: ScoresT) -> ScoresT:
     """Log-probabilities of each row, in nats: (n_tokens, n_tags) -> (n_tokens, n_tags)."""
-    shifted = scores - scores.max(axis=-1, keepdims=True)
-    # The ufunc's own array namespace answers on CPU and GPU alike.
-    return shifted - numpy.log(numpy.exp(shifted).sum(axis=-1, keepdims=True))
+    xp = get_array_module(scores)
+    shifted = scores - xp.max(scores, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def forbid_tags(
-    scores: Floats2d,
+    scores: numpy.ndarray,
     transitions: Transitions,
     *,
     fixed: numpy.ndarray,
     is_space: numpy.ndarray,
     sent_start: numpy.ndarray,
-) -> Floats2d:
+) -> numpy.ndarray:
     """Scores with -inf for what a document rules out. `O` stays possible everywhere.
 
-    scores (Floats2d): Tag scores (n_tokens, n_tags). Not changed.
+    scores (ndarray): Tag scores (n_tokens, n_tags). Not changed.
     transitions (Transitions): Of the tags.
     fixed (ndarray): Tokens that no new entity may cover, bool (n_tokens,).
     is_space (ndarray): Whitespace tokens, with which no entity begins or ends, bool (n_tokens,).
     sent_start (ndarray): Tokens that are set to begin a sentence, which no entity crosses.
-    RETURNS (Floats2d): The scores themselves where nothing is ruled out, else a changed copy.
+    RETURNS (ndarray): The scores themselves where nothing is ruled out, else a changed copy.
     """
     if not (fixed.any() or is_space.any() or sent_start.any()):
         return scores
@@ -72,14 +76,16 @@ def forbid_tags(
     return numpy.where(forbidden, numpy.float32(-numpy.inf), scores)
 
 
-def decode(scores: Floats2d, lengths: Sequence[int], transitions: Transitions) -> Ints1d:
+def decode(
+    scores: numpy.ndarray, lengths: Sequence[int], transitions: Transitions
+) -> numpy.ndarray:
     """The best legal sequence of tags of each document.
 
-    scores (Floats2d): Tag scores (n_tokens, n_tags), one document after another, -inf where a
+    scores (ndarray): Tag scores (n_tokens, n_tags), one document after another, -inf where a
         tag is ruled out.
     lengths (Sequence[int]): Tokens of each document; their sum is n_tokens.
     transitions (Transitions): Which sequences are legal.
-    RETURNS (Ints1d): Tag indices (n_tokens,).
+    RETURNS (ndarray): Tag indices (n_tokens,).
     """
     ids = scores.argmax(axis=1)
     lens = numpy.asarray(lengths, dtype="i")
@@ -100,11 +106,11 @@ def decode(scores: Floats2d, lengths: Sequence[int], transitions: Transitions) -
     return ids
 
 
-def viterbi(scores: List[Floats2d], transitions: Transitions) -> List[Ints1d]:
+def viterbi(scores: List[numpy.ndarray], transitions: Transitions) -> List[numpy.ndarray]:
     """The highest-scoring legal sequence of each document (Viterbi 1967), longest first in step.
 
-    scores (List[Floats2d]): Tag scores of each document, (n_tokens, n_tags), at least one token.
-    RETURNS (List[Ints1d]): Tag indices of each document (n_tokens,).
+    scores (List[ndarray]): Tag scores of each document, (n_tokens, n_tags), at least one token.
+    RETURNS (List[ndarray]): Tag indices of each document (n_tokens,).
     """
     order = sorted(range(len(scores)), key=lambda i: -len(scores[i]))
     lens = numpy.asarray([len(scores[i]) for i in order])
@@ -121,7 +127,7 @@ def viterbi(scores: List[Floats2d], transitions: Transitions) -> List[Ints1d]:
         emitted = numpy.stack([scores[i][t] for i in order[:n_active]])
         best[:n_active] = paths.max(axis=1) + emitted
     last = (best + numpy.where(transitions.end, 0.0, -numpy.inf)).argmax(axis=1)
-    found: List[Ints1d] = [numpy.zeros(0, dtype="i")] * len(order)
+    found: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")] * len(order)
     for d, i in enumerate(order):
         ids = numpy.empty(lens[d], dtype="i")
         ids[-1] = last[d]
@@ -131,12 +137,12 @@ def viterbi(scores: List[Floats2d], transitions: Transitions) -> List[Ints1d]:
     return found
 
 
-def span_confidence(log_probs: Floats2d, ids: Ints1d, start: int, end: int) -> float:
+def span_confidence(log_probs: numpy.ndarray, ids: numpy.ndarray, start: int, end: int) -> float:
     """The geometric mean of the probabilities of an entity's tags, from 0 to 1.
 
-    log_probs (Floats2d): Log-probabilities (n_tokens, n_tags) of the document.
-    ids (Ints1d): Its tags (n_tokens,).
+    log_probs (ndarray): Log-probabilities (n_tokens, n_tags) of the document.
+    ids (ndarray): Its tags (n_tokens,).
     start (int), end (int): The entity's first token and the one after its last.
     """
-    chosen: Floats1d = log_probs[numpy.arange(start, end), ids[start:end]]
+    chosen = log_probs[numpy.arange(start, end), ids[start:end]]
     return float(numpy.exp(chosen.mean()))

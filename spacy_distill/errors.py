@@ -111,11 +111,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "{setting} is {value}, but the training set of '{source}' has {total} documents with "
         "entity annotation: nothing would be left to learn from. Add a dev set, or label more."
     )
+    D124 = "--dev-share is {value}, but must be above 0 and below 1. Give a share such as 0.1."
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."
     )
-    D124 = "--dev-share is {value}, but must be above 0 and below 1. Give a share such as 0.1."
     D301 = (
         "The unknown row is {unknown} but the table has {entries} entries. Give the row of the "
         "entry that stands for unknown words, counted from 0."

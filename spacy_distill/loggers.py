@@ -61,7 +61,9 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
                 for name in names
                 for part in ("", "_task", "_distillation")
             ]
-            scores = [f"{100 * info['other_scores'].get(column, 0.0):.2f}" for column in columns]
+            scores = [
+                show_score(column, info["other_scores"].get(column, 0.0)) for column in columns
+            ]
             bar.close()
             write([info["epoch"], info["step"], *losses, *scores, f"{info['score']:.4f}"])
             bar = new_bar()
@@ -69,3 +71,8 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
         return log_step, lambda: bar.close()
 
     return setup_logger
+
+
+def show_score(name: str, value: float) -> str:
+    """A score as spaCy's logger shows it: in percent, but for the speed, which is in words/s."""
+    return f"{value:.2f}" if name == "speed" else f"{100 * value:.2f}"

@@ -9,7 +9,6 @@ from typing import Sequence
 
 import numpy
 from spacy.tokens import Doc
-from thinc.types import Floats2d
 
 from .errors import Errors
 from .tags import split_tag
@@ -17,11 +16,11 @@ from .tags import split_tag
 KEY = "soft_targets"
 
 
-def set_soft_targets(doc: Doc, log_probs: Floats2d, *, tags: Sequence[str]) -> None:
+def set_soft_targets(doc: Doc, log_probs: numpy.ndarray, *, tags: Sequence[str]) -> None:
     """Store a teacher's distributions with the document.
 
     doc (Doc): The document.
-    log_probs (Floats2d): Log-probabilities in nats (n_tokens, n_tags).
+    log_probs (ndarray): Log-probabilities in nats (n_tokens, n_tags).
     tags (Sequence[str]): The tags that the columns belong to.
     """
     lowest = numpy.finfo("float16").min
@@ -35,7 +34,7 @@ def has_soft_targets(doc: Doc) -> bool:
 
 def get_soft_targets(
     doc: Doc, *, tags: Sequence[str], name: str, source: str = "the examples"
-) -> Floats2d:
+) -> numpy.ndarray:
     """Read a teacher's distributions, in the order of the student's tags.
 
     doc (Doc): A document with soft targets.
@@ -43,7 +42,7 @@ def get_soft_targets(
         of the scheme `iob`: the probabilities of B and U, and of I and L, are added.
     name (str): The student component's name, for the error.
     source (str): Where the document is from, for the error.
-    RETURNS (Floats2d): Log-probabilities in float32 (n_tokens, n_tags).
+    RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags).
     RAISES (ValueError): D003 if the tags differ, D004 if the shape does not fit the document.
     """
     stored = doc.user_data[KEY]

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Union
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 
 from .columns import read_columns, read_lines
+from .corpus import read_docbins
 from .errors import Errors
 from .hub import is_dataset, load_splits, read_dataset
 from .rows import read_jsonl
@@ -111,11 +112,7 @@ def read_text(path: Path, *, nlp: Language) -> Iterator[Doc]:
 
 def read_docbin(path: Path, *, nlp: Language) -> Iterator[Doc]:
     """Read spaCy's own format."""
-    try:
-        docs = DocBin().from_disk(path)
-    except Exception as error:  # whatever zlib, msgpack or NumPy think of the bytes
-        raise ValueError(Errors.D114.format(source=path, reason=error)) from error
-    return (doc for doc in docs.get_docs(nlp.vocab) if doc.text.strip())
+    return (doc for doc in read_docbins(path, nlp.vocab) if doc.text.strip())
 
 
 READERS: Dict[str, Callable[..., Iterator[Doc]]] = {

@@ -7,8 +7,7 @@ always begins with B), `biluo` has B, I, L and U (Ratinov and Roth 2009).
 from typing import Dict, List, Sequence, Tuple, get_args
 
 import numpy
-from spacy.tokens import Doc
-from thinc.types import Ints1d
+from spacy.tokens import Doc, Span
 
 from .errors import Errors
 from .types import TagScheme
@@ -62,25 +61,18 @@ def make_transitions(tags: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray,
     return start, same_entity | new, end
 
 
-def tags_from_doc(doc: Doc, tags: Sequence[str]) -> Ints1d:
+def tags_from_doc(doc: Doc, tags: Sequence[str]) -> numpy.ndarray:
     """The gold tag of each token, read from the document's entities.
 
     doc (Doc): A document with entities, possibly annotated in part.
     tags (Sequence[str]): The tags of a component.
-    RETURNS (Ints1d): Tag indices (n_tokens,), -1 where annotation is missing or its label unknown.
+    RETURNS (ndarray): Tag indices (n_tokens,), -1 where annotation is missing or its label unknown.
     """
-    iob = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape((len(doc), 2))
-    return tags_from_iob(iob, tags, strings=doc.vocab.strings)
-
-
-def tags_from_iob(iob: numpy.ndarray, tags: Sequence[str], *, strings: object) -> Ints1d:
-    """Tag indices from spaCy's ENT_IOB (3 B, 2 O, 1 I, 0 missing) and ENT_TYPE: (n_tokens, 2)."""
-    codes = iob[:, 0].astype("i")
-    begins = codes == 3
-    inside = codes == 1
+    iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape((len(doc), 2)).T
+    begins, outside, inside = iob == 3, iob == 2, iob == 1  # 0 is missing
     # An entity goes on where the next token is inside; the last token of the document ends it.
     goes_on = numpy.append(inside[1:], False)
-    ids = numpy.where(codes == 2, 0, -1).astype("i")
+    ids = numpy.where(outside, 0, -1).astype("i")
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
     chosen = {
         "B": begins & goes_on if closes else begins,
@@ -88,17 +80,16 @@ def tags_from_iob(iob: numpy.ndarray, tags: Sequence[str], *, strings: object) -
         "L": inside & ~goes_on,
         "U": begins & ~goes_on,
     }
-    types = iob[:, 1].astype("uint64")
     for i, tag in enumerate(tags[1:], start=1):
         prefix, label = split_tag(tag)
-        ids[chosen[prefix] & (types == numpy.uint64(strings[label]))] = i  # type: ignore[index]
+        ids[chosen[prefix] & (types == numpy.uint64(doc.vocab.strings[label]))] = i
     return ids
 
 
-def spans_from_tags(ids: Ints1d, tags: Sequence[str]) -> List[Tuple[int, int, str]]:
+def spans_from_tags(ids: numpy.ndarray, tags: Sequence[str]) -> List[Tuple[int, int, str]]:
     """The entities that a legal sequence of tags describes.
 
-    ids (Ints1d): Tag indices (n_tokens,).
+    ids (ndarray): Tag indices (n_tokens,).
     tags (Sequence[str]): The tags of a component.
     RETURNS (List[Tuple[int, int, str]]): First token, token after the last, label of each entity.
     """
@@ -111,4 +102,20 @@ def spans_from_tags(ids: Ints1d, tags: Sequence[str]) -> List[Tuple[int, int, st
         while after < len(ids) and continues[after]:
             after += 1
         spans.append((int(first), after, split_tag(tags[ids[first]])[1]))
+    return spans
+
+
+def make_spans(doc: Doc, ids: numpy.ndarray, tags: Sequence[str]) -> List[Span]:
+    """The same entities as spans of their document, without whitespace at their ends.
+
+    doc (Doc): The document. No entity begins with whitespace.
+    ids (ndarray): Tag indices (n_tokens,), legal.
+    tags (Sequence[str]): The tags of a component.
+    RETURNS (List[Span]): What `doc.set_ents` takes.
+    """
+    spans = []
+    for start, end, label in spans_from_tags(ids, tags):
+        while doc[end - 1].is_space:
+            end -= 1
+        spans.append(Span(doc, start, end, label=label))
     return spans

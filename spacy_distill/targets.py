@@ -5,25 +5,23 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy
 from spacy.training import Example
-from thinc.types import Floats2d, Ints1d
 
 from .soft_targets import get_soft_targets, has_soft_targets
 from .tags import split_tag, tags_from_doc
-from .types import TagIds
 
 
 @dataclass(frozen=True)
 class Targets:
     """The targets of a batch, its documents one after another.
 
-    tags (Ints1d): Gold tag or pseudo-label of each token (n_tokens,), -1 where there is none.
-    teacher_scores (Floats2d): Log-probabilities (n_taught, n_tags) of the tokens that have them.
-    taught (Ints1d): Which tokens these are (n_taught,).
+    tags (ndarray): Gold tag or pseudo-label of each token (n_tokens,), -1 where there is none.
+    teacher_scores (ndarray): Log-probabilities (n_taught, n_tags) of the tokens that have them.
+    taught (ndarray): Which tokens these are (n_taught,).
     """
 
-    tags: TagIds
-    teacher_scores: Floats2d
-    taught: Ints1d
+    tags: numpy.ndarray
+    teacher_scores: numpy.ndarray
+    taught: numpy.ndarray
 
 
 def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) -> Targets:
@@ -38,9 +36,9 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     RETURNS (Targets): The targets of all tokens of the predicted documents.
     RAISES (ValueError): D003 or D004 for soft targets that do not fit.
     """
-    tag_ids: List[TagIds] = []
-    teacher_scores: List[Floats2d] = [numpy.zeros((0, len(tags)), dtype="f")]
-    taught: List[Ints1d] = [numpy.zeros(0, dtype="i")]
+    tag_ids: List[numpy.ndarray] = []
+    teacher_scores: List[numpy.ndarray] = [numpy.zeros((0, len(tags)), dtype="f")]
+    taught: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")]
     offset = 0
     for eg in examples:
         same_tokens = _has_same_tokens(eg)
@@ -61,7 +59,7 @@ def _has_same_tokens(eg: Example) -> bool:
     return len(eg.x) == len(eg.y) and bool((eg.x.to_array("ORTH") == eg.y.to_array("ORTH")).all())
 
 
-def _one_to_one(eg: Example) -> Ints1d:
+def _one_to_one(eg: Example) -> numpy.ndarray:
     """The token of the reference that each predicted token is: (n_tokens,), -1 for none."""
     x2y, y2x = eg.alignment.x2y, eg.alignment.y2x
     aligned = numpy.full(len(eg.x), -1, dtype="i")
@@ -72,7 +70,7 @@ def _one_to_one(eg: Example) -> Ints1d:
     return aligned
 
 
-def _aligned_tags(eg: Example, tags: Sequence[str]) -> TagIds:
+def _aligned_tags(eg: Example, tags: Sequence[str]) -> numpy.ndarray:
     """Tags by spaCy's alignment, which gives BILUO tags or None: (n_tokens,)."""
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
     index: Dict[Optional[str], int] = {tag: i for i, tag in enumerate(tags)}

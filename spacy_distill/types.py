@@ -1,6 +1,6 @@
 """The data flow as names: what the parts of the package hand to each other."""
 
-from typing import Callable, Iterable, List, Literal, Optional, Sequence
+from typing import Callable, Iterable, List, Literal
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -29,6 +29,4 @@ GetExamples = Callable[[], Iterable[Example]]
 Reader = Callable[[Language], Iterable[Example]]
 
 # Called by `initialize` with the model, before its shapes are inferred.
-InitModel = Optional[Callable[[TaggerModel], TaggerModel]]
-
-Tags = Sequence[str]
+InitModel = Callable[[TaggerModel], TaggerModel]

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+from hypothesis import settings
 from spacy.cli.init_config import fill_config
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import fix_random_seed
+from thinc.api import Adam
 
 import spacy_distill
 
@@ -40,6 +42,10 @@ TINY = {
 }
 # What only a teacher needs, and what installs this project for its developers.
 HEAVY = ("torch", "functorch", "transformers", "spacy_transformers", "datasets", "__editable__")
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("no_deadline", parent=settings(), deadline=None)
+settings.load_profile("no_deadline")
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +99,22 @@ def make_student(nlp, examples, tiny):
         target.add_pipe("ner_tagger", name="ner", config={**tiny, **config})
         target.initialize(lambda: examples)
         return target
+
+    return make
+
+
+@pytest.fixture
+def make_teacher(tiny, examples):
+    """Another pipeline of the same architecture, trained to be sure of other things."""
+
+    def make(**config):
+        nlp = spacy.blank("en")
+        nlp.add_pipe("ner_tagger", name="ner", config={**tiny, **config})
+        nlp.initialize(lambda: examples)
+        optimizer = Adam(0.02)
+        for _ in range(15):
+            nlp.update(examples, sgd=optimizer)
+        return nlp.get_pipe("ner")
 
     return make
 

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 import spacy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_distill.columns import read_columns, to_iob
@@ -218,7 +218,6 @@ def sentences(draw):
     return words, [span for span in spans if span[2]]
 
 
-@settings(deadline=None)
 @given(
     st.lists(sentences(), max_size=4),
     st.sampled_from(["iob1", "iob2", "biluo", "iobes"]),

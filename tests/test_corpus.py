@@ -5,7 +5,7 @@ import numpy
 import pytest
 from spacy.tokens import DocBin
 
-from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure, read_docs
+from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure, read_docbins
 from spacy_distill.soft_targets import KEY, set_soft_targets
 from spacy_distill.tags import make_tags
 
@@ -53,8 +53,24 @@ def test_corpus_has_its_share_of_gold_in_the_mean(nlp, write, n_gold, fraction):
 
 def test_corpus_yields_each_example_at_least_once(nlp, write):
     gold, pool = write("gold", 50), write("pool", 20)
-    counts = Counter(names(build_distillation_corpus_v1(labelled=gold, unlabelled=pool)(nlp)))
-    assert counts == Counter([f"gold{i}" for i in range(50)] + [f"pool{i}" for i in range(20)])
+    reader = build_distillation_corpus_v1(labelled=gold, unlabelled=pool)
+    for _ in range(20):
+        counts = Counter(names(reader(nlp)))
+        assert set(counts) == {f"gold{i}" for i in range(50)} | {f"pool{i}" for i in range(20)}
+        assert {n for name, n in counts.items() if name.startswith("pool")} == {1}
+        assert counts.total() < 80  # of gold hardly any comes again
+
+
+def test_corpus_mixes_gold_into_a_pool_that_is_too_small(nlp, write):
+    """Were the rest of gold put at the end, the last third would have nothing else."""
+    settings = {"labelled": write("gold", 90), "unlabelled": write("pool", 30)}
+    reader = build_distillation_corpus_v1(**settings, labelled_fraction=0.1)
+    thirds = [[], [], []]
+    for _ in range(20):
+        found = names(reader(nlp))
+        for i, third in enumerate(thirds):
+            third += found[i * len(found) // 3 : (i + 1) * len(found) // 3]
+    assert all(0.7 < share(third) < 0.8 for third in thirds)
 
 
 def test_corpus_repeats_gold_evenly(nlp, write):
@@ -160,7 +176,7 @@ def test_corpus_refuses_bad_settings(tmp_path, setting, value):
 def test_corpus_reads_the_files_of_a_folder_in_order(nlp, write, tmp_path):
     write("b", 2)
     write("a", 2)
-    assert [doc[0].text for doc in read_docs(tmp_path, nlp.vocab)] == ["a0", "a1", "b0", "b1"]
+    assert [doc[0].text for doc in read_docbins(tmp_path, nlp.vocab)] == ["a0", "a1", "b0", "b1"]
 
 
 def unsure_doc(make_doc, probs):

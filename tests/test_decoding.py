@@ -65,7 +65,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @given(tags=all_tags, lengths=all_lengths, seed=seeds, forbid=st.sampled_from([0.0, 0.3, 1.0]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_decoding_is_always_legal(tags, lengths, seed, forbid):
     scores = make_scores(lengths, tags, seed, forbid=forbid)
     ids = decode(scores, lengths, Transitions.from_tags(tags))
@@ -76,7 +76,7 @@ def test_decoding_is_always_legal(tags, lengths, seed, forbid):
 
 
 @given(tags=all_tags, length=st.integers(1, 4), seed=seeds, forbid=st.sampled_from([0.0, 0.4]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_decoding_finds_the_best_of_all_sequences(tags, length, seed, forbid):
     scores = make_scores([length], tags, seed, forbid=forbid)
     transitions = Transitions.from_tags(tags)
@@ -86,7 +86,7 @@ def test_decoding_finds_the_best_of_all_sequences(tags, length, seed, forbid):
 
 
 @given(tags=all_tags, lengths=all_lengths, seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_decoding_keeps_a_legal_arg_max(tags, lengths, seed):
     scores = make_scores(lengths, tags, seed)
     start = numpy.cumsum([0, *lengths])
@@ -98,7 +98,7 @@ def test_decoding_keeps_a_legal_arg_max(tags, lengths, seed):
 
 
 @given(tags=all_tags, lengths=all_lengths, seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_decoding_does_not_depend_on_the_batch(tags, lengths, seed):
     scores = make_scores(lengths, tags, seed)
     transitions = Transitions.from_tags(tags)
@@ -178,7 +178,7 @@ def test_decoding_forbids_tags(scheme, flag, forbidden):
 
 
 @given(tags=all_tags, length=st.integers(1, 8), seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_decoding_stays_legal_where_tags_are_forbidden(tags, length, seed):
     rng = numpy.random.default_rng(seed)
     flags = {name: rng.random(length) < 0.4 for name in ("fixed", "is_space", "sent_start")}

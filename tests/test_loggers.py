@@ -4,7 +4,7 @@ import pytest
 
 from spacy_distill.loggers import build_console_logger_v1
 
-WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": None, "ents_per_type": None}
+WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": None, "ents_per_type": None, "speed": 0.0}
 
 
 @pytest.fixture
@@ -41,9 +41,11 @@ def evaluation(step=200, **losses):
 def test_loggers_show_the_parts_of_the_loss(log):
     info = evaluation(ner=1.5, ner_task=0.25, ner_distillation=1.25, ner_tokens=99)
     header, rule, row = log(None, info, None)
-    assert header == ["E", "#", "LOSS", "TASK", "KL", "ENTS_F", "ENTS_P", "SCORE"]
+    assert header == ["E", "#", "LOSS", "TASK", "KL", "ENTS_F", "ENTS_P", "SPEED", "SCORE"]
     assert set("".join(rule)) == {"-"}
-    assert row == ["3", "200", "1.5000", "0.2500", "1.2500", "50.00", "12.35", "0.5000"]
+    assert row[:5] == ["3", "200", "1.5000", "0.2500", "1.2500"]
+    # Shares in percent, but words/s as they are; the final score is a share with four decimals.
+    assert row[5:] == ["50.00", "12.35", "9000.00", "0.5000"]
 
 
 def test_loggers_have_a_row_an_evaluation(log):

@@ -25,7 +25,7 @@ def make_log_probs(n_tokens, n_tags, seed=0, scale=6.0):
 
 
 @given(n_tokens=st.integers(0, 6), seed=st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_soft_targets_survive_a_docbin(n_tokens, seed):
     log_probs = make_log_probs(n_tokens, len(TAGS), seed)
     doc = make_doc(n_tokens)

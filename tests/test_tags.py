@@ -61,7 +61,7 @@ def test_tags_split_at_the_first_hyphen():
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(document=spans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tags_and_spans_round_trip(scheme, document):
     tags = make_tags(LABELS, scheme=scheme)
     ids = tags_from_doc(make_doc(*document), tags)
@@ -70,7 +70,7 @@ def test_tags_and_spans_round_trip(scheme, document):
 
 
 @given(document=spans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tags_of_biluo_are_those_of_spacy(document):
     tags = make_tags(LABELS, scheme="biluo")
     doc = make_doc(*document)
@@ -79,7 +79,7 @@ def test_tags_of_biluo_are_those_of_spacy(document):
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(document=spans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_tags_of_documents_are_legal(scheme, document):
     tags = make_tags(LABELS, scheme=scheme)
     start, follows, end = make_transitions(tags)

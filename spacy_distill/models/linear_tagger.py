@@ -7,6 +7,7 @@ from thinc.api import Dropout, Linear, Model, chain, with_array
 from thinc.types import Floats2d
 from thinc.util import get_width
 
+from ..errors import Errors
 from ..types import TaggerModel, TagScores
 
 InT = List[Doc]
@@ -29,10 +30,14 @@ def build_linear_tagger_v1(
     dropout (float): Dropout of the vectors.
     batch_words (Optional[int]): When predicting, documents of like length go through `tok2vec`
         together, so many words with padding at a time: a transformer then wastes little on
-        padding. None: all at once, in their order, as a listener needs it.
+        padding. None: all at once, in their order. So it is with a listener in any case.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
     """
+    if batch_words is not None and batch_words < 1:
+        raise ValueError(
+            Errors.D007.format(setting="batch_words", value=batch_words, requirement="1 or more")
+        )
     output_layer = Linear(nO, tok2vec.maybe_get_dim("nO"))
     head: Model[Floats2d, TagScores] = chain(Dropout(dropout), output_layer)
     tagger: TaggerModel = chain(tok2vec, with_array(head))
@@ -49,17 +54,14 @@ def build_linear_tagger_v1(
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     tagger = model.layers[0]
-    # A transformer may fail on a document without tokens, but a listener must be asked about the
-    # very documents that its upstream component saw.
-    kept = docs if listens(model) else [doc for doc in docs if len(doc)]
-    if not any(len(doc) for doc in kept):
+    if not any(len(doc) for doc in docs):
         return [_no_rows(model) for _ in docs], lambda d_scores: []
-    if not is_train and model.attrs["batch_words"]:
-        scores, backprop_tagger = predict_by_length(model, kept), lambda d_scores: []
-    else:
-        scores, backprop_tagger = tagger(kept, is_train)
-    if len(kept) == len(docs):
-        return scores, backprop_tagger
+    if listens(model):  # it must be asked about the very documents that its upstream component saw
+        return tagger(docs, is_train)
+    if not is_train and model.attrs["batch_words"] is not None:
+        return predict_by_length(model, docs), lambda d_scores: []
+    # A transformer may fail on a document without tokens.
+    scores, backprop_tagger = tagger([doc for doc in docs if len(doc)], is_train)
     found = iter(scores)
 
     def backprop(d_scores: OutT) -> InT:
@@ -71,7 +73,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:
     """Score documents in batches of like length; the scores are in the order of the documents."""
     scores: OutT = [_no_rows(model)] * len(docs)
-    order = sorted(range(len(docs)), key=lambda i: len(docs[i]))
+    order = sorted((i for i, doc in enumerate(docs) if len(doc)), key=lambda i: len(docs[i]))
     for batch in batch_by_length(order, docs, batch_words=model.attrs["batch_words"]):
         for i, rows in zip(batch, model.layers[0].predict([docs[i] for i in batch])):
             scores[i] = rows
@@ -79,7 +81,10 @@ def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:
 
 
 def batch_by_length(order: List[int], docs: InT, *, batch_words: int) -> Iterator[List[int]]:
-    """Indices of documents, shortest first -> batches of at most so many words with padding."""
+    """Indices of documents, shortest first -> batches of at most so many words with padding.
+
+    A document that is longer is a batch of its own.
+    """
     batch: List[int] = []
     for i in order:
         if batch and (len(batch) + 1) * len(docs[i]) > batch_words:

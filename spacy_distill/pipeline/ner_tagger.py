@@ -4,23 +4,24 @@ Teacher and student are this same component with different models. It asks one t
 `Model[List[Doc], List[Floats2d]]`, one row of tag scores (logits) per token.
 """
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
-from spacy.scorer import get_ner_prf
+from spacy.pipeline.ner import ner_score
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.api import Config, Optimizer
 
 from ..decoding import Transitions, decode, forbid_tags, log_softmax, span_confidence
 from ..errors import Errors
-from ..losses import DistillationLoss, LossParts, softened_kl
-from ..tags import check_scheme, make_tags, spans_from_tags
+from ..losses import DistillationLoss, build_distillation_loss_v1
+from ..tags import check_scheme, make_spans, make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
+from .distillable_pipe import DistillablePipe, LossAndGradient
 
 default_config = """
 [ner_tagger]
@@ -82,11 +83,7 @@ def make_ner_tagger(
     )
 
 
-def ner_score(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
-    return get_ner_prf(examples, **kwargs)
-
-
-class NERTagger(TrainablePipe):
+class NERTagger(DistillablePipe):
     """Recognises named entities by tagging tokens."""
 
     def __init__(
@@ -105,11 +102,10 @@ class NERTagger(TrainablePipe):
         self.vocab = vocab
         self.model = model
         self.name = name
-        self.loss = loss or DistillationLoss(1.0, 1.0, 1.0, "student_teacher")
+        self.loss = loss or build_distillation_loss_v1()
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], "scheme": scheme}
         self.spans_key = spans_key
-        self._rehearsal_model: Optional[Model] = None
         self._labels_changed()
 
     @property
@@ -121,11 +117,6 @@ class NERTagger(TrainablePipe):
     def label_data(self) -> Tuple[str, ...]:
         """What `spacy init labels` saves and `initialize` takes."""
         return self.labels
-
-    @property
-    def is_distillable(self) -> bool:
-        """Whether the component can be taught by another: the name is spaCy v4's."""
-        return True
 
     def add_label(self, label: str) -> int:
         """Add an entity label, before the model has its output layer.
@@ -152,7 +143,7 @@ class NERTagger(TrainablePipe):
         *,
         nlp: Optional[Language] = None,
         labels: Optional[Sequence[str]] = None,
-        init_model: InitModel = None,
+        init_model: Optional[InitModel] = None,
     ) -> None:
         """Prepare for training: labels, vocabularies, shapes.
 
@@ -167,7 +158,7 @@ class NERTagger(TrainablePipe):
         """
         validate_get_examples(get_examples, "NERTagger.initialize")
         docs = []
-        found = set()
+        found: Set[str] = set()
         for eg in get_examples():
             docs.append(eg.predicted)
             found.update(ent.label_ for ent in eg.reference.ents)
@@ -177,8 +168,8 @@ class NERTagger(TrainablePipe):
             raise ValueError(Errors.D001.format(name=self.name))
         if init_model is not None:
             self.model = init_model(self.model)
-        n_tags = len(self.tags)
-        self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(len(d), n_tags) for d in docs])
+        scores = [self.model.ops.alloc2f(len(doc), len(self.tags)) for doc in docs]
+        self.model.initialize(X=docs, Y=scores)
 
     def predict(self, docs: Iterable[Doc]) -> List[TagScores]:
         """Score the tags, without modifying the documents.
@@ -201,15 +192,17 @@ class NERTagger(TrainablePipe):
         scores (List[Floats2d]): What `predict` returned for them.
         """
         docs = list(docs)
-        ents_before = [doc.ents for doc in docs]
-        ids = self.find_tags(docs, scores, fixed=[_inside(doc) for doc in docs])
-        for doc, doc_ids, doc_scores, before in zip(docs, ids, scores, ents_before):
+        inside = [doc.to_array("ENT_IOB") % 2 == 1 for doc in docs]  # 3 is B, 1 is I
+        ids = self.find_tags(docs, scores, fixed=inside)
+        for doc, doc_ids, doc_scores in zip(docs, ids, scores):
             if not len(doc):
                 continue
-            spans = trimmed_spans(doc, spans_from_tags(doc_ids, self.tags))
-            doc.set_ents([*before, *spans], default="outside")
+            spans = make_spans(doc, doc_ids, self.tags)
+            doc.set_ents([*doc.ents, *spans], default="outside")
             if self.spans_key is not None:
-                self._set_confidences(doc, spans, doc_ids, doc_scores)
+                log_probs = log_softmax(self.model.ops.to_numpy(doc_scores))
+                confidences = [span_confidence(log_probs, doc_ids, s.start, s.end) for s in spans]
+                set_confidences(doc, dict(zip(spans, confidences)), key=self.spans_key)
 
     def find_tags(
         self, docs: Sequence[Doc], scores: List[TagScores], *, fixed: Sequence[numpy.ndarray]
@@ -248,77 +241,12 @@ class NERTagger(TrainablePipe):
         """Learn from a batch of examples: gold tags, pseudo-labels and soft targets.
 
         examples (Iterable[Example]): The batch.
-        drop (float): Dropout rate.
-        sgd (Optional[Optimizer]): Applied if given.
-        losses (Optional[Dict[str, float]]): Means since it was empty, in nats per token: the loss
-            under the component's name, its parts under `NAME_task` and `NAME_distillation`.
+        drop, sgd, losses: As in `distill`.
         RETURNS (Dict[str, float]): The updated losses.
         """
         examples = list(examples)
         validate_examples(examples, "NERTagger.update")
-
-        def get_loss(scores: List[TagScores]) -> Tuple[LossParts, List[TagScores]]:
-            return self._get_loss_parts(examples, scores)
-
-        return self._learn(examples, get_loss, drop=drop, sgd=sgd, losses=losses)
-
-    def rehearse(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-        **config: Any,
-    ) -> Dict[str, float]:
-        """Stay close to the model as it was at `nlp.resume_training()`, by KL divergence.
-
-        The arguments are those of `update`; the examples need no annotation.
-        """
-        examples = list(examples)
-        validate_examples(examples, "NERTagger.rehearse")
-        if self._rehearsal_model is None:
-            return {} if losses is None else losses
-        teacher_scores = self._rehearsal_model.predict([eg.predicted for eg in examples])
-
-        def get_loss(scores: List[TagScores]) -> Tuple[LossParts, List[TagScores]]:
-            return self._get_distillation_parts(teacher_scores, scores)
-
-        return self._learn(examples, get_loss, drop=drop, sgd=sgd, losses=losses)
-
-    def distill(
-        self,
-        teacher_pipe: TrainablePipe,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Optional[Optimizer] = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a teacher's distributions on a batch, as in spaCy v4.
-
-        teacher_pipe (NERTagger): The teacher. It sees `eg.reference`, the student `eg.predicted`,
-            which have the same tokens.
-        examples (Iterable[Example]): The batch. Its annotation is not used.
-        drop, sgd, losses: As in `update`.
-        RAISES (ValueError): D010 if the teacher's tags are not the student's.
-        """
-        examples = list(examples)
-        validate_examples(examples, "NERTagger.distill")
-        if not isinstance(teacher_pipe, NERTagger) or teacher_pipe.tags != self.tags:
-            raise ValueError(
-                Errors.D010.format(
-                    teacher=getattr(teacher_pipe, "name", teacher_pipe),
-                    student=self.name,
-                    teacher_tags=getattr(teacher_pipe, "tags", None),
-                    student_tags=self.tags,
-                )
-            )
-        teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
-
-        def get_loss(scores: List[TagScores]) -> Tuple[LossParts, List[TagScores]]:
-            return self._get_distillation_parts(teacher_scores, scores)
-
+        get_loss = partial(self._get_loss_parts, examples)
         return self._learn(examples, get_loss, drop=drop, sgd=sgd, losses=losses)
 
     def get_loss(
@@ -331,18 +259,6 @@ class NERTagger(TrainablePipe):
         RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient.
         """
         parts, d_scores = self._get_loss_parts(list(examples), scores)
-        return parts.total, d_scores
-
-    def get_teacher_student_loss(
-        self, teacher_scores: List[TagScores], student_scores: List[TagScores]
-    ) -> Tuple[float, List[TagScores]]:
-        """The divergence from a teacher in nats per token, and its gradient, as in spaCy v4.
-
-        teacher_scores (List[Floats2d]): The teacher's scores, with the student's tags.
-        student_scores (List[Floats2d]): The student's scores.
-        RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient of the student's scores.
-        """
-        parts, d_scores = self._get_distillation_parts(teacher_scores, student_scores)
         return parts.total, d_scores
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
@@ -362,99 +278,24 @@ class NERTagger(TrainablePipe):
         for label in self.labels:
             self.vocab.strings.add(label)
 
-    def _learn(
-        self,
-        examples: List[Example],
-        get_loss: Callable[[List[TagScores]], Tuple[LossParts, List[TagScores]]],
-        *,
-        drop: float,
-        sgd: Optional[Optimizer],
-        losses: Optional[Dict[str, float]],
-    ) -> Dict[str, float]:
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        if not any(len(eg.predicted) for eg in examples):
-            return losses
-        set_dropout_rate(self.model, drop)
-        scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        parts, d_scores = get_loss(scores)
-        if not numpy.isfinite(parts.total):
-            raise ValueError(Errors.D011.format(name=self.name, loss=parts.total))
-        backprop(d_scores)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        self._record(parts, losses)
-        return losses
-
-    def _record(self, parts: LossParts, losses: Dict[str, float]) -> None:
-        """Keep means over tokens, so that a logger can show nats per token."""
-        key = f"{self.name}_tokens"
-        before = losses.get(key, 0)
-        losses[key] = before + parts.n_tokens
-        share = parts.n_tokens / losses[key]
-        for name, value in (
-            (self.name, parts.total),
-            (f"{self.name}_task", parts.task),
-            (f"{self.name}_distillation", parts.distillation),
-        ):
-            losses[name] = losses.get(name, 0.0) * (1 - share) + value * share
-
-    def _get_loss_parts(
-        self, examples: List[Example], scores: List[TagScores]
-    ) -> Tuple[LossParts, List[TagScores]]:
-        ops = self.model.ops
+    def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradient:
+        xp = self.model.ops.xp
         targets = get_targets(examples, tags=self.tags, name=self.name)
         parts, d_scores = self.loss(
-            ops.flatten(scores),
-            tags=ops.asarray1i(targets.tags),
-            teacher_scores=ops.asarray2f(targets.teacher_scores),
-            taught=ops.asarray1i(targets.taught),
+            self.model.ops.flatten(scores),
+            tags=xp.asarray(targets.tags),
+            teacher_scores=xp.asarray(targets.teacher_scores),
+            taught=xp.asarray(targets.taught),
         )
-        return parts, _split_like(d_scores, scores)
-
-    def _get_distillation_parts(
-        self, teacher_scores: List[TagScores], student_scores: List[TagScores]
-    ) -> Tuple[LossParts, List[TagScores]]:
-        ops = self.model.ops
-        scores = ops.flatten(student_scores)
-        value, d_scores = softened_kl(
-            scores,
-            ops.asarray2f(ops.flatten(teacher_scores)),
-            temperature=self.loss.temperature,
-            direction=self.loss.direction,
-        )
-        return LossParts(value, 0.0, value, len(scores)), _split_like(d_scores, student_scores)
-
-    def _set_confidences(
-        self, doc: Doc, spans: List[Span], ids: numpy.ndarray, scores: TagScores
-    ) -> None:
-        """Put all entities together with their confidences; one that was preset has 1.0."""
-        log_probs = log_softmax(self.model.ops.to_numpy(scores))
-        confidences = {
-            (span.start, span.end): span_confidence(log_probs, ids, span.start, span.end)
-            for span in spans
-        }
-        group = SpanGroup(doc, name=self.spans_key, spans=list(doc.ents))
-        group.attrs["scores"] = [confidences.get((ent.start, ent.end), 1.0) for ent in doc.ents]
-        doc.spans[self.spans_key] = group
+        return parts, self._split(d_scores, scores)
 
 
-def _inside(doc: Doc) -> numpy.ndarray:
-    """Tokens inside entities, bool (n_tokens,): ENT_IOB is 3 (B) or 1 (I)."""
-    return doc.to_array("ENT_IOB") % 2 == 1
+def set_confidences(doc: Doc, confidences: Dict[Span, float], *, key: str) -> None:
+    """Put all entities into `doc.spans[key]`, with their confidences: 1.0 for one that was preset.
 
-
-def trimmed_spans(doc: Doc, spans: List[Tuple[int, int, str]]) -> List[Span]:
-    """Spans without whitespace at their ends, as spaCy wants entities."""
-    trimmed = []
-    for start, end, label in spans:
-        while doc[end - 1].is_space:
-            end -= 1
-        trimmed.append(Span(doc, start, end, label=label))
-    return trimmed
-
-
-def _split_like(flat: TagScores, parts: List[TagScores]) -> List[TagScores]:
-    """(n_tokens, n_tags) of a batch -> those of each document."""
-    ends = numpy.cumsum([len(part) for part in parts])
-    return [flat[end - len(part) : end] for end, part in zip(ends, parts)]
+    doc (Doc): The document. Modified in place.
+    confidences (Dict[Span, float]): Of the entities that were found, from 0 to 1.
+    key (str): Where they are put.
+    """
+    scores = [confidences.get(ent, 1.0) for ent in doc.ents]
+    doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=doc.ents)

@@ -4,7 +4,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_distill.cli.annotate import annotate_cli, write_shards
-from spacy_distill.corpus import build_distillation_corpus_v1, read_docs
+from spacy_distill.corpus import build_distillation_corpus_v1, read_docbins
 from spacy_distill.soft_targets import KEY, get_soft_targets
 
 
@@ -33,7 +33,7 @@ def run(student_path, tmp_path):
 
 @pytest.fixture
 def read(nlp, tmp_path):
-    return lambda: list(read_docs(tmp_path / "out", nlp.vocab))
+    return lambda: list(read_docbins(tmp_path / "out", nlp.vocab))
 
 
 @pytest.fixture

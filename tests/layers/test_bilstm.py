@@ -57,7 +57,7 @@ def test_bilstm_agrees_with_torch() -> None:
             assert_allclose(gradient, tensors[theirs + suffix].grad.numpy(), atol=1e-5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(lengths=st.lists(st.integers(0, 12), max_size=8))
 def test_bilstm_documents_do_not_depend_on_each_other(lengths: List[int]) -> None:
     numpy.random.seed(0)

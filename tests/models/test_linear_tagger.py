@@ -1,18 +1,28 @@
+from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 import numpy
 import pytest
-from numpy.testing import assert_array_equal
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from spacy.ml.models.tok2vec import build_hash_embed_cnn_tok2vec
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from spacy_distill.models.linear_tagger import N_SAMPLE, build_linear_tagger_v1
+from spacy_distill.models.linear_tagger import (
+    N_SAMPLE,
+    batch_by_length,
+    build_linear_tagger_v1,
+    predict_by_length,
+)
 
 N_TAGS = 5
+# Not in order of their lengths, some of them alike, one without tokens.
+LENGTHS = (7, 2, 0, 12, 2, 1, 7, 3)
 
 
 def make_docs(n: int) -> List[Doc]:
@@ -113,3 +123,101 @@ def test_linear_tagger_listens() -> None:
     # What spaCy does when it replaces a listener by a copy of the layer it listens to.
     model.replace_node(listener, upstream.model)
     assert model.get_ref("tok2vec") is upstream.model
+
+
+def make_docs_of(lengths: Sequence[int]) -> List[Doc]:
+    """Documents of different words, so that no two have the same scores."""
+    vocab = Vocab()
+    return [Doc(vocab, words=[f"w{i}.{j}" for j in range(n)]) for i, n in enumerate(lengths)]
+
+
+def record(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
+    """Keep the lengths of each batch. A document's vectors are its number in LENGTHS."""
+    model.attrs["batches"].append([len(doc) for doc in docs])
+    numbers = [int(doc[0].text[1:].partition(".")[0]) for doc in docs]
+    vectors = [numpy.full((len(doc), 8), i, dtype="f") for doc, i in zip(docs, numbers)]
+    return vectors, lambda d_vectors: []
+
+
+def make_recorder() -> Model:
+    return Model("recorder", record, attrs={"batches": []}, dims={"nO": 8})
+
+
+def test_linear_tagger_predicts_by_length_in_the_order_of_the_documents() -> None:
+    recorder = make_recorder()
+    docs = make_docs_of(LENGTHS)
+    model = build_linear_tagger_v1(recorder, batch_words=8)
+    model.initialize(X=docs, Y=make_targets(docs))
+    recorder.attrs["batches"].clear()
+    scores = model.predict(docs)
+    assert recorder.attrs["batches"] == [[1, 2, 2], [3], [7], [7], [12]]
+    output_layer = model.get_ref("output_layer")
+    for i, (doc, rows) in enumerate(zip(docs, scores)):
+        expected = output_layer.predict(numpy.full((len(doc), 8), i, dtype="f"))
+        assert_allclose(rows, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_words", [1, 8, 1000])
+def test_linear_tagger_predicts_by_length_the_same_scores(batch_words: int) -> None:
+    docs = make_docs_of(LENGTHS)
+    model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
+    expected = model.predict(docs)
+    model.attrs["batch_words"] = batch_words
+    for rows, expected_rows in zip(model.predict(docs), expected):
+        assert rows.shape == expected_rows.shape
+        assert_allclose(rows, expected_rows, atol=1e-5)
+    assert [rows.shape for rows in predict_by_length(model, docs[2:3])] == [(0, N_TAGS)]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 40), max_size=30).map(sorted), batch_words=st.integers(1, 100)
+)
+def test_linear_tagger_batches_are_limited_with_their_padding(
+    lengths: List[int], batch_words: int
+) -> None:
+    docs = make_docs_of(lengths)
+    batches = list(batch_by_length(list(range(len(docs))), docs, batch_words=batch_words))
+    assert [i for batch in batches for i in batch] == list(range(len(docs)))
+    sizes = [len(batch) * max(lengths[i] for i in batch) for batch in batches]
+    for batch, size in zip(batches, sizes):
+        assert size <= batch_words or len(batch) == 1
+    # No batch is smaller than it needs to be: the next document would have been too much.
+    for batch, following in pairwise(batches):
+        assert (len(batch) + 1) * lengths[following[0]] > batch_words
+
+
+def test_linear_tagger_trains_on_batches_as_they_are() -> None:
+    docs = make_docs_of(LENGTHS)
+    recorder = make_recorder()
+    model = build_linear_tagger_v1(recorder, batch_words=8)
+    model.initialize(X=docs, Y=make_targets(docs))
+    recorder.attrs["batches"].clear()
+    scores, backprop = model.begin_update(docs)
+    assert recorder.attrs["batches"] == [[n for n in LENGTHS if n]]
+    assert [rows.shape for rows in scores] == [(n, N_TAGS) for n in LENGTHS]
+    backprop(scores)
+    assert model.get_ref("output_layer").has_grad("W")
+
+
+def test_linear_tagger_asks_a_listener_about_all_documents_at_once() -> None:
+    asked = []
+
+    def spy(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
+        asked.append([id(doc) for doc in docs])
+        return [model.ops.alloc2f(len(doc), 8) for doc in docs], lambda d_vectors: []
+
+    listener = Tok2VecListener("tok2vec", width=8)
+    listener._func = spy
+    docs = make_docs_of(LENGTHS)
+    model = build_linear_tagger_v1(listener, batch_words=8)
+    model.initialize(X=docs, Y=make_targets(docs))
+    asked.clear()
+    scores = model.predict(docs)
+    assert asked == [[id(doc) for doc in docs]]
+    assert [rows.shape for rows in scores] == [(n, N_TAGS) for n in LENGTHS]
+
+
+@pytest.mark.parametrize("batch_words", [0, -1])
+def test_linear_tagger_refuses_batches_without_words(batch_words: int) -> None:
+    with pytest.raises(ValueError, match=r"\[D007\] batch_words is"):
+        build_linear_tagger_v1(build_tok2vec(), batch_words=batch_words)

@@ -168,9 +168,7 @@ documents = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), max_size=6)
 
 
 @given(documents=documents)
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_ner_tagger_does_not_depend_on_the_batch(student, documents):
     ner = student.get_pipe("ner")
     docs = [Doc(student.vocab, words=words) for words in documents]

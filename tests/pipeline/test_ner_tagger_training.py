@@ -1,33 +1,14 @@
-"""Learning: from gold, from soft targets, from a teacher's pipe, from an earlier self."""
+"""Learning from gold and from soft targets."""
 
 import numpy
 import pytest
-import spacy
-from numpy.testing import assert_allclose, assert_array_equal
-from spacy.training import Example
+from numpy.testing import assert_allclose
 from thinc.api import Adam
 
 from spacy_distill.decoding import log_softmax
-from spacy_distill.losses import softened_kl
 from spacy_distill.soft_targets import set_soft_targets
 
 DIRECTIONS = ("student_teacher", "teacher_student")
-
-
-@pytest.fixture
-def make_teacher(tiny, examples):
-    """Another pipeline of the same architecture, trained to be sure of other things."""
-
-    def make(**config):
-        nlp = spacy.blank("en")
-        nlp.add_pipe("ner_tagger", name="ner", config={**tiny, **config})
-        nlp.initialize(lambda: examples)
-        optimizer = Adam(0.02)
-        for _ in range(15):
-            nlp.update(examples, sgd=optimizer)
-        return nlp.get_pipe("ner")
-
-    return make
 
 
 def params(ner):
@@ -183,94 +164,6 @@ def test_ner_tagger_stops_at_a_loss_that_is_not_finite(make_student, examples):
     ner.model.get_ref("output_layer").get_param("b")[:] = numpy.nan
     with pytest.raises(ValueError, match=r"\[D011\].*'ner' is nan"):
         ner.update(examples, sgd=Adam(0.01))
-
-
-def test_ner_tagger_rehearses(make_student, examples):
-    """Pushed away by updates, the model is pulled back by rehearsal to what it was."""
-    nlp = make_student()
-    ner = nlp.get_pipe("ner")
-    docs = [eg.predicted for eg in examples]
-    optimizer = nlp.resume_training(sgd=Adam(0.01))
-    original = ner.predict(docs)
-
-    def distance():
-        return ner.get_teacher_student_loss(original, ner.predict(docs))[0]
-
-    assert distance() == 0.0
-    for _ in range(8):
-        nlp.update(examples, sgd=optimizer)
-    far = distance()
-    assert far > 0.01
-    unlabelled = [Example(doc, doc.copy()) for doc in docs]
-    losses = ner.rehearse(unlabelled)
-    assert losses["ner"] == pytest.approx(far, rel=1e-3)
-    for _ in range(20):
-        nlp.rehearse(unlabelled, sgd=optimizer)
-    assert distance() < far / 2
-
-
-def test_ner_tagger_does_not_rehearse_unless_training_was_resumed(make_student, examples):
-    ner = make_student().get_pipe("ner")
-    before = params(ner)
-    assert ner.rehearse(examples, sgd=Adam(0.1)) == {}
-    assert all((params(ner)[key] == value).all() for key, value in before.items())
-
-
-@pytest.mark.parametrize("direction", DIRECTIONS)
-def test_ner_tagger_distills_until_it_is_its_teacher(
-    make_student, make_teacher, examples, direction
-):
-    loss = {"@losses": "spacy-distill.DistillationLoss.v1", "direction": direction}
-    teacher = make_teacher()
-    ner = make_student(loss=loss).get_pipe("ner")
-    unlabelled = [Example(eg.predicted, eg.predicted.copy()) for eg in examples]
-    optimizer = Adam(0.02)
-    values = []
-    for _ in range(150):
-        losses = ner.distill(teacher, unlabelled, sgd=optimizer)
-        values.append(losses["ner"])
-    assert values[0] > 0.1
-    assert values[-1] < 1e-3
-    assert losses["ner_distillation"] == losses["ner"]
-    docs = [eg.predicted for eg in examples]
-    assert ner.get_teacher_student_loss(teacher.predict(docs), ner.predict(docs))[0] < 1e-3
-    for doc, other in zip(ner.pipe(docs), teacher.pipe([doc.copy() for doc in docs])):
-        assert_array_equal(doc.to_array("ENT_IOB"), other.to_array("ENT_IOB"))
-
-
-def test_ner_tagger_teacher_sees_the_reference(make_student, examples, monkeypatch):
-    ner = make_student().get_pipe("ner")
-    seen = []
-    predict = ner.predict
-    monkeypatch.setattr(ner, "predict", lambda docs: seen.extend(docs) or predict(docs))
-    ner.distill(ner, examples)
-    assert [id(doc) for doc in seen] == [id(eg.reference) for eg in examples]
-
-
-def test_ner_tagger_teacher_student_loss_is_the_divergence(make_student):
-    loss = {"@losses": "spacy-distill.DistillationLoss.v1", "temperature": 3.0}
-    ner = make_student(loss=loss).get_pipe("ner")
-    rng = numpy.random.default_rng(0)
-    teacher, student = ([rng.normal(size=(n, 5)) for n in (2, 0, 3)] for _ in range(2))
-    loss, d_scores = ner.get_teacher_student_loss(teacher, student)
-    expected, d_expected = softened_kl(
-        numpy.concatenate(student),
-        numpy.concatenate(teacher),
-        temperature=3.0,
-        direction="student_teacher",
-    )
-    assert loss == pytest.approx(expected)
-    assert [d.shape for d in d_scores] == [(2, 5), (0, 5), (3, 5)]
-    assert_allclose(numpy.concatenate(d_scores), d_expected, rtol=1e-5)
-
-
-def test_ner_tagger_does_not_distill_from_other_tags(make_student, make_teacher, examples, nlp):
-    ner = make_student().get_pipe("ner")
-    with pytest.raises(ValueError, match=r"\[D010\].*L-LOC"):
-        ner.distill(make_teacher(scheme="biluo"), examples)
-    stock = spacy.blank("en").add_pipe("ner")
-    with pytest.raises(ValueError, match=r"\[D010\]"):
-        ner.distill(stock, examples)
 
 
 def test_ner_tagger_leaves_examples_alone(make_student, examples):

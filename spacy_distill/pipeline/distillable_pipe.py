@@ -1,0 +1,182 @@
+"""A component that learns by comparing scores: with a teacher's, or with its own of before."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+
+import numpy
+from spacy.pipeline import TrainablePipe
+from spacy.training import Example, validate_examples
+from thinc.api import Model, Optimizer, set_dropout_rate
+
+from ..errors import Errors
+from ..losses import DistillationLoss, LossParts, softened_kl
+from ..types import TaggerModel, TagScores
+
+# The loss of a batch and the gradient of the scores that it is given.
+LossAndGradient = Tuple[LossParts, List[TagScores]]
+
+
+class DistillablePipe(TrainablePipe):
+    """Base class of components that another component can teach.
+
+    spaCy v4 has `distill`, `get_teacher_student_loss` and `is_distillable` on its own
+    `TrainablePipe`. They are spelt as there, so that moving to v4 means dropping this class.
+
+    A subclass has `predict`, and the attributes below.
+
+    model (Model[List[Doc], List[Floats2d]]): Scores the tags: one row of logits per token.
+    tags (List[str]): The tags, in the order of the model's outputs.
+    loss (DistillationLoss): Says how far two distributions are from each other.
+    """
+
+    name: str
+    model: TaggerModel
+    tags: List[str]
+    loss: DistillationLoss
+    # A copy of the model, set by `nlp.resume_training()`.
+    _rehearsal_model: Optional[Model] = None
+
+    @property
+    def is_distillable(self) -> bool:
+        """Whether the component can be taught by another."""
+        return True
+
+    def distill(
+        self,
+        teacher_pipe: TrainablePipe,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a teacher's distributions on a batch.
+
+        teacher_pipe (DistillablePipe): The teacher. It sees `eg.reference`, the student
+            `eg.predicted`, which have the same tokens.
+        examples (Iterable[Example]): The batch. Its annotation is not used.
+        drop (float): Dropout rate.
+        sgd (Optional[Optimizer]): Applied if given.
+        losses (Optional[Dict[str, float]]): Means since it was empty, in nats per token: the loss
+            under the component's name, its parts under `NAME_task` and `NAME_distillation`.
+        RETURNS (Dict[str, float]): The updated losses.
+        RAISES (ValueError): D010 if the teacher's tags are not the student's.
+        """
+        examples = list(examples)
+        validate_examples(examples, "DistillablePipe.distill")
+        if not isinstance(teacher_pipe, DistillablePipe) or teacher_pipe.tags != self.tags:
+            raise ValueError(
+                Errors.D010.format(
+                    teacher=getattr(teacher_pipe, "name", teacher_pipe),
+                    student=self.name,
+                    teacher_tags=getattr(teacher_pipe, "tags", None),
+                    student_tags=self.tags,
+                )
+            )
+        teacher_docs = [eg.reference for eg in examples]
+        return self._learn(
+            examples,
+            lambda scores: self._compare(teacher_pipe.predict(teacher_docs), scores),
+            drop=drop,
+            sgd=sgd,
+            losses=losses,
+        )
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optional[Optimizer] = None,
+        losses: Optional[Dict[str, float]] = None,
+        **config: Any,
+    ) -> Dict[str, float]:
+        """Stay close to the model as it was at `nlp.resume_training()`, by KL divergence.
+
+        The arguments are those of `distill`; without that call before, nothing happens.
+        """
+        examples = list(examples)
+        validate_examples(examples, "DistillablePipe.rehearse")
+        earlier = self._rehearsal_model
+        if earlier is None:
+            return {} if losses is None else losses
+        docs = [eg.predicted for eg in examples]
+        return self._learn(
+            examples,
+            lambda scores: self._compare(earlier.predict(docs), scores),
+            drop=drop,
+            sgd=sgd,
+            losses=losses,
+        )
+
+    def get_teacher_student_loss(
+        self, teacher_scores: List[TagScores], student_scores: List[TagScores]
+    ) -> Tuple[float, List[TagScores]]:
+        """The divergence from a teacher in nats per token, and its gradient.
+
+        teacher_scores (List[Floats2d]): The teacher's scores, with the student's tags.
+        student_scores (List[Floats2d]): The student's scores.
+        RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient of the student's scores.
+        """
+        parts, d_scores = self._compare(teacher_scores, student_scores)
+        return parts.total, d_scores
+
+    def _compare(
+        self, teacher_scores: List[TagScores], student_scores: List[TagScores]
+    ) -> LossAndGradient:
+        ops = self.model.ops
+        scores = ops.flatten(student_scores)
+        value, d_scores = softened_kl(
+            scores,
+            ops.asarray2f(ops.flatten(teacher_scores)),
+            temperature=self.loss.temperature,
+            direction=self.loss.direction,
+        )
+        parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(scores))
+        return parts, self._split(d_scores, student_scores)
+
+    def _learn(
+        self,
+        examples: List[Example],
+        get_loss: Callable[[List[TagScores]], LossAndGradient],
+        *,
+        drop: float,
+        sgd: Optional[Optimizer],
+        losses: Optional[Dict[str, float]],
+    ) -> Dict[str, float]:
+        """One step of training: forward, loss, backward, and the optimizer if there is one.
+
+        get_loss (Callable): Called with the scores of `eg.predicted`. A batch without tokens has
+            none, and no model is asked about it, for it may not know what to do.
+        RAISES (ValueError): D011 if the loss is not finite.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if not any(len(eg.predicted) for eg in examples):
+            return losses
+        set_dropout_rate(self.model, drop)
+        scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        parts, d_scores = get_loss(scores)
+        if not numpy.isfinite(parts.total):
+            raise ValueError(Errors.D011.format(name=self.name, loss=parts.total))
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        self._record(parts, losses)
+        return losses
+
+    def _record(self, parts: LossParts, losses: Dict[str, float]) -> None:
+        """Keep means over tokens, so that a logger can show nats per token."""
+        key = f"{self.name}_tokens"
+        losses[key] = losses.get(key, 0) + parts.n_tokens
+        share = parts.n_tokens / losses[key]
+        for name, value in (
+            (self.name, parts.total),
+            (f"{self.name}_task", parts.task),
+            (f"{self.name}_distillation", parts.distillation),
+        ):
+            losses[name] = losses.get(name, 0.0) * (1 - share) + value * share
+
+    def _split(self, flat: TagScores, parts: List[TagScores]) -> List[TagScores]:
+        """(n_tokens, n_tags) of a batch -> those of each document."""
+        ops = self.model.ops
+        return ops.unflatten(flat, ops.asarray1i([len(part) for part in parts]))

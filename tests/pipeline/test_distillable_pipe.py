@@ -1,0 +1,127 @@
+"""Learning from a teacher's pipe, and from an earlier self: with the `ner_tagger`."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.training import Example
+from thinc.api import Adam
+
+from spacy_distill.losses import softened_kl
+from spacy_distill.pipeline.distillable_pipe import DistillablePipe
+
+DIRECTIONS = ("student_teacher", "teacher_student")
+
+
+def test_distillable_pipe_rehearses(make_student, examples):
+    """Pushed away by updates, the model is pulled back by rehearsal to what it was."""
+    nlp = make_student()
+    ner = nlp.get_pipe("ner")
+    docs = [eg.predicted for eg in examples]
+    optimizer = nlp.resume_training(sgd=Adam(0.01))
+    original = ner.predict(docs)
+
+    def distance():
+        return ner.get_teacher_student_loss(original, ner.predict(docs))[0]
+
+    assert distance() == 0.0
+    for _ in range(8):
+        nlp.update(examples, sgd=optimizer)
+    far = distance()
+    assert far > 0.01
+    unlabelled = [Example(doc, doc.copy()) for doc in docs]
+    losses = ner.rehearse(unlabelled)
+    assert losses["ner"] == pytest.approx(far, rel=1e-3)
+    for _ in range(20):
+        nlp.rehearse(unlabelled, sgd=optimizer)
+    assert distance() < far / 2
+
+
+def test_distillable_pipe_does_not_rehearse_unless_training_was_resumed(make_student, examples):
+    ner = make_student().get_pipe("ner")
+    before = ner.model.to_bytes()
+    assert ner.rehearse(examples, sgd=Adam(0.1)) == {}
+    assert ner.model.to_bytes() == before
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_distillable_pipe_distills_until_it_is_its_teacher(
+    make_student, make_teacher, examples, direction
+):
+    loss = {"@losses": "spacy-distill.DistillationLoss.v1", "direction": direction}
+    teacher = make_teacher()
+    ner = make_student(loss=loss).get_pipe("ner")
+    unlabelled = [Example(eg.predicted, eg.predicted.copy()) for eg in examples]
+    optimizer = Adam(0.02)
+    values = []
+    for _ in range(150):
+        losses = ner.distill(teacher, unlabelled, sgd=optimizer)
+        values.append(losses["ner"])
+    assert values[0] > 0.1
+    assert values[-1] < 1e-3
+    assert losses["ner_distillation"] == losses["ner"]
+    docs = [eg.predicted for eg in examples]
+    assert ner.get_teacher_student_loss(teacher.predict(docs), ner.predict(docs))[0] < 1e-3
+    for doc, other in zip(ner.pipe(docs), teacher.pipe([doc.copy() for doc in docs])):
+        assert_array_equal(doc.to_array("ENT_IOB"), other.to_array("ENT_IOB"))
+
+
+def test_distillable_pipe_teacher_sees_the_reference(make_student, examples, monkeypatch):
+    ner = make_student().get_pipe("ner")
+    seen = []
+    predict = ner.predict
+    monkeypatch.setattr(ner, "predict", lambda docs: seen.extend(docs) or predict(docs))
+    ner.distill(ner, examples)
+    assert [id(doc) for doc in seen] == [id(eg.reference) for eg in examples]
+
+
+def test_distillable_pipe_teacher_student_loss_is_the_divergence(make_student):
+    loss = {"@losses": "spacy-distill.DistillationLoss.v1", "temperature": 3.0}
+    ner = make_student(loss=loss).get_pipe("ner")
+    rng = numpy.random.default_rng(0)
+    teacher, student = ([rng.normal(size=(n, 5)) for n in (2, 0, 3)] for _ in range(2))
+    loss, d_scores = ner.get_teacher_student_loss(teacher, student)
+    expected, d_expected = softened_kl(
+        numpy.concatenate(student),
+        numpy.concatenate(teacher),
+        temperature=3.0,
+        direction="student_teacher",
+    )
+    assert loss == pytest.approx(expected)
+    assert [d.shape for d in d_scores] == [(2, 5), (0, 5), (3, 5)]
+    assert_allclose(numpy.concatenate(d_scores), d_expected, rtol=1e-5)
+
+
+def test_distillable_pipe_does_not_distill_from_other_tags(
+    make_student, make_teacher, examples, nlp
+):
+    ner = make_student().get_pipe("ner")
+    with pytest.raises(ValueError, match=r"\[D010\].*L-LOC"):
+        ner.distill(make_teacher(scheme="biluo"), examples)
+    stock = spacy.blank("en").add_pipe("ner")
+    with pytest.raises(ValueError, match=r"\[D010\]"):
+        ner.distill(stock, examples)
+
+
+class Strict(DistillablePipe):
+    """A teacher that must not be asked about no tokens at all."""
+
+    def __init__(self, tags):
+        self.name = "strict"
+        self.tags = tags
+
+    def predict(self, docs):
+        assert any(len(doc) for doc in docs)
+        return [numpy.ones((len(doc), len(self.tags)), dtype="f") for doc in docs]
+
+
+def test_distillable_pipe_asks_no_model_about_no_tokens(make_student, make_example, examples):
+    ner = make_student().get_pipe("ner")
+    empty = [make_example(""), make_example("")]
+    teacher = Strict(ner.tags)
+    ner._rehearsal_model = teacher
+    for batch in ([], empty):
+        assert ner.distill(teacher, batch, sgd=Adam(0.1)) == {"ner": 0.0}
+        assert ner.rehearse(batch, sgd=Adam(0.1)) == {"ner": 0.0}
+    assert ner.distill(teacher, [*empty, examples[0]])["ner"] > 0
+    assert ner.rehearse([*empty, examples[0]])["ner"] > 0
