@@ -35,10 +35,8 @@ def evaluate_cli(
         if is_newer(output, model / "meta.json") and is_newer(output, test):
             msg.info(f"'{output}' is up to date")
         else:
-            with msg.loading(f"Evaluating '{model}'..."):
-                evaluate(
-                    str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True
-                )
+            msg.info(f"Evaluating '{model}'")
+            evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
         rows.append((name, *percentages(srsly.read_json(output))))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
 

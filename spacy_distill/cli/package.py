@@ -2,7 +2,7 @@
 
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, Dict, Optional
+from typing import Annotated, Any, Dict, List, Optional, Sequence
 
 import srsly
 import typer
@@ -10,14 +10,6 @@ from spacy.cli.package import package
 from wasabi import msg
 
 from ..errors import Errors
-
-SOURCES = [
-    {
-        "name": "spacy-distill",
-        "description": "Distillation of a transformer into a character CNN and BiLSTM, after "
-        "Izsak, Guskin and Wasserblat (2019)",
-    }
-]
 
 
 def package_cli(
@@ -28,6 +20,8 @@ def package_cli(
     metrics: Annotated[
         Optional[Path], typer.Option(help="Scores that `evaluate` wrote, for the metadata")
     ] = None,
+    teacher: Annotated[str, typer.Option(help="What it was distilled from, for the metadata")] = "",
+    data: Annotated[str, typer.Option(help="What it was trained on, for the metadata")] = "",
     author: Annotated[str, typer.Option(help="Its author")] = "",
     license_: Annotated[str, typer.Option("--license", help="Licence of the package")] = "MIT",
 ) -> None:
@@ -39,7 +33,13 @@ def package_cli(
     if not meta_path.exists():
         raise FileNotFoundError(Errors.D008.format(path=pipeline))
     scores = {} if metrics is None else read_scores(metrics)
-    meta = make_meta(srsly.read_json(meta_path), scores=scores, author=author, license_=license_)
+    meta = make_meta(
+        srsly.read_json(meta_path),
+        scores=scores,
+        sources=make_sources(teacher=teacher, data=data),
+        author=author,
+        license_=license_,
+    )
     output.mkdir(parents=True, exist_ok=True)
     # The name on disk is that of the last build; `spacy package` reads it and writes its own.
     filled = output / "meta.json"
@@ -62,13 +62,33 @@ def package_cli(
         msg.good(f"{wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
 
 
+def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:
+    """What went into a student. Of a path only the last part is named: the rest is private."""
+    described = {
+        teacher: "The teacher, a pre-trained transformer fine-tuned on the labelled text",
+        data: "Labelled and unlabelled text",
+        "spacy-distill": "The method, after Izsak, Guskin and Wasserblat (2019)",
+    }
+    return [
+        {"name": Path(source).name if Path(source).exists() else source, "description": text}
+        for source, text in described.items()
+        if source
+    ]
+
+
 def make_meta(
-    meta: Dict[str, Any], *, scores: Dict[str, Any], author: str, license_: str
+    meta: Dict[str, Any],
+    *,
+    scores: Dict[str, Any],
+    sources: Sequence[Dict[str, str]] = (),
+    author: str,
+    license_: str,
 ) -> Dict[str, Any]:
     """Complete the metadata of a trained student.
 
     meta (Dict[str, Any]): As training wrote it.
     scores (Dict[str, Any]): Scores on the test set; empty: those on the development set stay.
+    sources (Sequence[Dict[str, str]]): Name and description of each source.
     RETURNS (Dict[str, Any]): Metadata with description, licence, sources and requirements.
     """
     labels = sorted({label for names in meta.get("labels", {}).values() for label in names})
@@ -83,7 +103,7 @@ def make_meta(
         f"{', '.join(labels)}.",
         "author": author or meta.get("author", ""),
         "license": license_,
-        "sources": SOURCES,
+        "sources": list(sources),
         "performance": performance,
         "requirements": [f"spacy-distill>={release}.0,<{major}.{int(minor) + 1}.0"],
     }

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from spacy_distill.cli import package as module
-from spacy_distill.cli.package import make_meta, package_cli, read_scores
+from spacy_distill.cli.package import make_meta, make_sources, package_cli, read_scores
 
 META = {
     "lang": "en",
@@ -80,6 +80,15 @@ def test_package_meta_has_scores_of_the_test_set():
     scores = {"ents_f": 0.9, "ents_r": 0.8, "speed": 7.0, "token_acc": 1.0, "ents_per_type": {}}
     performance = make_meta(META, scores=scores, author="", license_="MIT")["performance"]
     assert performance == {"ents_f": 0.9, "ents_p": 0.4, "ents_r": 0.8, "ents_per_type": {}}
+
+
+def test_package_sources_keep_private_paths_private(tmp_path):
+    sources = make_sources(teacher="org/name@v1", data=str(tmp_path))
+    assert [source["name"] for source in sources] == ["org/name@v1", tmp_path.name, "spacy-distill"]
+    assert (
+        make_meta(META, scores={}, sources=sources, author="", license_="MIT")["sources"] == sources
+    )
+    assert len(make_sources(teacher="", data="")) == 1
 
 
 @pytest.mark.parametrize(
