@@ -4,7 +4,6 @@ Each run goes through the commands of project.yml in a folder of its own. What i
 not made again, so an interrupted run goes on where it stopped.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -12,8 +11,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Annotated, Dict, List, Optional
+from typing import Annotated, List, Optional, Tuple
 
+import spacy
+import srsly
 import typer
 
 # Labelled sentences of each corpus.
@@ -27,6 +28,8 @@ SYSTEMS = {
     "student, pieces": ("student", "pieces-encoder"),
 }
 ROOT = Path(__file__).parent.parent
+# A corpus and a seed.
+Run = Tuple[str, int]
 
 
 def reproduce(
@@ -41,7 +44,9 @@ def reproduce(
     runs = [(name, seed) for seed in range(seeds) for name in CORPORA]
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda run: run_all(*run, data=data, work=work, teacher=teacher), runs))
-    print_table(work, runs)
+    print_scores(work, runs)
+    print_minutes(work, runs)
+    print_parameters(work, runs)
 
 
 def run_all(name: str, seed: int, *, data: Path, work: Path, teacher: Path) -> None:
@@ -141,18 +146,69 @@ def make(target: Path, command: List, *, log: Optional[Path] = None) -> None:
     target.with_suffix(".seconds").write_text(f"{time.time() - start:.1f}")
 
 
-def print_table(work: Path, runs: List) -> None:
+def print_scores(work: Path, runs: List[Run]) -> None:
     """F1 on the test set in percent: mean over the seeds, and standard deviation."""
-    print("| corpus | labelled | " + " | ".join(SYSTEMS) + " |")
-    print("| --- " * (2 + len(SYSTEMS)) + "|")
+    rows = []
     for name, labelled in CORPORA.items():
-        cells: Dict[str, str] = {}
+        row = [name, labelled]
         for system in SYSTEMS:
-            files = [work / name / str(seed) / f"{system}.json" for n, seed in runs if n == name]
-            scores = [100 * json.loads(f.read_text())["ents_f"] for f in files if f.exists()]
+            files = [work / name / str(seed) / f"{system}.json" for seed in seeds_of(name, runs)]
+            scores = [100 * srsly.read_json(file)["ents_f"] for file in files if file.exists()]
             spread = f" ± {stdev(scores):.1f}" if len(scores) > 1 else ""
-            cells[system] = f"{mean(scores):.1f}{spread} ({len(scores)})" if scores else ""
-        print(f"| {name} | {labelled} | " + " | ".join(cells.values()) + " |")
+            row.append(f"{mean(scores):.1f}{spread} ({len(scores)})" if scores else "")
+        rows.append(row)
+    print_table(["corpus", "labelled", *SYSTEMS], rows)
+
+
+def print_minutes(work: Path, runs: List[Run]) -> None:
+    """Minutes that each stage takes, mean over the seeds."""
+    stages = {
+        "corpus": ["corpus/test"],
+        "train-teacher": ["teacher/model-last/meta"],
+        "annotate": ["corpus/annotated/labelled/00000", "corpus/annotated/unlabelled/00000"],
+        **{f"train {s}": [f"{s}/model-last/meta"] for s in SYSTEMS if s != "teacher"},
+    }
+    rows = []
+    for name in CORPORA:
+        row = [name]
+        for files in stages.values():
+            folders = [work / name / str(seed) for seed in seeds_of(name, runs)]
+            paths = [[folder / f"{file}.seconds" for file in files] for folder in folders]
+            done = [parts for parts in paths if all(part.exists() for part in parts)]
+            minutes = [sum(float(part.read_text()) for part in parts) / 60 for parts in done]
+            row.append(f"{mean(minutes):.1f}" if minutes else "")
+        rows.append(row)
+    print_table(["corpus", *stages], rows)
+
+
+def print_parameters(work: Path, runs: List[Run]) -> None:
+    """Trained parameters of each system, on each corpus."""
+    rows = []
+    for name in CORPORA:
+        folder = work / name / str(seeds_of(name, runs)[0])
+        models = [folder / system / "model-best" for system in SYSTEMS]
+        rows.append([name, *(f"{count_parameters(m):,}" if m.exists() else "" for m in models)])
+    print_table(["corpus", *SYSTEMS], rows)
+
+
+def count_parameters(pipeline: Path) -> int:
+    """Parameters of a pipeline's model, those of PyTorch included."""
+    count = 0
+    for node in spacy.load(pipeline).get_pipe("ner").model.walk():
+        count += sum(node.get_param(name).size for name in node.param_names)
+        for shim in node.shims:
+            count += sum(parameter.numel() for parameter in shim._model.parameters())
+    return count
+
+
+def seeds_of(name: str, runs: List[Run]) -> List[int]:
+    return [seed for corpus, seed in runs if corpus == name]
+
+
+def print_table(header: List, rows: List[List]) -> None:
+    for row in (header, ["---"] * len(header), *rows):
+        print("| " + " | ".join(map(str, row)) + " |")
+    print()
 
 
 if __name__ == "__main__":
