@@ -96,7 +96,7 @@ def table_cli(
             words=words if kind == "words" else None,
             width=width,
             gpu=gpu,
-            progress=partial(tqdm, desc="Encode", unit="batch"),
+            progress=partial(tqdm, desc="Encode", unit=" batches", disable=None),
         )
         msg.info(f"{width} dimensions explain {share:.1%} of the variance of the vectors")
     table.to_disk(output)
