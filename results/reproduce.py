@@ -10,7 +10,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Annotated, List, Optional, Tuple
 
 import spacy
@@ -45,6 +45,7 @@ def reproduce(
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda run: run_all(*run, data=data, work=work, teacher=teacher), runs))
     print_scores(work, runs)
+    print_speeds(work, runs)
     print_minutes(work, runs)
     print_parameters(work, runs)
 
@@ -152,12 +153,25 @@ def print_scores(work: Path, runs: List[Run]) -> None:
     for name, labelled in CORPORA.items():
         row = [name, labelled]
         for system in SYSTEMS:
-            files = [work / name / str(seed) / f"{system}.json" for seed in seeds_of(name, runs)]
-            scores = [100 * srsly.read_json(file)["ents_f"] for file in files if file.exists()]
+            scores = [100 * score for score in read_scores(work, runs, name, system, "ents_f")]
             spread = f" ± {stdev(scores):.1f}" if len(scores) > 1 else ""
             row.append(f"{mean(scores):.1f}{spread} ({len(scores)})" if scores else "")
         rows.append(row)
     print_table(["corpus", "labelled", *SYSTEMS], rows)
+
+
+def print_speeds(work: Path, runs: List[Run]) -> None:
+    """Words/s as `spacy evaluate` measures them: median over the seeds."""
+    rows = []
+    for name in CORPORA:
+        speeds = [read_scores(work, runs, name, system, "speed") for system in SYSTEMS]
+        rows.append([name, *(f"{median(found):,.0f}" if found else "" for found in speeds)])
+    print_table(["corpus", *SYSTEMS], rows)
+
+
+def read_scores(work: Path, runs: List[Run], name: str, system: str, key: str) -> List[float]:
+    files = [work / name / str(seed) / f"{system}.json" for seed in seeds_of(name, runs)]
+    return [srsly.read_json(file)[key] for file in files if file.exists()]
 
 
 def print_minutes(work: Path, runs: List[Run]) -> None:
