@@ -8,10 +8,10 @@ from spacy.util import minibatch
 
 from .corpus import copy_words
 from .decoding import log_softmax
+from .entities import TokenAttributes, write_entities
 from .errors import Errors
 from .pipeline.ner_tagger import NERTagger
 from .soft_targets import set_soft_targets
-from .tags import make_spans
 
 
 def annotate_docs(nlp: Language, docs: Iterable[Doc], *, batch_size: int = 1024) -> Iterator[Doc]:
@@ -46,7 +46,9 @@ def annotate_batch(nlp: Language, teacher: NERTagger, docs: List[Doc]) -> None:
     position = [pipe for _, pipe in nlp.pipeline].index(teacher)
     copies = list(nlp.pipe(map(copy_words, docs), disable=nlp.pipe_names[position:]))
     scores = [teacher.model.ops.to_numpy(doc_scores) for doc_scores in teacher.predict(copies)]
-    fixed = [doc.to_array("ENT_IOB") != 0 for doc in docs]
-    for doc, ids, doc_scores in zip(docs, teacher.find_tags(docs, scores, fixed=fixed), scores):
-        doc.set_ents([*doc.ents, *make_spans(doc, ids, teacher.tags)], default="outside")
+    attributes = TokenAttributes.from_docs(docs)
+    fixed = attributes.ent_iob > 0
+    ids = teacher.find_tags(docs, scores, attributes=attributes, fixed=fixed)
+    write_entities(docs, ids, teacher.tags, fixed=fixed, attributes=attributes)
+    for doc, doc_scores in zip(docs, scores):
         set_soft_targets(doc, log_softmax(doc_scores), tags=teacher.tags)

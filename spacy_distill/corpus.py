@@ -2,9 +2,11 @@
 
 import random
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy
+import srsly
+from spacy.attrs import ORTH, SPACY
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
@@ -14,6 +16,11 @@ from spacy.vocab import Vocab
 from .errors import Errors
 from .soft_targets import KEY, has_soft_targets
 from .types import Reader
+
+# Documents whose user data are unpacked at a time.
+UNPACKED_TOGETHER = 1000
+# An empty dictionary, as msgpack writes it.
+EMPTY_MAP = b"\x80"
 
 
 def build_distillation_corpus_v1(
@@ -120,7 +127,25 @@ def load_docbin(path: Path) -> DocBin:
 def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Documents of a DocBin file, or of all such files in a folder."""
     for file in find_docbins(path):
-        yield from load_docbin(file).get_docs(vocab)
+        docbin = load_docbin(file)
+        packed, docbin.user_data = docbin.user_data, []
+        for doc, user_data in zip(docbin.get_docs(vocab), unpack_user_data(packed)):
+            doc.user_data.update(user_data)
+            yield doc
+
+
+def unpack_user_data(packed: Sequence[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:
+    """The user data of a DocBin's documents, many at a time; None is of one that has none.
+
+    Each call of `msgpack_loads` looks for plug-ins, which takes longer than all else in reading a
+    document.
+    """
+    for start in range(0, len(packed), UNPACKED_TOGETHER):
+        parts = packed[start : start + UNPACKED_TOGETHER]
+        # How msgpack writes an array: its mark, its length in 32 bits, its items.
+        header = b"\xdd" + len(parts).to_bytes(4, "big")
+        items = [EMPTY_MAP if part is None else part for part in parts]
+        yield from srsly.msgpack_loads(b"".join([header, *items]), use_list=False)
 
 
 def count_docs(path: Path) -> int:
@@ -136,8 +161,8 @@ def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
 
 def copy_words(doc: Doc) -> Doc:
     """A document of the same words and white space, without annotation."""
-    words = [token.text for token in doc]
-    return Doc(doc.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
+    orths, spaces = doc.to_array([ORTH, SPACY]).reshape(-1, 2).T
+    return Doc(doc.vocab, words=orths, spaces=spaces.astype(bool))
 
 
 def leave_out_unsure(doc: Doc, min_confidence: float) -> None:

@@ -135,14 +135,3 @@ def viterbi(scores: List[numpy.ndarray], transitions: Transitions) -> List[numpy
             ids[t - 1] = came_from[t, d, ids[t]]
         found[i] = ids
     return found
-
-
-def span_confidence(log_probs: numpy.ndarray, ids: numpy.ndarray, start: int, end: int) -> float:
-    """The geometric mean of the probabilities of an entity's tags, from 0 to 1.
-
-    log_probs (ndarray): Log-probabilities (n_tokens, n_tags) of the document.
-    ids (ndarray): Its tags (n_tokens,).
-    start (int), end (int): The entity's first token and the one after its last.
-    """
-    chosen = log_probs[numpy.arange(start, end), ids[start:end]]
-    return float(numpy.exp(chosen.mean()))

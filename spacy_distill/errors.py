@@ -1,7 +1,7 @@
 """What can go wrong: each message names the object, the values and the remedy, and has a code.
 
 D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers and models;
-D3xx: table; D4xx: command line and project.
+D3xx: table; D4xx: command line and project; D5xx: benchmark.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -116,6 +116,18 @@ class Errors(metaclass=ErrorsWithCodes):
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."
     )
+    D202 = (
+        "Parameter '{name}' of layer '{layer}' holds {value}, so the model can't predict anything. "
+        "Train it again with a lower [training.optimizer.learn_rate]."
+    )
+    D203 = (
+        "Parameter '{name}' of layer '{layer}' holds values as large as {value}, but float16 ends "
+        "at {limit}. Package the pipeline with --weights float32."
+    )
+    D204 = (
+        "Model '{model}' has no layer called '{layer}', hence no table that could be stored as "
+        "int8. Package the pipeline with --weights float16."
+    )
     D301 = (
         "The unknown row is {unknown} but the table has {entries} entries. Give the row of the "
         "entry that stands for unknown words, counted from 0."
@@ -194,3 +206,18 @@ class Errors(metaclass=ErrorsWithCodes):
         "'train-teacher', 'train-student' or 'train-baseline' first."
     )
     D411 = "'{path}' holds no scores of 'spacy evaluate'. Run 'evaluate' to make it."
+    D501 = "There is no system {unknown} to compare with. Choose some of {known}."
+    D502 = (
+        "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"
+        "{lines}\nIf this machine can't run it, leave it out with --systems."
+    )
+    D503 = "'{path}' holds no texts. Give a .spacy file with --data, or a folder of them."
+    D504 = "{value!r} is no list of batch sizes. Give whole numbers above 0, such as 1,32,64,128."
+    D505 = (
+        "Can't find the pipeline '{name}': it is neither a folder that holds a meta.json nor an "
+        "installed package. Train one first, or correct the path."
+    )
+    D506 = "Can't measure '{name}'. Reason: {reason}. Or leave it out of --systems."
+    D507 = (
+        "{value!r} names no further student. Give NAME=PATH, with a name that is none of {taken}."
+    )

@@ -73,6 +73,8 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
     return setup_logger
 
 
-def show_score(name: str, value: float) -> str:
+def show_score(name: str, value: Optional[float]) -> str:
     """A score as spaCy's logger shows it: in percent, but for the speed, which is in words/s."""
+    if value is None:  # nothing in the development set to score
+        return "-"
     return f"{value:.2f}" if name == "speed" else f"{100 * value:.2f}"

@@ -46,7 +46,8 @@ def get_soft_targets(
     RAISES (ValueError): D003 if the tags differ, D004 if the shape does not fit the document.
     """
     stored = doc.user_data[KEY]
-    found, log_probs = stored["tags"], stored["log_probs"].astype("float32")
+    # Out of a file the tags come as a tuple.
+    found, log_probs = list(stored["tags"]), stored["log_probs"].astype("float32")
     if log_probs.shape != (len(doc), len(found)):
         rows, columns = (*log_probs.shape, 0)[:2]
         raise ValueError(

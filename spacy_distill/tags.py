@@ -7,7 +7,9 @@ always begins with B), `biluo` has B, I, L and U (Ratinov and Roth 2009).
 from typing import Dict, List, Sequence, Tuple, get_args
 
 import numpy
-from spacy.tokens import Doc, Span
+from spacy.attrs import ENT_IOB, ENT_TYPE
+from spacy.strings import get_string_id
+from spacy.tokens import Doc
 
 from .errors import Errors
 from .types import TagScheme
@@ -61,17 +63,20 @@ def make_transitions(tags: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray,
     return start, same_entity | new, end
 
 
-def tags_from_doc(doc: Doc, tags: Sequence[str]) -> numpy.ndarray:
-    """The gold tag of each token, read from the document's entities.
+def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
+    """The gold tag of each token, read from the documents' entities.
 
-    doc (Doc): A document with entities, possibly annotated in part.
+    docs (Sequence[Doc]): Documents with entities, possibly annotated in part.
     tags (Sequence[str]): The tags of a component.
-    RETURNS (ndarray): Tag indices (n_tokens,), -1 where annotation is missing or its label unknown.
+    RETURNS (ndarray): Tag indices (n_tokens,), of one document after another; -1 where annotation
+        is missing or its label unknown.
     """
-    iob, types = doc.to_array(["ENT_IOB", "ENT_TYPE"]).reshape((len(doc), 2)).T
+    columns = [doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2) for doc in docs]
+    iob, types = numpy.concatenate([numpy.zeros((0, 2), "uint64"), *columns]).T
     begins, outside, inside = iob == 3, iob == 2, iob == 1  # 0 is missing
-    # An entity goes on where the next token is inside; the last token of the document ends it.
-    goes_on = numpy.append(inside[1:], False)
+    # An entity goes on where the next token is inside; the last token of a document ends it.
+    goes_on = numpy.append(inside[1:], False)[: len(inside)]
+    goes_on[numpy.cumsum([len(doc) for doc in docs if len(doc)], dtype="i") - 1] = False
     ids = numpy.where(outside, 0, -1).astype("i")
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
     chosen = {
@@ -82,40 +87,5 @@ def tags_from_doc(doc: Doc, tags: Sequence[str]) -> numpy.ndarray:
     }
     for i, tag in enumerate(tags[1:], start=1):
         prefix, label = split_tag(tag)
-        ids[chosen[prefix] & (types == numpy.uint64(doc.vocab.strings[label]))] = i
+        ids[chosen[prefix] & (types == numpy.uint64(get_string_id(label)))] = i
     return ids
-
-
-def spans_from_tags(ids: numpy.ndarray, tags: Sequence[str]) -> List[Tuple[int, int, str]]:
-    """The entities that a legal sequence of tags describes.
-
-    ids (ndarray): Tag indices (n_tokens,).
-    tags (Sequence[str]): The tags of a component.
-    RETURNS (List[Tuple[int, int, str]]): First token, token after the last, label of each entity.
-    """
-    starts = numpy.asarray([split_tag(tag)[0] in "BU" for tag in tags])
-    insides = numpy.asarray([split_tag(tag)[0] in "IL" for tag in tags])
-    spans = []
-    continues = insides[ids]
-    for first in numpy.flatnonzero(starts[ids]):
-        after = int(first) + 1
-        while after < len(ids) and continues[after]:
-            after += 1
-        spans.append((int(first), after, split_tag(tags[ids[first]])[1]))
-    return spans
-
-
-def make_spans(doc: Doc, ids: numpy.ndarray, tags: Sequence[str]) -> List[Span]:
-    """The same entities as spans of their document, without whitespace at their ends.
-
-    doc (Doc): The document. No entity begins with whitespace.
-    ids (ndarray): Tag indices (n_tokens,), legal.
-    tags (Sequence[str]): The tags of a component.
-    RETURNS (List[Span]): What `doc.set_ents` takes.
-    """
-    spans = []
-    for start, end, label in spans_from_tags(ids, tags):
-        while doc[end - 1].is_space:
-            end -= 1
-        spans.append(Span(doc, start, end, label=label))
-    return spans

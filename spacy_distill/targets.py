@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence
 
 import numpy
+from spacy.attrs import ORTH
 from spacy.training import Example
 
 from .soft_targets import get_soft_targets, has_soft_targets
-from .tags import split_tag, tags_from_doc
+from .tags import split_tag, tags_from_docs
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,16 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     RETURNS (Targets): The targets of all tokens of the predicted documents.
     RAISES (ValueError): D003 or D004 for soft targets that do not fit.
     """
-    tag_ids: List[numpy.ndarray] = []
+    references = [eg.y for eg in examples]
+    ends = numpy.cumsum([len(doc) for doc in references], dtype="i")
+    tag_ids = numpy.split(tags_from_docs(references, tags), ends[:-1])
     teacher_scores: List[numpy.ndarray] = [numpy.zeros((0, len(tags)), dtype="f")]
     taught: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")]
     offset = 0
-    for eg in examples:
+    for i, eg in enumerate(examples):
         same_tokens = _has_same_tokens(eg)
-        tag_ids.append(tags_from_doc(eg.y, tags) if same_tokens else _aligned_tags(eg, tags))
+        if not same_tokens:
+            tag_ids[i] = _aligned_tags(eg, tags)
         if has_soft_targets(eg.y):
             log_probs = get_soft_targets(eg.y, tags=tags, name=name)
             aligned = numpy.arange(len(eg.y), dtype="i") if same_tokens else _one_to_one(eg)
@@ -56,7 +60,7 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
 
 
 def _has_same_tokens(eg: Example) -> bool:
-    return len(eg.x) == len(eg.y) and bool((eg.x.to_array("ORTH") == eg.y.to_array("ORTH")).all())
+    return len(eg.x) == len(eg.y) and bool((eg.x.to_array(ORTH) == eg.y.to_array(ORTH)).all())
 
 
 def _one_to_one(eg: Example) -> numpy.ndarray:

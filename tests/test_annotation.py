@@ -78,6 +78,17 @@ def test_annotation_fills_in_partial_gold(student, make_doc, ents):
     assert len(found) > 1
 
 
+def test_annotation_leaves_blocked_tokens_and_links_alone(student, make_doc, ents):
+    """The teacher knows that Ann Smith is a person and New York a place."""
+    doc = make_doc("Ann Smith lives in New York .", vocab=student.vocab)
+    given = doc.char_span(0, 3, label="GIVEN", kb_id="Q1")
+    doc.set_ents([given], blocked=[doc[4:6]], default="missing")
+    (doc,) = annotate_docs(student, [doc])
+    assert (doc.ents[0].label_, doc.ents[0].kb_id_) == ("GIVEN", "Q1")
+    assert all(end <= 4 or start >= 6 for start, end, _ in ents(doc))
+    assert_array_equal(doc.to_array(["ENT_IOB", "ENT_TYPE"])[4:6], [[3, 0], [3, 0]])
+
+
 def test_annotation_of_documents_without_tokens(student, make_doc):
     docs = [make_doc(text, vocab=student.vocab) for text in ("", "Ann left", "")]
     found = list(annotate_docs(student, docs))

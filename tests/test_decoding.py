@@ -8,14 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spacy_distill.decoding import (
-    Transitions,
-    decode,
-    forbid_tags,
-    log_softmax,
-    span_confidence,
-    viterbi,
-)
+from spacy_distill.decoding import Transitions, decode, forbid_tags, log_softmax, viterbi
 from spacy_distill.tags import make_tags
 
 IOB = make_tags(["A", "B"], scheme="iob")
@@ -141,15 +134,6 @@ def test_decoding_softmax_by_hand():
     assert_allclose(log_softmax(scores), expected, rtol=1e-6)
     assert log_softmax(scores).dtype == numpy.float32
     assert_allclose(numpy.exp(log_softmax(make_scores([9], IOB, 0))).sum(axis=1), 1, rtol=1e-6)
-
-
-def test_decoding_confidence_is_the_geometric_mean():
-    probs = numpy.asarray([[0.5, 0.5, 0.0], [0.0, 0.8, 0.2], [0.1, 0.4, 0.5], [1.0, 0.0, 0.0]])
-    with numpy.errstate(divide="ignore"):
-        log_probs = numpy.log(probs)
-    ids = numpy.asarray([0, 1, 2, 0])
-    assert_allclose(span_confidence(log_probs, ids, 1, 3), math.sqrt(0.8 * 0.5))
-    assert_allclose(span_confidence(log_probs, ids, 3, 4), 1.0)
 
 
 def test_decoding_forbids_nothing_without_reason():

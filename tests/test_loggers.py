@@ -63,3 +63,9 @@ def test_loggers_show_each_component(log):
 @pytest.mark.parametrize("progress_bar", [True, False])
 def test_loggers_show_no_bar_if_nobody_watches(log, progress_bar):
     assert len(log(None, None, evaluation(), progress_bar=progress_bar)) == 3
+
+
+def test_loggers_show_that_there_was_nothing_to_score(log):
+    info = evaluation()
+    info["other_scores"] = dict.fromkeys(info["other_scores"])
+    assert log(info)[2][5:7] == ["-", "-"]

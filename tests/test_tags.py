@@ -7,14 +7,8 @@ from spacy.tokens import Doc, Span
 from spacy.training.iob_utils import doc_to_biluo_tags
 from spacy.vocab import Vocab
 
-from spacy_distill.tags import (
-    check_scheme,
-    make_tags,
-    make_transitions,
-    spans_from_tags,
-    split_tag,
-    tags_from_doc,
-)
+from spacy_distill.entities import TokenAttributes, write_entities
+from spacy_distill.tags import check_scheme, make_tags, make_transitions, split_tag, tags_from_docs
 
 SCHEMES = ("iob", "biluo")
 # One label contains a hyphen, one is the start of another.
@@ -60,13 +54,33 @@ def test_tags_split_at_the_first_hyphen():
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-@given(document=spans())
+@given(documents=st.lists(spans(), max_size=4))
 @settings(max_examples=60)
-def test_tags_and_spans_round_trip(scheme, document):
+def test_tags_and_entities_round_trip(scheme, documents):
     tags = make_tags(LABELS, scheme=scheme)
-    ids = tags_from_doc(make_doc(*document), tags)
-    assert len(ids) == document[0]
-    assert spans_from_tags(ids, tags) == document[1]
+    ids = tags_from_docs([make_doc(*document) for document in documents], tags)
+    assert len(ids) == sum(length for length, _ in documents)
+    docs = [make_doc(length, []) for length, _ in documents]
+    write_entities(
+        docs,
+        ids,
+        tags,
+        fixed=numpy.zeros(len(ids), dtype=bool),
+        attributes=TokenAttributes.from_docs(docs),
+    )
+    assert [[(ent.start, ent.end, ent.label_) for ent in doc.ents] for doc in docs] == [
+        entities for _, entities in documents
+    ]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@given(documents=st.lists(spans(), max_size=4))
+@settings(max_examples=60)
+def test_tags_do_not_depend_on_the_batch(scheme, documents):
+    tags = make_tags(LABELS, scheme=scheme)
+    docs = [make_doc(*document) for document in documents]
+    alone = [tags_from_docs([doc], tags).tolist() for doc in docs]
+    assert tags_from_docs(docs, tags).tolist() == [tag for ids in alone for tag in ids]
 
 
 @given(document=spans())
@@ -74,7 +88,7 @@ def test_tags_and_spans_round_trip(scheme, document):
 def test_tags_of_biluo_are_those_of_spacy(document):
     tags = make_tags(LABELS, scheme="biluo")
     doc = make_doc(*document)
-    assert [tags[i] for i in tags_from_doc(doc, tags)] == doc_to_biluo_tags(doc)
+    assert [tags[i] for i in tags_from_docs([doc], tags)] == doc_to_biluo_tags(doc)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -83,7 +97,7 @@ def test_tags_of_biluo_are_those_of_spacy(document):
 def test_tags_of_documents_are_legal(scheme, document):
     tags = make_tags(LABELS, scheme=scheme)
     start, follows, end = make_transitions(tags)
-    ids = tags_from_doc(make_doc(*document), tags)
+    ids = tags_from_docs([make_doc(*document)], tags)
     assert not len(ids) or (start[ids[0]] and end[ids[-1]])
     assert follows[ids[:-1], ids[1:]].all()
 
@@ -94,14 +108,23 @@ def test_tags_are_missing_where_annotation_is(scheme):
     doc = make_doc(5, [])
     doc.set_ents([Span(doc, 1, 2, "A")], missing=[doc[3:5]], default="outside")
     a = tags.index("B-A" if scheme == "iob" else "U-A")
-    assert tags_from_doc(doc, tags).tolist() == [0, a, 0, -1, -1]
-    assert tags_from_doc(Doc(Vocab(), words=["x", "y"]), tags).tolist() == [-1, -1]
+    assert tags_from_docs([doc], tags).tolist() == [0, a, 0, -1, -1]
+    assert tags_from_docs([Doc(Vocab(), words=["x", "y"])], tags).tolist() == [-1, -1]
 
 
 def test_tags_are_missing_where_the_label_is_unknown():
     tags = make_tags(["A"], scheme="biluo")
     doc = make_doc(5, [(0, 1, "A"), (1, 3, "B")])
-    assert tags_from_doc(doc, tags).tolist() == [4, -1, -1, 0, 0]
+    assert tags_from_docs([doc], tags).tolist() == [4, -1, -1, 0, 0]
+
+
+def test_tags_of_an_entity_end_with_its_document():
+    """The second document was cut from within an entity: it goes on with that of no other."""
+    tags = make_tags(["A"], scheme="biluo")
+    whole, cut = make_doc(2, [(1, 2, "A")]), make_doc(2, [(0, 2, "A")])
+    cut.from_array(["ENT_IOB"], numpy.asarray([1, 1], dtype="uint64"))
+    ids = tags_from_docs([whole, make_doc(0, []), cut], tags)
+    assert [tags[i] for i in ids] == ["O", "U-A", "I-A", "L-A"]
 
 
 def test_tags_transitions_of_iob():
@@ -126,8 +149,3 @@ def test_tags_transitions_tell_labels_apart():
     _, follows, _ = make_transitions(tags)
     assert follows[tags.index("B-A"), tags.index("L-A")]
     assert not follows[tags.index("B-A"), tags.index("L-A-A")]
-
-
-def test_tags_take_no_entity_from_no_tokens():
-    tags = make_tags(["A"], scheme="iob")
-    assert spans_from_tags(numpy.zeros(0, dtype="i"), tags) == []

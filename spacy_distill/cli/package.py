@@ -1,15 +1,20 @@
 """`spacy-distill package`: build the wheel of a student."""
 
+import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Optional, Sequence
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, Dict, List, Optional, Sequence, cast
 
+import spacy
 import srsly
 import typer
 from spacy.cli.package import package
 from wasabi import msg
 
+from ..compression import Weights, compress
 from ..errors import Errors
+from ..pipeline.ner_tagger import NERTagger
 
 
 def package_cli(
@@ -24,10 +29,14 @@ def package_cli(
     data: Annotated[str, typer.Option(help="What it was trained on, for the metadata")] = "",
     author: Annotated[str, typer.Option(help="Its author")] = "",
     license_: Annotated[str, typer.Option("--license", help="Licence of the package")] = "MIT",
+    weights: Annotated[
+        str, typer.Option(help="How they are stored: float16, float32, or int8 for the table")
+    ] = "float16",
 ) -> None:
     """Build a wheel that `pip install` and `spacy.load` take: LANG_NAME.
 
-    It needs spaCy and spacy-distill, neither torch nor transformers.
+    It needs spaCy and spacy-distill, neither torch nor transformers. Its weights are rounded; the
+    trained student stays as it is.
     """
     meta_path = pipeline / "meta.json"
     if not meta_path.exists():
@@ -40,26 +49,48 @@ def package_cli(
         author=author,
         license_=license_,
     )
-    output.mkdir(parents=True, exist_ok=True)
-    # The name on disk is that of the last build; `spacy package` reads it and writes its own.
-    filled = output / "meta.json"
-    srsly.write_json(filled, meta)
-    package(
-        pipeline,
-        output,
-        meta_path=filled,
-        name=name,
-        version=version,
-        create_sdist=False,
-        create_wheel=True,
-        require_parent=True,
-        force=True,
-        silent=False,
-    )
+    with TemporaryDirectory() as temporary:
+        small = Path(temporary) / "pipeline"
+        write_small(pipeline, small, weights=cast(Weights, weights))
+        output.mkdir(parents=True, exist_ok=True)
+        # The name on disk is that of the last build; `spacy package` reads it and writes its own.
+        filled = output / "meta.json"
+        srsly.write_json(filled, meta)
+        package(
+            small,
+            output,
+            meta_path=filled,
+            name=name,
+            version=version,
+            create_sdist=False,
+            create_wheel=True,
+            require_parent=True,
+            force=True,
+            silent=False,
+        )
     filled.unlink()
     folder = output / f"{meta['lang']}_{name}-{version}"
     for wheel in (folder / "dist").glob("*.whl"):
         msg.good(f"{wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
+
+
+def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:
+    """Copy a trained pipeline, without what prediction does not need.
+
+    pipeline (Path): The pipeline. It is only read.
+    output (Path): A folder that is not there yet.
+    weights (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
+    """
+    nlp = spacy.load(pipeline)
+    taggers = {name: pipe for name, pipe in nlp.components if isinstance(pipe, NERTagger)}
+    shutil.copytree(pipeline, output)
+    for name, tagger in taggers.items():
+        compress(tagger.model, weights=weights)
+        tagger.model.to_disk(output / name / "model")
+    # Every word of the training text is among the strings. Our component does not need them, others
+    # and the keys of vectors may.
+    if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
+        type(nlp)().vocab.strings.to_disk(output / "vocab" / "strings.json")
 
 
 def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:

@@ -76,7 +76,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     inputs = tokens.take(rows, axis=0)
     gates = xp.matmul(inputs, Wx)  # (2, n_tokens, 4 * width)
     gates += b
-    o, i, f, g = _split(gates, width)
+    o, i, f, g = split_gates(gates, width)
     cells, tanh_cells, hidden = xp.empty((3, 2, n_tokens, width), dtype=gates.dtype)
     recurrent = xp.empty((2, n_docs, 4 * width), dtype=gates.dtype)
     update = xp.empty((2, n_docs, width), dtype=gates.dtype)
@@ -136,13 +136,13 @@ def backprop_steps(
     n_docs, width = steps.starts[1], tanh_cells.shape[2]
     Wh: Floats = model.get_param("Wh")
     WhT = xp.ascontiguousarray(Wh.transpose(0, 2, 1))
-    o, i, f, g = _split(gates, width)
+    o, i, f, g = split_gates(gates, width)
     d_cell_d_hidden = o * (1 - tanh_cells * tanh_cells)
     d_gates = xp.empty_like(gates)
     sigmoids = gates[..., : 3 * width]
     xp.multiply(sigmoids, 1 - sigmoids, out=d_gates[..., : 3 * width])
     xp.multiply(i, 1 - g * g, out=d_gates[..., 3 * width :])
-    d_o, d_i, d_f, _ = _split(d_gates, width)
+    d_o, d_i, d_f, _ = split_gates(d_gates, width)
     d_o *= tanh_cells
     d_i *= g
     d_f[:, :n_docs] = 0
@@ -195,7 +195,7 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     model.set_param("b", b)
 
 
-def _split(gates: Floats, width: int) -> List[Floats]:
+def split_gates(gates: Floats, width: int) -> List[Floats]:
     return [gates[..., k * width : (k + 1) * width] for k in range(len(GATES))]
 
 

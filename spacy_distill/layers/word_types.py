@@ -8,6 +8,8 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
+from .word_cache import find_words
+
 InT = List[Doc]
 OutT = Ragged
 
@@ -48,22 +50,16 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 def distinct_words(docs: InT) -> Tuple[List[str], numpy.ndarray]:
     """The distinct words of a batch, and the index of each token's word.
 
-    Words are told apart by hash and looked up in the strings of a document that has them, which
-    is safe within memory zones and where documents do not share a vocabulary.
-
     docs (List[Doc]): A batch of documents.
     RETURNS (Tuple[List[str], numpy.ndarray]): The words (n_words,) and their indices (n_tokens,).
     """
     hashes = [doc.to_array(ORTH) for doc in docs]
-    ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")
     orths, first, which = numpy.unique(
         numpy.concatenate([numpy.zeros(0, dtype="uint64"), *hashes]),
         return_index=True,
         return_inverse=True,
     )
-    owners = ends.searchsorted(first, side="right").tolist()
-    words = [docs[doc].vocab.strings[orth] for doc, orth in zip(owners, orths.tolist())]
-    return words, which.astype("i")
+    return find_words(docs, orths, first), which.astype("i")
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:

@@ -21,22 +21,22 @@ def build_linear_tagger_v1(
     tok2vec: Model[List[Doc], List[Floats2d]],
     *,
     dropout: float = 0.1,
-    batch_words: Optional[int] = None,
+    batch_pieces: Optional[int] = None,
     nO: Optional[int] = None,
 ) -> TaggerModel:
     """The usual head for token classification: dropout and a linear layer.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): For example a transformer, or a listener.
     dropout (float): Dropout of the vectors.
-    batch_words (Optional[int]): When predicting, documents of like length go through `tok2vec`
-        together, so many words with padding at a time: a transformer then wastes little on
+    batch_pieces (Optional[int]): When predicting, documents of like length go through `tok2vec`
+        together, so many word pieces with padding at a time: a transformer then wastes little on
         padding. None: all at once, in their order. So it is with a listener in any case.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
     """
-    if batch_words is not None and batch_words < 1:
+    if batch_pieces is not None and batch_pieces < 1:
         raise ValueError(
-            Errors.D007.format(setting="batch_words", value=batch_words, requirement="1 or more")
+            Errors.D007.format(setting="batch_pieces", value=batch_pieces, requirement="1 or more")
         )
     output_layer = Linear(nO, tok2vec.maybe_get_dim("nO"))
     head: Model[Floats2d, TagScores] = chain(Dropout(dropout), output_layer)
@@ -47,7 +47,7 @@ def build_linear_tagger_v1(
         init=init,
         dims={"nO": nO},
         layers=[tagger],
-        attrs={"batch_words": batch_words},
+        attrs={"batch_pieces": batch_pieces},
         refs={"tok2vec": tok2vec, "output_layer": output_layer},
     )
 
@@ -58,7 +58,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
         return [_no_rows(model) for _ in docs], lambda d_scores: []
     if listens(model):  # it must be asked about the very documents that its upstream component saw
         return tagger(docs, is_train)
-    if not is_train and model.attrs["batch_words"] is not None:
+    if not is_train and model.attrs["batch_pieces"] is not None:
         return predict_by_length(model, docs), lambda d_scores: []
     # A transformer may fail on a document without tokens.
     scores, backprop_tagger = tagger([doc for doc in docs if len(doc)], is_train)
@@ -73,21 +73,35 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:
     """Score documents in batches of like length; the scores are in the order of the documents."""
     scores: OutT = [_no_rows(model)] * len(docs)
-    order = sorted((i for i, doc in enumerate(docs) if len(doc)), key=lambda i: len(docs[i]))
-    for batch in batch_by_length(order, docs, batch_words=model.attrs["batch_words"]):
-        for i, rows in zip(batch, model.layers[0].predict([docs[i] for i in batch])):
+    with_tokens = [i for i, doc in enumerate(docs) if len(doc)]
+    lengths = count_pieces(model, [docs[i] for i in with_tokens])
+    for batch in batch_by_length(lengths, batch_pieces=model.attrs["batch_pieces"]):
+        chosen = [with_tokens[k] for k in batch]
+        for i, rows in zip(chosen, model.layers[0].predict([docs[i] for i in chosen])):
             scores[i] = rows
     return scores
 
 
-def batch_by_length(order: List[int], docs: InT, *, batch_words: int) -> Iterator[List[int]]:
-    """Indices of documents, shortest first -> batches of at most so many words with padding.
+def count_pieces(model: Model, docs: InT) -> List[int]:
+    """The length of each document as the transformer sees it; its tokens where there is none.
+
+    The words of a document tell too little: one of a tweet's addresses may be twenty pieces.
+    """
+    for node in model.walk():
+        tokenizer = getattr(node, "tokenizer", None)  # of spacy-transformers
+        if tokenizer is not None:
+            return list(map(len, tokenizer([doc.text for doc in docs], verbose=False)["input_ids"]))
+    return list(map(len, docs))
+
+
+def batch_by_length(lengths: List[int], *, batch_pieces: int) -> Iterator[List[int]]:
+    """Indices of documents, shortest first, in batches of at most so many pieces with padding.
 
     A document that is longer is a batch of its own.
     """
     batch: List[int] = []
-    for i in order:
-        if batch and (len(batch) + 1) * len(docs[i]) > batch_words:
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and (len(batch) + 1) * lengths[i] > batch_pieces:
             yield batch
             batch = []
         batch.append(i)

@@ -5,20 +5,23 @@ Teacher and student are this same component with different models. It asks one t
 """
 
 from functools import partial
+from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.language import Language
 from spacy.pipeline.ner import ner_score
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer
 
-from ..decoding import Transitions, decode, forbid_tags, log_softmax, span_confidence
+from ..compression import restore
+from ..decoding import Transitions, decode, forbid_tags, log_softmax
+from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..losses import DistillationLoss, build_distillation_loss_v1
-from ..tags import check_scheme, make_spans, make_tags
+from ..tags import check_scheme, make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradient
@@ -156,7 +159,9 @@ class NERTagger(DistillablePipe):
             are inferred, for instance to load a lookup table.
         RAISES (ValueError): D001 if there are no labels at all.
         """
-        validate_get_examples(get_examples, "NERTagger.initialize")
+        # spaCy looks at all examples, and reading them takes longer than all else here.
+        few = (lambda: list(islice(get_examples(), 10))) if callable(get_examples) else get_examples
+        validate_get_examples(few, "NERTagger.initialize")
         docs = []
         found: Set[str] = set()
         for eg in get_examples():
@@ -192,43 +197,43 @@ class NERTagger(DistillablePipe):
         scores (List[Floats2d]): What `predict` returned for them.
         """
         docs = list(docs)
-        inside = [doc.to_array("ENT_IOB") % 2 == 1 for doc in docs]  # 3 is B, 1 is I
-        ids = self.find_tags(docs, scores, fixed=inside)
-        for doc, doc_ids, doc_scores in zip(docs, ids, scores):
-            if not len(doc):
-                continue
-            spans = make_spans(doc, doc_ids, self.tags)
-            doc.set_ents([*doc.ents, *spans], default="outside")
-            if self.spans_key is not None:
+        attributes = TokenAttributes.from_docs(docs)
+        preset = attributes.ent_iob % 2 == 1  # BEGIN or INSIDE
+        ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
+        write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
+        if self.spans_key is not None:
+            ends = numpy.cumsum([len(doc) for doc in docs])[:-1]
+            parts = zip(docs, numpy.split(ids, ends), numpy.split(preset, ends), scores)
+            for doc, doc_ids, doc_preset, doc_scores in parts:
                 log_probs = log_softmax(self.model.ops.to_numpy(doc_scores))
-                confidences = [span_confidence(log_probs, doc_ids, s.start, s.end) for s in spans]
-                set_confidences(doc, dict(zip(spans, confidences)), key=self.spans_key)
+                write_confidences(doc, doc_ids, log_probs, preset=doc_preset, key=self.spans_key)
 
     def find_tags(
-        self, docs: Sequence[Doc], scores: List[TagScores], *, fixed: Sequence[numpy.ndarray]
-    ) -> List[numpy.ndarray]:
+        self,
+        docs: Sequence[Doc],
+        scores: List[TagScores],
+        *,
+        attributes: TokenAttributes,
+        fixed: numpy.ndarray,
+    ) -> numpy.ndarray:
         """The best legal tags of each document.
 
         docs (Sequence[Doc]): The documents.
         scores (List[Floats2d]): What `predict` returned for them.
-        fixed (Sequence[ndarray]): For each document, tokens that no new entity may cover: bool
-            (n_tokens,).
-        RETURNS (List[ndarray]): Tag indices of each document (n_tokens,).
+        attributes (TokenAttributes): Of their tokens.
+        fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
+        RETURNS (ndarray): Tag indices (n_tokens,), of one document after another.
         """
-        lengths = [len(doc) for doc in docs]
-        if not sum(lengths):
-            return [numpy.zeros(0, dtype="i") for _ in docs]
-        features = [doc.to_array(["IS_SPACE", "SENT_START"]).reshape(-1, 2) for doc in docs]
-        is_space, sent_start = numpy.concatenate(features).astype("int64").T
+        if not len(fixed):
+            return numpy.zeros(0, dtype="i")
         possible = forbid_tags(
-            numpy.concatenate([self.model.ops.to_numpy(doc_scores) for doc_scores in scores]),
+            self.model.ops.to_numpy(self.model.ops.flatten(scores)),
             self.transitions,
-            fixed=numpy.concatenate(fixed),
-            is_space=is_space == 1,
-            sent_start=sent_start == 1,
+            fixed=fixed,
+            is_space=attributes.is_space,
+            sent_start=attributes.sent_start,
         )
-        ids = decode(possible, lengths, self.transitions)
-        return numpy.split(ids, numpy.cumsum(lengths)[:-1])
+        return decode(possible, [len(doc) for doc in docs], self.transitions)
 
     def update(
         self,
@@ -263,11 +268,13 @@ class NERTagger(DistillablePipe):
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
         super().from_bytes(bytes_data, exclude=exclude)
+        restore(self.model)
         self._labels_changed()
         return self
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "NERTagger":
         super().from_disk(path, exclude=exclude)
+        restore(self.model)
         self._labels_changed()
         return self
 
@@ -288,14 +295,3 @@ class NERTagger(DistillablePipe):
             taught=xp.asarray(targets.taught),
         )
         return parts, self._split(d_scores, scores)
-
-
-def set_confidences(doc: Doc, confidences: Dict[Span, float], *, key: str) -> None:
-    """Put all entities into `doc.spans[key]`, with their confidences: 1.0 for one that was preset.
-
-    doc (Doc): The document. Modified in place.
-    confidences (Dict[Span, float]): Of the entities that were found, from 0 to 1.
-    key (str): Where they are put.
-    """
-    scores = [confidences.get(ent, 1.0) for ent in doc.ents]
-    doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=doc.ents)

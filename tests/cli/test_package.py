@@ -1,9 +1,11 @@
 import email
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 
+import numpy
 import pytest
 import spacy
 import srsly
@@ -11,7 +13,13 @@ import typer
 from typer.testing import CliRunner
 
 from spacy_distill.cli import package as module
-from spacy_distill.cli.package import make_meta, make_sources, package_cli, read_scores
+from spacy_distill.cli.package import (
+    make_meta,
+    make_sources,
+    package_cli,
+    read_scores,
+    write_small,
+)
 
 META = {
     "lang": "en",
@@ -31,6 +39,22 @@ import spacy
 nlp = spacy.load("en_tiny_ner")
 print(*((ent.text, ent.label_) for ent in nlp("Bob went to Rome").ents))
 """
+
+
+def read_files(folder):
+    """The bytes of every file."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def stored_types(folder):
+    """The types of the weights, by layer."""
+    model = srsly.msgpack_loads((folder / "ner" / "model").read_bytes())
+    return {
+        node["name"]: {values.dtype.name for values in params.values()}
+        for node, params in zip(model["nodes"], model["params"])
+        if params
+    }
 
 
 def required(lines):
@@ -141,6 +165,75 @@ def test_package_can_be_made_again(run, no_wheel, tmp_path):
     assert run().exit_code == 0
     assert run().exit_code == 0
     assert [path.name for path in (tmp_path / "packages").iterdir()] == ["en_tiny_ner-0.1.0"]
+
+
+@pytest.mark.parametrize(
+    "options, table, others",
+    [
+        ([], "float16", "float16"),
+        (["--weights", "float16"], "float16", "float16"),
+        (["--weights", "int8"], "int8", "float16"),
+        (["--weights", "float32"], "float32", "float32"),
+    ],
+)
+def test_package_stores_weights_as_told(
+    run, no_wheel, student_path, student, texts, ents, tmp_path, options, table, others
+):
+    before = read_files(student_path)
+    result = run(*options)
+    assert result.exit_code == 0, result.output
+    assert read_files(student_path) == before
+    folder = tmp_path / "packages" / "en_tiny_ner-0.1.0" / "en_tiny_ner" / "en_tiny_ner-0.1.0"
+    types = stored_types(folder)
+    assert types.pop("lookup") == {table}
+    assert list(types.values()) == [{others}] * 3
+    loaded = spacy.load(folder)
+    assert [ents(doc) for doc in loaded.pipe(texts)] == [ents(doc) for doc in student.pipe(texts)]
+
+
+def test_package_refuses_other_weights(run, student, tmp_path):
+    for weights, code in (("float8", "D007"), ("float16", "D203")):
+        student.get_pipe("ner").model.get_ref("bilstm").get_param("b")[0] = 1e5
+        student.to_disk(tmp_path / "student")
+        result = run("--weights", weights, pipeline=tmp_path / "student")
+        assert isinstance(result.exception, ValueError)
+        assert f"[{code}]" in str(result.exception)
+        assert not (tmp_path / "packages").exists()
+
+
+def test_package_copies_all_but_weights_and_strings(student_path, tmp_path):
+    trained, small = tmp_path / "trained", tmp_path / "small"
+    shutil.copytree(student_path, trained)
+    (trained / "LICENSE").write_text("Free for all.", encoding="utf-8")
+    write_small(trained, small, weights="float16")
+    before, after = read_files(trained), read_files(small)
+    assert after.keys() == before.keys()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"ner/model", "vocab/strings.json"}
+
+
+def test_package_leaves_out_the_words_of_the_training_text(student_path, student, texts, tmp_path):
+    assert "yesterday" in srsly.read_json(student_path / "vocab" / "strings.json")
+    write_small(student_path, tmp_path / "small", weights="float16")
+    nlp = spacy.load(tmp_path / "small")
+    assert "yesterday" not in nlp.vocab.strings
+    assert set(spacy.blank("en").vocab.strings) <= set(nlp.vocab.strings)
+    found = [[(ent.text, ent.label_) for ent in doc.ents] for doc in nlp.pipe(texts)]
+    expected = [[(ent.text, ent.label_) for ent in doc.ents] for doc in student.pipe(texts)]
+    assert found == expected
+
+
+def test_package_keeps_the_words_that_others_may_need(student, tmp_path):
+    student.add_pipe("tagger").add_label("yesterday")
+    student.to_disk(tmp_path / "with_tagger")
+    student.remove_pipe("tagger")
+    student.vocab.set_vector("yesterday", numpy.ones(3, dtype="f"))
+    student.to_disk(tmp_path / "with_vectors")
+    for name in ("with_vectors", "with_tagger"):
+        write_small(tmp_path / name, tmp_path / "small" / name, weights="float16")
+        strings = (tmp_path / name / "vocab" / "strings.json").read_bytes()
+        assert (tmp_path / "small" / name / "vocab" / "strings.json").read_bytes() == strings
+        assert stored_types(tmp_path / "small" / name)["lookup"] == {"float16"}
 
 
 @pytest.mark.slow

@@ -1,14 +1,16 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import List
+from typing import Any, List
 
 import numpy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Adam
+from thinc.api import LSTM, Adam, Linear, Model, with_array, with_padded
 
 from spacy_distill.layers.bilstm import build_bilstm_v1
 from spacy_distill.layers.char_cnn import build_char_cnn_v1
@@ -37,7 +39,7 @@ for row in model.predict([Doc(Vocab(), words=["Anna", "saw", "unheard-of", "Berl
 """
 
 
-def build_student(**settings: float) -> TaggerModel:
+def build_student(**settings: Any) -> TaggerModel:
     return build_char_cnn_bilstm_v1(
         build_lookup_v1(), build_char_cnn_v1(), build_bilstm_v1(), **settings
     )
@@ -129,3 +131,110 @@ def test_student_loads_where_there_is_no_torch(tmp_path: Path) -> None:
     scores = model.predict(make_docs(["Anna saw unheard-of Berlin"]))[0]
     loaded = [[float(score) for score in row.split()] for row in output.splitlines()]
     assert_allclose(loaded, scores, atol=1e-5)
+
+
+# Prediction goes another way than training does, with rows of words that were kept.
+
+ALPHABET = ["a", "bb", "Anna", "x-1", "Ωmega", "unheard-of", "nana", "z" * 20]
+BILSTMS = {
+    "ours": lambda: build_bilstm_v1(width=5),
+    "deep": lambda: build_bilstm_v1(width=5, depth=2),
+    "thinc": lambda: with_padded(LSTM(10, bi=True)),
+    "none": lambda: with_array(Linear(10)),
+}
+
+
+def build_small(bilstm: Model, *, cached_words: int = 20_000) -> TaggerModel:
+    """Without chance, so that training and prediction must agree."""
+    lookup = build_lookup_v1(width=4, unknown_rate=0.0)
+    char_cnn = build_char_cnn_v1(width=3, filters=3)
+    return build_char_cnn_bilstm_v1(
+        lookup, char_cnn, bilstm, dropout=0.0, cached_words=cached_words, nO=N_TAGS
+    )
+
+
+def make_small(kind: str, *, cached_words: int = 20_000) -> TaggerModel:
+    numpy.random.seed(0)
+    model = build_small(BILSTMS[kind](), cached_words=cached_words)
+    model.initialize(X=make_docs([" ".join(ALPHABET[:5])]))
+    # At first it is 0, and would not tell whether it is used.
+    b: Any = numpy.arange(N_TAGS, dtype="f")
+    model.get_ref("output_layer").set_param("b", b)
+    return model
+
+
+def flat(scores: Any) -> numpy.ndarray:
+    return numpy.concatenate(scores)
+
+
+def count_kept(model: TaggerModel) -> int:
+    cache: Any = model.shims[0]
+    return len(cache)
+
+
+documents = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=12), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("kind", BILSTMS)
+@pytest.mark.parametrize("cached_words", [0, 3, 20_000])
+@given(batches=st.lists(documents, min_size=1, max_size=3))
+@settings(max_examples=20)
+def test_student_predicts_what_it_learns_with(
+    kind: str, cached_words: int, batches: List[List[List[str]]]
+) -> None:
+    model = make_small(kind, cached_words=cached_words)
+    vocab = Vocab()
+    for batch in batches:
+        docs = [Doc(vocab, words=words) for words in batch]
+        expected, _ = model.begin_update(docs)
+        scores = model.predict(docs)
+        assert [rows.shape for rows in scores] == [(len(doc), N_TAGS) for doc in docs]
+        assert all(rows.dtype == numpy.float32 for rows in scores)
+        assert_allclose(flat(scores), flat(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind, cached_words", [("ours", 0), ("deep", 9), ("thinc", 9), ("none", 9)]
+)
+def test_student_keeps_no_words_where_it_cannot_use_them(kind: str, cached_words: int) -> None:
+    model = make_small(kind, cached_words=cached_words)
+    model.predict(make_docs(["Anna saw Anna"]))
+    assert count_kept(model) == 0
+
+
+def test_student_embeds_a_word_once() -> None:
+    model = make_small("ours")
+    embedded = []
+    lookup = model.get_ref("lookup")
+    look_up = lookup._func
+
+    def record(lookup: Model, words: List[str], is_train: bool) -> Any:
+        embedded.extend(words)
+        return look_up(lookup, words, is_train)
+
+    lookup._func = record
+    first = flat(model.predict(make_docs(["Anna saw Anna", "", "Anna"])))
+    assert sorted(embedded) == ["Anna", "saw"]
+    assert count_kept(model) == 2
+    again = flat(model.predict(make_docs(["Anna saw Anna", "Anna"])))
+    assert_array_equal(again, first)
+    model.predict(make_docs(["saw Berlin"]))
+    assert embedded[2:] == ["Berlin"]
+    model.begin_update(make_docs(["Anna"]))
+    assert embedded[3:] == ["Anna"]
+
+
+def test_student_scores_can_be_changed() -> None:
+    """What is kept of words is not what is given out."""
+    model = make_small("ours")
+    docs = make_docs(["Anna saw Anna", "Anna"])
+    scores = model.predict(docs)
+    expected = flat(scores)
+    for rows in scores:
+        rows[:] = 7
+    assert_array_equal(flat(model.predict(docs)), expected)
+
+
+def test_student_refuses_to_keep_fewer_than_no_words() -> None:
+    with pytest.raises(ValueError, match=r"\[D007\].*cached_words.*-1"):
+        build_small(build_bilstm_v1(), cached_words=-1)

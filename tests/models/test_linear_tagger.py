@@ -1,6 +1,6 @@
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy
 import pytest
@@ -17,6 +17,7 @@ from spacy_distill.models.linear_tagger import (
     N_SAMPLE,
     batch_by_length,
     build_linear_tagger_v1,
+    count_pieces,
     predict_by_length,
 )
 
@@ -146,7 +147,7 @@ def make_recorder() -> Model:
 def test_linear_tagger_predicts_by_length_in_the_order_of_the_documents() -> None:
     recorder = make_recorder()
     docs = make_docs_of(LENGTHS)
-    model = build_linear_tagger_v1(recorder, batch_words=8)
+    model = build_linear_tagger_v1(recorder, batch_pieces=8)
     model.initialize(X=docs, Y=make_targets(docs))
     recorder.attrs["batches"].clear()
     scores = model.predict(docs)
@@ -157,39 +158,56 @@ def test_linear_tagger_predicts_by_length_in_the_order_of_the_documents() -> Non
         assert_allclose(rows, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("batch_words", [1, 8, 1000])
-def test_linear_tagger_predicts_by_length_the_same_scores(batch_words: int) -> None:
+@pytest.mark.parametrize("batch_pieces", [1, 8, 1000])
+def test_linear_tagger_predicts_by_length_the_same_scores(batch_pieces: int) -> None:
     docs = make_docs_of(LENGTHS)
     model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
     expected = model.predict(docs)
-    model.attrs["batch_words"] = batch_words
+    model.attrs["batch_pieces"] = batch_pieces
     for rows, expected_rows in zip(model.predict(docs), expected):
         assert rows.shape == expected_rows.shape
         assert_allclose(rows, expected_rows, atol=1e-5)
     assert [rows.shape for rows in predict_by_length(model, docs[2:3])] == [(0, N_TAGS)]
 
 
-@given(
-    lengths=st.lists(st.integers(1, 40), max_size=30).map(sorted), batch_words=st.integers(1, 100)
-)
+@given(lengths=st.lists(st.integers(1, 40), max_size=30), batch_pieces=st.integers(1, 100))
 def test_linear_tagger_batches_are_limited_with_their_padding(
-    lengths: List[int], batch_words: int
+    lengths: List[int], batch_pieces: int
 ) -> None:
-    docs = make_docs_of(lengths)
-    batches = list(batch_by_length(list(range(len(docs))), docs, batch_words=batch_words))
-    assert [i for batch in batches for i in batch] == list(range(len(docs)))
+    batches = list(batch_by_length(lengths, batch_pieces=batch_pieces))
+    order = [i for batch in batches for i in batch]
+    assert sorted(order) == list(range(len(lengths)))
+    assert [lengths[i] for i in order] == sorted(lengths)
     sizes = [len(batch) * max(lengths[i] for i in batch) for batch in batches]
     for batch, size in zip(batches, sizes):
-        assert size <= batch_words or len(batch) == 1
+        assert size <= batch_pieces or len(batch) == 1
     # No batch is smaller than it needs to be: the next document would have been too much.
     for batch, following in pairwise(batches):
-        assert (len(batch) + 1) * lengths[following[0]] > batch_words
+        assert (len(batch) + 1) * lengths[following[0]] > batch_pieces
+
+
+def tokenize(texts: List[str], *, verbose: bool) -> Dict[str, List[List[int]]]:
+    """A letter is a piece, and there are two special ones."""
+    return {"input_ids": [[0, *map(ord, text.replace(" ", "")), 0] for text in texts]}
+
+
+class TransformerStandIn(Model):
+    @property
+    def tokenizer(self) -> Any:
+        return tokenize
+
+
+def test_linear_tagger_measures_documents_in_pieces() -> None:
+    docs = make_docs(3)
+    model = build_linear_tagger_v1(TransformerStandIn("transformer", record, dims={"nO": 8}))
+    assert count_pieces(model, docs) == [15, 2, 8]
+    assert count_pieces(build_linear_tagger_v1(make_recorder()), docs) == [3, 0, 1]
 
 
 def test_linear_tagger_trains_on_batches_as_they_are() -> None:
     docs = make_docs_of(LENGTHS)
     recorder = make_recorder()
-    model = build_linear_tagger_v1(recorder, batch_words=8)
+    model = build_linear_tagger_v1(recorder, batch_pieces=8)
     model.initialize(X=docs, Y=make_targets(docs))
     recorder.attrs["batches"].clear()
     scores, backprop = model.begin_update(docs)
@@ -209,7 +227,7 @@ def test_linear_tagger_asks_a_listener_about_all_documents_at_once() -> None:
     listener = Tok2VecListener("tok2vec", width=8)
     listener._func = spy
     docs = make_docs_of(LENGTHS)
-    model = build_linear_tagger_v1(listener, batch_words=8)
+    model = build_linear_tagger_v1(listener, batch_pieces=8)
     model.initialize(X=docs, Y=make_targets(docs))
     asked.clear()
     scores = model.predict(docs)
@@ -217,7 +235,7 @@ def test_linear_tagger_asks_a_listener_about_all_documents_at_once() -> None:
     assert [rows.shape for rows in scores] == [(n, N_TAGS) for n in LENGTHS]
 
 
-@pytest.mark.parametrize("batch_words", [0, -1])
-def test_linear_tagger_refuses_batches_without_words(batch_words: int) -> None:
-    with pytest.raises(ValueError, match=r"\[D007\] batch_words is"):
-        build_linear_tagger_v1(build_tok2vec(), batch_words=batch_words)
+@pytest.mark.parametrize("batch_pieces", [0, -1])
+def test_linear_tagger_refuses_batches_without_words(batch_pieces: int) -> None:
+    with pytest.raises(ValueError, match=r"\[D007\] batch_pieces is"):
+        build_linear_tagger_v1(build_tok2vec(), batch_pieces=batch_pieces)

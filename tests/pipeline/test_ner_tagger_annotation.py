@@ -60,6 +60,23 @@ def test_ner_tagger_does_not_cut_an_entity_at_a_preset_one(annotate, make_doc, e
     assert all(start >= 2 or end <= 1 for start, end, label in ents(doc) if label != "GIVEN")
 
 
+def test_ner_tagger_leaves_blocked_tokens_alone(annotate, make_doc, ents):
+    doc = make_doc("a b c d")
+    doc.set_ents([], blocked=[doc[1:2]], default="missing")
+    annotate(doc, "U-PER U-PER O U-LOC")
+    assert ents(doc) == [(0, 1, "PER"), (3, 4, "LOC")]
+    assert_array_equal(doc.to_array(["ENT_IOB", "ENT_TYPE"])[1], [3, 0])
+
+
+def test_ner_tagger_entities_are_linked_to_nothing(annotate, make_doc):
+    """Not even to what the words were linked to before their entity was taken away."""
+    doc = make_doc("a b c")
+    doc.set_ents([doc.char_span(0, 3, label="OLD", kb_id="Q1")])
+    doc.set_ents([], default="missing")
+    annotate(doc, "B-PER L-PER O")
+    assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "")]
+
+
 def test_ner_tagger_takes_a_preset_outside_for_free(annotate, make_doc, ents):
     doc = make_doc("a b c", "O O O")
     assert ents(annotate(doc, "O U-PER O")) == [(1, 2, "PER")]
@@ -126,6 +143,20 @@ def test_ner_tagger_is_sure_of_preset_entities(annotate, make_doc):
     sure, given = doc.spans["sure"].attrs["scores"]
     assert given == 1.0
     assert 0.5 < sure < 1.0
+
+
+def test_ner_tagger_confidences_of_a_batch(ner, make_doc, tag_scores):
+    """Those of each document, alone and in the batch."""
+    single = "B-PER" if ner.cfg["scheme"] == "iob" else "U-PER"
+    texts = [f"{single} O", "", "O", f"O {single} {single}", ""]
+    docs = [make_doc("a " * len(text.split())) for text in texts]
+    scores = [tag_scores(text, ner.tags, margin=2.0 + i) for i, text in enumerate(texts)]
+    ner.set_annotations(docs, scores)
+    assert [len(doc.spans["sure"]) for doc in docs] == [1, 0, 0, 2, 0]
+    for i, doc in enumerate(docs):
+        sure = math.exp(2.0 + i) / (math.exp(2.0 + i) + len(ner.tags) - 1)
+        expected = [sure] * len(doc.ents)
+        assert_allclose(doc.spans["sure"].attrs["scores"], expected, rtol=1e-5)
 
 
 def test_ner_tagger_confidences_survive_serialisation(annotate, make_doc):

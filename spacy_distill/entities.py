@@ -1,0 +1,114 @@
+"""Tags become entities of documents, all documents of a batch at once, written as arrays."""
+
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+import numpy
+from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
+from spacy.strings import get_string_id
+from spacy.tokens import Doc, SpanGroup
+
+from .tags import split_tag
+
+# spaCy's values of ENT_IOB.
+INSIDE, OUTSIDE, BEGIN = 1, 2, 3
+IOB: Dict[str, int] = {"B": BEGIN, "U": BEGIN, "I": INSIDE, "L": INSIDE, "O": OUTSIDE}
+
+
+class TokenAttributes(NamedTuple):
+    """What the tokens of a batch have that entities depend on: (n_tokens,) each."""
+
+    ent_iob: numpy.ndarray  # int: 0 missing, 1 inside, 2 outside, 3 begin
+    ent_type: numpy.ndarray  # uint64: hash of the label, or 0
+    ent_kb_id: numpy.ndarray  # uint64: hash of the entity's id in a knowledge base, or 0
+    is_space: numpy.ndarray  # bool
+    sent_start: numpy.ndarray  # bool: set to begin a sentence
+
+    @classmethod
+    def from_docs(cls, docs: Sequence[Doc]) -> "TokenAttributes":
+        attrs = [ENT_IOB, ENT_TYPE, ENT_KB_ID, IS_SPACE, SENT_START]
+        columns = [numpy.zeros((0, len(attrs)), "uint64")]
+        columns += [doc.to_array(attrs).reshape(-1, len(attrs)) for doc in docs]
+        ent_iob, ent_type, ent_kb_id, is_space, sent_start = numpy.concatenate(columns).T
+        return cls(ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1)
+
+
+def write_entities(
+    docs: Sequence[Doc],
+    ids: numpy.ndarray,
+    tags: Sequence[str],
+    *,
+    fixed: numpy.ndarray,
+    attributes: TokenAttributes,
+) -> None:
+    """Set the entities of documents. Whitespace at the end of an entity is left out of it.
+
+    docs (Sequence[Doc]): The documents. Modified in place.
+    ids (ndarray): Tag indices (n_tokens,), legal in each document, of one after another.
+    tags (Sequence[str]): The tags of a component.
+    fixed (ndarray): Tokens whose annotation stays as it is, bool (n_tokens,).
+    attributes (TokenAttributes): Of the documents' tokens, as they are before.
+    """
+    parts = [split_tag(tag) for tag in tags]
+    labels = sorted({label for _, label in parts if label})
+    for vocab in {doc.vocab for doc in docs}:
+        for label in labels:
+            vocab.strings.add(label)
+    iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts], dtype="i")
+    type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
+    ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")
+    ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
+    annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
+    annotation[:, 0] = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
+    annotation[:, 1] = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
+    # What another component once said of these tokens is not about a new entity.
+    annotation[:, 2] = numpy.where(fixed | (ids == 0), attributes.ent_kb_id, 0)
+    start = 0
+    for doc, end in zip(docs, ends.tolist()):
+        if end > start:
+            doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], annotation[start:end])
+        start = end
+
+
+def leave_out_final_space(
+    ids: numpy.ndarray, iob_of_tag: numpy.ndarray, is_space: numpy.ndarray
+) -> numpy.ndarray:
+    """Tags with O (0) for whitespace that ends an entity.
+
+    No entity begins with whitespace, and no document with a tag that goes on with an entity.
+    """
+    ids = ids.copy()
+    while True:
+        goes_on = numpy.append(iob_of_tag[ids[1:]] == INSIDE, False)[: len(ids)]
+        left_out = is_space & (ids > 0) & ~goes_on
+        if not left_out.any():
+            return ids
+        ids[left_out] = 0
+
+
+def span_confidence(log_probs: numpy.ndarray, ids: numpy.ndarray) -> float:
+    """The geometric mean of the probabilities of an entity's tags, from 0 to 1.
+
+    log_probs (ndarray): Log-probabilities of its tokens, (n_tokens, n_tags).
+    ids (ndarray): Their tags (n_tokens,).
+    """
+    return float(numpy.exp(log_probs[numpy.arange(len(ids)), ids].mean()))
+
+
+def write_confidences(
+    doc: Doc, ids: numpy.ndarray, log_probs: numpy.ndarray, *, preset: numpy.ndarray, key: str
+) -> None:
+    """Put all entities into `doc.spans[key]`, with their confidences: 1.0 for one that was preset.
+
+    doc (Doc): The document, with its entities. Modified in place.
+    ids (ndarray): The tags that the entities were found with (n_tokens,).
+    log_probs (ndarray): Their log-probabilities (n_tokens, n_tags).
+    preset (ndarray): Tokens of entities that were there before, bool (n_tokens,).
+    key (str): Where they are put.
+    """
+    scores: List[float] = [
+        1.0
+        if preset[ent.start]
+        else span_confidence(log_probs[ent.start : ent.end], ids[ent.start : ent.end])
+        for ent in doc.ents
+    ]
+    doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=doc.ents)

@@ -1,0 +1,95 @@
+"""A BiLSTM's prediction from inputs that are already multiplied by its weights.
+
+The product of an input with a direction's weights depends on the word alone, so that a cache can
+keep it, and only the recurrent product is left for each token. It gives what `bilstm.forward` does,
+in fewer passes over memory, and keeps nothing for a backward pass.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from .bilstm import GATES, Steps, split_gates
+
+Floats = Any
+
+
+class Recurrence(NamedTuple):
+    """Weights of a BiLSTM, scaled so that a step needs no halving.
+
+    sigmoid(x) = (tanh(x / 2) + 1) / 2: the inner half is taken into the weights of the sigmoid
+    gates, and hidden states are twice what they are elsewhere, so their products are halved.
+    """
+
+    Wh: Floats  # (2, width, 4 * width)
+
+    @classmethod
+    def from_layer(cls, layer: Model) -> "Recurrence":
+        Wh: Floats = layer.get_param("Wh")
+        return cls(halve_sigmoids(Wh * numpy.float32(0.5)))
+
+
+def project(layer: Model, X: Floats2d) -> Floats:
+    """Inputs times a BiLSTM's input weights: (n_words, nI) -> (2, n_words, 4 * width), scaled."""
+    gates = layer.ops.xp.matmul(X, layer.get_param("Wx"))
+    gates += layer.get_param("b")
+    return halve_sigmoids(gates)
+
+
+def halve_sigmoids(gates: Floats) -> Floats:
+    gates[..., : gates.shape[-1] // len(GATES) * 3] *= 0.5
+    return gates
+
+
+def run(recurrence: Recurrence, projected: Floats, which: numpy.ndarray, steps: Steps) -> Floats:
+    """Twice the hidden states of both directions.
+
+    recurrence (Recurrence): The weights.
+    projected (Floats3d): What `project` made of the distinct words: (2, n_words, 4 * width).
+    which (ndarray): The word of each token, (n_tokens,).
+    steps (Steps): Where the tokens are.
+    RETURNS (Floats3d): (2, n_tokens, width), time-major: row k is the token steps.tokens[:, k].
+    """
+    Wh = recurrence.Wh
+    width = Wh.shape[1]
+    n_docs = steps.starts[1]
+    forwards, backwards = which[steps.tokens]
+    from_left, from_right = projected
+    hidden = numpy.empty((2, len(which), width), dtype=Wh.dtype)
+    gates, recurrent = numpy.empty((2, 2, n_docs, 4 * width), dtype=Wh.dtype)
+    cells, products = numpy.empty((2, 2, n_docs, width), dtype=Wh.dtype)
+    n_before = before = 0
+    for start, end in zip(steps.starts, steps.starts[1:]):
+        n = end - start
+        if n != n_before:  # some documents have ended: they are the last rows
+            gate, product, cell, tanh_cell = (
+                gates[:, :n],
+                recurrent[:, :n],
+                cells[:, :n],
+                products[:, :n],
+            )
+            left, right = gate
+            sigmoids = gate[..., : 3 * width]
+            o, i, f, g = split_gates(gate, width)
+            n_before = n
+        # "clip" is what makes take write into its place directly; all indices are in range.
+        from_left.take(forwards[start:end], axis=0, out=left, mode="clip")
+        from_right.take(backwards[start:end], axis=0, out=right, mode="clip")
+        if start:
+            numpy.matmul(hidden[:, before : before + n], Wh, out=product)
+            gate += product
+        numpy.tanh(gate, out=gate)
+        sigmoids += 1  # twice the sigmoid
+        i *= g
+        if start:
+            f *= cell
+            numpy.add(i, f, out=cell)
+            cell *= 0.5
+        else:
+            numpy.multiply(i, 0.5, out=cell)
+        numpy.tanh(cell, out=tanh_cell)
+        numpy.multiply(o, tanh_cell, out=hidden[:, start:end])
+        before = start
+    return hidden

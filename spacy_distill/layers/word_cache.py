@@ -1,0 +1,170 @@
+"""What depends on a word's form alone, computed once for a word and kept between batches."""
+
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
+
+import numpy
+from spacy.attrs import ORTH
+from spacy.tokens import Doc
+from thinc.api import Optimizer, Shim
+
+# (n_planes, n_words, width): what is kept for words. Thinc's Floats3d does not know slices.
+Floats = Any
+
+
+class Kept(NamedTuple):
+    """The rows of the words seen lately. It is replaced, never changed, so threads can share it."""
+
+    weights: Tuple[Any, ...]  # the very arrays that the rows were computed with
+    prepared: Any  # what `prepare` made of them
+    hashes: numpy.ndarray  # uint64 (n_words,), sorted
+    places: numpy.ndarray  # (n_words,): where the row of each hash is
+    rows: Floats  # (n_planes, capacity, width)
+
+    def find(self, hashes: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """The places of words, and which of them are there: (n_tokens,) each."""
+        at = self.hashes.searchsorted(hashes)
+        at[at == len(self.hashes)] = 0
+        return self.places[at], self.hashes[at] == hashes
+
+
+NOTHING = Kept((), None, numpy.zeros(0, "uint64"), numpy.zeros(0, "intp"), None)
+
+
+class WordCache(Shim):
+    """Keeps rows by the hash of a word's text, for as long as the weights stay the same.
+
+    Thinc tells shims when weights are updated in place; other changes are seen by the arrays being
+    others. Whatever else changes an array in place must call `empty`, and no thread may predict
+    during an update. It is local to a process and never written to disk. As it holds hashes,
+    neither strings nor lexemes, memory zones do not matter to it.
+
+    max_words (int): How many words are kept. When they are more, all but the last batch's are
+        forgotten.
+    """
+
+    def __init__(self, max_words: int) -> None:
+        super().__init__(None)
+        self.max_words = max_words
+        self._kept = NOTHING
+        self._lock = Lock()
+
+    def empty(self) -> None:
+        """Forget all words."""
+        self._kept = NOTHING
+
+    def __len__(self) -> int:
+        return len(self._kept.hashes)
+
+    def look_up(
+        self,
+        docs: List[Doc],
+        weights: Sequence[Any],
+        *,
+        prepare: Callable[[], Any],
+        compute: Callable[[List[str]], Floats],
+    ) -> Tuple[Floats, numpy.ndarray, Any]:
+        """The rows of all tokens.
+
+        docs (List[Doc]): A batch of documents, at least one token.
+        weights (Sequence[ndarray]): All that the rows depend on, besides the word.
+        prepare (Callable): Called when the weights are others than before, to derive what else is
+            needed of them.
+        compute (Callable): Words to rows: (n_planes, n_words, width).
+        RETURNS (Tuple[Floats3d, ndarray, Any]): Rows (n_planes, n_rows, width), the row of each
+            token (n_tokens,), and what `prepare` returned.
+        """
+        hashes = numpy.concatenate([doc.to_array(ORTH).reshape(-1) for doc in docs])
+        kept = self._kept
+        if len(kept.hashes) and same_arrays(kept.weights, weights):
+            places, found = kept.find(hashes)
+            if found.all():
+                return kept.rows, places, kept.prepared
+        with self._lock:
+            kept = self._kept
+            if not same_arrays(kept.weights, weights):
+                kept = Kept(tuple(weights), prepare(), kept.hashes[:0], kept.places[:0], None)
+            kept = self._kept = self._add(kept, docs, hashes, compute)
+        return kept.rows, kept.find(hashes)[0], kept.prepared
+
+    def _add(
+        self,
+        kept: Kept,
+        docs: List[Doc],
+        hashes: numpy.ndarray,
+        compute: Callable[[List[str]], Floats],
+    ) -> Kept:
+        """The same with the words of a batch, or with these alone if they were too many."""
+        distinct, first = numpy.unique(hashes, return_index=True)
+        if len(kept.hashes):
+            known = kept.find(distinct)[1]
+            if len(kept.hashes) + len(distinct) - known.sum() > self.max_words:
+                kept = kept._replace(hashes=distinct[:0], places=kept.places[:0], rows=None)
+            else:
+                distinct, first = distinct[~known], first[~known]
+        if not len(distinct):
+            return kept
+        values = compute(find_words(docs, distinct, first))
+        n_kept, n_all = len(kept.hashes), len(kept.hashes) + len(distinct)
+        rows = kept.rows
+        if rows is None:
+            rows = values
+        else:
+            if n_all > rows.shape[1]:
+                capacity = max(n_all, min(2 * n_all, self.max_words))
+                larger = numpy.empty((rows.shape[0], capacity, rows.shape[2]), rows.dtype)
+                larger[:, :n_kept] = rows[:, :n_kept]
+                rows = larger
+            # Nobody reads these places yet: they are in no `places` that another thread has.
+            rows[:, n_kept:n_all] = values
+        at = kept.hashes.searchsorted(distinct)
+        return kept._replace(
+            hashes=numpy.insert(kept.hashes, at, distinct),
+            places=numpy.insert(kept.places, at, numpy.arange(n_kept, n_all)),
+            rows=rows,
+        )
+
+    # Thinc calls these of every shim of a model.
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        self.empty()
+
+    @contextmanager
+    def use_params(self, params: Any) -> Iterator[None]:
+        yield  # these are other arrays
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        self.empty()
+
+    def to_bytes(self) -> bytes:
+        return b""
+
+    def from_bytes(self, bytes_data: bytes) -> "WordCache":
+        self.empty()
+        return self
+
+    def copy(self) -> "WordCache":
+        return WordCache(self.max_words)
+
+    def __reduce__(self) -> Any:
+        return WordCache, (self.max_words,)
+
+
+def same_arrays(first: Sequence[Any], second: Sequence[Any]) -> bool:
+    return len(first) == len(second) and all(a is b for a, b in zip(first, second))
+
+
+def find_words(docs: List[Doc], hashes: numpy.ndarray, tokens: numpy.ndarray) -> List[str]:
+    """The texts of words, from the strings of a document that has them.
+
+    This is safe within memory zones, and where documents do not share a vocabulary.
+
+    docs (List[Doc]): A batch of documents.
+    hashes (ndarray): Hashes of words, (n_words,).
+    tokens (ndarray): For each of them, a token of the batch that it is the text of: (n_words,).
+    RETURNS (List[str]): The words.
+    """
+    ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")
+    owners = ends.searchsorted(tokens, side="right").tolist()
+    return [docs[doc].vocab.strings[orth] for doc, orth in zip(owners, hashes.tolist())]

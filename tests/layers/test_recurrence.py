@@ -1,0 +1,89 @@
+from typing import Any, List
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from thinc.api import Model, Ragged
+
+from spacy_distill.layers.bilstm import build_bilstm_v1, plan_steps
+from spacy_distill.layers.recurrence import Recurrence, project, run
+
+NI, WIDTH, N_WORDS = 3, 4, 7
+
+
+def make_rows(*shape: int) -> Any:
+    return numpy.random.normal(size=shape).astype("f")
+
+
+def make_layer(scale: float = 1.0) -> Model:
+    layer = build_bilstm_v1(NI, width=WIDTH).initialize()
+    for name in layer.param_names:
+        layer.set_param(name, numpy.float32(scale) * make_rows(*layer.get_param(name).shape))
+    return layer
+
+
+def check(layer: Model, lengths: List[int]) -> None:
+    """Tokens of a few words: multiplied once a word, they give what the layer does for each."""
+    vectors = make_rows(N_WORDS, NI)
+    which = numpy.random.randint(N_WORDS, size=sum(lengths))
+    n_tokens: Any = numpy.asarray(lengths, dtype="i")
+    expected = layer.predict(Ragged(vectors[which], n_tokens)).data
+    steps = plan_steps(numpy.asarray(lengths))
+    projected = project(layer, vectors)
+    assert projected.shape == (2, N_WORDS, 4 * WIDTH)
+    hidden = run(Recurrence.from_layer(layer), projected, which, steps)
+    assert hidden.shape == (2, sum(lengths), WIDTH)
+    assert hidden.dtype == numpy.float32
+    from_left, from_right = hidden / 2
+    assert_allclose(from_left, expected[steps.tokens[0], :WIDTH], atol=1e-5)
+    assert_allclose(from_right, expected[steps.tokens[1], WIDTH:], atol=1e-5)
+
+
+@given(
+    lengths=st.lists(st.integers(0, 12), min_size=1, max_size=10).filter(any),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=100)
+def test_recurrence_agrees_with_the_layer(lengths: List[int], seed: int) -> None:
+    numpy.random.seed(seed)
+    check(make_layer(), lengths)
+
+
+@pytest.mark.parametrize("lengths", [[1], [1] * 30, [6] * 20, [9, 9, 2, 2, 2, 1], [200], [0, 3]])
+def test_recurrence_takes_equal_lengths(lengths: List[int]) -> None:
+    check(make_layer(), lengths)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.01, 30.0])
+def test_recurrence_takes_small_and_large_weights(scale: float) -> None:
+    check(make_layer(scale), [4, 2, 7, 1])
+
+
+def test_recurrence_is_computed_from_the_rows_alone() -> None:
+    """A cache gives more rows than there are words in a batch, in any order."""
+    layer = make_layer()
+    vectors = make_rows(5, NI)
+    steps = plan_steps(numpy.asarray([2, 3]))
+    recurrence = Recurrence.from_layer(layer)
+    which = numpy.asarray([0, 1, 1, 3, 0])
+    expected = run(recurrence, project(layer, vectors), which, steps)
+    others = numpy.full((2, 8, 4 * WIDTH), numpy.nan, dtype="f")
+    places = numpy.asarray([6, 2, 0, 3])
+    others[:, places] = project(layer, vectors[:4])
+    assert_array_equal(run(recurrence, others, places[which], steps), expected)
+
+
+def test_recurrence_leaves_weights_and_rows_alone() -> None:
+    layer = make_layer()
+    vectors = make_rows(5, NI)
+    arrays: List[Any] = [layer.get_param(name) for name in layer.param_names]
+    projected = project(layer, vectors)
+    arrays += [vectors, projected]
+    before = [array.copy() for array in arrays]
+    recurrence = Recurrence.from_layer(layer)
+    project(layer, vectors)
+    run(recurrence, projected, numpy.asarray([0, 1, 2, 3, 4]), plan_steps(numpy.asarray([2, 3])))
+    for array, copied in zip(arrays, before):
+        assert_array_equal(array, copied)
