@@ -13,23 +13,26 @@ PACKAGE = Path(spacy_distill.__file__).parent
 # A module may import those of the layers above its own, and those of its own layer.
 LAYERS = (
     {"types", "errors"},
-    {"tags", "decoding"},
-    {"segmentation", "layers", "models", "losses", "soft_targets", "targets"},
+    {"tags", "decoding", "entities", "compression"},
+    {"segmentation", "layers", "models", "losses", "optimizers", "soft_targets", "targets"},
     {
-        *("annotation", "columns", "corpus", "encoder", "hub"),
+        *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
         *("loggers", "pipeline", "rows", "sources", "table"),
     },
     {"cli", "__main__"},
 )
 # Packages of which the student's user has none, and the modules that may import them.
 HEAVY = {
-    "torch": {"encoder"},
-    "transformers": {"encoder"},
-    "tokenizers": {"encoder"},
+    "torch": {"benchmark", "encoder"},
+    "transformers": {"benchmark", "encoder"},
+    "tokenizers": {"benchmark", "encoder"},
     "safetensors": {"encoder"},
     "datasets": {"hub"},
     "huggingface_hub": {"cli"},
     "spacy_transformers": set(),
+    "matplotlib": {"benchmark"},
+    "onnx": {"benchmark"},
+    "onnxruntime": {"benchmark"},
 }
 LOAD = """
 import json
@@ -53,6 +56,13 @@ LIGHT = """
 import sys
 
 import spacy_distill.pipeline.ner_tagger
+
+print(*sorted(sys.modules))
+"""
+COMMANDS = """
+import sys
+
+import spacy_distill.cli
 
 print(*sorted(sys.modules))
 """
@@ -135,8 +145,16 @@ def test_imports_of_the_factory_are_light(run_light, script):
     assert "spacy_distill.pipeline.ner_tagger" in loaded
     ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
     assert ours <= {
-        *("decoding", "errors", "losses", "pipeline", "soft_targets", "tags", "targets", "types"),
+        *("decoding", "entities", "errors", "losses", "pipeline", "soft_targets", "tags"),
+        *("targets", "types"),
+        "compression",  # weights become float32 when the component is loaded
         "loggers",  # spaCy looks through them for the one of its default config
     }
     assert not {name.split(".")[0] for name in loaded} & set(HEAVY)
     assert sys.modules["spacy_distill"]
+
+
+def test_imports_of_the_command_line_are_light(run_light):
+    loaded = set(run_light(COMMANDS).split())
+    assert "spacy_distill.cli.benchmark" in loaded
+    assert not {name.split(".")[0] for name in loaded} & set(HEAVY)

@@ -6,6 +6,7 @@ import typer
 from wasabi import msg
 
 from .annotate import annotate_cli
+from .benchmark import benchmark_cli
 from .corpus import corpus_cli
 from .evaluate import evaluate_cli
 from .package import package_cli
@@ -24,6 +25,7 @@ app.command("weights")(weights_cli)
 app.command("table")(table_cli)
 app.command("annotate")(annotate_cli)
 app.command("evaluate")(evaluate_cli)
+app.command("benchmark")(benchmark_cli)
 app.command("package")(package_cli)
 
 

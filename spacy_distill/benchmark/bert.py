@@ -1,0 +1,52 @@
+"""BERT from its configuration alone: the speed of a transformer does not depend on its weights."""
+
+from typing import Any, Dict
+
+import numpy
+import torch
+from transformers import BertConfig, BertForTokenClassification
+
+from .pieces import load_tokenizer, make_run
+from .runner import Runner
+
+BYTES_OF_WEIGHT = 4  # float32
+# What a published checkpoint has; a larger vocabulary than that needs more rows.
+VOCAB_SIZE = 30522
+
+
+def load_bert(
+    *,
+    tokenizer: str,
+    shape: Dict[str, int],
+    n_tags: int,
+    n_pieces: int = VOCAB_SIZE,
+    max_pieces: int = 512,
+    padding: int = 0,
+) -> Runner:
+    """Make a BERT with random weights.
+
+    tokenizer (str): A tokenizer.json.
+    shape (Dict[str, int]): What its config has other than BERT-base's, such as `hidden_size`.
+    n_tags (int): Outputs of its head.
+    n_pieces (int): Word pieces that the tokenizer knows.
+    max_pieces (int): Texts are cut to so many pieces.
+    padding (int): Id of the piece that pads.
+    RETURNS (Runner): Runs a plain forward pass, and counts tags.
+    """
+    torch.manual_seed(0)
+    vocab_size = max(n_pieces, shape.get("vocab_size", VOCAB_SIZE))
+    config = BertConfig(**{**shape, "vocab_size": vocab_size, "num_labels": n_tags})
+    model: Any = BertForTokenClassification(config).eval()
+
+    def forward(ids: numpy.ndarray, mask: numpy.ndarray) -> numpy.ndarray:
+        with torch.inference_mode():
+            found = model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
+        return found.logits.numpy()
+
+    max_pieces = min(max_pieces, config.max_position_embeddings)
+    n_parameters = sum(weights.numel() for weights in model.parameters())
+    return Runner(
+        make_run(load_tokenizer(tokenizer, max_pieces=max_pieces), forward, padding=padding),
+        n_parameters=n_parameters,
+        n_bytes=BYTES_OF_WEIGHT * n_parameters,
+    )

@@ -1,0 +1,113 @@
+"""What other systems need of the teacher: its tokenizer, and the whole of it as ONNX."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Dict, Optional
+
+import numpy
+import spacy
+import torch
+from spacy.language import Language
+from thinc.api import Model
+
+from .pipelines import find_nodes
+
+OPSET = 17
+
+
+class TaggingTransformer(torch.nn.Module):
+    """A teacher's transformer and its linear layer: the scores of each piece."""
+
+    def __init__(self, transformer: torch.nn.Module, head: Model) -> None:
+        super().__init__()
+        W, b = (torch.from_numpy(numpy.array(head.get_param(name))) for name in ("W", "b"))
+        self.transformer = transformer
+        self.head = torch.nn.Linear(W.shape[1], W.shape[0])
+        self.head.load_state_dict({"weight": W, "bias": b})
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        found = self.transformer(input_ids=input_ids, attention_mask=attention_mask)
+        return self.head(found[0])
+
+
+def export_teacher(*, teacher: str, output: str, as_onnx: bool) -> Dict[str, Any]:
+    """Write a teacher's tokenizer and, if asked for, the teacher in float32 and int8.
+
+    teacher (str): Folder of the pipeline.
+    output (str): Folder to write tokenizer.json, fp32.onnx and int8.onnx to.
+    as_onnx (bool): Whether to write the models. The packages `onnx` and `onnxruntime` do it.
+    RETURNS (Dict[str, Any]): `tokenizer`, `n_pieces`, `max_pieces` and `padding`; `no_tokenizer`
+        instead, if there is none: why. `onnx` (path of each model) and `n_parameters`; `no_onnx`
+        instead, if it can't be.
+    """
+    nlp = spacy.load(teacher)
+    found = find_transformer(nlp)
+    if found is None:
+        reason = "no component of the teacher holds a transformer of spacy-transformers"
+        return {"no_tokenizer": reason, "no_onnx": reason}
+    tokenizer, transformer = found.tokenizer, found.transformer
+    if not tokenizer.is_fast:
+        reason = f"the teacher's {type(tokenizer).__name__} is not a fast tokenizer"
+        return {"no_tokenizer": reason, "no_onnx": reason}
+    path = Path(output) / "tokenizer.json"
+    tokenizer.backend_tokenizer.save(str(path))
+    positions = getattr(transformer.config, "max_position_embeddings", 512)
+    answer: Dict[str, Any] = {
+        "tokenizer": str(path),
+        "n_pieces": len(tokenizer),
+        "max_pieces": min(tokenizer.model_max_length, positions, 512),
+        "padding": tokenizer.pad_token_id or 0,
+    }
+    head = find_head(nlp)
+    if head is None:
+        return {**answer, "no_onnx": "no component of the teacher has a linear output layer"}
+    return {**answer, **(write_onnx(transformer, head, Path(output)) if as_onnx else {})}
+
+
+def find_transformer(nlp: Language) -> Optional[Any]:
+    """What spacy-transformers calls HFObjects: `tokenizer` and `transformer`; None: not there."""
+    shims = [shim for node in find_nodes(nlp) for shim in node.shims]
+    found = [shim._hfmodel for shim in shims if hasattr(shim, "_hfmodel")]
+    return found[0] if found else None
+
+
+def find_head(nlp: Language) -> Optional[Model]:
+    """The layer that turns a teacher's vectors into scores of tags."""
+    heads = [node.get_ref("output_layer") for node in find_nodes(nlp) if is_linear_tagger(node)]
+    return heads[0] if heads else None
+
+
+def is_linear_tagger(node: Model) -> bool:
+    return node.name == "linear_tagger" and node.has_ref("output_layer") is True
+
+
+def write_onnx(transformer: torch.nn.Module, head: Model, folder: Path) -> Dict[str, Any]:
+    """Write a teacher as ONNX in float32, and that with weights in int8.
+
+    Weights have a scale for each column, activations one that is found as they come.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    full, small = folder / "fp32.onnx", folder / "int8.onnx"
+    ids = torch.ones(2, 8, dtype=torch.long)
+    names = ["input_ids", "attention_mask"]
+    with warnings.catch_warnings():
+        # The exporter that needs no further package is called legacy; tracing it warns, too.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            TaggingTransformer(transformer, head).eval(),
+            (ids, torch.ones_like(ids)),
+            str(full),
+            input_names=names,
+            output_names=["scores"],
+            dynamic_axes={name: {0: "n_texts", 1: "n_pieces"} for name in names},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    quantize_dynamic(full, small, per_channel=True, weight_type=QuantType.QInt8)
+    weights = onnx.load(str(full)).graph.initializer
+    return {
+        "onnx": {"fp32": str(full), "int8": str(small)},
+        "n_parameters": sum(int(numpy.prod(array.dims)) for array in weights),
+    }

@@ -1,0 +1,48 @@
+"""What a benchmark ran on."""
+
+import os
+import platform
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Dict, Iterable
+
+import numpy
+
+PACKAGES = (
+    *("spacy-distill", "spacy", "thinc", "numpy", "blis"),
+    *("spacy-transformers", "transformers", "tokenizers", "torch", "onnx", "onnxruntime"),
+)
+
+
+def describe_machine() -> Dict[str, Any]:
+    """The processor, its cores, how busy they were before, and the versions of what computes.
+
+    RETURNS (Dict[str, Any]): `load` is the mean number of running processes in the last minute.
+    """
+    config: Any = numpy.show_config(mode="dicts")
+    blas = config["Build Dependencies"]["blas"]
+    return {
+        "cpu": find_cpu(),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "blas": f"{blas['name']} {blas['version']}",
+        "packages": find_versions(PACKAGES),
+    }
+
+
+def find_cpu() -> str:
+    """The name of the processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def find_versions(names: Iterable[str]) -> Dict[str, str]:
+    """Versions of those packages that are installed."""
+    installed = {package.metadata["Name"]: package.version for package in distributions()}
+    return {name: installed[name] for name in names if name in installed}

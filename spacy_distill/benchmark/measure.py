@@ -1,0 +1,188 @@
+"""Measures systems: each in a process of its own, by turns."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Sequence
+
+import srsly
+from tqdm import tqdm
+
+from .plan import Corpus, Plan, Settings, make_plan
+from .process import Worker, start_worker
+from .sample import draw_texts
+from .systems import System
+
+# A warm-up reads so many words, and then more until it takes about so long.
+FIRST_WORDS = 64
+WARM_SECONDS = 0.5
+# The progress bar counts milliseconds, which add up to the last. A guess for loading.
+LOAD_TICKS = 5000
+
+
+class Timing(NamedTuple):
+    """One measurement."""
+
+    n_words: int
+    seconds: float
+    cpu_seconds: float  # of all threads; less than the above where the process had to wait
+
+
+@dataclass
+class Measured:
+    """A system and what was found of it. Dictionaries have batch sizes as keys."""
+
+    system: System
+    worker: Worker
+    loaded: Dict[str, Any] = field(default_factory=dict)  # the answer of `worker.Served.load`
+    plans: Dict[int, Plan] = field(default_factory=dict)
+    timings: Dict[int, List[Timing]] = field(default_factory=dict)
+    # From nothing kept of the words that were seen before; of students alone.
+    cold: Dict[int, List[Timing]] = field(default_factory=dict)
+    roofline: Dict[int, Any] = field(default_factory=dict)
+    peak_memory: int = 0  # bytes
+
+    @property
+    def has_cold(self) -> bool:
+        return self.system.is_student and self.loaded["has_cache"]
+
+
+def measure_systems(
+    systems: Sequence[System], corpus: Corpus, settings: Settings, *, folder: Path, bar: tqdm
+) -> List[Measured]:
+    """Measure systems, repeat by repeat: what else the machine does then meets all of them.
+
+    systems (Sequence[System]): The systems.
+    corpus (Corpus): What they read.
+    settings (Settings): How they are measured.
+    folder (Path): Where the texts are written for the processes to read.
+    bar (tqdm): Counts expected milliseconds, and says what is done.
+    RETURNS (List[Measured]): In the order of the systems.
+    RAISES (ValueError): D502 if a process ends.
+    """
+    path = folder / "texts.json"
+    srsly.write_json(path, corpus.texts)
+    per_size = (settings.repeats + 1) * to_ticks(settings.seconds)
+    bar.reset(len(systems) * (LOAD_TICKS + len(settings.batch_sizes) * per_size))
+    with ExitStack() as stack:
+        found = []
+        for system in systems:
+            worker = start_worker(system.name, threads=settings.threads)
+            one = Measured(system, stack.enter_context(worker))
+            load(one, path, settings, bar=bar)
+            found.append(one)
+        for one in found:
+            for batch_size in settings.batch_sizes:
+                warm_up(one, corpus, settings, batch_size=batch_size, bar=bar)
+        bar.total = bar.n + sum(remaining_ticks(one, settings) for one in found)
+        for repeat in range(settings.repeats):
+            for one in found:
+                for batch_size, plan in one.plans.items():
+                    if repeat < plan.repeats:
+                        show(bar, one, batch_size, f"{repeat + 1} of {plan.repeats}")
+                        measure(one, corpus, plan, batch_size=batch_size, bar=bar)
+        for one in found:
+            measure_roofline(one, settings, bar=bar)
+    return found
+
+
+def load(one: Measured, corpus: Path, settings: Settings, *, bar: tqdm) -> None:
+    """Let a process load its system."""
+    bar.set_description(f"{one.system.name}, loading")
+    one.loaded = one.worker.ask(
+        "load",
+        corpus=str(corpus),
+        loader=one.system.loader,
+        settings=one.system.settings,
+        hidden=one.system.hidden,
+        threads=settings.threads,
+    )
+    bar.update(LOAD_TICKS)
+
+
+def warm_up(
+    one: Measured, corpus: Corpus, settings: Settings, *, batch_size: int, bar: tqdm
+) -> None:
+    """Run a system until it is warm, and plan its measurements by its speed.
+
+    One that is fast reads the whole corpus twice. One that is slow does not even read a batch.
+    """
+    show(bar, one, batch_size, "warm-up")
+    n_words = corpus.n_words
+    wanted: float = FIRST_WORDS
+    seen_all = False
+    while True:
+        texts = draw_texts(n_words, wanted=wanted, at_least=1, seed=settings.seed)
+        timing = run(one, corpus, texts, batch_size=batch_size)
+        if timing.seconds >= WARM_SECONDS or seen_all:
+            break
+        seen_all = len(texts) == len(n_words)
+        speed = timing.n_words / timing.seconds
+        wanted = max(4.0 * timing.n_words, 1.5 * WARM_SECONDS * speed)
+    one.plans[batch_size] = make_plan(
+        n_words,
+        speed=timing.n_words / timing.seconds,
+        batch_size=batch_size,
+        sorts=one.system.sorts,
+        settings=settings,
+    )
+    bar.update(to_ticks(settings.seconds))
+
+
+def measure(one: Measured, corpus: Corpus, plan: Plan, *, batch_size: int, bar: tqdm) -> None:
+    """Measure a system once; a student also once with nothing kept."""
+    timing = run(one, corpus, plan.texts, batch_size=batch_size, passes=plan.passes)
+    one.timings.setdefault(batch_size, []).append(timing)
+    bar.update(to_ticks(plan.seconds))
+    if one.has_cold:
+        timing = run(one, corpus, plan.texts, batch_size=batch_size, forget=True)
+        one.cold.setdefault(batch_size, []).append(timing)
+        bar.update(to_ticks(plan.seconds))
+
+
+def run(
+    one: Measured,
+    corpus: Corpus,
+    texts: Sequence[int],
+    *,
+    batch_size: int,
+    passes: int = 1,
+    forget: bool = False,
+) -> Timing:
+    """Let a process read texts, and time it. The arguments are those of `worker.Served.run`."""
+    answer = one.worker.ask("run", texts=texts, batch_size=batch_size, passes=passes, forget=forget)
+    one.peak_memory = answer["peak_memory_bytes"]
+    n_words = passes * sum(corpus.n_words[i] for i in texts)
+    return Timing(n_words, answer["seconds"], answer["cpu_seconds"])
+
+
+def measure_roofline(one: Measured, settings: Settings, *, bar: tqdm) -> None:
+    """Time a student beside plain products. Last, as its process needs more memory for that."""
+    if not one.system.is_student:
+        return
+    for batch_size, plan in one.plans.items():
+        show(bar, one, batch_size, "matrix products")
+        answer = one.worker.ask(
+            "roofline", texts=plan.texts, batch_size=batch_size, repeats=settings.repeats
+        )
+        if answer["roofline"] is not None:
+            one.roofline[batch_size] = answer["roofline"]
+        bar.update(settings.repeats * to_ticks(plan.seconds))
+
+
+def remaining_ticks(one: Measured, settings: Settings) -> int:
+    """What all of a system's measurements will take, with the products beside a student."""
+    per_repeat = 2 if one.has_cold else 1
+    products = settings.repeats if one.system.is_student else 0
+    return sum(
+        (per_repeat * plan.repeats + products) * to_ticks(plan.seconds)
+        for plan in one.plans.values()
+    )
+
+
+def to_ticks(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def show(bar: tqdm, one: Measured, batch_size: int, what: str) -> None:
+    bar.set_description(f"{one.system.name}, batch {batch_size}, {what}")

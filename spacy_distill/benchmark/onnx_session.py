@@ -1,0 +1,43 @@
+"""A teacher that was exported to ONNX, run by onnxruntime."""
+
+from pathlib import Path
+
+import numpy
+import onnxruntime
+
+from .pieces import load_tokenizer, make_run
+from .runner import Runner
+
+
+def load_onnx(
+    *,
+    path: str,
+    tokenizer: str,
+    n_parameters: int,
+    threads: int,
+    max_pieces: int = 512,
+    padding: int = 0,
+) -> Runner:
+    """Load a model that `export_teacher` wrote.
+
+    path (str): The .onnx file.
+    tokenizer (str): A tokenizer.json.
+    n_parameters (int): Of the model.
+    threads (int): Threads that compute.
+    max_pieces (int): Texts are cut to so many pieces.
+    padding (int): Id of the piece that pads.
+    RETURNS (Runner): Runs a plain forward pass, and counts tags.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def forward(ids: numpy.ndarray, mask: numpy.ndarray) -> numpy.ndarray:
+        return session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+
+    return Runner(
+        make_run(load_tokenizer(tokenizer, max_pieces=max_pieces), forward, padding=padding),
+        n_parameters=n_parameters,
+        n_bytes=Path(path).stat().st_size,
+    )

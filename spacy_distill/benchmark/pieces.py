@@ -1,0 +1,67 @@
+"""A transformer without a pipeline: text -> word pieces -> the best tag of each piece."""
+
+from typing import Any, Callable, Iterator, List, Sequence, Tuple
+
+import numpy
+from tokenizers import Tokenizer
+
+# (n_texts, n_pieces) each: piece ids, and 1 where there is a piece -> (n_texts, n_pieces, n_tags)
+Forward = Callable[[numpy.ndarray, numpy.ndarray], numpy.ndarray]
+
+
+def load_tokenizer(path: str, *, max_pieces: int) -> Tokenizer:
+    """Load a tokenizer.json.
+
+    path (str): The file.
+    max_pieces (int): Texts are cut to so many pieces, special ones with them.
+    """
+    tokenizer = Tokenizer.from_file(path)
+    tokenizer.no_padding()  # each batch is padded once it is known
+    tokenizer.enable_truncation(max_pieces)
+    return tokenizer
+
+
+def make_run(
+    tokenizer: Tokenizer, forward: Forward, *, padding: int = 0
+) -> Callable[[List[str], int], int]:
+    """The way a transformer is fastest: texts of like length together, each batch with no more
+    padding than it needs.
+
+    tokenizer (Tokenizer): As `load_tokenizer` gives it.
+    forward (Callable): The model.
+    padding (int): Id of the piece that pads.
+    RETURNS (Callable): Texts and batch size -> how many tags were found.
+    """
+
+    def run(texts: List[str], batch_size: int) -> int:
+        sequences = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+        n_tags = 0
+        for ids, mask in make_batches(sequences, batch_size=batch_size, padding=padding):
+            tags = forward(ids, mask).argmax(axis=-1)
+            n_tags += len(tags[mask > 0])
+        return n_tags
+
+    return run
+
+
+def make_batches(
+    sequences: Sequence[List[int]], *, batch_size: int, padding: int
+) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:
+    """Batches of word pieces, by length where there is padding to save.
+
+    sequences (Sequence[List[int]]): Piece ids of each text.
+    batch_size (int): Texts in a batch.
+    padding (int): Id of the piece that pads.
+    YIELDS (Tuple[Ints2d, Ints2d]): Ids and mask: (n_texts, n_pieces) each.
+    """
+    order = list(range(len(sequences)))
+    if batch_size > 1:
+        order.sort(key=lambda i: len(sequences[i]))
+    for start in range(0, len(order), batch_size):
+        batch = [sequences[i] for i in order[start : start + batch_size]]
+        ids: Any = numpy.full((len(batch), max(map(len, batch))), padding, dtype="int64")
+        mask = numpy.zeros_like(ids)
+        for row, sequence in enumerate(batch):
+            ids[row, : len(sequence)] = sequence
+            mask[row, : len(sequence)] = 1
+        yield ids, mask

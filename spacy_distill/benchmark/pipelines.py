@@ -1,0 +1,101 @@
+"""The systems that are spaCy pipelines: student, teacher, stock `ner`."""
+
+from pathlib import Path
+from typing import Any, Iterable, List, Sequence
+
+import spacy
+from spacy.language import Language
+from thinc.api import Config, Model
+
+from ..layers.word_cache import WordCache
+from .runner import Runner
+
+# The shape of en_core_web_sm's, with a tok2vec layer of its own.
+STOCK_NER = """
+[model]
+@architectures = "spacy.TransitionBasedParser.v2"
+state_type = "ner"
+extra_state_tokens = false
+hidden_width = 64
+maxout_pieces = 2
+use_upper = true
+nO = null
+
+[model.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+"""
+
+
+def load_pipeline(*, path: str, sort: bool = False) -> Runner:
+    """Load a pipeline.
+
+    path (str): Its folder or package.
+    sort (bool): Whether it is given texts of like length together, at batch sizes above 1.
+    RETURNS (Runner): Runs `nlp.pipe`, and counts entities.
+    """
+    nlp = spacy.load(path)
+    caches = find_caches(nlp)
+
+    def run(texts: List[str], batch_size: int) -> int:
+        if sort and batch_size > 1:
+            texts = sorted(texts, key=len)
+        return sum(len(doc.ents) for doc in nlp.pipe(texts, batch_size=batch_size))
+
+    def forget() -> None:
+        for cache in caches:
+            cache.empty()
+
+    return Runner(
+        run,
+        n_parameters=count_parameters(find_nodes(nlp)),
+        n_bytes=folder_size(nlp.path),
+        forget=forget if caches else None,
+        nlp=nlp,
+    )
+
+
+def make_stock_ner(lang: str, labels: Iterable[str]) -> Language:
+    """A pipeline with spaCy's own `ner`, not trained: it takes one action a token all the same."""
+    nlp = spacy.blank(lang)
+    ner: Any = nlp.add_pipe("ner", config=Config().from_str(STOCK_NER))
+    for label in labels:
+        ner.add_label(label)
+    nlp.initialize()
+    return nlp
+
+
+def find_nodes(nlp: Language) -> List[Model]:
+    """Every layer of every component."""
+    models = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
+    return [node for model in models if isinstance(model, Model) for node in model.walk()]
+
+
+def find_caches(nlp: Language) -> List[WordCache]:
+    shims = [shim for node in find_nodes(nlp) for shim in node.shims]
+    return [shim for shim in shims if isinstance(shim, WordCache) and shim.max_words > 0]
+
+
+def count_parameters(nodes: Sequence[Model]) -> int:
+    """Trained numbers of layers, those in PyTorch modules with them."""
+    own = sum(
+        node.get_param(name).size for node in nodes for name in node.param_names if has(node, name)
+    )
+    modules: List[Any] = [getattr(shim, "_model", None) for node in nodes for shim in node.shims]
+    wrapped = [module for module in modules if hasattr(module, "parameters")]
+    return int(own) + sum(weights.numel() for module in wrapped for weights in module.parameters())
+
+
+def has(node: Model, name: str) -> bool:
+    return node.has_param(name) is True  # None: it has a name, but no value yet
+
+
+def folder_size(path: Path) -> int:
+    """Bytes of all files in a folder and below."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

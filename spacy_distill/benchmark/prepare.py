@@ -1,0 +1,86 @@
+"""Makes what the systems need: a stock `ner`, the teacher as ONNX, a tokenizer for BERT."""
+
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from spacy.language import Language
+
+from .pipelines import make_stock_ner
+from .process import start_worker
+from .systems import (
+    BERT_SHAPES,
+    HEAVY,
+    ONNX,
+    System,
+    explain_missing,
+    explain_refused,
+    find_labels,
+    peer_system,
+)
+
+
+class Prepared(NamedTuple):
+    """What can be measured, and why the rest can't."""
+
+    systems: List[System]
+    left_out: Dict[str, str]
+
+
+def prepare_peers(
+    peers: Sequence[str],
+    *,
+    student: Language,
+    teacher: Optional[str],
+    folder: Path,
+    threads: int,
+) -> Prepared:
+    """Make the peers that can be made.
+
+    peers (Sequence[str]): Names of `PEERS`.
+    student (Language): Tells language and labels.
+    teacher (Optional[str]): The teacher's folder or package.
+    folder (Path): Where files are written. They must last as long as the measurements.
+    threads (int): Threads of each process.
+    RETURNS (Prepared): The peers in their order, and the reasons of those that are left out.
+    """
+    labels = find_labels(student)
+    left_out = explain_missing(peers, teacher=teacher, labels=labels)
+    remaining = [name for name in peers if name not in left_out]
+    exported: Dict[str, Any] = {}
+    if teacher is not None and {*ONNX, *BERT_SHAPES} & set(remaining):
+        as_onnx = bool(set(ONNX) & set(remaining))
+        exported = export(teacher, folder, as_onnx=as_onnx, threads=threads)
+        left_out.update(explain_refused(remaining, exported))
+    systems = []
+    for name in remaining:
+        if name in left_out:
+            continue
+        if name == "spacy-ner":
+            make_stock_ner(student.lang or "xx", labels).to_disk(folder / name)
+            settings: Dict[str, Any] = {"path": str(folder / name)}
+            systems.append(peer_system(name, settings, hidden=HEAVY, sorts=False))
+        elif name == "teacher":
+            systems.append(peer_system(name, {"path": teacher, "sort": True}))
+        else:
+            n_tags = 2 * len(labels) + 1
+            settings = piece_settings(name, exported, n_tags=n_tags, threads=threads)
+            systems.append(peer_system(name, settings))
+    return Prepared(systems, left_out)
+
+
+def export(teacher: str, folder: Path, *, as_onnx: bool, threads: int) -> Dict[str, Any]:
+    """Call `export_teacher` in a process of its own, which PyTorch does not outlive."""
+    with start_worker("teacher", threads=threads) as worker:
+        return worker.ask("export", teacher=teacher, output=str(folder), as_onnx=as_onnx)
+
+
+def piece_settings(
+    name: str, exported: Dict[str, Any], *, n_tags: int, threads: int
+) -> Dict[str, Any]:
+    """Arguments of a loader: of `load_onnx` or `load_bert`."""
+    settings = {key: exported[key] for key in ("tokenizer", "max_pieces", "padding")}
+    if name in BERT_SHAPES:
+        n_pieces = exported["n_pieces"]
+        return {**settings, "shape": BERT_SHAPES[name], "n_tags": n_tags, "n_pieces": n_pieces}
+    path, n_parameters = exported["onnx"][ONNX[name]], exported["n_parameters"]
+    return {**settings, "path": path, "n_parameters": n_parameters, "threads": threads}

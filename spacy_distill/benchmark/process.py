@@ -1,0 +1,107 @@
+"""The other side of `worker`: starts the process of a system, and talks to it."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
+from tempfile import TemporaryFile
+from typing import IO, Any, Dict, Iterator, List
+
+from ..errors import Errors
+
+# Each library has a variable of its own for the number of its threads.
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+COMMAND = (sys.executable, "-m", "spacy_distill.benchmark.worker")
+# How much of what it wrote is shown when a process has ended unasked.
+LAST_LINES = 12
+SECONDS_TO_END = 10
+
+
+class Worker:
+    """A process that holds one system. It computes only while it is asked.
+
+    name (str): What it is called in messages.
+    process (Popen): The process, running `worker`.
+    errors (IO[str]): The file that its stderr goes to.
+    """
+
+    def __init__(self, name: str, process: subprocess.Popen, errors: IO[str]) -> None:
+        self.name = name
+        self._process = process
+        self._errors = errors
+
+    def ask(self, request: str, **settings: Any) -> Dict[str, Any]:
+        """Send a request, and wait for its answer.
+
+        request (str): A method of `worker.Served`.
+        **settings: Its arguments, as JSON can have them.
+        RETURNS (Dict[str, Any]): The answer, with `peak_memory_bytes` so far.
+        RAISES (ValueError): D502 if the process ends before it has answered.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": request, **settings}) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended(request) from None
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._ended(request)
+        return json.loads(line)
+
+    def _ended(self, request: str) -> ValueError:
+        code = self._process.wait(SECONDS_TO_END)
+        lines = "\n".join(f"  {line}" for line in self._last_lines())
+        return ValueError(
+            Errors.D502.format(name=self.name, request=request, code=code, lines=lines)
+        )
+
+    def _last_lines(self) -> List[str]:
+        self._errors.seek(0)
+        return self._errors.read().splitlines()[-LAST_LINES:] or ["(nothing)"]
+
+
+@contextmanager
+def start_worker(name: str, *, threads: int) -> Iterator[Worker]:
+    """Start a process, and end it at the end of the block.
+
+    name (str): What it is called in messages.
+    threads (int): How many threads its libraries may use.
+    YIELDS (Worker): The process.
+    """
+    with (
+        TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
+        subprocess.Popen(
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=make_environment(threads),
+            encoding="utf-8",
+        ) as process,
+    ):
+        try:
+            yield Worker(name, process, errors)
+        finally:
+            process.kill()  # it has nothing to save
+            with suppress(BrokenPipeError):  # what it was not able to read is still in a buffer
+                assert process.stdin is not None
+                process.stdin.close()
+
+
+def make_environment(threads: int) -> Dict[str, str]:
+    """This process's environment, with so many threads and no GPU."""
+    return {
+        **os.environ,
+        **dict.fromkeys(THREADS, str(threads)),
+        "TOKENIZERS_PARALLELISM": "false" if threads == 1 else "true",
+        "CUDA_VISIBLE_DEVICES": "",
+    }

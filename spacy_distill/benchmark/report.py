@@ -1,0 +1,152 @@
+"""The report of a benchmark: medians, ratios, and what has to be said beside them."""
+
+from statistics import median
+from typing import Any, Dict, List, Optional, Sequence
+
+from .measure import Measured, Timing
+from .plan import Corpus, Settings
+from .systems import BERT_SHAPES, HEAVY
+
+# As JSON has it.
+Report = Dict[str, Any]
+# A machine is called busy above this share of waiting.
+BUSY = 0.05
+
+
+def make_report(
+    found: Sequence[Measured],
+    corpus: Corpus,
+    settings: Settings,
+    *,
+    left_out: Dict[str, str],
+    **more: Any,
+) -> Report:
+    """Put together what is written as JSON, and shown.
+
+    found (Sequence[Measured]): The systems, the students first.
+    corpus (Corpus): What they read.
+    settings (Settings): How they were measured.
+    left_out (Dict[str, str]): Why others were not.
+    **more: What else the report says first, such as its date.
+    RETURNS (Dict[str, Any]): The report. Keys are in English, with units in their names; batch
+        sizes are strings, as JSON has it.
+    """
+    systems = {one.system.name: describe(one) for one in found}
+    students = [one.system.name for one in found if one.system.is_student]
+    for system in systems.values():
+        system["compression"] = {
+            name: system["parameters"] / systems[name]["parameters"] for name in students
+        }
+        system["speed_up"] = {
+            name: speed_up(systems[name]["speed"], system["speed"]) for name in students
+        }
+    return {
+        **more,
+        "settings": {**settings._asdict(), "batch_sizes": list(settings.batch_sizes)},
+        "corpus": {"texts": len(corpus.texts), "words": sum(corpus.n_words)},
+        "systems": systems,
+        "left_out": left_out,
+        "waiting": waiting(found) if settings.threads == 1 else None,
+        "notes": make_notes(found, corpus, settings),
+    }
+
+
+def describe(one: Measured) -> Dict[str, Any]:
+    """A system as the report has it."""
+    description: Dict[str, Any] = {
+        "description": one.system.description,
+        "is_student": one.system.is_student,
+        "parameters": one.loaded["n_parameters"],
+        "bytes_on_disk": one.loaded["n_bytes"],
+        "import_seconds": one.loaded["import_seconds"],
+        # From its configuration it is made, not loaded.
+        "load_seconds": None if one.system.name in BERT_SHAPES else one.loaded["load_seconds"],
+        "peak_memory_bytes": one.peak_memory,
+        "without_packages": list(one.system.hidden),
+        "sorted_by_length": one.system.sorts,
+        "speed": {str(size): summarise(timings) for size, timings in one.timings.items()},
+    }
+    if one.cold:
+        description["speed_from_empty_cache"] = {
+            str(size): summarise(timings) for size, timings in one.cold.items()
+        }
+    if one.system.is_student:
+        description["roofline"] = {str(size): share for size, share in one.roofline.items()}
+    return description
+
+
+def summarise(timings: Sequence[Timing]) -> Dict[str, Any]:
+    """Words per second of some measurements: their median, and between what they lie.
+
+    timings (Sequence[Timing]): At least one.
+    RETURNS (Dict[str, Any]): `median`, `min` and `max` in words/s; `words`, which one
+        measurement read; `seconds` and `cpu_seconds` of each.
+    """
+    speeds = [timing.n_words / timing.seconds for timing in timings]
+    return {
+        "median": median(speeds),
+        "min": min(speeds),
+        "max": max(speeds),
+        "repeats": len(speeds),
+        "words": timings[0].n_words,
+        "seconds": [timing.seconds for timing in timings],
+        "cpu_seconds": [timing.cpu_seconds for timing in timings],
+    }
+
+
+def speed_up(student: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, float]:
+    """How many times as fast a student is, by the medians at each batch size."""
+    return {size: student[size]["median"] / other[size]["median"] for size in student}
+
+
+def spread(speed: Dict[str, Any]) -> Optional[float]:
+    """The largest distance from the median, as a share of it; None: measured only once."""
+    if speed["repeats"] == 1:
+        return None
+    return max(speed["max"] - speed["median"], speed["median"] - speed["min"]) / speed["median"]
+
+
+def make_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) -> List[str]:
+    """What one must know to read the numbers."""
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    notes = [
+        f"Words are the student's tokens. Each system ran in a process of its own, on {threads}; "
+        "they took turns. Medians, and their largest distance to a measurement; measured once "
+        "where there is none."
+    ]
+    groups = {
+        "kept what depends on a word alone of words seen before, as in the long run; in the rows "
+        "'nothing kept', not.": [one for one in found if one.cold],
+        "has random weights, for speed does not depend on them. It was made from its "
+        "configuration, not loaded; on disk, four bytes a parameter.": [
+            one for one in found if one.system.name in BERT_SHAPES
+        ],
+        "read texts of like length together at batch sizes above 1; the others as they come.": [
+            one for one in found if one.system.sorts
+        ],
+        f"was too slow to read everything in {settings.seconds:g} s at each batch size, and read "
+        "a sample of at least a batch.": [
+            one
+            for one in found
+            if any(len(plan.texts) < len(corpus.texts) for plan in one.plans.values())
+        ],
+        f"ran as where {', '.join(HEAVY)} are not installed.": [
+            one for one in found if one.system.hidden
+        ],
+    }
+    for what, group in groups.items():
+        if group:
+            names = [one.system.name for one in group]
+            notes.append(f"{', '.join(names)}: {'each ' if len(names) > 1 else ''}{what}")
+    if settings.threads == 1 and waiting(found) > BUSY:
+        notes.append(
+            f"The machine was busy: {waiting(found):.0%} of the time the systems waited for a "
+            "processor, so all are faster than it says. Measure again when it is idle."
+        )
+    return notes
+
+
+def waiting(found: Sequence[Measured]) -> float:
+    """The share of all measured time in which a process with one thread did not compute."""
+    timings = [timing for one in found for several in one.timings.values() for timing in several]
+    return 1 - sum(one.cpu_seconds for one in timings) / sum(one.seconds for one in timings)

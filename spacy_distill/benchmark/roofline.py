@@ -1,0 +1,161 @@
+"""How near a student comes to the matrix products that it can't do without.
+
+The time of the same floating-point operations as plain products of the same shapes, with the same
+NumPy on the same threads, is a bound: nothing is added, squashed, looked up or decoded in it.
+"""
+
+from statistics import median
+from time import perf_counter
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+from spacy.attrs import ORTH
+from spacy.language import Language
+from spacy.util import minibatch
+from thinc.api import Model
+
+from ..layers.bilstm import GATES, Steps, plan_steps
+from ..layers.recurrence import Recurrence, project
+from ..layers.recurrence import run as run_recurrence
+from .pipelines import find_nodes
+
+Floats = Any
+DIRECTIONS = 2
+
+
+class Batch(NamedTuple):
+    """The tokens of some documents: their words among those of all texts, and their order."""
+
+    which: numpy.ndarray  # (n_tokens,)
+    steps: Steps
+
+
+class Seconds(NamedTuple):
+    """What a pass over all batches took."""
+
+    recurrent_products: float
+    output_products: float
+    recurrence: float
+    pipeline: float
+
+
+def measure(
+    nlp: Language,
+    texts: List[str],
+    *,
+    batch_size: int,
+    repeats: int,
+    run: Callable[[List[str], int], int],
+) -> Optional[Dict[str, float]]:
+    """Time a student, its recurrence, and plain products of the same shapes.
+
+    nlp (Language): The student.
+    texts (List[str]): What it reads.
+    batch_size (int): Texts in a batch.
+    repeats (int): How often each is timed.
+    run (Callable): Runs the whole pipeline.
+    RETURNS (Optional[Dict[str, float]]): `recurrent` and `end_to_end`: the products' share of the
+        time of the recurrence, of the pipeline. With the seconds that they come from (medians),
+        and the products' speed in GFLOP/s. None: this model has no recurrence of one layer.
+    """
+    model = find_student(nlp)
+    if model is None:
+        return None
+    bilstm = model.get_ref("bilstm")
+    width, n_tags = bilstm.get_dim("nO") // DIRECTIONS, model.get_dim("nO")
+    batches, words = plan_batches(nlp, texts, batch_size=batch_size)
+    projected = project(bilstm, model.layers[0].layers[0].predict(words))
+    recurrence = Recurrence.from_layer(bilstm)
+    found = []
+    for _ in range(repeats):
+        products = [time_products(batch.steps, width=width, nO=n_tags) for batch in batches]
+        recurrent, output = (sum(parts) for parts in zip(*products))
+        whole = sum(time_recurrence(recurrence, projected, batch) for batch in batches)
+        found.append(Seconds(recurrent, output, whole, time_call(run, texts, batch_size)))
+    n_operations = sum(count_operations(batch.steps, width=width, nO=n_tags) for batch in batches)
+    return summarise(found, n_operations=n_operations)
+
+
+def find_student(nlp: Language) -> Optional[Model]:
+    """The model of the student's architecture, with one layer of our BiLSTM."""
+    for node in find_nodes(nlp):
+        if node.name == "char_cnn_bilstm" and node.get_ref("bilstm").name == "bilstm":
+            return node
+    return None
+
+
+def plan_batches(nlp: Language, texts: List[str], *, batch_size: int) -> Any:
+    """The batches that `nlp.pipe` makes.
+
+    RETURNS (Tuple[List[Batch], List[str]]): The batches, and the distinct words of all.
+    """
+    docs = [doc for doc in map(nlp.make_doc, texts) if len(doc)]
+    tokens = numpy.concatenate([doc.to_array(ORTH).reshape(-1) for doc in docs])
+    hashes, which = numpy.unique(tokens, return_inverse=True)
+    batches, start = [], 0
+    for batch in minibatch(docs, batch_size):
+        lengths = numpy.asarray([len(doc) for doc in batch])
+        end = start + int(lengths.sum())
+        batches.append(Batch(which[start:end], plan_steps(lengths)))
+        start = end
+    return batches, [nlp.vocab.strings[orth] for orth in hashes.tolist()]
+
+
+def recurrent_rows(steps: Steps) -> List[slice]:
+    """Which hidden states are multiplied at each step but the first, which has none before it."""
+    starts = steps.starts
+    return [
+        slice(before, before + end - start)
+        for before, start, end in zip(starts, starts[1:], starts[2:])
+    ]
+
+
+def count_operations(steps: Steps, *, width: int, nO: int) -> int:
+    """Floating-point operations of all products: a multiplication and an addition each."""
+    n_rows = sum(rows.stop - rows.start for rows in recurrent_rows(steps))
+    recurrent = n_rows * width * len(GATES) * width
+    output = steps.starts[-1] * width * nO
+    return 2 * DIRECTIONS * (recurrent + output)
+
+
+def time_products(steps: Steps, *, width: int, nO: int) -> Tuple[float, float]:
+    """Seconds of the recurrent products of a batch, and of those of its output layer."""
+    n_docs, n_tokens = steps.starts[1], steps.starts[-1]
+    hidden = numpy.ones((DIRECTIONS, n_tokens, width), dtype="f")
+    Wh = numpy.ones((DIRECTIONS, width, len(GATES) * width), dtype="f")
+    W = numpy.ones((DIRECTIONS, width, nO), dtype="f")
+    products = numpy.empty((DIRECTIONS, n_docs, len(GATES) * width), dtype="f")
+    all_rows = recurrent_rows(steps)
+    start = perf_counter()
+    for rows in all_rows:
+        numpy.matmul(hidden[:, rows], Wh, out=products[:, : rows.stop - rows.start])
+    end = perf_counter()
+    numpy.matmul(hidden, W)
+    return end - start, perf_counter() - end
+
+
+def time_recurrence(recurrence: Recurrence, projected: Floats, batch: Batch) -> float:
+    return time_call(run_recurrence, recurrence, projected, batch.which, batch.steps)
+
+
+def time_call(function: Callable, *args: Any) -> float:
+    start = perf_counter()
+    function(*args)
+    return perf_counter() - start
+
+
+def summarise(found: Sequence[Seconds], *, n_operations: int) -> Dict[str, float]:
+    """Medians of some passes, and the shares that they give.
+
+    found (Sequence[Seconds]): What each pass took.
+    n_operations (int): Floating-point operations of one.
+    RETURNS (Dict[str, float]): As `measure` does.
+    """
+    seconds = Seconds(*(median(column) for column in zip(*found)))
+    products = seconds.recurrent_products + seconds.output_products
+    return {
+        "recurrent": seconds.recurrent_products / seconds.recurrence,
+        "end_to_end": products / seconds.pipeline,
+        "gflops": n_operations / products / 1e9,
+        **{f"{name}_seconds": value for name, value in seconds._asdict().items()},
+    }

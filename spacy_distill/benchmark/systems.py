@@ -1,0 +1,134 @@
+"""Which systems are measured, and how the process of each is told to load it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.util import is_package
+from thinc.api import Config
+
+from ..errors import Errors
+
+# What a student is compared with, in the order of the report.
+PEERS = {
+    "spacy-ner": "spaCy's stock `ner`, of the shape of en_core_web_sm's, not trained",
+    "teacher": "the teacher, as a spaCy pipeline",
+    "onnx-fp32": "the teacher's transformer and linear layer in onnxruntime, float32",
+    "onnx-int8": "the same with weights in int8, activations quantised as they come",
+    "bert-base": "BERT-base in transformers, random weights",
+    "bert-large": "BERT-large in transformers, random weights",
+}
+BERT_SHAPES = {
+    "bert-base": {
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    },
+    "bert-large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    },
+}
+ONNX = {"onnx-fp32": "fp32", "onnx-int8": "int8"}
+# Packages that a student does without where it is used, so they are hidden from its process.
+HEAVY = ("torch", "transformers", "spacy_transformers")
+
+
+class System(NamedTuple):
+    """One system, and how its process loads it."""
+
+    name: str
+    description: str
+    loader: str  # "module:function" in this package
+    settings: Dict[str, Any]  # arguments of the loader
+    hidden: Tuple[str, ...] = ()  # packages that it must do without
+    sorts: bool = False  # reads texts of like length together, at batch sizes above 1
+    is_student: bool = False
+
+
+def check_pipeline(name: str) -> None:
+    """RAISES (ValueError): D505 for what is neither a pipeline's folder nor a package."""
+    if not is_package(name) and not (Path(name) / "meta.json").exists():
+        raise ValueError(Errors.D505.format(name=name))
+
+
+def choose_peers(names: Optional[Sequence[str]]) -> List[str]:
+    """The peers that are asked for, in the order of the report; None: all of them.
+
+    RAISES (ValueError): D501 for one that there is not.
+    """
+    unknown = [name for name in names or [] if name not in PEERS]
+    if unknown:
+        raise ValueError(Errors.D501.format(unknown=unknown, known=list(PEERS)))
+    return [name for name in PEERS if names is None or name in names]
+
+
+def explain_missing(
+    peers: Sequence[str], *, teacher: Optional[str], labels: Sequence[str]
+) -> Dict[str, str]:
+    """Why peers can't be measured, those of which it is known before the teacher is loaded.
+
+    peers (Sequence[str]): Names of `PEERS`.
+    teacher (Optional[str]): The teacher's folder or package.
+    labels (Sequence[str]): What the student finds.
+    RETURNS (Dict[str, str]): A reason for each peer that can't be.
+    """
+    reasons = {}
+    packages = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
+    for name in peers:
+        if name == "spacy-ner":
+            if not labels:
+                reasons[name] = "the student has no labels to give it"
+        elif teacher is None:
+            what = "" if name == "teacher" or name in ONNX else ", whose tokenizer it uses"
+            reasons[name] = f"no teacher is given{what}; give --teacher"
+        elif name in ONNX and packages:
+            reasons[name] = f"no {' and '.join(packages)} here; install 'spacy-distill[bench]'"
+    return reasons
+
+
+def explain_refused(peers: Sequence[str], exported: Dict[str, Any]) -> Dict[str, str]:
+    """Why peers can't be made from a teacher: `exported` is the answer of `export_teacher`."""
+    reasons = {}
+    for name in peers:
+        if name in BERT_SHAPES and "no_tokenizer" in exported:
+            reasons[name] = exported["no_tokenizer"]
+        elif name in ONNX and "no_onnx" in exported:
+            reasons[name] = exported["no_onnx"]
+    return reasons
+
+
+def find_labels(nlp: Language) -> List[str]:
+    """The labels of the components that set entities."""
+    names = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
+    found = {label for name in names for label in getattr(nlp.get_pipe(name), "labels", ())}
+    return sorted(found)
+
+
+def student_system(name: str, source: str, nlp: Language) -> System:
+    """A student. Packages that its components do not name are hidden from it."""
+    components = Config({"components": nlp.config["components"]}).to_str().lower()
+    is_light = "torch" not in components and "transformer" not in components
+    return System(
+        name,
+        "a student",
+        "pipelines:load_pipeline",
+        {"path": source},
+        hidden=HEAVY if is_light else (),
+        is_student=True,
+    )
+
+
+def peer_system(
+    name: str, settings: Dict[str, Any], *, hidden: Tuple[str, ...] = (), sorts: bool = True
+) -> System:
+    loader = "pipelines:load_pipeline"
+    if name in ONNX:
+        loader = "onnx_session:load_onnx"
+    elif name in BERT_SHAPES:
+        loader = "bert:load_bert"
+    return System(name, PEERS[name], loader, settings, hidden=hidden, sorts=sorts)

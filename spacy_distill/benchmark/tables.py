@@ -1,0 +1,118 @@
+"""A report as tables, for the terminal and as Markdown."""
+
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+
+from .report import Report, spread
+
+NOT_KNOWN = "-"
+
+
+class Table(NamedTuple):
+    """A table. Its first column is of names, the others are of numbers."""
+
+    title: str
+    header: List[str]
+    rows: List[List[str]]
+
+
+def make_tables(report: Report) -> List[Table]:
+    """The report's tables: speed, speed-up, size, roofline."""
+    students = [name for name, system in report["systems"].items() if system["is_student"]]
+    tables = [speed_table(report), *(speed_up_table(report, name) for name in students)]
+    tables.append(size_table(report, students[0]))
+    shares = [roofline_table(report, name) for name in students]
+    return tables + [table for table in shares if table.rows]
+
+
+def speed_table(report: Report) -> Table:
+    sizes = batch_sizes(report)
+    rows = []
+    for name, system in report["systems"].items():
+        rows.append([name, *(show_speed(system["speed"][size]) for size in sizes)])
+        if "speed_from_empty_cache" in system:
+            speeds = system["speed_from_empty_cache"]
+            rows.append([f"{name}, nothing kept", *(show_speed(speeds[size]) for size in sizes)])
+    return Table("Words per second", ["batch size", *sizes], rows)
+
+
+def speed_up_table(report: Report, student: str) -> Table:
+    sizes = batch_sizes(report)
+    rows = [
+        [name, *(f"{system['speed_up'][student][size]:,.1f}" for size in sizes)]
+        for name, system in report["systems"].items()
+        if name != student
+    ]
+    return Table(f"How many times as fast {student} is", ["batch size", *sizes], rows)
+
+
+def size_table(report: Report, student: str) -> Table:
+    header = ["", "parameters", f"x {student}", "disk (MB)", "load (s)", "import (s)", "peak (MB)"]
+    rows = [
+        [
+            name,
+            f"{system['parameters'] / 1e6:,.2f}M",
+            f"{system['compression'][student]:,.1f}",
+            f"{system['bytes_on_disk'] / 1e6:,.1f}",
+            show_seconds(system["load_seconds"]),
+            show_seconds(system["import_seconds"]),
+            f"{system['peak_memory_bytes'] / 1e6:,.0f}",
+        ]
+        for name, system in report["systems"].items()
+    ]
+    return Table("Parameters, disk, time to load beyond imports, peak memory", header, rows)
+
+
+def roofline_table(report: Report, student: str) -> Table:
+    shares = report["systems"][student]["roofline"]
+    sizes = [size for size in batch_sizes(report) if size in shares]
+    rows = [
+        [what, *(f"{shares[size][key]:.1%}" for size in sizes)]
+        for what, key in (("of the recurrence", "recurrent"), ("of the pipeline", "end_to_end"))
+    ]
+    rows.append(["GFLOP/s of the products", *(f"{shares[size]['gflops']:.1f}" for size in sizes)])
+    title = f"Plain matrix products of the same shapes: share of the time of {student}"
+    return Table(title, ["batch size", *sizes], rows if sizes else [])
+
+
+def batch_sizes(report: Report) -> List[str]:
+    return [str(size) for size in report["settings"]["batch_sizes"]]
+
+
+def show_speed(speed: Dict[str, Any]) -> str:
+    share = spread(speed)
+    return f"{speed['median']:,.0f}" + ("" if share is None else f" ±{share:.0%}")
+
+
+def show_seconds(seconds: Optional[float]) -> str:
+    return NOT_KNOWN if seconds is None else f"{seconds:.2f}"
+
+
+def to_markdown(report: Report) -> str:
+    """The whole report as Markdown, with what it ran on."""
+    return "\n".join(markdown_lines(report)) + "\n"
+
+
+def markdown_lines(report: Report) -> Iterator[str]:
+    machine, corpus = report["machine"], report["corpus"]
+    yield "# Benchmark"
+    yield ""
+    yield (
+        f"{corpus['texts']:,} texts, {corpus['words']:,} words. {machine['cpu']}, "
+        f"{machine['cores']} cores; threads: {report['settings']['threads']}; "
+        f"Python {machine['python']}; {report['date']}."
+    )
+    yield ""
+    yield f"    {report['command']}"
+    for table in make_tables(report):
+        yield from ["", f"## {table.title}", ""]
+        yield from markdown_table(table)
+    yield from ["", "## Notes", ""]
+    yield from (f"- {note}" for note in report["notes"])
+    yield from (f"- Left out: {name}, for {why}." for name, why in report["left_out"].items())
+
+
+def markdown_table(table: Table) -> Iterator[str]:
+    yield f"| {' | '.join(table.header)} |"
+    yield f"| --- |{' ---: |' * (len(table.header) - 1)}"
+    for row in table.rows:
+        yield f"| {' | '.join(row)} |"

@@ -1,0 +1,167 @@
+"""`spacy-distill benchmark`: a student's speed and size beside those of other systems."""
+
+import shlex
+import sys
+from datetime import datetime, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Dict, List, Optional, Sequence, Tuple
+
+import spacy
+import srsly
+import typer
+from tqdm import tqdm
+from wasabi import msg
+
+from ..benchmark.machine import describe_machine
+from ..benchmark.measure import measure_systems
+from ..benchmark.plan import Settings, read_corpus
+from ..benchmark.prepare import prepare_peers
+from ..benchmark.report import Report, make_report
+from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_system
+from ..benchmark.tables import make_tables, to_markdown
+from ..errors import Errors
+
+FIRST = "student"
+BAR = "{desc:<42} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
+
+
+def benchmark_cli(
+    student: Annotated[str, typer.Argument(help="Trained student: a pipeline's folder or package")],
+    teacher: Annotated[
+        Optional[str],
+        typer.Option(
+            "--teacher",
+            "-t",
+            help="Its teacher, a pipeline's folder or package. Without it, all but spacy-ner are "
+            "left out",
+        ),
+    ] = None,
+    data: Annotated[
+        Path, typer.Option("--data", "-d", help="What is read: a .spacy file, or a folder of them")
+    ] = Path("corpus/test.spacy"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for benchmark.json, .md, .png and .svg")
+    ] = Path("metrics"),
+    others: Annotated[
+        Optional[List[str]],
+        typer.Option("--student", help="Another student, NAME=PATH; as often as you like"),
+    ] = None,
+    systems: Annotated[
+        Optional[str],
+        typer.Option(
+            "--systems",
+            help=f"What it is compared with, separated by commas: {', '.join(PEERS)}. Default: all",
+        ),
+    ] = None,
+    batch_sizes: Annotated[str, typer.Option(help="Texts in a batch")] = "1,32,64,128",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each system")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured, by turns")] = 3,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            help="What is too slow to read everything in so long reads a sample, at least a full "
+            "batch; where that takes longer, it is measured less often",
+        ),
+    ] = Settings().seconds,
+    seed: Annotated[int, typer.Option(help="Seed of the samples")] = 0,
+) -> None:
+    """Measure a student's speed, size and memory beside those of other systems.
+
+    Each runs in a process of its own on the CPU, from text to entities. It takes
+    up to ten minutes, most of them for BERT-large.
+    """
+    settings = Settings(read_batch_sizes(batch_sizes), threads, repeats, seconds, seed)
+    sources = name_students(student, others or [])
+    peers = choose_peers(None if systems is None else split(systems))
+    for source in [*sources.values(), *([] if teacher is None else [teacher])]:
+        check_pipeline(source)
+    students = {name: spacy.load(source) for name, source in sources.items()}
+    corpus = read_corpus(data, students[FIRST])
+    msg.info(
+        f"{len(corpus.texts):,} texts, {sum(corpus.n_words):,} words; preparing what reads them"
+    )
+    machine = describe_machine()
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        prepared = prepare_peers(
+            peers, student=students[FIRST], teacher=teacher, folder=folder, threads=threads
+        )
+        warn_left_out(prepared.left_out, is_error=systems is not None)
+        ours = [student_system(name, sources[name], nlp) for name, nlp in students.items()]
+        with tqdm(total=1, bar_format=BAR, disable=None) as bar:
+            found = measure_systems(
+                [*ours, *prepared.systems], corpus, settings, folder=folder, bar=bar
+            )
+    report = make_report(
+        found,
+        corpus,
+        settings,
+        left_out=prepared.left_out,
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=shlex.join(["spacy-distill", *sys.argv[1:]]),
+        machine=machine,
+        data=str(data),
+    )
+    show_report(report)
+    write_report(report, output)
+
+
+def read_batch_sizes(text: str) -> Tuple[int, ...]:
+    """Batch sizes, ascending. RAISES (ValueError): D504 for what is not one or more of them."""
+    names = split(text)
+    if not names or not all(name.isdecimal() and int(name) > 0 for name in names):
+        raise ValueError(Errors.D504.format(value=text))
+    return tuple(sorted({int(name) for name in names}))
+
+
+def split(text: str) -> List[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:
+    """Students' paths by name. RAISES (ValueError): D507 for one without a name of its own."""
+    sources = {FIRST: first}
+    for other in others:
+        name, _, source = other.partition("=")
+        if not name or not source or name in {*sources, *PEERS}:
+            raise ValueError(Errors.D507.format(value=other, taken=[*sources, *PEERS]))
+        sources[name] = source
+    return sources
+
+
+def warn_left_out(left_out: Dict[str, str], *, is_error: bool) -> None:
+    """Say what is not measured. RAISES (ValueError): D506 if it was asked for."""
+    for name, reason in left_out.items():
+        if is_error:
+            raise ValueError(Errors.D506.format(name=name, reason=reason))
+        msg.warn(f"Left out: {name}. Reason: {reason}.")
+
+
+def show_report(report: Report) -> None:
+    """Print the tables, and what has to be known to read them."""
+    for table in make_tables(report):
+        aligns = ["l"] + ["r"] * (len(table.header) - 1)
+        msg.text(f"\n{table.title}")
+        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
+    for note in report["notes"]:
+        msg.text(f"- {note}")
+
+
+def write_report(report: Report, output: Path) -> None:
+    """Write a report as JSON, as Markdown and, where matplotlib is, as a figure."""
+    output.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(output / "benchmark.json", report)
+    (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")
+    written = [output / "benchmark.json", output / "benchmark.md"]
+    if find_spec("matplotlib") is None:
+        msg.warn("No figure, for matplotlib is not installed. Install 'spacy-distill[bench]'.")
+    else:
+        from ..benchmark.figure import draw_figure
+
+        figures = [output / "benchmark.png", output / "benchmark.svg"]
+        draw_figure(report, figures)
+        written += figures
+    msg.good(f"Written: {', '.join(map(str, written))}")

@@ -1,0 +1,167 @@
+"""With a small BERT as teacher: its tokenizer and ONNX files, and all systems side by side."""
+
+import numpy
+import pytest
+import spacy
+import torch
+from numpy.testing import assert_allclose
+from spacy.tokens import DocBin
+from tqdm import tqdm
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from spacy_distill.benchmark import prepare as module
+from spacy_distill.benchmark.export import (
+    TaggingTransformer,
+    export_teacher,
+    find_head,
+    find_transformer,
+)
+from spacy_distill.benchmark.measure import measure_systems
+from spacy_distill.benchmark.pieces import load_tokenizer, make_batches
+from spacy_distill.benchmark.plan import Settings, read_corpus
+from spacy_distill.benchmark.prepare import prepare_peers
+from spacy_distill.benchmark.report import make_report
+from spacy_distill.benchmark.systems import BERT_SHAPES, student_system
+from spacy_distill.benchmark.tables import make_tables
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'bench' is not installed")
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ann", "in", "rome", "##s", "bob", "."]
+SIZES = {
+    "hidden_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "max_position_embeddings": 40,
+}
+
+
+@pytest.fixture(scope="module")
+def teacher_path(tmp_path_factory):
+    """A pipeline with a small BERT that nothing was taught."""
+    folder = tmp_path_factory.mktemp("teacher")
+    vocab = folder / "words.txt"
+    vocab.write_text("\n".join(PIECES), encoding="utf8")
+    BertTokenizerFast(str(vocab)).save_pretrained(folder / "bert")
+    torch.manual_seed(0)
+    bert = BertModel(BertConfig(vocab_size=len(PIECES), **SIZES))
+    for weights in bert.parameters():  # no two of them alike, which would be written once
+        torch.nn.init.normal_(weights, std=0.2)
+    bert.save_pretrained(folder / "bert")
+    nlp = spacy.blank("en")
+    model = {
+        "@architectures": "spacy-distill.LinearTagger.v1",
+        "tok2vec": {
+            "@architectures": "spacy-transformers.Tok2VecTransformer.v3",
+            "name": str(folder / "bert"),
+            "tokenizer_config": {"use_fast": True},
+            "pooling": {"@layers": "reduce_mean.v1"},
+            "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
+        },
+    }
+    ner = nlp.add_pipe("ner_tagger", name="ner", config={"model": model})
+    for label in ("LOC", "PER"):
+        ner.add_label(label)
+    nlp.initialize()
+    # Scores that are no zeros, to see that they are the same.
+    head = ner.model.get_ref("output_layer")
+    head.set_param("W", numpy.random.RandomState(0).normal(size=(5, 32)).astype("f"))
+    head.set_param("b", numpy.arange(5, dtype="f"))
+    nlp.to_disk(folder / "model-best")
+    return str(folder / "model-best")
+
+
+@pytest.fixture(scope="module")
+def exported(teacher_path, tmp_path_factory):
+    output = tmp_path_factory.mktemp("exported")
+    return export_teacher(teacher=teacher_path, output=str(output), as_onnx=True)
+
+
+def test_export_tells_what_a_transformer_reads(exported):
+    assert exported["n_pieces"] == len(PIECES)
+    assert exported["max_pieces"] == 40
+    assert exported["padding"] == 0
+    assert "no_onnx" not in exported
+    tokenizer = load_tokenizer(exported["tokenizer"], max_pieces=40)
+    assert tokenizer.encode("Ann in Romes.").tokens == [
+        *("[CLS]", "ann", "in", "rome", "##s", ".", "[SEP]")
+    ]
+
+
+def test_export_scores_as_the_teacher_does(exported, teacher_path):
+    nlp = spacy.load(teacher_path)
+    model = TaggingTransformer(find_transformer(nlp).transformer, find_head(nlp)).eval()
+    sessions = {name: onnxruntime.InferenceSession(path) for name, path in exported["onnx"].items()}
+    sequences = [[2, 5, 6, 7, 3], [2, 9, 3], [2, *[5, 6, 7, 8] * 9, 3]]
+    for ids, mask in make_batches(sequences, batch_size=2, padding=0):
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+        found = {
+            name: session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+            for name, session in sessions.items()
+        }
+        there = mask > 0  # padding may be anything
+        assert_allclose(found["fp32"][there], expected[there], atol=1e-4)
+        assert numpy.abs(found["int8"][there] - expected[there]).mean() < 0.2
+        assert numpy.abs(expected[there]).mean() > 1
+
+
+def test_export_is_what_the_pipeline_computes(teacher_path, make_doc):
+    """Where each word is one piece."""
+    nlp = spacy.load(teacher_path)
+    model = TaggingTransformer(find_transformer(nlp).transformer, find_head(nlp)).eval()
+    ids = torch.tensor([[2, 5, 6, 7, 3]])
+    with torch.inference_mode():
+        found = model(ids, torch.ones_like(ids)).numpy()[0, 1:-1]
+    (expected,) = nlp.get_pipe("ner").predict([make_doc("Ann in Rome")])
+    assert_allclose(found, expected, atol=1e-4)
+
+
+def test_export_counts_parameters(exported, teacher_path):
+    nlp = spacy.load(teacher_path)
+    transformer = find_transformer(nlp).transformer
+    n_parameters = sum(weights.numel() for weights in transformer.parameters())
+    n_pooler = sum(weights.numel() for weights in transformer.pooler.parameters())
+    head = 5 * 32 + 5
+    # A few constants are written as weights, too; the pooler, which nothing uses, is not.
+    assert 0 <= exported["n_parameters"] - (n_parameters - n_pooler + head) < 100
+
+
+def test_export_needs_a_transformer(student_path, tmp_path):
+    answer = export_teacher(teacher=str(student_path), output=str(tmp_path), as_onnx=True)
+    assert set(answer) == {"no_tokenizer", "no_onnx"}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_export_and_measure_all_systems(
+    teacher_path, student_path, student, examples, tmp_path, monkeypatch
+):
+    """In processes of their own, as the command does, with BERTs that are small."""
+    monkeypatch.setattr(module, "BERT_SHAPES", dict.fromkeys(BERT_SHAPES, SIZES))
+    DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
+    corpus = read_corpus(tmp_path / "test.spacy", student)
+    settings = Settings(batch_sizes=(1, 4), repeats=2, seconds=0.05)
+    # One of each kind is enough.
+    peers = ["teacher", "onnx-int8", "bert-base"]
+    prepared = prepare_peers(
+        peers, student=student, teacher=teacher_path, folder=tmp_path, threads=1
+    )
+    assert prepared.left_out == {}
+    systems = [student_system("student", str(student_path), student), *prepared.systems]
+    with tqdm(disable=True) as bar:
+        found = measure_systems(systems, corpus, settings, folder=tmp_path, bar=bar)
+    report = make_report(found, corpus, settings, left_out={})
+    assert list(report["systems"]) == ["student", *peers]
+    for one in found:
+        assert set(one.timings) == {1, 4}
+        assert all(timing.seconds > 0 for timings in one.timings.values() for timing in timings)
+        assert one.loaded["import_seconds"] > 0
+        assert one.loaded["n_bytes"] > 1000
+        assert one.peak_memory > 30e6
+    assert set(found[0].roofline) == set(found[0].cold) == {1, 4}
+    # What needs no PyTorch has not imported it.
+    memory = {one.system.name: one.peak_memory for one in found}
+    assert memory["student"] < memory["teacher"]
+    assert memory["onnx-int8"] < memory["bert-base"]
+    assert len(make_tables(report)) == 4

@@ -1,0 +1,56 @@
+import random
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_distill.benchmark.figure import STYLES, draw_figure, spread_out
+from spacy_distill.benchmark.systems import PEERS
+
+
+@pytest.fixture
+def report():
+    """Of systems whose speeds lie close together."""
+    names = ("student", *PEERS)
+    speeds = {name: 1000.0 * (1 + 0.01 * i) for i, name in enumerate(names)}
+    systems = {
+        name: {
+            "speed": {
+                size: {"median": speed, "min": 0.9 * speed, "max": 1.2 * speed}
+                for size in ("1", "32")
+            }
+        }
+        for name, speed in speeds.items()
+    }
+    return {"settings": {"batch_sizes": [1, 32], "threads": 1}, "systems": systems}
+
+
+def test_figure_is_written(report, tmp_path):
+    paths = [tmp_path / "benchmark.png", tmp_path / "benchmark.svg"]
+    draw_figure(report, paths)
+    assert paths[0].read_bytes().startswith(b"\x89PNG")
+    assert paths[0].stat().st_size > 10_000
+    svg = paths[1].read_text(encoding="utf-8")
+    for name in report["systems"]:
+        assert re.search(rf">{name}</text>", svg)
+    draw_figure(report, paths)
+    assert paths[1].read_text(encoding="utf-8") == svg
+
+
+def test_figure_needs_no_colours():
+    assert len({(marker, line) for marker, line, _ in STYLES}) == len(STYLES) > len(PEERS)
+    assert len({marker for marker, _, _ in STYLES}) == len(STYLES)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_figure_labels_lie_apart(places):
+    moved = spread_out(places, 0.05)
+    order = sorted(range(len(places)), key=lambda i: places[i])
+    for lower, upper in zip(order, order[1:]):  # noqa: RUF007
+        assert moved[upper] - moved[lower] > 0.045
+
+
+def test_figure_labels_that_lie_apart_stay():
+    places = [random.Random(0).random(), 2.0, -1.0]
+    assert spread_out(places, 0.05) == places

@@ -1,0 +1,113 @@
+from io import StringIO
+
+import pytest
+from tqdm import tqdm
+
+from spacy_distill.benchmark import measure as module
+from spacy_distill.benchmark.measure import measure_systems
+from spacy_distill.benchmark.plan import Corpus, Settings
+from spacy_distill.benchmark.systems import System, peer_system
+
+CORPUS = Corpus(["a text"] * 400, [10] * 400)
+# Words per second of each system, at any batch size.
+SPEEDS = {"student": 100_000.0, "spacy-ner": 3000.0, "bert-large": 50.0}
+
+
+class Fake:
+    """A process that says it took what the system's speed makes it take."""
+
+    def __init__(self, name, log):
+        self.name = name
+        self.log = log
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.log.append((self.name, "end", {}))
+
+    def ask(self, request, **settings):
+        self.log.append((self.name, request, settings))
+        if request == "run":
+            seconds = 10 * len(settings["texts"]) * settings["passes"] / SPEEDS[self.name]
+            memory = 1000 * settings["batch_size"]
+            return {"seconds": seconds, "cpu_seconds": seconds, "peak_memory_bytes": memory}
+        if request == "roofline":
+            return {"roofline": {"recurrent": 0.5}, "peak_memory_bytes": 10**9}
+        return {"has_cache": self.name == "student", "peak_memory_bytes": 500}
+
+
+@pytest.fixture
+def measure(monkeypatch, tmp_path):
+    """Measure three systems; gives them, and all that their processes were asked."""
+    log = []
+    monkeypatch.setattr(module, "start_worker", lambda name, threads: Fake(name, log))
+    student = System("student", "", "pipelines:load_pipeline", {}, is_student=True)
+    others = [peer_system("spacy-ner", {}, sorts=False), peer_system("bert-large", {})]
+
+    def measure(**settings):
+        with tqdm(file=StringIO()) as bar:
+            found = measure_systems(
+                [student, *others], CORPUS, Settings(**settings), folder=tmp_path, bar=bar
+            )
+        assert bar.n == bar.total
+        return found, log
+
+    return measure
+
+
+def test_measure_takes_turns(measure):
+    found, log = measure(batch_sizes=(1, 64), repeats=3, seconds=3.0)
+    assert [name for name, request, _ in log if request == "load"] == list(SPEEDS)
+    assert [name for name, request, _ in log if request == "end"] == [*reversed(SPEEDS)]
+    n_measured = sum(
+        len(timings)
+        for one in found
+        for by_size in (one.timings, one.cold)
+        for timings in by_size.values()
+    )
+    runs = [(name, asked["batch_size"]) for name, request, asked in log if request == "run"]
+    cold = [("student", size) for size in (1, 64)]
+    turn = [item for pair in zip(cold, cold) for item in pair]
+    turn += [("spacy-ner", 1), ("spacy-ner", 64), ("bert-large", 1)]
+    # One batch of BERT-large takes more time than there is for three.
+    assert runs[-n_measured:] == [*turn, ("bert-large", 64), *turn, *turn]
+
+
+def test_measure_warms_up_first(measure):
+    found, log = measure(batch_sizes=(64,), repeats=1)
+    n_measured = {"student": 2, "spacy-ner": 1, "bert-large": 1}
+    for one in found:
+        name = one.system.name
+        runs = [asked for who, request, asked in log if (who, request) == (name, "run")]
+        warm = [len(asked["texts"]) for asked in runs[: -n_measured[name]]]
+        assert warm == sorted(warm)
+        # Slow systems stop when they are warm; fast ones have read all of it before.
+        expected = {"student": 400, "spacy-ner": 225, "bert-large": 7}[name]
+        assert warm[-1] == expected
+
+
+def test_measure_reads_all_or_at_least_a_batch(measure):
+    student, stock, bert = measure(batch_sizes=(1, 64), repeats=3, seconds=1.0)[0]
+    assert len(student.plans[64].texts) == 400
+    assert student.timings[64][0].n_words == 400 * 10 * student.plans[64].passes
+    assert [timing.n_words for timing in student.cold[64]] == [4000] * 3
+    assert len(stock.plans[1].texts) == 300
+    assert (len(bert.plans[1].texts), len(bert.timings[1])) == (5, 3)
+    assert (len(bert.plans[64].texts), len(bert.timings[64])) == (64, 1)
+    assert bert.timings[64][0].n_words / bert.timings[64][0].seconds == pytest.approx(50)
+
+
+def test_measure_has_cold_and_roofline_of_students_alone(measure):
+    found, log = measure(batch_sizes=(1, 8), repeats=2)
+    for one in found:
+        is_student = one.system.name == "student"
+        assert set(one.cold) == set(one.roofline) == ({1, 8} if is_student else set())
+    cold = [asked for _, request, asked in log if request == "run" and asked["forget"]]
+    assert len(cold) == 4
+    assert {asked["passes"] for asked in cold} == {1}
+
+
+def test_measure_memory_is_that_of_running(measure):
+    found, _ = measure(batch_sizes=(1, 8), repeats=1)
+    assert [one.peak_memory for one in found] == [8000] * 3

@@ -1,0 +1,115 @@
+import subprocess
+import sys
+
+import pytest
+import spacy
+from thinc.api import Linear, Model, PyTorchWrapper
+
+from spacy_distill.benchmark.pipelines import (
+    count_parameters,
+    find_caches,
+    folder_size,
+    load_pipeline,
+    make_stock_ner,
+)
+from spacy_distill.benchmark.systems import HEAVY, find_labels, student_system
+
+HIDDEN = """
+import sys
+
+from spacy_distill.benchmark.worker import hide_packages, import_all
+
+hide_packages(sys.argv[2:])
+runner = import_all("pipelines").load_pipeline(path=sys.argv[1])
+assert runner.run(["Ann Smith lives in New York ."], 1) == 2
+assert runner.nlp.has_factory("ner_tagger")
+loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
+assert not loaded & set(sys.argv[2:]), loaded
+"""
+
+
+def test_pipelines_run_a_student(student_path, texts):
+    runner = load_pipeline(path=str(student_path))
+    expected = sum(len(doc.ents) for doc in spacy.load(student_path).pipe(texts))
+    assert expected > 10
+    for batch_size in (1, 3, 100):
+        assert runner.run(texts, batch_size) == expected
+    assert runner.n_bytes == sum(
+        len(path.read_bytes()) for path in student_path.rglob("*") if path.is_file()
+    )
+
+
+def test_pipelines_forget_words(student_path, texts):
+    runner = load_pipeline(path=str(student_path))
+    (cache,) = find_caches(runner.nlp)
+    expected = runner.run(texts, 4)
+    assert len(cache) == len({word for text in texts for word in text.split()})
+    runner.forget()
+    assert len(cache) == 0
+    assert runner.run(texts, 4) == expected
+
+
+def test_pipelines_sort_texts_where_they_are_batched(student_path, monkeypatch):
+    runner = load_pipeline(path=str(student_path), sort=True)
+    seen = []
+    pipe = runner.nlp.pipe
+    monkeypatch.setattr(
+        runner.nlp, "pipe", lambda texts, **settings: seen.append(texts) or pipe(texts, **settings)
+    )
+    for batch_size in (1, 2):
+        runner.run(["Ann saw Bob", "Rome", "in Oslo"], batch_size)
+    assert seen == [["Ann saw Bob", "Rome", "in Oslo"], ["Rome", "in Oslo", "Ann saw Bob"]]
+
+
+def test_pipelines_student_needs_no_heavy_packages(student_path, student):
+    """Where they are installed, they are not imported."""
+    system = student_system("student", str(student_path), student)
+    assert system.hidden == HEAVY
+    command = [sys.executable, "-c", HIDDEN, str(student_path), *HEAVY]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+
+
+def test_pipelines_student_may_need_heavy_packages(student):
+    student.get_pipe_config("ner")["model"]["bilstm"] = {"@layers": "PyTorchLSTM.v1"}
+    assert student_system("student", "path", student).hidden == ()
+
+
+def test_pipelines_stock_ner_has_the_shape_of_en_core_web_sm():
+    nlp = make_stock_ner("en", ["PER", "LOC"])
+    assert find_labels(nlp) == ["LOC", "PER"]
+    nodes = [node for node in nlp.get_pipe("ner").model.walk()]
+    tables = [node.get_param("E").shape for node in nodes if node.name == "hashembed"]
+    assert sorted(tables, reverse=True) == [(2000, 96), (1000, 96), (1000, 96), (1000, 96)]
+    assert sum(node.name == "expand_window" for node in nodes) == 4
+    # upper layer: an action a tag, B, I, L and U of each label, and O
+    assert nlp.get_pipe("ner").model.get_ref("upper").get_param("W").shape == (10, 64)
+    doc = nlp("Ann Smith lives in New York .")
+    assert doc.has_annotation("ENT_IOB")
+
+
+def test_pipelines_count_parameters():
+    import torch
+
+    linear = Linear(3, 4).initialize()
+    unknown = Linear()
+    wrapped = PyTorchWrapper(torch.nn.Linear(5, 2))
+    together: Model = Model("all", lambda *args: args, layers=[linear, unknown, wrapped])
+    assert count_parameters(list(together.walk())) == (3 * 4 + 3) + (5 * 2 + 2)
+
+
+def test_pipelines_folder_size(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "one").write_bytes(b"123")
+    (tmp_path / "a" / "b" / "two").write_bytes(b"4567")
+    assert folder_size(tmp_path) == 7
+
+
+@pytest.mark.parametrize("labels", [[], ["ORG"]])
+def test_pipelines_labels_are_those_of_entities(labels):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat").add_label("SPAM")
+    ner = nlp.add_pipe("ner")
+    for label in labels:
+        ner.add_label(label)
+    assert find_labels(nlp) == labels

@@ -1,0 +1,63 @@
+import pytest
+
+from spacy_distill.benchmark import systems as module
+from spacy_distill.benchmark.systems import (
+    PEERS,
+    check_pipeline,
+    choose_peers,
+    explain_missing,
+    explain_refused,
+    peer_system,
+)
+
+
+def test_systems_are_chosen_in_the_order_of_the_report():
+    assert choose_peers(None) == list(PEERS)
+    assert choose_peers(["bert-base", "spacy-ner"]) == ["spacy-ner", "bert-base"]
+    assert choose_peers([]) == []
+
+
+def test_systems_that_are_unknown_are_named():
+    with pytest.raises(ValueError, match=r"\[D501\].*\['bert-huge'\].*'bert-large'"):
+        choose_peers(["bert-huge", "teacher"])
+
+
+def test_systems_need_a_teacher():
+    reasons = explain_missing(list(PEERS), teacher=None, labels=["PER"])
+    assert set(reasons) == set(PEERS) - {"spacy-ner"}
+    assert "tokenizer" in reasons["bert-base"]
+    assert "--teacher" in reasons["onnx-int8"]
+    assert explain_missing(list(PEERS), teacher="path", labels=["PER"]) == {}
+    assert list(explain_missing(list(PEERS), teacher="path", labels=[])) == ["spacy-ner"]
+
+
+def test_systems_name_the_extra_that_is_missing(monkeypatch):
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "onnxruntime" else 1)
+    reasons = explain_missing(list(PEERS), teacher="path", labels=["PER"])
+    expected = "no onnxruntime here; install 'spacy-distill[bench]'"
+    assert reasons == {"onnx-fp32": expected, "onnx-int8": expected}
+
+
+def test_systems_say_why_a_teacher_will_not_do():
+    assert explain_refused(list(PEERS), {"no_onnx": "no head"}) == {
+        "onnx-fp32": "no head",
+        "onnx-int8": "no head",
+    }
+    both = explain_refused(list(PEERS), {"no_onnx": "x", "no_tokenizer": "y"})
+    assert set(both) == {"onnx-fp32", "onnx-int8", "bert-base", "bert-large"}
+
+
+def test_systems_have_a_loader_each():
+    loaders = {name: peer_system(name, {}).loader for name in PEERS}
+    assert len(set(loaders.values())) == 3
+    assert loaders["spacy-ner"] == loaders["teacher"] == "pipelines:load_pipeline"
+    assert loaders["onnx-int8"] == "onnx_session:load_onnx"
+    assert loaders["bert-large"] == "bert:load_bert"
+
+
+def test_systems_need_a_pipeline(tmp_path, student_path):
+    check_pipeline(str(student_path))
+    with pytest.raises(ValueError, match=r"\[D505\].*nothing_here"):
+        check_pipeline("nothing_here")
+    with pytest.raises(ValueError, match=r"\[D505\]"):
+        check_pipeline(str(tmp_path))

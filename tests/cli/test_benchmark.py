@@ -1,0 +1,105 @@
+import json
+import sys
+
+import pytest
+import typer
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_distill.cli import benchmark as module
+from spacy_distill.cli.benchmark import benchmark_cli, name_students, read_batch_sizes
+
+
+@pytest.fixture
+def run(tmp_path, examples):
+    """Run the command on a small corpus; the measurements are as short as can be."""
+    app = typer.Typer()
+    app.command()(benchmark_cli)
+    DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
+    DocBin().to_disk(tmp_path / "empty.spacy")
+
+    def invoke(student, *arguments, data="test.spacy"):
+        arguments = [str(student), "--data", str(tmp_path / data), *map(str, arguments)]
+        arguments += ["--output", str(tmp_path / "metrics")]
+        return CliRunner().invoke(app, [*arguments, "--repeats", "2", "--seconds", "0.05"])
+
+    return invoke
+
+
+@pytest.mark.slow
+def test_benchmark_writes_its_report(run, student_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["spacy_distill", "benchmark", "my student"])
+    result = run(student_path, "--batch-sizes", "4,1", "--student", f"again={student_path}")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
+    assert list(report["systems"]) == ["student", "again", "spacy-ner"]
+    left_out = {"teacher", "onnx-fp32", "onnx-int8", "bert-base", "bert-large"}
+    assert set(report["left_out"]) == left_out
+    assert report["command"] == "spacy-distill benchmark 'my student'"
+    assert report["settings"]["batch_sizes"] == [1, 4]
+    assert report["corpus"] == {"texts": 10, "words": 48}
+    assert {"cpu", "cores", "python", "packages", "blas"} <= set(report["machine"])
+    assert report["machine"]["packages"]["spacy-distill"]
+    student, stock = report["systems"]["student"], report["systems"]["spacy-ner"]
+    assert student["parameters"] == report["systems"]["again"]["parameters"]
+    for size in ("1", "4"):
+        speed = stock["speed"][size]
+        assert 0 < speed["min"] <= speed["median"] <= speed["max"]
+        expected = student["speed"][size]["median"] / speed["median"]
+        assert stock["speed_up"]["student"][size] == pytest.approx(expected)
+        assert student["roofline"][size]["recurrent"] > 0
+        assert student["speed_from_empty_cache"][size]["words"] == 48
+    for name in ("benchmark.md", "benchmark.png", "benchmark.svg"):
+        assert (tmp_path / "metrics" / name).stat().st_size > 1000
+    assert "How many times as fast student is" in result.output
+    assert "Left out: bert-large" in result.output
+
+
+def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(module, "to_markdown", lambda report: "# Report")
+    module.write_report({"date": "today"}, tmp_path / "metrics")
+    names = sorted(path.name for path in (tmp_path / "metrics").iterdir())
+    assert names == ["benchmark.json", "benchmark.md"]
+    assert "spacy-distill[bench]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, code",
+    [
+        (["--systems", "bert-huge"], "D501"),
+        (["--systems", "spacy-ner,bert-base"], "D506"),
+        (["--batch-sizes", "1,x"], "D504"),
+        (["--student", "teacher=path"], "D507"),
+        (["--student", "other=nothing/here"], "D505"),
+    ],
+)
+def test_benchmark_refuses_what_it_cannot_do(run, student_path, tmp_path, arguments, code):
+    result = run(student_path, *arguments)
+    assert isinstance(result.exception, ValueError)
+    assert f"[{code}]" in str(result.exception)
+    assert not (tmp_path / "metrics").exists()
+
+
+def test_benchmark_names_what_is_missing(run, student_path):
+    assert "[D505]" in str(run("nothing/here").exception)
+    assert "[D008]" in str(run(student_path, data="none.spacy").exception)
+    assert "[D503]" in str(run(student_path, data="empty.spacy").exception)
+    assert "[D505]" in str(run(student_path, "--teacher", "nothing/here").exception)
+
+
+def test_benchmark_batch_sizes():
+    assert read_batch_sizes("128, 1,32,1") == (1, 32, 128)
+    for text in ("", ",", "0", "-1", "1.5", "1;2", "²"):
+        with pytest.raises(ValueError, match=r"\[D504\]"):
+            read_batch_sizes(text)
+
+
+def test_benchmark_names_students():
+    found = name_students("a", ["student-crf=b=c", "other=d"])
+    assert found == {"student": "a", "student-crf": "b=c", "other": "d"}
+    for other in ("path", "=path", "name=", "student=x", "bert-base=x"):
+        with pytest.raises(ValueError, match=r"\[D507\]"):
+            name_students("a", [other])
+    with pytest.raises(ValueError, match=r"\[D507\]"):
+        name_students("a", ["b=c", "b=d"])
