@@ -10,6 +10,7 @@ import spacy
 import srsly
 import typer
 from spacy.cli.package import package
+from spacy.util import load_config
 from wasabi import msg
 
 from ..compression import Weights, compress
@@ -87,6 +88,11 @@ def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:
     for name, tagger in taggers.items():
         compress(tagger.model, weights=weights)
         tagger.model.to_disk(output / name / "model")
+    # Where the trainer keeps files is nobody else's business.
+    config = load_config(output / "config.cfg", interpolate=False)
+    if any(config.get("paths", {}).values()):
+        config["paths"] = dict.fromkeys(config["paths"])
+        config.to_disk(output / "config.cfg")
     # Every word of the training text is among the strings. Our component does not need them, others
     # and the keys of vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):

@@ -212,6 +212,17 @@ def test_package_copies_all_but_weights_and_strings(student_path, tmp_path):
     assert changed == {"ner/model", "vocab/strings.json"}
 
 
+def test_package_leaves_out_where_the_trainer_keeps_files(student, tmp_path):
+    student.config["paths"]["table"] = "/home/somebody/table.npz"
+    student.config["initialize"]["vectors"] = "${paths.table}"
+    student.to_disk(tmp_path / "trained")
+    write_small(tmp_path / "trained", tmp_path / "small", weights="float16")
+    assert "somebody" not in (tmp_path / "small" / "config.cfg").read_text(encoding="utf-8")
+    nlp = spacy.load(tmp_path / "small")
+    assert "table" in nlp.config["paths"] and not any(nlp.config["paths"].values())
+    assert nlp.get_pipe("ner").labels == student.get_pipe("ner").labels
+
+
 def test_package_leaves_out_the_words_of_the_training_text(student_path, student, texts, tmp_path):
     assert "yesterday" in srsly.read_json(student_path / "vocab" / "strings.json")
     write_small(student_path, tmp_path / "small", weights="float16")
