@@ -17,6 +17,8 @@ import spacy
 import srsly
 import typer
 
+from spacy_distill.benchmark.pipelines import count_parameters, find_nodes
+
 # Labelled sentences of each corpus.
 CORPORA = {"btc": 300, "wikigold": 300, "wnut17": 750, "wikiann_en": 300}
 # Each system: its config, and the table that it begins with.
@@ -201,18 +203,12 @@ def print_parameters(work: Path, runs: List[Run]) -> None:
     for name in CORPORA:
         folder = work / name / str(seeds_of(name, runs)[0])
         models = [folder / system / "model-best" for system in SYSTEMS]
-        rows.append([name, *(f"{count_parameters(m):,}" if m.exists() else "" for m in models)])
+        rows.append([name, *(f"{count_of(m):,}" if m.exists() else "" for m in models)])
     print_table(["corpus", *SYSTEMS], rows)
 
 
-def count_parameters(pipeline: Path) -> int:
-    """Parameters of a pipeline's model, those of PyTorch included."""
-    count = 0
-    for node in spacy.load(pipeline).get_pipe("ner").model.walk():
-        count += sum(node.get_param(name).size for name in node.param_names)
-        for shim in node.shims:
-            count += sum(parameter.numel() for parameter in shim._model.parameters())
-    return count
+def count_of(pipeline: Path) -> int:
+    return count_parameters(find_nodes(spacy.load(pipeline)))
 
 
 def seeds_of(name: str, runs: List[Run]) -> List[int]:
