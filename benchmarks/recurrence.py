@@ -13,8 +13,9 @@ import numpy
 from thinc.api import Ragged
 
 from spacy_distill.benchmark.roofline import Batch, time_call, time_products, time_recurrence
-from spacy_distill.layers.bilstm import build_bilstm_v1, plan_steps
+from spacy_distill.layers.bilstm import build_bilstm_v1
 from spacy_distill.layers.recurrence import Recurrence, project
+from spacy_distill.steps import plan_steps
 
 BATCH_SIZES = (1, 32, 128)
 REPEATS = 30

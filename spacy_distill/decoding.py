@@ -6,12 +6,13 @@ are allowed (0) or forbidden (-inf).
 """
 
 from dataclasses import dataclass
-from typing import List, Sequence, TypeVar
+from typing import Sequence, TypeVar
 
 import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats2d
 
+from .steps import plan_steps
 from .tags import make_transitions, split_tag
 
 # Scores where the model left them, maybe on a GPU, or on the CPU.
@@ -98,40 +99,44 @@ def decode(
     legal[1:] = transitions.follows[ids[:-1], ids[1:]]
     legal[starts] = transitions.start[ids[starts]]
     legal[ends - 1] &= transitions.end[ids[ends - 1]]
-    illegal = numpy.flatnonzero(~numpy.logical_and.reduceat(legal, starts))
-    if len(illegal):
-        rows = [numpy.arange(starts[i], ends[i]) for i in illegal]
-        for row, best in zip(rows, viterbi([scores[row] for row in rows], transitions)):
-            ids[row] = best
+    illegal = ~numpy.logical_and.reduceat(legal, starts)
+    if illegal.any():
+        tokens = numpy.repeat(illegal, lens)
+        ids[tokens] = viterbi(scores[tokens], lens[illegal], transitions)
     return ids
 
 
-def viterbi(scores: List[numpy.ndarray], transitions: Transitions) -> List[numpy.ndarray]:
-    """The highest-scoring legal sequence of each document (Viterbi 1967), longest first in step.
+def viterbi(
+    scores: numpy.ndarray, lengths: numpy.ndarray, transitions: Transitions
+) -> numpy.ndarray:
+    """The highest-scoring legal sequence of each document (Viterbi 1967), all of them in step.
 
-    scores (List[ndarray]): Tag scores of each document, (n_tokens, n_tags), at least one token.
-    RETURNS (List[ndarray]): Tag indices of each document (n_tokens,).
+    scores (ndarray): Tag scores (n_tokens, n_tags), of one document after another.
+    lengths (ndarray): Tokens of each document, at least one.
+    transitions (Transitions): Which sequences are legal.
+    RETURNS (ndarray): Tag indices (n_tokens,).
     """
-    order = sorted(range(len(scores)), key=lambda i: -len(scores[i]))
-    lens = numpy.asarray([len(scores[i]) for i in order])
-    n_tags = scores[0].shape[1]
+    steps = plan_steps(lengths)
+    rows = steps.tokens[0]
+    in_step = scores[rows].astype("d")
     allowed = numpy.where(transitions.follows, 0.0, -numpy.inf)
-    # best[d, tag]: score of the best legal path of document d that ends in the tag.
-    best = numpy.stack([scores[i][0] for i in order]).astype("float64")
-    best += numpy.where(transitions.start, 0.0, -numpy.inf)
-    came_from = numpy.zeros((lens[0], len(order), n_tags), dtype="i")
-    for t in range(1, lens[0]):
-        n_active = int((lens > t).sum())
-        paths = best[:n_active, :, None] + allowed  # (n_active, tag before, tag)
-        came_from[t, :n_active] = paths.argmax(axis=1)
-        emitted = numpy.stack([scores[i][t] for i in order[:n_active]])
-        best[:n_active] = paths.max(axis=1) + emitted
-    last = (best + numpy.where(transitions.end, 0.0, -numpy.inf)).argmax(axis=1)
-    found: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")] * len(order)
-    for d, i in enumerate(order):
-        ids = numpy.empty(lens[d], dtype="i")
-        ids[-1] = last[d]
-        for t in range(lens[d] - 1, 0, -1):
-            ids[t - 1] = came_from[t, d, ids[t]]
-        found[i] = ids
-    return found
+    # best[d, tag]: score of the best legal path of document d that ends in the tag. That of a
+    # document which has ended stays.
+    best = in_step[: steps.starts[1]] + numpy.where(transitions.start, 0.0, -numpy.inf)
+    came_from = []
+    for start, end in zip(steps.starts[1:], steps.starts[2:]):
+        n = end - start
+        paths = best[:n, :, None] + allowed  # (n, tag before, tag)
+        came_from.append(paths.argmax(axis=1))
+        best[:n] = paths.max(axis=1) + in_step[start:end]
+    tags = (best + numpy.where(transitions.end, 0.0, -numpy.inf)).argmax(axis=1)
+    found = numpy.empty(len(rows), dtype="i")
+    for t in reversed(range(len(came_from) + 1)):
+        start, end = steps.starts[t : t + 2]
+        n = end - start
+        found[start:end] = tags[:n]
+        if t:
+            tags[:n] = came_from[t - 1][numpy.arange(n), tags[:n]]
+    ids = numpy.empty(len(rows), dtype="i")
+    ids[rows] = found
+    return ids

@@ -13,7 +13,7 @@ PACKAGE = Path(spacy_distill.__file__).parent
 # A module may import those of the layers above its own, and those of its own layer.
 LAYERS = (
     {"types", "errors"},
-    {"tags", "decoding", "entities", "compression"},
+    {"tags", "decoding", "entities", "compression", "steps"},
     {"segmentation", "layers", "models", "losses", "optimizers", "soft_targets", "targets"},
     {
         *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
@@ -145,8 +145,8 @@ def test_imports_of_the_factory_are_light(run_light, script):
     assert "spacy_distill.pipeline.ner_tagger" in loaded
     ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
     assert ours <= {
-        *("decoding", "entities", "errors", "losses", "pipeline", "soft_targets", "tags"),
-        *("targets", "types"),
+        *("decoding", "entities", "errors", "losses", "pipeline", "soft_targets", "steps"),
+        *("tags", "targets", "types"),
         "compression",  # weights become float32 when the component is loaded
         "loggers",  # spaCy looks through them for the one of its default config
     }

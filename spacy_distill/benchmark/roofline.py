@@ -14,9 +14,10 @@ from spacy.language import Language
 from spacy.util import minibatch
 from thinc.api import Model
 
-from ..layers.bilstm import GATES, Steps, plan_steps
+from ..layers.bilstm import GATES
 from ..layers.recurrence import Recurrence, project
 from ..layers.recurrence import run as run_recurrence
+from ..steps import Steps, plan_steps
 from .pipelines import find_nodes
 
 Floats = Any

@@ -1,13 +1,13 @@
 """A bidirectional LSTM over packed documents: no padding, so no document depends on its batch."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
-import numpy
 from thinc.api import Dropout, Model, chain, uniform_init
 from thinc.types import Ragged
 from thinc.util import get_width
 
 from ..errors import Errors
+from ..steps import Steps, plan_steps
 
 InT = Ragged
 OutT = Ragged
@@ -17,15 +17,6 @@ Floats = Any
 # Gates lie side by side in this order, each `width` wide: the sigmoid ones are the first three,
 # those that the cell's gradient reaches are the last three. Torch's order is i, f, g, o.
 GATES = ("output", "input", "forget", "candidate")
-
-
-class Steps(NamedTuple):
-    """Where the tokens are when documents run in step, longest first: step t is rows
-    starts[t]:starts[t + 1] of a time-major array, and its row k belongs to the k-th longest."""
-
-    starts: List[int]  # (n_steps + 1,)
-    tokens: numpy.ndarray  # (2, n_tokens): the token at each row, read forwards and backwards
-    previous: numpy.ndarray  # (n_tokens - n_first,): the row one step before, for rows after step 0
 
 
 def build_bilstm_v1(
@@ -164,22 +155,6 @@ def backprop_steps(
             dc *= f[:, start:end]
             xp.matmul(d_gates[:, start:end], WhT, out=dh)
     return d_gates
-
-
-def plan_steps(lengths: numpy.ndarray) -> Steps:
-    """Lay out documents of the given lengths, one after another, by time."""
-    order = numpy.argsort(-lengths, kind="stable")
-    longest = lengths[order]
-    first_token = (numpy.cumsum(lengths) - lengths)[order]
-    times = numpy.arange(longest[0])
-    running = numpy.searchsorted(-longest, -times, side="left")  # documents longer than t
-    starts = numpy.concatenate(([0], numpy.cumsum(running)))
-    time = numpy.repeat(times, running)
-    doc = numpy.arange(starts[-1]) - starts[time]
-    forwards = first_token[doc] + time
-    backwards = first_token[doc] + longest[doc] - 1 - time
-    previous = starts[time - 1] + doc
-    return Steps(starts.tolist(), numpy.stack([forwards, backwards]), previous[running[0] :])
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:

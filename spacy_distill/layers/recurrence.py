@@ -11,7 +11,8 @@ import numpy
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from .bilstm import GATES, Steps, split_gates
+from ..steps import Steps
+from .bilstm import GATES, split_gates
 
 Floats = Any
 

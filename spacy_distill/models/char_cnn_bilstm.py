@@ -10,10 +10,10 @@ from thinc.util import get_width
 
 from ..errors import Errors
 from ..layers.bilstm import forward as run_bilstm
-from ..layers.bilstm import plan_steps
 from ..layers.recurrence import Recurrence, project, run
 from ..layers.word_cache import Floats, WordCache
 from ..layers.word_types import word_types
+from ..steps import plan_steps
 from ..types import TaggerModel, TagScores
 
 InT = List[Doc]

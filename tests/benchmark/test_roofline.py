@@ -13,7 +13,7 @@ from spacy_distill.benchmark.roofline import (
     summarise,
     time_products,
 )
-from spacy_distill.layers.bilstm import plan_steps
+from spacy_distill.steps import plan_steps
 
 LENGTHS = numpy.asarray([3, 1, 4, 2, 4])
 WIDTH, N_TAGS = 12, 5

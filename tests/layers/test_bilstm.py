@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Ragged
 
-from spacy_distill.layers.bilstm import GATES, build_bilstm_v1, plan_steps
+from spacy_distill.layers.bilstm import GATES, build_bilstm_v1
 
 TORCH_GATES = ("input", "forget", "candidate", "output")
 
@@ -74,14 +74,6 @@ def test_bilstm_documents_do_not_depend_on_each_other(lengths: List[int]) -> Non
         dX_alone = backprop_alone(Ragged(dY.data[part], alone))
         assert_allclose(Y_alone.dataXd, Y.dataXd[part], atol=1e-5)
         assert_allclose(dX_alone.dataXd, dX.dataXd[part], atol=1e-5)
-
-
-def test_bilstm_steps_of_two_documents() -> None:
-    # Tokens 0 and 1 are the first document, 2 to 4 the second; it is longer, so it comes first.
-    steps = plan_steps(numpy.asarray([2, 3]))
-    assert steps.starts == [0, 2, 4, 5]
-    assert_array_equal(steps.tokens, [[2, 0, 3, 1, 4], [4, 1, 3, 0, 2]])
-    assert_array_equal(steps.previous, [0, 1, 2])
 
 
 def test_bilstm_reads_both_ways() -> None:

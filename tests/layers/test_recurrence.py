@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Model, Ragged
 
-from spacy_distill.layers.bilstm import build_bilstm_v1, plan_steps
+from spacy_distill.layers.bilstm import build_bilstm_v1
 from spacy_distill.layers.recurrence import Recurrence, project, run
+from spacy_distill.steps import plan_steps
 
 NI, WIDTH, N_WORDS = 3, 4, 7
 

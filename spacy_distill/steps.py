@@ -1,0 +1,30 @@
+"""Documents in step: how those of unlike lengths are computed together without padding."""
+
+from typing import List, NamedTuple
+
+import numpy
+
+
+class Steps(NamedTuple):
+    """Where the tokens are when documents run in step, longest first: step t is rows
+    starts[t]:starts[t + 1] of a time-major array, and its row k belongs to the k-th longest."""
+
+    starts: List[int]  # (n_steps + 1,)
+    tokens: numpy.ndarray  # (2, n_tokens): the token at each row, read forwards and backwards
+    previous: numpy.ndarray  # (n_tokens - n_first,): the row one step before, for rows after step 0
+
+
+def plan_steps(lengths: numpy.ndarray) -> Steps:
+    """Lay out documents of the given lengths, one after another, by time."""
+    order = numpy.argsort(-lengths, kind="stable")
+    longest = lengths[order]
+    first_token = (numpy.cumsum(lengths) - lengths)[order]
+    times = numpy.arange(longest[0])
+    running = numpy.searchsorted(-longest, -times, side="left")  # documents longer than t
+    starts = numpy.concatenate(([0], numpy.cumsum(running)))
+    time = numpy.repeat(times, running)
+    doc = numpy.arange(starts[-1]) - starts[time]
+    forwards = first_token[doc] + time
+    backwards = first_token[doc] + longest[doc] - 1 - time
+    previous = starts[time - 1] + doc
+    return Steps(starts.tolist(), numpy.stack([forwards, backwards]), previous[running[0] :])
