@@ -1,0 +1,68 @@
+"""Words/s of a teacher's annotation, beside a bare forward pass of its transformer.
+
+Both read the same batches, sorted by length. In a project whose teacher is trained:
+
+    OMP_NUM_THREADS=1 python benchmarks/annotation.py
+"""
+
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Annotated, Callable, Dict, List
+
+import spacy
+import torch
+import typer
+
+from spacy_distill.annotation import annotate_batch, find_teacher
+from spacy_distill.benchmark.export import find_transformer
+from spacy_distill.corpus import copy_words, read_docbins
+from spacy_distill.models.linear_tagger import batch_by_length, count_pieces
+
+
+def measure(
+    teacher: Annotated[Path, typer.Argument(help="The trained teacher")] = Path(
+        "training/teacher/model-best"
+    ),
+    data: Annotated[Path, typer.Argument(help="What it reads")] = Path("corpus/unlabelled.spacy"),
+    n_docs: Annotated[int, typer.Option(help="How many documents")] = 1024,
+    repeats: Annotated[int, typer.Option(help="How often, by turns")] = 3,
+) -> None:
+    """Compare `annotate` with a bare forward pass."""
+    nlp = spacy.load(teacher)
+    tagger = find_teacher(nlp)
+    docs = [doc for doc in read_docbins(data, nlp.vocab) if len(doc)][:n_docs]
+    found = find_transformer(nlp)
+    assert found is not None, "the teacher has no transformer"
+    batches = [
+        found.tokenizer([docs[i].text for i in batch], padding=True, return_tensors="pt")
+        for batch in batch_by_length(
+            count_pieces(tagger.model, docs), batch_pieces=tagger.model.attrs["batch_pieces"]
+        )
+    ]
+    found.transformer.eval()
+
+    def forward() -> None:
+        with torch.inference_mode():
+            for batch in batches:
+                found.transformer(**batch)
+
+    timed: Dict[str, Callable[[], None]] = {
+        "forward pass": forward,
+        "annotation": lambda: annotate_batch(nlp, tagger, list(map(copy_words, docs))),
+    }
+    seconds: Dict[str, List[float]] = {name: [] for name in timed}
+    for _ in range(repeats):
+        for name, run in timed.items():
+            start = perf_counter()
+            run()
+            seconds[name].append(perf_counter() - start)
+    n_words = sum(map(len, docs))
+    for name, times in seconds.items():
+        print(f"{name}: {n_words / median(times):,.0f} words/s")
+    shares = [bare / ours for bare, ours in zip(*seconds.values())]
+    print(f"annotation / forward pass: {median(shares):.2f} ({min(shares):.2f}-{max(shares):.2f})")
+
+
+if __name__ == "__main__":
+    typer.run(measure)
