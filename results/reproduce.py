@@ -11,13 +11,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Annotated, List, Optional, Tuple
+from typing import Annotated, List, Optional, Tuple, get_args
 
 import spacy
 import srsly
 import typer
+from spacy.training import Corpus
 
 from spacy_distill.benchmark.pipelines import count_parameters, find_nodes
+from spacy_distill.compression import Weights, compress, restore
 
 # Labelled sentences of each corpus.
 CORPORA = {"btc": 300, "wikigold": 300, "wnut17": 750, "wikiann_en": 300}
@@ -50,6 +52,7 @@ def reproduce(
     print_speeds(work, runs)
     print_minutes(work, runs)
     print_parameters(work, runs)
+    print_rounding(work, runs)
 
 
 def run_all(name: str, seed: int, *, data: Path, work: Path, teacher: Path) -> None:
@@ -209,6 +212,25 @@ def print_parameters(work: Path, runs: List[Run]) -> None:
 
 def count_of(pipeline: Path) -> int:
     return count_parameters(find_nodes(spacy.load(pipeline)))
+
+
+def print_rounding(work: Path, runs: List[Run]) -> None:
+    """F1 of the students on the test set with weights as they are stored in a package."""
+    rows = []
+    for name, seed in runs:
+        folder = work / name / str(seed)
+        scores = [rounded_score(folder, weights) for weights in get_args(Weights)]
+        rows.append([f"{name}, {seed}", *(f"{100 * score:.2f}" for score in scores)])
+    print_table(["corpus, seed", *get_args(Weights)], rows)
+
+
+def rounded_score(folder: Path, weights: Weights) -> float:
+    nlp = spacy.load(folder / "student, pieces" / "model-best")
+    model = nlp.get_pipe("ner").model
+    compress(model, weights=weights)
+    restore(model)
+    corpus = Corpus(folder / "corpus" / "test.spacy", gold_preproc=True)
+    return nlp.evaluate(list(corpus(nlp)))["ents_f"]
 
 
 def seeds_of(name: str, runs: List[Run]) -> List[int]:

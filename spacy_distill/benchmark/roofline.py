@@ -9,18 +9,17 @@ from time import perf_counter
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-from spacy.attrs import ORTH
 from spacy.language import Language
 from spacy.util import minibatch
 from thinc.api import Model
 
-from ..layers.bilstm import GATES
-from ..layers.recurrence import Recurrence, project
+from ..layers.bilstm import GATES, Floats
+from ..layers.recurrence import project, recurrent_weights
 from ..layers.recurrence import run as run_recurrence
+from ..layers.word_types import distinct_words
 from ..steps import Steps, plan_steps
 from .pipelines import find_nodes
 
-Floats = Any
 DIRECTIONS = 2
 
 
@@ -66,12 +65,12 @@ def measure(
     width, n_tags = bilstm.get_dim("nO") // DIRECTIONS, model.get_dim("nO")
     batches, words = plan_batches(nlp, texts, batch_size=batch_size)
     projected = project(bilstm, model.layers[0].layers[0].predict(words))
-    recurrence = Recurrence.from_layer(bilstm)
+    Wh = recurrent_weights(bilstm)
     found = []
     for _ in range(repeats):
         products = [time_products(batch.steps, width=width, nO=n_tags) for batch in batches]
         recurrent, output = (sum(parts) for parts in zip(*products))
-        whole = sum(time_recurrence(recurrence, projected, batch) for batch in batches)
+        whole = sum(time_recurrence(Wh, projected, batch) for batch in batches)
         found.append(Seconds(recurrent, output, whole, time_call(run, texts, batch_size)))
     n_operations = sum(count_operations(batch.steps, width=width, nO=n_tags) for batch in batches)
     return summarise(found, n_operations=n_operations)
@@ -91,15 +90,14 @@ def plan_batches(nlp: Language, texts: List[str], *, batch_size: int) -> Any:
     RETURNS (Tuple[List[Batch], List[str]]): The batches, and the distinct words of all.
     """
     docs = [doc for doc in map(nlp.make_doc, texts) if len(doc)]
-    tokens = numpy.concatenate([doc.to_array(ORTH).reshape(-1) for doc in docs])
-    hashes, which = numpy.unique(tokens, return_inverse=True)
+    words, which = distinct_words(docs)
     batches, start = [], 0
     for batch in minibatch(docs, batch_size):
         lengths = numpy.asarray([len(doc) for doc in batch])
         end = start + int(lengths.sum())
         batches.append(Batch(which[start:end], plan_steps(lengths)))
         start = end
-    return batches, [nlp.vocab.strings[orth] for orth in hashes.tolist()]
+    return batches, words
 
 
 def recurrent_rows(steps: Steps) -> List[slice]:
@@ -135,8 +133,8 @@ def time_products(steps: Steps, *, width: int, nO: int) -> Tuple[float, float]:
     return end - start, perf_counter() - end
 
 
-def time_recurrence(recurrence: Recurrence, projected: Floats, batch: Batch) -> float:
-    return time_call(run_recurrence, recurrence, projected, batch.which, batch.steps)
+def time_recurrence(Wh: Floats, projected: Floats, batch: Batch) -> float:
+    return time_call(run_recurrence, Wh, projected, batch.which, batch.steps)
 
 
 def time_call(function: Callable, *args: Any) -> float:

@@ -5,31 +5,22 @@ keep it, and only the recurrent product is left for each token. It gives what `b
 in fewer passes over memory, and keeps nothing for a backward pass.
 """
 
-from typing import Any, NamedTuple
-
 import numpy
 from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..steps import Steps
-from .bilstm import GATES, split_gates
-
-Floats = Any
+from .bilstm import GATES, Floats, split_gates
 
 
-class Recurrence(NamedTuple):
-    """Weights of a BiLSTM, scaled so that a step needs no halving.
+def recurrent_weights(layer: Model) -> Floats:
+    """A BiLSTM's recurrent weights, scaled so that a step needs no halving: (2, width, 4 * width).
 
     sigmoid(x) = (tanh(x / 2) + 1) / 2: the inner half is taken into the weights of the sigmoid
     gates, and hidden states are twice what they are elsewhere, so their products are halved.
     """
-
-    Wh: Floats  # (2, width, 4 * width)
-
-    @classmethod
-    def from_layer(cls, layer: Model) -> "Recurrence":
-        Wh: Floats = layer.get_param("Wh")
-        return cls(halve_sigmoids(Wh * numpy.float32(0.5)))
+    Wh: Floats = layer.get_param("Wh")
+    return halve_sigmoids(Wh * numpy.float32(0.5))
 
 
 def project(layer: Model, X: Floats2d) -> Floats:
@@ -44,16 +35,15 @@ def halve_sigmoids(gates: Floats) -> Floats:
     return gates
 
 
-def run(recurrence: Recurrence, projected: Floats, which: numpy.ndarray, steps: Steps) -> Floats:
+def run(Wh: Floats, projected: Floats, which: numpy.ndarray, steps: Steps) -> Floats:
     """Twice the hidden states of both directions.
 
-    recurrence (Recurrence): The weights.
+    Wh (Floats3d): What `recurrent_weights` gave.
     projected (Floats3d): What `project` made of the distinct words: (2, n_words, 4 * width).
     which (ndarray): The word of each token, (n_tokens,).
     steps (Steps): Where the tokens are.
     RETURNS (Floats3d): (2, n_tokens, width), time-major: row k is the token steps.tokens[:, k].
     """
-    Wh = recurrence.Wh
     width = Wh.shape[1]
     n_docs = steps.starts[1]
     forwards, backwards = which[steps.tokens]

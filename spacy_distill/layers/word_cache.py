@@ -5,9 +5,10 @@ from threading import Lock
 from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy
-from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from thinc.api import Optimizer, Shim
+
+from .word_types import find_words, token_hashes
 
 # (n_planes, n_words, width): what is kept for words. Thinc's Floats3d does not know slices.
 Floats = Any
@@ -75,7 +76,7 @@ class WordCache(Shim):
         RETURNS (Tuple[Floats3d, ndarray, Any]): Rows (n_planes, n_rows, width), the row of each
             token (n_tokens,), and what `prepare` returned.
         """
-        hashes = numpy.concatenate([doc.to_array(ORTH).reshape(-1) for doc in docs])
+        hashes = token_hashes(docs)
         kept = self._kept
         if len(kept.hashes) and same_arrays(kept.weights, weights):
             places, found = kept.find(hashes)
@@ -153,18 +154,3 @@ class WordCache(Shim):
 
 def same_arrays(first: Sequence[Any], second: Sequence[Any]) -> bool:
     return len(first) == len(second) and all(a is b for a, b in zip(first, second))
-
-
-def find_words(docs: List[Doc], hashes: numpy.ndarray, tokens: numpy.ndarray) -> List[str]:
-    """The texts of words, from the strings of a document that has them.
-
-    This is safe within memory zones, and where documents do not share a vocabulary.
-
-    docs (List[Doc]): A batch of documents.
-    hashes (ndarray): Hashes of words, (n_words,).
-    tokens (ndarray): For each of them, a token of the batch that it is the text of: (n_words,).
-    RETURNS (List[str]): The words.
-    """
-    ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")
-    owners = ends.searchsorted(tokens, side="right").tolist()
-    return [docs[doc].vocab.strings[orth] for doc, orth in zip(owners, hashes.tolist())]

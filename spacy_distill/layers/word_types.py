@@ -8,8 +8,6 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Floats2d, Ragged
 
-from .word_cache import find_words
-
 InT = List[Doc]
 OutT = Ragged
 
@@ -53,13 +51,28 @@ def distinct_words(docs: InT) -> Tuple[List[str], numpy.ndarray]:
     docs (List[Doc]): A batch of documents.
     RETURNS (Tuple[List[str], numpy.ndarray]): The words (n_words,) and their indices (n_tokens,).
     """
-    hashes = [doc.to_array(ORTH) for doc in docs]
-    orths, first, which = numpy.unique(
-        numpy.concatenate([numpy.zeros(0, dtype="uint64"), *hashes]),
-        return_index=True,
-        return_inverse=True,
-    )
+    orths, first, which = numpy.unique(token_hashes(docs), return_index=True, return_inverse=True)
     return find_words(docs, orths, first), which.astype("i")
+
+
+def token_hashes(docs: InT) -> numpy.ndarray:
+    """The hash of each token's text: uint64 (n_tokens,), of one document after another."""
+    return numpy.concatenate([numpy.zeros(0, "uint64"), *(doc.to_array(ORTH) for doc in docs)])
+
+
+def find_words(docs: List[Doc], hashes: numpy.ndarray, tokens: numpy.ndarray) -> List[str]:
+    """The texts of words, from the strings of a document that has them.
+
+    This is safe within memory zones, and where documents do not share a vocabulary.
+
+    docs (List[Doc]): A batch of documents.
+    hashes (ndarray): Hashes of words, (n_words,).
+    tokens (ndarray): For each of them, a token of the batch that it is the text of: (n_words,).
+    RETURNS (List[str]): The words.
+    """
+    ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")
+    owners = ends.searchsorted(tokens, side="right").tolist()
+    return [docs[doc].vocab.strings[orth] for doc, orth in zip(owners, hashes.tolist())]
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:

@@ -10,7 +10,7 @@ from thinc.util import get_width
 
 from ..errors import Errors
 from ..layers.bilstm import forward as run_bilstm
-from ..layers.recurrence import Recurrence, project, run
+from ..layers.recurrence import project, recurrent_weights, run
 from ..layers.word_cache import Floats, WordCache
 from ..layers.word_types import word_types
 from ..steps import plan_steps
@@ -108,15 +108,15 @@ def predict(model: Model[InT, OutT], docs: InT) -> OutT:
     embed_words, bilstm, output_layer, cache = parts_of(model)
     weights = [node.get_param(name) for node in embed_words.walk() for name in node.param_names]
     weights += [bilstm.get_param(name) for name in bilstm.param_names]
-    rows, which, recurrence = cache.look_up(
+    rows, which, Wh = cache.look_up(
         docs,
         weights,
-        prepare=lambda: Recurrence.from_layer(bilstm),
+        prepare=lambda: recurrent_weights(bilstm),
         compute=lambda words: project(bilstm, embed_words.predict(words)),
     )
     lengths = numpy.asarray([len(doc) for doc in docs])
     steps = plan_steps(lengths)
-    hidden = run(recurrence, rows, which, steps)
+    hidden = run(Wh, rows, which, steps)
     W: Any = output_layer.get_param("W")  # (nO, 2 * width)
     b: Any = output_layer.get_param("b")
     # Each direction's part in turn, (n_tokens, width) -> (n_tokens, nO), from twice its state.

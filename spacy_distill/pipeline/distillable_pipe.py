@@ -1,9 +1,11 @@
 """A component that learns by comparing scores: with a teacher's, or with its own of before."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
@@ -73,13 +75,8 @@ class DistillablePipe(TrainablePipe):
                 )
             )
         teacher_docs = [eg.reference for eg in examples]
-        return self._learn(
-            examples,
-            lambda scores: self._compare(teacher_pipe.predict(teacher_docs), scores),
-            drop=drop,
-            sgd=sgd,
-            losses=losses,
-        )
+        compare = partial(self._compare_with, teacher_pipe, teacher_docs)
+        return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def rehearse(
         self,
@@ -100,13 +97,8 @@ class DistillablePipe(TrainablePipe):
         if earlier is None:
             return {} if losses is None else losses
         docs = [eg.predicted for eg in examples]
-        return self._learn(
-            examples,
-            lambda scores: self._compare(earlier.predict(docs), scores),
-            drop=drop,
-            sgd=sgd,
-            losses=losses,
-        )
+        compare = partial(self._compare_with, earlier, docs)
+        return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def get_teacher_student_loss(
         self, teacher_scores: List[TagScores], student_scores: List[TagScores]
@@ -119,6 +111,11 @@ class DistillablePipe(TrainablePipe):
         """
         parts, d_scores = self._compare(teacher_scores, student_scores)
         return parts.total, d_scores
+
+    def _compare_with(
+        self, teacher: Union[TrainablePipe, Model], docs: List[Doc], scores: List[TagScores]
+    ) -> LossAndGradient:
+        return self._compare(teacher.predict(docs), scores)
 
     def _compare(
         self, teacher_scores: List[TagScores], student_scores: List[TagScores]

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Model, Ragged
 
 from spacy_distill.layers.bilstm import build_bilstm_v1
-from spacy_distill.layers.recurrence import Recurrence, project, run
+from spacy_distill.layers.recurrence import project, recurrent_weights, run
 from spacy_distill.steps import plan_steps
 
 NI, WIDTH, N_WORDS = 3, 4, 7
@@ -34,7 +34,7 @@ def check(layer: Model, lengths: List[int]) -> None:
     steps = plan_steps(numpy.asarray(lengths))
     projected = project(layer, vectors)
     assert projected.shape == (2, N_WORDS, 4 * WIDTH)
-    hidden = run(Recurrence.from_layer(layer), projected, which, steps)
+    hidden = run(recurrent_weights(layer), projected, which, steps)
     assert hidden.shape == (2, sum(lengths), WIDTH)
     assert hidden.dtype == numpy.float32
     from_left, from_right = hidden / 2
@@ -67,7 +67,7 @@ def test_recurrence_is_computed_from_the_rows_alone() -> None:
     layer = make_layer()
     vectors = make_rows(5, NI)
     steps = plan_steps(numpy.asarray([2, 3]))
-    recurrence = Recurrence.from_layer(layer)
+    recurrence = recurrent_weights(layer)
     which = numpy.asarray([0, 1, 1, 3, 0])
     expected = run(recurrence, project(layer, vectors), which, steps)
     others = numpy.full((2, 8, 4 * WIDTH), numpy.nan, dtype="f")
@@ -83,7 +83,7 @@ def test_recurrence_leaves_weights_and_rows_alone() -> None:
     projected = project(layer, vectors)
     arrays += [vectors, projected]
     before = [array.copy() for array in arrays]
-    recurrence = Recurrence.from_layer(layer)
+    recurrence = recurrent_weights(layer)
     project(layer, vectors)
     run(recurrence, projected, numpy.asarray([0, 1, 2, 3, 4]), plan_steps(numpy.asarray([2, 3])))
     for array, copied in zip(arrays, before):
