@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 
 from .corpus import copy_words
-from .decoding import log_softmax
+from .distributions import get_log_probs
 from .entities import TokenAttributes, write_entities
 from .errors import Errors
 from .pipeline.ner_tagger import NERTagger
@@ -45,10 +45,10 @@ def annotate_batch(nlp: Language, teacher: NERTagger, docs: List[Doc]) -> None:
     # What the teacher's pipes write on the way must not stay, so they see copies of the words.
     position = [pipe for _, pipe in nlp.pipeline].index(teacher)
     copies = list(nlp.pipe(map(copy_words, docs), disable=nlp.pipe_names[position:]))
-    scores = [teacher.model.ops.to_numpy(doc_scores) for doc_scores in teacher.predict(copies)]
+    scores = teacher.predict(copies)
     attributes = TokenAttributes.from_docs(docs)
     fixed = attributes.ent_iob > 0
     ids = teacher.find_tags(docs, scores, attributes=attributes, fixed=fixed)
     write_entities(docs, ids, teacher.tags, fixed=fixed, attributes=attributes)
-    for doc, doc_scores in zip(docs, scores):
-        set_soft_targets(doc, log_softmax(doc_scores), tags=teacher.tags)
+    for doc, log_probs in zip(docs, get_log_probs(teacher.model, scores)):
+        set_soft_targets(doc, log_probs, tags=teacher.tags)

@@ -1,17 +1,19 @@
 """Tag scores become tags: the best legal sequence of each document, all documents at once.
 
-Tags are independent given their scores, so the best sequence is the arg max of each token wherever
-that is legal; the few documents where it is not go through Viterbi's algorithm, whose transitions
-are allowed (0) or forbidden (-inf).
+Where tags are independent given their scores, the best sequence is the arg max of each token
+wherever that is legal; the few documents where it is not go through Viterbi's algorithm, whose
+transitions are allowed (0) or forbidden (-inf). With a CRF all documents do, and what is allowed
+has its score.
 """
 
 from dataclasses import dataclass
-from typing import Sequence, TypeVar
+from typing import Optional, Sequence, TypeVar
 
 import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats2d
 
+from .crf import Potentials
 from .steps import plan_steps
 from .tags import make_transitions, split_tag
 
@@ -78,7 +80,10 @@ def forbid_tags(
 
 
 def decode(
-    scores: numpy.ndarray, lengths: Sequence[int], transitions: Transitions
+    scores: numpy.ndarray,
+    lengths: Sequence[int],
+    transitions: Transitions,
+    potentials: Optional[Potentials] = None,
 ) -> numpy.ndarray:
     """The best legal sequence of tags of each document.
 
@@ -86,6 +91,7 @@ def decode(
         tag is ruled out.
     lengths (Sequence[int]): Tokens of each document; their sum is n_tokens.
     transitions (Transitions): Which sequences are legal.
+    potentials (Optional[Potentials]): A CRF's; None if tags are independent given their scores.
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
     ids = scores.argmax(axis=1)
@@ -93,6 +99,8 @@ def decode(
     lens = lens[lens > 0]
     if not len(lens):
         return ids
+    if potentials is not None:
+        return viterbi(scores, lens, transitions, potentials)
     ends = numpy.cumsum(lens)
     starts = ends - lens
     legal = numpy.ones(len(ids), dtype=bool)
@@ -107,34 +115,39 @@ def decode(
 
 
 def viterbi(
-    scores: numpy.ndarray, lengths: numpy.ndarray, transitions: Transitions
+    scores: numpy.ndarray,
+    lengths: numpy.ndarray,
+    transitions: Transitions,
+    potentials: Optional[Potentials] = None,
 ) -> numpy.ndarray:
     """The highest-scoring legal sequence of each document (Viterbi 1967), all of them in step.
 
     scores (ndarray): Tag scores (n_tokens, n_tags), of one document after another.
     lengths (ndarray): Tokens of each document, at least one.
     transitions (Transitions): Which sequences are legal.
+    potentials (Optional[Potentials]): A CRF's; None for zeros.
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
+    start, pairs, end = potentials or (0.0, 0.0, 0.0)
     steps = plan_steps(lengths)
     rows = steps.tokens[0]
     in_step = scores[rows].astype("d")
-    allowed = numpy.where(transitions.follows, 0.0, -numpy.inf)
+    follows = numpy.where(transitions.follows, pairs, -numpy.inf)
     # best[d, tag]: score of the best legal path of document d that ends in the tag. That of a
     # document which has ended stays.
-    best = in_step[: steps.starts[1]] + numpy.where(transitions.start, 0.0, -numpy.inf)
+    best = in_step[: steps.starts[1]] + numpy.where(transitions.start, start, -numpy.inf)
     came_from = []
-    for start, end in zip(steps.starts[1:], steps.starts[2:]):
-        n = end - start
-        paths = best[:n, :, None] + allowed  # (n, tag before, tag)
+    for first, last in zip(steps.starts[1:], steps.starts[2:]):
+        n = last - first
+        paths = best[:n, :, None] + follows  # (n, tag before, tag)
         came_from.append(paths.argmax(axis=1))
-        best[:n] = paths.max(axis=1) + in_step[start:end]
-    tags = (best + numpy.where(transitions.end, 0.0, -numpy.inf)).argmax(axis=1)
+        best[:n] = paths.max(axis=1) + in_step[first:last]
+    tags = (best + numpy.where(transitions.end, end, -numpy.inf)).argmax(axis=1)
     found = numpy.empty(len(rows), dtype="i")
     for t in reversed(range(len(came_from) + 1)):
-        start, end = steps.starts[t : t + 2]
-        n = end - start
-        found[start:end] = tags[:n]
+        first, last = steps.starts[t : t + 2]
+        n = last - first
+        found[first:last] = tags[:n]
         if t:
             tags[:n] = came_from[t - 1][numpy.arange(n), tags[:n]]
     ids = numpy.empty(len(rows), dtype="i")

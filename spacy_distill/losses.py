@@ -6,14 +6,16 @@ size of the gradient when the temperature `T` changes.
 """
 
 from dataclasses import dataclass
-from typing import Optional, Tuple, get_args
+from typing import Any, NamedTuple, Optional, Tuple, get_args
 
+import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats2d
 
+from .crf import Gradients, Potentials, marginal_kl, negative_log_likelihood
 from .decoding import log_softmax
 from .errors import Errors
-from .types import Direction, TagIds
+from .types import CRFDistribution, Direction, TagIds
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,17 @@ class LossParts:
     n_tokens: int
 
 
+class CRF(NamedTuple):
+    """What the loss of a CRF depends on beside the scores of tokens.
+
+    lengths (ndarray): Tokens of each document, at least one (n_docs,).
+    potentials (Potentials): In nats.
+    """
+
+    lengths: numpy.ndarray
+    potentials: Potentials
+
+
 @dataclass(frozen=True)
 class DistillationLoss:
     """Cross-entropy plus softened KL divergence. See `build_distillation_loss_v1`."""
@@ -40,6 +53,7 @@ class DistillationLoss:
     task_weight: float
     distillation_weight: float
     direction: Direction
+    crf_distribution: CRFDistribution = "marginals"
 
     def __call__(
         self,
@@ -68,15 +82,72 @@ class DistillationLoss:
             d_scores[tagged] += self.task_weight * d_task
         if teacher_scores is not None and len(teacher_scores) and self.distillation_weight:
             rows = xp.arange(len(scores)) if taught is None else taught
-            distillation, d_distillation = softened_kl(
-                scores[rows],
-                teacher_scores,
+            distillation, d_distillation = self.compare(scores[rows], teacher_scores)
+            d_scores[rows] += self.distillation_weight * d_distillation
+        return self._sum_up(task, distillation, n_tokens=len(scores)), d_scores
+
+    def of_crf(
+        self,
+        scores: numpy.ndarray,
+        crf: CRF,
+        *,
+        tags: numpy.ndarray,
+        teacher_scores: Optional[numpy.ndarray] = None,
+        taught: Optional[numpy.ndarray] = None,
+    ) -> Tuple[LossParts, Gradients]:
+        """The loss of a batch whose tags a CRF predicts, and its gradients.
+
+        The cross-entropy is that of whole sequences, in nats per token. The arguments are those
+        of `__call__`, and `crf` (CRF).
+
+        RETURNS (Tuple[LossParts, Gradients]): The loss, and its exact gradients with respect to
+            `scores` and the CRF's potentials.
+        """
+        d_scores = numpy.zeros(scores.shape, dtype="d")
+        d_potentials = crf.potentials.scaled(0.0)
+        task = distillation = 0.0
+        if (tags >= 0).any() and self.task_weight:
+            task, gradients = negative_log_likelihood(scores, *crf, tags)
+            d_scores += self.task_weight * gradients[0]
+            d_potentials = d_potentials.plus(gradients[1].scaled(self.task_weight))
+        if teacher_scores is not None and len(teacher_scores) and self.distillation_weight:
+            distillation, gradients = self.compare_crf(scores, crf, teacher_scores, taught=taught)
+            d_scores += self.distillation_weight * gradients[0]
+            d_potentials = d_potentials.plus(gradients[1].scaled(self.distillation_weight))
+        return self._sum_up(task, distillation, n_tokens=len(scores)), (d_scores, d_potentials)
+
+    def compare(self, scores: Any, teacher_scores: Any) -> Tuple[float, Floats2d]:
+        """The divergence alone, without its weight: see `softened_kl`."""
+        return softened_kl(
+            scores, teacher_scores, temperature=self.temperature, direction=self.direction
+        )
+
+    def compare_crf(
+        self,
+        scores: numpy.ndarray,
+        crf: CRF,
+        teacher_scores: numpy.ndarray,
+        *,
+        taught: Optional[numpy.ndarray] = None,
+    ) -> Tuple[float, Gradients]:
+        """The divergence of a CRF from the teacher, without its weight: see `marginal_kl`."""
+        if self.crf_distribution == "marginals":
+            return marginal_kl(
+                scores,
+                *crf,
+                log_softmax(teacher_scores / self.temperature),
+                taught=taught,
                 temperature=self.temperature,
                 direction=self.direction,
             )
-            d_scores[rows] += self.distillation_weight * d_distillation
+        d_scores = numpy.zeros(scores.shape, dtype="d")
+        rows = numpy.arange(len(scores)) if taught is None else taught
+        value, d_scores[rows] = self.compare(scores[rows], teacher_scores)
+        return value, (d_scores, crf.potentials.scaled(0.0))
+
+    def _sum_up(self, task: float, distillation: float, *, n_tokens: int) -> LossParts:
         total = self.task_weight * task + self.distillation_weight * distillation
-        return LossParts(total, task, distillation, len(scores)), d_scores
+        return LossParts(total, task, distillation, n_tokens)
 
 
 def build_distillation_loss_v1(
@@ -85,6 +156,7 @@ def build_distillation_loss_v1(
     task_weight: float = 1.0,
     distillation_weight: float = 1.0,
     direction: Direction = "student_teacher",
+    crf_distribution: CRFDistribution = "marginals",
 ) -> DistillationLoss:
     """The loss `spacy-distill.DistillationLoss.v1`.
 
@@ -93,6 +165,8 @@ def build_distillation_loss_v1(
     distillation_weight (float): Of the divergence from the teacher; at least 0.
     direction (Direction): "student_teacher" for KL(student || teacher), the paper's;
         "teacher_student" for KL(teacher || student), Hinton's.
+    crf_distribution (CRFDistribution): What of a CRF is compared with the teacher's distributions:
+        its posterior "marginals", or the softmax of its scores alone, "emissions".
     RAISES (ValueError): D007 for a setting out of its range.
     """
     checks = [
@@ -100,13 +174,21 @@ def build_distillation_loss_v1(
         ("task_weight", task_weight, task_weight >= 0, "at least 0"),
         ("distillation_weight", distillation_weight, distillation_weight >= 0, "at least 0"),
         ("direction", direction, direction in get_args(Direction), get_args(Direction)),
+        (
+            "crf_distribution",
+            crf_distribution,
+            crf_distribution in get_args(CRFDistribution),
+            get_args(CRFDistribution),
+        ),
     ]
     for setting, value, holds, requirement in checks:
         if not holds:
             raise ValueError(
                 Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
             )
-    return DistillationLoss(temperature, task_weight, distillation_weight, direction)
+    return DistillationLoss(
+        temperature, task_weight, distillation_weight, direction, crf_distribution
+    )
 
 
 def cross_entropy(scores: Floats2d, tags: TagIds) -> Tuple[float, Floats2d]:

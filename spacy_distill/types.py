@@ -24,6 +24,13 @@ TagScheme = Literal["iob", "biluo"]
 # KL(teacher || student) as in Hinton et al. (2015).
 Direction = Literal["student_teacher", "teacher_student"]
 
+# How the student's scores become a sequence of tags: each token for itself, or a CRF.
+Classifier = Literal["softmax", "crf"]
+
+# Which distribution of a CRF is compared with the teacher's: its posterior marginals, or the
+# softmax of its scores without what it says about neighbours.
+CRFDistribution = Literal["marginals", "emissions"]
+
 # The examples of a reader, as spaCy's training loop wants them.
 GetExamples = Callable[[], Iterable[Example]]
 Reader = Callable[[Language], Iterable[Example]]

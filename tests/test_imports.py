@@ -13,8 +13,11 @@ PACKAGE = Path(spacy_distill.__file__).parent
 # A module may import those of the layers above its own, and those of its own layer.
 LAYERS = (
     {"types", "errors"},
-    {"tags", "decoding", "entities", "compression", "steps"},
-    {"segmentation", "layers", "models", "losses", "optimizers", "soft_targets", "targets"},
+    {"tags", "crf", "decoding", "entities", "compression", "steps"},
+    {
+        *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),
+        *("soft_targets", "targets"),
+    },
     {
         *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
         *("loggers", "pipeline", "rows", "sources", "table"),
@@ -145,11 +148,14 @@ def test_imports_of_the_factory_are_light(run_light, script):
     assert "spacy_distill.pipeline.ner_tagger" in loaded
     ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
     assert ours <= {
-        *("decoding", "entities", "errors", "losses", "pipeline", "soft_targets", "steps"),
-        *("tags", "targets", "types"),
+        *("crf", "decoding", "distributions", "entities", "errors", "losses", "pipeline"),
+        *("soft_targets", "steps", "tags", "targets", "types"),
         "compression",  # weights become float32 when the component is loaded
+        "layers",  # of which the component knows the CRF's
         "loggers",  # spaCy looks through them for the one of its default config
     }
+    layers = {name for name in loaded if name.startswith("spacy_distill.layers.")}
+    assert layers <= {"spacy_distill.layers.crf"}
     assert not {name.split(".")[0] for name in loaded} & set(HEAVY)
     assert sys.modules["spacy_distill"]
 

@@ -181,6 +181,7 @@ def test_losses_stay_finite_for_certain_teachers():
         ("task_weight", -0.1),
         ("distillation_weight", -0.1),
         ("direction", "teacher"),
+        ("crf_distribution", "softmax"),
     ],
 )
 def test_losses_refuse_bad_settings(setting, value):

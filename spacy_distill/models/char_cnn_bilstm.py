@@ -1,6 +1,6 @@
 """The student: characters and a lookup table under a BiLSTM (Ma and Hovy 2016)."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast, get_args
 
 import numpy
 from spacy.tokens import Doc
@@ -10,11 +10,12 @@ from thinc.util import get_width
 
 from ..errors import Errors
 from ..layers.bilstm import forward as run_bilstm
+from ..layers.crf import crf
 from ..layers.recurrence import project, recurrent_weights, run
 from ..layers.word_cache import Floats, WordCache
 from ..layers.word_types import word_types
 from ..steps import plan_steps
-from ..types import TaggerModel, TagScores
+from ..types import Classifier, TaggerModel, TagScores
 
 InT = List[Doc]
 OutT = List[TagScores]
@@ -25,6 +26,7 @@ def build_char_cnn_bilstm_v1(
     char_cnn: Model[List[str], Floats2d],
     bilstm: Model[Ragged, Ragged],
     *,
+    classifier: Classifier = "softmax",
     dropout: float = 0.5,
     cached_words: int = 20_000,
     nO: Optional[int] = None,
@@ -37,11 +39,21 @@ def build_char_cnn_bilstm_v1(
     lookup (Model[List[str], Floats2d]): A word's vector from a table.
     char_cnn (Model[List[str], Floats2d]): A word's vector from its characters.
     bilstm (Model[Ragged, Ragged]): A token's vector from those of its document.
+    classifier (Classifier): "softmax": tags are independent given their scores; "crf": a
+        linear-chain CRF also knows which tag goes before which.
     dropout (float): Dropout of what enters and leaves the BiLSTM.
     cached_words (int): How many words are kept so; 0: none.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
+    RAISES (ValueError): D007 for a setting out of its range.
     """
+    if classifier not in get_args(Classifier):
+        requirement = f"one of {get_args(Classifier)}"
+        raise ValueError(
+            Errors.D007.format(
+                setting="classifier", value=repr(classifier), requirement=requirement
+            )
+        )
     if cached_words < 0:
         raise ValueError(
             Errors.D007.format(setting="cached_words", value=cached_words, requirement="0 or more")
@@ -49,7 +61,10 @@ def build_char_cnn_bilstm_v1(
     embed = word_types(concatenate(lookup, char_cnn))
     output_layer = Linear(nO)
     head: Model[Floats2d, TagScores] = chain(Dropout(dropout), output_layer)
-    encode: Model[Ragged, OutT] = chain(Dropout(dropout), bilstm, with_array(head), ragged2list())
+    steps: List[Model] = [Dropout(dropout), bilstm, with_array(head), ragged2list()]
+    if classifier == "crf":
+        steps.append(crf(nO))
+    encode: Model[Ragged, OutT] = chain(*steps)
     return Model(
         "char_cnn_bilstm",
         forward,
@@ -98,7 +113,7 @@ class Parts(NamedTuple):
 
 def parts_of(model: Model[InT, OutT]) -> Parts:
     embed, encode = model.layers
-    _, bilstm, head, _ = encode.layers
+    _, bilstm, head, *_ = encode.layers
     (cache,) = model.shims
     return Parts(embed.layers[0], bilstm, head.layers[0].layers[1], cast(WordCache, cache))
 

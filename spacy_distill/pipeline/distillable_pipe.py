@@ -1,7 +1,7 @@
 """A component that learns by comparing scores: with a teacher's, or with its own of before."""
 
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy
 from spacy.pipeline import TrainablePipe
@@ -9,12 +9,20 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
+from ..crf import Potentials
+from ..distributions import get_log_probs
 from ..errors import Errors
-from ..losses import DistillationLoss, LossParts, softened_kl
+from ..layers.crf import add_gradient, find_potentials
+from ..losses import CRF, DistillationLoss, LossParts
 from ..types import TaggerModel, TagScores
 
-# The loss of a batch and the gradient of the scores that it is given.
-LossAndGradient = Tuple[LossParts, List[TagScores]]
+
+class LossAndGradients(NamedTuple):
+    """The loss of a batch, and what it says of the scores and of the CRF, if there is one."""
+
+    parts: LossParts
+    d_scores: List[TagScores]
+    d_potentials: Optional[Potentials] = None
 
 
 class DistillablePipe(TrainablePipe):
@@ -75,7 +83,9 @@ class DistillablePipe(TrainablePipe):
                 )
             )
         teacher_docs = [eg.reference for eg in examples]
-        compare = partial(self._compare_with, teacher_pipe, teacher_docs)
+        compare = partial(
+            self._compare_with, teacher_pipe.predict, teacher_pipe.model, teacher_docs
+        )
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def rehearse(
@@ -97,7 +107,7 @@ class DistillablePipe(TrainablePipe):
         if earlier is None:
             return {} if losses is None else losses
         docs = [eg.predicted for eg in examples]
-        compare = partial(self._compare_with, earlier, docs)
+        compare = partial(self._compare_with, earlier.predict, earlier, docs)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def get_teacher_student_loss(
@@ -105,36 +115,49 @@ class DistillablePipe(TrainablePipe):
     ) -> Tuple[float, List[TagScores]]:
         """The divergence from a teacher in nats per token, and its gradient.
 
-        teacher_scores (List[Floats2d]): The teacher's scores, with the student's tags.
+        teacher_scores (List[Floats2d]): The teacher's scores, with the student's tags; their
+            softmax is its distribution. For a CRF, give the log-probabilities that it has.
         student_scores (List[Floats2d]): The student's scores.
         RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient of the student's scores.
         """
-        parts, d_scores = self._compare(teacher_scores, student_scores)
-        return parts.total, d_scores
+        found = self._compare(teacher_scores, student_scores)
+        return found.parts.total, found.d_scores
 
     def _compare_with(
-        self, teacher: Union[TrainablePipe, Model], docs: List[Doc], scores: List[TagScores]
-    ) -> LossAndGradient:
-        return self._compare(teacher.predict(docs), scores)
+        self,
+        predict: Callable[[List[Doc]], List[TagScores]],
+        teacher: TaggerModel,
+        docs: List[Doc],
+        scores: List[TagScores],
+    ) -> LossAndGradients:
+        log_probs: Any = get_log_probs(teacher, predict(docs))
+        return self._compare([self.model.ops.asarray2f(part) for part in log_probs], scores)
 
     def _compare(
         self, teacher_scores: List[TagScores], student_scores: List[TagScores]
-    ) -> LossAndGradient:
+    ) -> LossAndGradients:
         ops = self.model.ops
-        scores = ops.flatten(student_scores)
-        value, d_scores = softened_kl(
-            scores,
-            ops.asarray2f(ops.flatten(teacher_scores)),
-            temperature=self.loss.temperature,
-            direction=self.loss.direction,
-        )
-        parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(scores))
-        return parts, self._split(d_scores, student_scores)
+        d_potentials = None
+        flat, teacher = ops.flatten(student_scores), ops.xp.concatenate(teacher_scores)
+        crf = self._crf_of(student_scores)
+        if crf is None:
+            value, d_scores = self.loss.compare(flat, teacher)
+        else:
+            of_crf = self.loss.compare_crf(ops.to_numpy(flat), crf, ops.to_numpy(teacher))
+            value, (d_scores, d_potentials) = of_crf
+        parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(flat))
+        return LossAndGradients(parts, self._split(d_scores, student_scores), d_potentials)
+
+    def _crf_of(self, scores: List[TagScores]) -> Optional[CRF]:
+        """The model's CRF, for documents that have these scores; None if it has none."""
+        potentials = find_potentials(self.model)
+        lengths = numpy.asarray([len(part) for part in scores if len(part)])
+        return None if potentials is None else CRF(lengths, potentials)
 
     def _learn(
         self,
         examples: List[Example],
-        get_loss: Callable[[List[TagScores]], LossAndGradient],
+        get_loss: Callable[[List[TagScores]], LossAndGradients],
         *,
         drop: float,
         sgd: Optional[Optimizer],
@@ -152,10 +175,12 @@ class DistillablePipe(TrainablePipe):
             return losses
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        parts, d_scores = get_loss(scores)
+        parts, d_scores, d_potentials = get_loss(scores)
         if not numpy.isfinite(parts.total):
             raise ValueError(Errors.D011.format(name=self.name, loss=parts.total))
         backprop(d_scores)
+        if d_potentials is not None:
+            add_gradient(self.model, d_potentials)
         if sgd not in (None, False):
             self.finish_update(sgd)
         self._record(parts, losses)
@@ -173,7 +198,7 @@ class DistillablePipe(TrainablePipe):
         ):
             losses[name] = losses.get(name, 0.0) * (1 - share) + value * share
 
-    def _split(self, flat: TagScores, parts: List[TagScores]) -> List[TagScores]:
+    def _split(self, flat: Any, parts: List[TagScores]) -> List[TagScores]:
         """(n_tokens, n_tags) of a batch -> those of each document."""
         ops = self.model.ops
-        return ops.unflatten(flat, ops.asarray1i([len(part) for part in parts]))
+        return ops.unflatten(ops.asarray2f(flat), ops.asarray1i([len(part) for part in parts]))

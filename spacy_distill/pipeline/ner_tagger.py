@@ -17,14 +17,16 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Optimizer
 
 from ..compression import restore
-from ..decoding import Transitions, decode, forbid_tags, log_softmax
+from ..decoding import Transitions, decode, forbid_tags
+from ..distributions import get_log_probs
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
+from ..layers.crf import find_potentials
 from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import check_scheme, make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
-from .distillable_pipe import DistillablePipe, LossAndGradient
+from .distillable_pipe import DistillablePipe, LossAndGradients
 
 default_config = """
 [ner_tagger]
@@ -33,6 +35,7 @@ spans_key = null
 
 [ner_tagger.model]
 @architectures = "spacy-distill.CharCNNBiLSTM.v1"
+classifier = "softmax"
 dropout = 0.5
 
 [ner_tagger.model.lookup]
@@ -203,9 +206,9 @@ class NERTagger(DistillablePipe):
         write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
         if self.spans_key is not None:
             ends = numpy.cumsum([len(doc) for doc in docs])[:-1]
-            parts = zip(docs, numpy.split(ids, ends), numpy.split(preset, ends), scores)
-            for doc, doc_ids, doc_preset, doc_scores in parts:
-                log_probs = log_softmax(self.model.ops.to_numpy(doc_scores))
+            log_probs_of_docs = get_log_probs(self.model, scores)
+            parts = zip(docs, numpy.split(ids, ends), numpy.split(preset, ends), log_probs_of_docs)
+            for doc, doc_ids, doc_preset, log_probs in parts:
                 write_confidences(doc, doc_ids, log_probs, preset=doc_preset, key=self.spans_key)
 
     def find_tags(
@@ -233,7 +236,7 @@ class NERTagger(DistillablePipe):
             is_space=attributes.is_space,
             sent_start=attributes.sent_start,
         )
-        return decode(possible, [len(doc) for doc in docs], self.transitions)
+        return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
 
     def update(
         self,
@@ -263,8 +266,8 @@ class NERTagger(DistillablePipe):
         scores (List[Floats2d]): The model's scores for it.
         RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient.
         """
-        parts, d_scores = self._get_loss_parts(list(examples), scores)
-        return parts.total, d_scores
+        found = self._get_loss_parts(list(examples), scores)
+        return found.parts.total, found.d_scores
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
         super().from_bytes(bytes_data, exclude=exclude)
@@ -285,13 +288,13 @@ class NERTagger(DistillablePipe):
         for label in self.labels:
             self.vocab.strings.add(label)
 
-    def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradient:
-        xp = self.model.ops.xp
+    def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
+        ops = self.model.ops
+        flat = ops.flatten(scores)
         targets = get_targets(examples, tags=self.tags, name=self.name)
-        parts, d_scores = self.loss(
-            self.model.ops.flatten(scores),
-            tags=xp.asarray(targets.tags),
-            teacher_scores=xp.asarray(targets.teacher_scores),
-            taught=xp.asarray(targets.taught),
-        )
-        return parts, self._split(d_scores, scores)
+        if (crf := self._crf_of(scores)) is None:
+            on_device = {name: ops.xp.asarray(part) for name, part in vars(targets).items()}
+            parts, gradient = self.loss(flat, **on_device)
+            return LossAndGradients(parts, self._split(gradient, scores))
+        parts, gradients = self.loss.of_crf(ops.to_numpy(flat), crf, **vars(targets))
+        return LossAndGradients(parts, self._split(gradients[0], scores), gradients[1])

@@ -106,9 +106,14 @@ def test_distillable_pipe_does_not_distill_from_other_tags(
 class Strict(DistillablePipe):
     """A teacher that must not be asked about no tokens at all."""
 
-    def __init__(self, tags):
+    def __init__(self, ner):
         self.name = "strict"
-        self.tags = tags
+        self.tags = ner.tags
+        self.model = ner.model
+        self.ops = ner.model.ops
+
+    def walk(self):
+        return self.model.walk()
 
     def predict(self, docs):
         assert any(len(doc) for doc in docs)
@@ -118,7 +123,7 @@ class Strict(DistillablePipe):
 def test_distillable_pipe_asks_no_model_about_no_tokens(make_student, make_example, examples):
     ner = make_student().get_pipe("ner")
     empty = [make_example(""), make_example("")]
-    teacher = Strict(ner.tags)
+    teacher = Strict(ner)
     ner._rehearsal_model = teacher
     for batch in ([], empty):
         assert ner.distill(teacher, batch, sgd=Adam(0.1)) == {"ner": 0.0}

@@ -1,0 +1,230 @@
+"""A linear-chain conditional random field (Lafferty, McCallum and Pereira 2001) in NumPy.
+
+The score of a sequence of tags is the sum of its tokens' scores, of a score for each pair of
+neighbours, and of one for where it starts and ends; its probability is the exponential of that,
+divided by the sum over all sequences. All documents of a batch run in step, forwards and backwards
+at once, in float64: a document read backwards is one read forwards whose pairs are transposed.
+"""
+
+from itertools import pairwise
+from typing import Any, Iterator, NamedTuple, Optional, Tuple
+
+import numpy
+
+from .steps import Steps, plan_steps
+from .types import Direction
+
+Array = Any  # numpy.ndarray, of which mypy does not know what indexing and sums return
+
+# The score of a tag that a token does not have: e to its power is 0 beside that of any other.
+RULED_OUT = -1e6
+# In nats: how much more probable than to the CRF a tag may be to the teacher, before the gradient
+# takes no notice of it. Squares of its exponential are still numbers.
+LARGEST_RATIO = 300.0
+
+
+class Potentials(NamedTuple):
+    """What a CRF adds to the scores of tokens, in nats. Gradients are of the same form."""
+
+    start: Array  # (n_tags,): of a document's first tag
+    pairs: Array  # (n_tags, n_tags): of a tag, the row, before another, the column
+    end: Array  # (n_tags,): of a document's last tag
+
+    def scaled(self, factor: float) -> "Potentials":
+        return Potentials(*(factor * numpy.asarray(part, dtype="d") for part in self))
+
+    def plus(self, other: "Potentials") -> "Potentials":
+        return Potentials(*(mine + theirs for mine, theirs in zip(self, other)))
+
+
+# The gradient of the scores (n_tokens, n_tags), and that of the potentials.
+Gradients = Tuple[Array, Potentials]
+
+
+class Posterior(NamedTuple):
+    """The distribution over all sequences of tags of each document.
+
+    Arrays of tokens are of one document after another, (n_tokens, n_tags).
+    """
+
+    log_partition: Array  # (n_docs,): log of the sum over all sequences
+    log_marginals: Array  # of each tag of each token, in nats
+    marginals: Array
+    expected: Potentials  # how often each pair, start and end is expected, over all documents
+    chains: "Chains"
+
+
+class Chains(NamedTuple):
+    """What `infer` keeps for `differentiate`. Axis 0 is the direction: forwards, backwards."""
+
+    steps: Steps
+    docs: Array  # (n_tokens,): which document a token is of
+    first: Array  # (n_docs,): its first token
+    last: Array  # (n_docs,): its last token
+    pairs: Array  # (2, n_tags, n_tags): exp(potentials), and transposed
+    weights: Array  # (2, n_tokens - n_docs, n_tags): exp of the states before, each row scaled
+    sums: Array  # (2, n_tokens - n_docs, n_tags): their sums over the tag before
+    before: Array  # (n_tokens - n_docs, n_tags): `weights` of the left of two neighbours
+    after: Array  # (n_tokens - n_docs, n_tags): of the right one, so that products are marginals
+
+
+def infer(scores: Array, lengths: Array, potentials: Potentials) -> Posterior:
+    """The posterior distribution over tags, by the forward-backward algorithm in log space.
+
+    Rabiner (1989), section III. Sums over the tag before are products of matrices, of states less
+    the largest of their token, so scores of any size do no harm; potentials may be 700 nats apart.
+
+    scores (ndarray): Of each token and tag (n_tokens, n_tags), one document after another.
+    lengths (ndarray): Tokens of each document, at least one.
+    potentials (Potentials): The CRF's.
+    RETURNS (Posterior): The distribution.
+    """
+    scores = numpy.asarray(scores, dtype="d")
+    steps = plan_steps(lengths)
+    last = numpy.cumsum(lengths) - 1
+    first = last - lengths + 1
+    docs = numpy.repeat(numpy.arange(len(lengths)), lengths)
+    start, transitions, end = potentials.scaled(1.0)
+    pairs = numpy.exp(numpy.stack([transitions, transitions.T]))
+    states = scores[steps.tokens]  # (2, n_tokens, n_tags), in step
+    n_first = steps.starts[1]
+    states[:, :n_first] += numpy.stack([start, end])[:, None]
+    weights = numpy.empty_like(states[:, n_first:])
+    sums = numpy.empty_like(weights)
+    for (before, _), (begin, stop) in walk(steps):
+        n = stop - begin
+        previous = states[:, before : before + n]
+        largest = previous.max(axis=2, keepdims=True)
+        rows = slice(begin - n_first, stop - n_first)
+        numpy.exp(previous - largest, out=weights[:, rows])
+        numpy.matmul(weights[:, rows], pairs, out=sums[:, rows])
+        states[:, begin:stop] += numpy.log(sums[:, rows]) + largest
+    forwards, backwards = numpy.empty_like(states)
+    forwards[steps.tokens[0]] = states[0]
+    backwards[steps.tokens[1]] = states[1]
+    log_partition = log_sum_exp(forwards[last] + end)
+    log_marginals = forwards + backwards - scores - log_partition[docs][:, None]
+    marginals = numpy.exp(log_marginals)
+    # Neighbours: exp(forwards[left] + transition + backwards[right] - log_partition)
+    left = numpy.delete(numpy.arange(len(scores)), last)
+    largest = forwards[left].max(axis=1, keepdims=True)
+    before = numpy.exp(forwards[left] - largest)
+    after = numpy.exp(backwards[left + 1] + largest - log_partition[docs[left]][:, None])
+    expected = Potentials(
+        marginals[first].sum(axis=0), (before.T @ after) * pairs[0], marginals[last].sum(axis=0)
+    )
+    chains = Chains(steps, docs, first, last, pairs, weights, sums, before, after)
+    return Posterior(log_partition, log_marginals, marginals, expected, chains)
+
+
+def differentiate(posterior: Posterior, direction: Array) -> Gradients:
+    """How the marginals and expected counts change when the scores move in a direction.
+
+    Marginals are derivatives of the log partition function, so their Jacobian is its Hessian, which
+    is symmetric: what `direction` does to them is also the gradient, with respect to scores and
+    potentials, of the sum of marginals times `direction`. (Pearlmutter 1994: a product with the
+    Hessian is a derivative along the computation of the gradient.)
+
+    posterior (Posterior): Of `infer`.
+    direction (ndarray): (n_tokens, n_tags).
+    RETURNS (Tuple[ndarray, Potentials]): Change of the marginals (n_tokens, n_tags), and of the
+        expected counts.
+    """
+    _, _, marginals, _, chains = posterior
+    steps, pairs = chains.steps, chains.pairs
+    states = direction[steps.tokens]  # (2, n_tokens, n_tags), in step: change of the states
+    n_first = steps.starts[1]
+    for (before, _), (begin, stop) in walk(steps):
+        n = stop - begin
+        rows = slice(begin - n_first, stop - n_first)
+        moved = chains.weights[:, rows] * states[:, before : before + n]
+        states[:, begin:stop] += numpy.matmul(moved, pairs) / chains.sums[:, rows]
+    forwards, backwards = numpy.empty_like(states)
+    forwards[steps.tokens[0]] = states[0]
+    backwards[steps.tokens[1]] = states[1]
+    # The expectation of the sum of `direction` over a document's tags, (n_docs, 1).
+    mean = numpy.add.reduceat((marginals * direction).sum(axis=1), chains.first)[:, None]
+    changes = marginals * (forwards + backwards - direction - mean[chains.docs])
+    left = numpy.delete(numpy.arange(len(direction)), chains.last)
+    right_change = backwards[left + 1] - mean[chains.docs[left]]
+    of_pairs = (chains.before * forwards[left]).T @ chains.after
+    of_pairs += chains.before.T @ (chains.after * right_change)
+    counts = Potentials(
+        changes[chains.first].sum(axis=0), of_pairs * pairs[0], changes[chains.last].sum(axis=0)
+    )
+    return changes, counts
+
+
+def negative_log_likelihood(
+    scores: Array, lengths: Array, potentials: Potentials, tags: Array
+) -> Tuple[float, Gradients]:
+    """The loss of the task: nats per token that has a tag, and its gradients.
+
+    Where tags are missing, the likelihood is that of all sequences that agree with the others
+    (Tsuboi et al. 2008).
+
+    scores (ndarray): Of each token and tag (n_tokens, n_tags), one document after another.
+    lengths (ndarray): Tokens of each document, at least one.
+    potentials (Potentials): The CRF's.
+    tags (ndarray): A tag of each token (n_tokens,), -1 where there is none; one at least is there.
+    RETURNS (Tuple[float, Gradients]): The loss, and its exact gradients.
+    """
+    n_tagged = int((tags >= 0).sum())
+    agrees = (tags[:, None] < 0) | (tags[:, None] == numpy.arange(scores.shape[1]))
+    free = infer(scores, lengths, potentials)
+    bound = infer(numpy.where(agrees, scores, RULED_OUT), lengths, potentials)
+    value = float((free.log_partition - bound.log_partition).sum()) / n_tagged
+    counts = free.expected.plus(bound.expected.scaled(-1.0)).scaled(1 / n_tagged)
+    return value, ((free.marginals - bound.marginals) / n_tagged, counts)
+
+
+def marginal_kl(
+    scores: Array,
+    lengths: Array,
+    potentials: Potentials,
+    teacher_log_probs: Array,
+    *,
+    taught: Optional[Array] = None,
+    temperature: float,
+    direction: Direction,
+) -> Tuple[float, Gradients]:
+    """T^2 times the mean divergence between softened marginals and a teacher's distributions.
+
+    The CRF is softened as a softmax is, by dividing all its scores and potentials by T.
+
+    scores (ndarray): Of each token and tag (n_tokens, n_tags), one document after another.
+    lengths (ndarray): Tokens of each document, at least one.
+    potentials (Potentials): The CRF's.
+    teacher_log_probs (ndarray): The teacher's distributions, softened: (n_taught, n_tags).
+    taught (Optional[ndarray]): Which tokens these belong to (n_taught,); None: all.
+    temperature (float): T.
+    direction (Direction): Which distribution the logarithms are weighted by.
+    RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its exact gradients.
+    """
+    posterior = infer(scores / temperature, lengths, potentials.scaled(1 / temperature))
+    rows = numpy.arange(len(scores)) if taught is None else taught
+    log_q, log_p = posterior.log_marginals[rows], teacher_log_probs.astype("d")
+    if direction == "student_teacher":
+        terms = posterior.marginals[rows] * (log_q - log_p)
+        by_marginal = log_q - log_p  # and 1, which changes nothing: marginals of a token sum to 1
+    else:
+        p = numpy.exp(log_p)
+        terms = p * (log_p - log_q)
+        by_marginal = -numpy.exp(numpy.minimum(log_p - log_q, LARGEST_RATIO))
+    along = numpy.zeros_like(posterior.marginals)
+    along[rows] = by_marginal
+    d_scores, d_potentials = differentiate(posterior, along)
+    factor = temperature / len(rows)
+    value = temperature**2 * float(terms.sum()) / len(rows)
+    return value, (factor * d_scores, d_potentials.scaled(factor))
+
+
+def walk(steps: Steps) -> Iterator[Tuple[Tuple[int, int], Tuple[int, int]]]:
+    """Rows (start, end) of each step but the first, with those of the step before it."""
+    return pairwise(pairwise(steps.starts))
+
+
+def log_sum_exp(values: Array) -> Array:
+    """Of each row: (n, n_tags) -> (n,)."""
+    largest = values.max(axis=1)
+    return largest + numpy.log(numpy.exp(values - largest[:, None]).sum(axis=1))

@@ -1,0 +1,26 @@
+"""What the scores of a model say: the log-probabilities of each token's tags."""
+
+from typing import List
+
+import numpy
+
+from .crf import infer
+from .decoding import log_softmax
+from .layers.crf import find_potentials
+from .types import TaggerModel, TagScores
+
+
+def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
+    """Log-probabilities of tags: by softmax, or the posterior marginals of the model's CRF.
+
+    model (Model[List[Doc], List[Floats2d]]): The model.
+    scores (List[Floats2d]): What it predicted for each document, (n_tokens, n_tags).
+    RETURNS (List[ndarray]): Of each document, in nats, on the CPU: float32 (n_tokens, n_tags).
+    """
+    parts = [model.ops.to_numpy(part) for part in scores]
+    potentials = find_potentials(model)
+    if potentials is None or not any(map(len, parts)):
+        return [log_softmax(part) for part in parts]
+    lengths = numpy.asarray([len(part) for part in parts])
+    posterior = infer(numpy.concatenate(parts), lengths[lengths > 0], potentials)
+    return numpy.split(posterior.log_marginals.astype("f"), numpy.cumsum(lengths)[:-1])

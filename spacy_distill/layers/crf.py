@@ -1,0 +1,63 @@
+"""Where a model keeps what its CRF adds to the scores of tokens."""
+
+from typing import Any, Callable, List, Optional, Tuple
+
+from thinc.api import Model
+from thinc.types import Floats2d
+from thinc.util import get_width
+
+from ..crf import Potentials
+
+InT = List[Floats2d]
+OutT = List[Floats2d]
+
+
+def crf(nO: Optional[int] = None) -> Model[InT, OutT]:
+    """Hold the potentials of a linear-chain CRF, zeros at first, and hand scores on unchanged.
+
+    The loss, the decoding and the probabilities of tags use both; they are the component's.
+
+    nO (Optional[int]): Number of tags. Inferred from the data if None.
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): Tag scores, as they came.
+    """
+    return Model(
+        "crf",
+        forward,
+        init=init,
+        dims={"nO": nO},
+        params=dict.fromkeys(Potentials._fields),
+    )
+
+
+def forward(model: Model[InT, OutT], scores: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    return scores, lambda d_scores: d_scores
+
+
+def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    if Y is not None:
+        model.set_dim("nO", get_width(Y))
+    n_tags = model.get_dim("nO")
+    for name, shape in {"start": (n_tags,), "pairs": (n_tags, n_tags), "end": (n_tags,)}.items():
+        model.set_param(name, model.ops.alloc_f(shape))
+
+
+def find_crf(model: Model) -> Optional[Model[InT, OutT]]:
+    """The layer of a model that is its CRF; None if its tags are independent given their scores."""
+    return next((node for node in model.walk() if node.name == "crf"), None)
+
+
+def find_potentials(model: Model) -> Optional[Potentials]:
+    """The potentials of a model's CRF, on the CPU; None if it has none."""
+    layer = find_crf(model)
+    if layer is None:
+        return None
+    values: Any = (layer.ops.to_numpy(layer.get_param(name)) for name in Potentials._fields)
+    return Potentials(*values)
+
+
+def add_gradient(model: Model, gradient: Potentials) -> None:
+    """Add to the gradient of the potentials of a model's CRF."""
+    layer = find_crf(model)
+    if layer is not None:
+        for name, part in gradient._asdict().items():
+            layer.inc_grad(name, layer.ops.xp.asarray(part, dtype="f"))

@@ -1,0 +1,170 @@
+"""The `ner_tagger` with a CRF: it is trained, used when tags are found, and distilled."""
+
+import numpy
+import pytest
+import spacy
+from numpy.testing import assert_allclose
+from spacy.training import Example
+from thinc.api import Adam
+
+from spacy_distill.annotation import annotate_docs
+from spacy_distill.compression import compress, restore
+from spacy_distill.crf import infer
+from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import get_log_probs
+from spacy_distill.layers.crf import find_crf, find_potentials
+from spacy_distill.losses import CRF
+from spacy_distill.soft_targets import get_soft_targets, set_soft_targets
+
+LOSS = "spacy-distill.DistillationLoss.v1"
+DISTRIBUTIONS = ("marginals", "emissions")
+
+
+@pytest.fixture
+def make_crf(make_student, tiny):
+    """Make a pipeline whose `ner` has a CRF with potentials drawn at random."""
+
+    def make(scale=1.0, **config):
+        nlp = make_student(model={**tiny["model"], "classifier": "crf"}, **config)
+        rng = numpy.random.default_rng(0)
+        model = nlp.get_pipe("ner").model
+        layer = find_crf(model)
+        for name, values in find_potentials(model)._asdict().items():
+            layer.set_param(name, rng.normal(scale=scale, size=values.shape).astype("f"))
+        return nlp
+
+    return make
+
+
+@pytest.mark.parametrize("scheme", ["iob", "biluo"])
+def test_ner_tagger_crf_learns_ten_sentences_by_heart(make_crf, examples, scheme):
+    nlp = make_crf(scale=0.0, scheme=scheme)
+    optimizer = Adam(0.02)
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    assert nlp.evaluate(examples)["ents_f"] == 1.0
+    potentials = find_potentials(nlp.get_pipe("ner").model)
+    assert all(abs(part).max() > 0.01 for part in potentials)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("direction", ["student_teacher", "teacher_student"])
+def test_ner_tagger_crf_gradient_of_the_potentials(make_crf, examples, distribution, direction):
+    """Of task and distillation together, through the component."""
+    loss = {
+        "@losses": LOSS,
+        "temperature": 2.0,
+        "task_weight": 0.5,
+        "direction": direction,
+        "crf_distribution": distribution,
+    }
+    ner = make_crf(loss=loss).get_pipe("ner")
+    rng = numpy.random.default_rng(1)
+    for eg in examples[::2]:
+        scores = rng.normal(size=(len(eg.reference), len(ner.tags)))
+        set_soft_targets(eg.reference, log_softmax(scores), tags=ner.tags)
+    ner.update(examples)
+    scores = ner.model.predict([eg.predicted for eg in examples])
+    layer = find_crf(ner.model)
+    for name in ("start", "pairs", "end"):
+        values, gradient = layer.get_param(name), layer.get_grad(name)
+        for index in list(numpy.ndindex(values.shape))[:6]:
+            at = values[index]
+            step = numpy.float32(0.02)
+            values[index] = at + step
+            above = ner.get_loss(examples, scores)[0]
+            values[index] = at - step
+            below = ner.get_loss(examples, scores)[0]
+            values[index] = at
+            assert gradient[index] == pytest.approx((above - below) / (2 * step), abs=2e-4)
+
+
+def test_ner_tagger_crf_decides_when_tags_are_found(make_crf, tag_scores, examples, ents):
+    """The scores alone would begin two entities; the CRF knows better."""
+    nlp = make_crf(scale=0.0)
+    ner = nlp.get_pipe("ner")
+    doc = nlp.make_doc("a b")
+    scores = tag_scores("B-PER B-PER", ner.tags, margin=1.0)
+    ner.set_annotations([doc], [scores])
+    assert ents(doc) == [(0, 1, "PER"), (1, 2, "PER")]
+    pairs = find_crf(ner.model).get_param("pairs")
+    pairs[ner.tags.index("B-PER"), ner.tags.index("I-PER")] = 3.0
+    ner.set_annotations([doc], [scores])
+    assert ents(doc) == [(0, 1, "PER"), (1, 2, "PER")]  # what is set already stays
+    doc = nlp.make_doc("a b")
+    ner.set_annotations([doc], [scores])
+    assert ents(doc) == [(0, 2, "PER")]
+
+
+def test_ner_tagger_crf_confidences_are_marginals(make_crf, tag_scores):
+    nlp = make_crf(spans_key="sure")
+    ner = nlp.get_pipe("ner")
+    empty, doc = nlp.make_doc(""), nlp.make_doc("a b c")
+    scores = [tag_scores("", ner.tags), tag_scores("O B-PER I-PER", ner.tags)]
+    ner.set_annotations([empty, doc], scores)
+    potentials = find_potentials(ner.model)
+    marginals = infer(scores[1], numpy.asarray([3]), potentials).marginals
+    wanted = [ner.tags.index(tag) for tag in ("B-PER", "I-PER")]
+    (found,) = doc.spans["sure"].attrs["scores"]
+    assert found == pytest.approx(numpy.sqrt(marginals[1, wanted[0]] * marginals[2, wanted[1]]))
+    assert not empty.spans["sure"].attrs["scores"]
+
+
+def test_ner_tagger_crf_is_stored(make_crf, texts, tmp_path):
+    nlp = make_crf()
+    nlp.to_disk(tmp_path / "pipeline")
+    loaded = spacy.load(tmp_path / "pipeline")
+    ner, other = nlp.get_pipe("ner"), loaded.get_pipe("ner")
+    for mine, theirs in zip(*(find_potentials(pipe.model) for pipe in (ner, other))):
+        assert_allclose(mine, theirs)
+    found = [[ent.text for ent in doc.ents] for doc in loaded.pipe(texts)]
+    assert found == [[ent.text for ent in doc.ents] for doc in nlp.pipe(texts)]
+    assert any(found)
+    compress(other.model, weights="float16")
+    restore(other.model)
+    assert_allclose(
+        find_potentials(other.model).pairs,
+        find_potentials(ner.model).pairs,
+        rtol=1e-3,
+    )
+
+
+def test_ner_tagger_crf_annotates(make_crf, texts):
+    nlp = make_crf()
+    ner = nlp.get_pipe("ner")
+    docs = list(annotate_docs(nlp, [nlp.make_doc(text) for text in texts]))
+    log_probs = get_log_probs(ner.model, ner.predict([nlp.make_doc(text) for text in texts]))
+    for doc, expected in zip(docs, log_probs):
+        found = get_soft_targets(doc, tags=ner.tags, name="ner")
+        assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+        assert_allclose(numpy.exp(found).sum(axis=1), 1, rtol=1e-3)
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_ner_tagger_crf_distills_until_it_is_its_teacher(
+    make_crf, make_teacher, examples, distribution
+):
+    loss = {"@losses": LOSS, "crf_distribution": distribution}
+    teacher = make_teacher()
+    ner = make_crf(scale=0.5, loss=loss).get_pipe("ner")
+    unlabelled = [Example(eg.predicted, eg.predicted.copy()) for eg in examples]
+    optimizer = Adam(0.02)
+    values = [ner.distill(teacher, unlabelled, sgd=optimizer)["ner"] for _ in range(150)]
+    assert values[0] > 0.1
+    assert values[-1] < 1e-3
+
+
+def test_ner_tagger_crf_rehearses_by_its_marginals(make_crf, examples):
+    nlp = make_crf()
+    ner = nlp.get_pipe("ner")
+    nlp.resume_training(sgd=Adam(0.01))
+    unlabelled = [Example(eg.predicted, eg.predicted.copy()) for eg in examples]
+    assert ner.rehearse(unlabelled)["ner"] == pytest.approx(0, abs=1e-6)
+    find_crf(ner.model).get_param("pairs")[:] = 0
+    docs = [eg.predicted for eg in examples]
+    earlier = get_log_probs(ner._rehearsal_model, ner._rehearsal_model.predict(docs))
+    scores = numpy.concatenate(ner.predict(docs))
+    crf = CRF(numpy.asarray([len(doc) for doc in docs]), find_potentials(ner.model))
+    expected, _ = ner.loss.compare_crf(scores, crf, numpy.concatenate(earlier))
+    assert expected > 0.01
+    assert ner.rehearse(unlabelled)["ner"] == pytest.approx(expected, rel=1e-4)
