@@ -41,6 +41,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "A teacher needs a 'ner_tagger' component, but the pipeline has {pipes}. Train one with "
         "configs/teacher.cfg."
     )
+    D013 = (
+        "Can't tune component '{name}': its model '{model}' has no layer called 'output_layer'. "
+        "Give it one with set_ref, or leave out 'tune'."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."

@@ -11,6 +11,7 @@ from .corpus import corpus_cli
 from .evaluate import evaluate_cli
 from .package import package_cli
 from .table import table_cli
+from .tune import tune_cli
 from .weights import weights_cli
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command("corpus")(corpus_cli)
 app.command("weights")(weights_cli)
 app.command("table")(table_cli)
+app.command("tune")(tune_cli)
 app.command("annotate")(annotate_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("benchmark")(benchmark_cli)

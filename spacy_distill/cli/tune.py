@@ -1,0 +1,44 @@
+"""`spacy-distill tune`: how readily a pipeline finds entities."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from spacy.cli._util import setup_gpu
+from spacy.training import Corpus
+from spacy.util import load_model
+from wasabi import msg
+
+from ..annotation import find_teacher
+from ..errors import Errors
+from ..tuning import tune_outside
+
+
+def tune_cli(
+    model: Annotated[Path, typer.Argument(help="Folder of the trained pipeline; it is changed")],
+    dev: Annotated[Path, typer.Argument(help="Development set (.spacy)")],
+    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+) -> None:
+    """Choose on the development set how readily a pipeline finds entities.
+
+    Adds to the score of O the number that gives the best F1. Where there are many types and few
+    examples, a student is often too careful; where nothing is better, the pipeline stays as it is.
+    """
+    if not dev.exists():
+        raise FileNotFoundError(Errors.D008.format(path=dev))
+    setup_gpu(gpu, silent=True)
+    nlp = load_model(model)
+    examples = list(Corpus(dev, gold_preproc=True)(nlp))
+    if not examples:
+        raise ValueError(Errors.D009.format(path=dev))
+    tuned = tune_outside(find_teacher(nlp), examples)
+    change = f"F1 on '{dev}' {100 * tuned.before:.2f} -> {100 * tuned.after:.2f}"
+    if not tuned.added:
+        msg.info(
+            f"Nothing added to the score of O is better: F1 on '{dev}' {100 * tuned.after:.2f}"
+        )
+        return
+    nlp.meta.setdefault("performance", {}).update(nlp.evaluate(examples))
+    nlp.meta["performance"].pop("speed", None)
+    nlp.to_disk(model)
+    msg.good(f"{tuned.added:+g} nats for O: {change}")

@@ -1,0 +1,61 @@
+import numpy
+import pytest
+from numpy.testing import assert_allclose
+from spacy.scorer import get_ner_prf
+from spacy.training import Example
+
+from spacy_distill.tuning import add_outside, tune_outside
+
+
+@pytest.fixture
+def careful(student):
+    """A component that knows its sentences by heart, but prefers O by six nats."""
+    ner = student.get_pipe("ner")
+    layer = ner.model.get_ref("output_layer")
+    layer.set_param("b", add_outside(layer.get_param("b"), 6.0))
+    return ner
+
+
+@pytest.fixture
+def references(student, examples):
+    return [Example(student.make_doc(eg.text), eg.reference) for eg in examples]
+
+
+def f1(ner, references):
+    docs = list(ner.pipe([eg.predicted.copy() for eg in references]))
+    found = [Example(doc, eg.reference) for doc, eg in zip(docs, references)]
+    return get_ner_prf(found)["ents_f"]
+
+
+def test_tuning_finds_what_gives_the_best_f1(careful, references):
+    before = f1(careful, references)
+    b = careful.model.get_ref("output_layer").get_param("b").copy()
+    tuned = tune_outside(careful, references, candidates=(0.0, -1.0, -6.0, 6.0))
+    assert tuned.added == -6.0
+    assert tuned.before == pytest.approx(before) != tuned.after
+    assert tuned.after == pytest.approx(f1(careful, references)) == 1.0
+    change = careful.model.get_ref("output_layer").get_param("b") - b
+    assert_allclose(change, [-6, 0, 0, 0, 0], atol=1e-5)
+
+
+def test_tuning_leaves_what_is_best_as_it_is(student, references):
+    ner = student.get_pipe("ner")
+    before = ner.model.to_bytes()
+    tuned = tune_outside(ner, references)
+    assert tuned.added == 0.0
+    assert tuned.before == tuned.after
+    assert ner.model.to_bytes() == before
+    assert not any(eg.predicted.ents for eg in references)
+
+
+def test_tuning_adds_to_the_first_tag():
+    scores = numpy.zeros((2, 3))
+    assert add_outside(scores, -0.5).tolist() == [[-0.5, 0, 0]] * 2
+    assert not scores.any()
+
+
+def test_tuning_needs_an_output_layer(student, references):
+    ner = student.get_pipe("ner")
+    ner.model.set_ref("output_layer", None)
+    with pytest.raises(ValueError, match=r"\[D013\].*'ner'.*char_cnn_bilstm"):
+        tune_outside(ner, references)
