@@ -17,7 +17,7 @@ LAYERS = (
     {"segmentation", "layers", "models", "losses", "optimizers", "soft_targets", "targets"},
     {
         *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
-        *("loggers", "pipeline", "rows", "sources", "table"),
+        *("loggers", "pipeline", "report", "rows", "sources", "table"),
     },
     {"cli", "__main__"},
 )
