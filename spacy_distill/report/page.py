@@ -11,7 +11,7 @@ from .confusions import KINDS, NONE, count_kinds, count_mistakes, make_matrix, r
 from .examples import Example, choose_colours, draw_entities, find_examples
 from .predictions import Sentence
 from .project import STUDENT, TEACHER, Measurement, Part, Sweep
-from .systems import System
+from .systems import COMPONENT_SETTINGS, LOSS_SETTINGS, SETTINGS, System
 
 
 class Report(NamedTuple):
@@ -60,10 +60,11 @@ def make_content(report: Report) -> Dict[str, Any]:
         "student": report.systems[STUDENT],
         "teacher": report.systems.get(TEACHER),
         "headline": make_headline(report),
-        # Each once, in the order of the first system that has it.
-        "setting_names": list(
-            dict.fromkeys(name for system in report.systems.values() for name in system.settings)
-        ),
+        "setting_names": [
+            name
+            for name in (*COMPONENT_SETTINGS, *LOSS_SETTINGS, *SETTINGS)
+            if any(name in system.settings for system in report.systems.values())
+        ],
         "labels": labels,
         "support": support,
         "colours": colours,
