@@ -3,7 +3,7 @@
 import base64
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import srsly
 from spacy.attrs import ENT_IOB
@@ -47,20 +47,27 @@ class Measurement(NamedTuple):
     is_old: bool  # made before the student was
 
 
-class SweepRow(NamedTuple):
-    """F1 of a system for one number of labelled sentences, over seeds: from 0 to 1."""
+class Point(NamedTuple):
+    """F1 over seeds, from 0 to 1."""
 
-    system: str
-    size: int
     mean: float
     deviation: Optional[float]  # None for a single seed
     n_seeds: int
 
 
-class Sweep(NamedTuple):
-    """A learning curve."""
+class Curve(NamedTuple):
+    """F1 of a system by the number of labelled sentences."""
 
-    rows: List[SweepRow]
+    system: str
+    limit: int  # how many unlabelled sentences it was given at most; 0: all
+    points: Dict[int, Point]
+
+
+class Sweep(NamedTuple):
+    """Learning curves."""
+
+    sizes: List[int]  # numbers of labelled sentences; 0, which is all of them, comes last
+    curves: List[Curve]
     figure: Optional[Figure]
 
 
@@ -159,26 +166,35 @@ def read_figure(path: Path, *, text: str) -> Optional[Figure]:
 
 
 def read_sweep(folder: Path) -> Sweep:
-    """A learning curve that the command `sweep` made.
+    """The learning curves that the command `sweep` measured.
 
     folder (Path): Where it wrote sweep.jsonl and, perhaps, sweep.svg.
-    RETURNS (Sweep): The curve.
-    RAISES: D706 without sweep.jsonl, D705 for a line that is not its own.
+    RETURNS (Sweep): The curves.
+    RAISES: D706 without sweep.jsonl, D705 for a line that is no row.
     """
     path = folder / "sweep.jsonl"
     if not path.exists():
         raise FileNotFoundError(Errors.D706.format(path=folder))
-    values: Dict[Any, List[float]] = {}
-    for i, row in enumerate(srsly.read_jsonl(path), start=1):
-        missing = [key for key in ("system", "size", "test") if key not in row]
-        if missing:
-            reason = f"without {', '.join(missing)}"
-            raise ValueError(Errors.D705.format(path=path, line=i, reason=reason))
-        score = row["test"].get("ents_f") or 0.0
-        values.setdefault((row["system"], row["size"]), []).append(score)
-    rows = [
-        SweepRow(system, size, mean(of_size), stdev(of_size) if of_size[1:] else None, len(of_size))
-        for (system, size), of_size in sorted(values.items())
+    scores: Dict[Tuple[str, int], Dict[int, Dict[Any, float]]] = {}
+    for i, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
+        if not line.endswith("\n"):
+            continue  # of a run that is being written, or was interrupted
+        try:
+            row = srsly.json_loads(line)
+            curve = scores.setdefault((row["system"], row.get("limit") or 0), {})
+            # What comes later is of a run that was made anew.
+            curve.setdefault(row["size"], {})[row["seed"]] = row["test"]["ents_f"] or 0.0
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(Errors.D705.format(path=path, line=i, reason=reason)) from error
+    curves = [
+        Curve(system, limit, {size: average(list(seeds.values())) for size, seeds in sizes.items()})
+        for (system, limit), sizes in scores.items()
     ]
+    found = {size for curve in curves for size in curve.points}
     figure = read_figure(path.with_suffix(".svg"), text="F1 against the number of labelled texts")
-    return Sweep(rows, figure)
+    return Sweep(sorted(found, key=lambda size: (size == 0, size)), curves, figure)
+
+
+def average(values: Sequence[float]) -> Point:
+    return Point(mean(values), stdev(values) if len(values) > 1 else None, len(values))

@@ -4,7 +4,7 @@ import pytest
 
 from spacy_distill.report.page import Report
 from spacy_distill.report.predictions import Entity, Predictions, Sentence
-from spacy_distill.report.project import Figure, Measurement, Part, Sweep, SweepRow
+from spacy_distill.report.project import Curve, Figure, Measurement, Part, Point, Sweep
 from spacy_distill.report.render import render_report
 from spacy_distill.report.systems import System
 
@@ -56,7 +56,7 @@ def make_report():
             weights=f"weights of {text}",
             versions={"spacy": "3.8"},
             machine="a machine",
-            sweep=Sweep([SweepRow(text, 150, 0.7, 0.01, 2)], FIGURE),
+            sweep=Sweep([150, 0], [Curve(text, 50, {150: Point(0.7, 0.01, 2)})], FIGURE),
             measurement=Measurement(make_benchmark(text), FIGURE, is_old=True),
         )
 

@@ -6,7 +6,6 @@ import srsly
 from spacy.tokens import DocBin
 
 from spacy_distill.report.project import (
-    SweepRow,
     count_parts,
     describe_weights,
     find_systems,
@@ -87,23 +86,40 @@ def test_project_sweep(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"\[D706\]"):
         read_sweep(tmp_path)
     rows = [
-        {"system": "student", "size": 300, "seed": 1, "test": {"ents_f": 0.6}, "more": 1},
-        {"system": "student", "size": 150, "seed": 0, "test": {"ents_f": 0.5}},
-        {"system": "student", "size": 300, "seed": 0, "test": {"ents_f": 0.8}},
+        {"system": "student", "size": 0, "seed": 1, "limit": 0, "test": {"ents_f": 0.6}, "more": 1},
+        {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.1}},
+        {"system": "student", "size": 0, "seed": 0, "limit": 0, "test": {"ents_f": 0.8}},
+        {"system": "student", "size": 150, "seed": 0, "limit": 9, "test": {"ents_f": 0.4}},
         {"system": "baseline", "size": 150, "seed": 0, "test": {"ents_f": None}},
+        # made anew
+        {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}},
     ]
     path = tmp_path / "sweep.jsonl"
     srsly.write_jsonl(path, rows)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"system": "interrup')
     found = read_sweep(tmp_path)
     assert found.figure is None
-    assert found.rows == [
-        SweepRow("baseline", 150, 0.0, None, 1),
-        SweepRow("student", 150, 0.5, None, 1),
+    assert found.sizes == [150, 0]
+    assert found.curves == [
         # sqrt((0.1^2 + 0.1^2) / (2 - 1))
-        SweepRow("student", 300, pytest.approx(0.7), pytest.approx(0.02**0.5), 2),
+        (
+            "student",
+            0,
+            {150: (0.5, None, 1), 0: (pytest.approx(0.7), pytest.approx(0.02**0.5), 2)},
+        ),
+        ("student", 9, {150: (0.4, None, 1)}),
+        ("baseline", 0, {150: (0.0, None, 1)}),
     ]
-    srsly.write_jsonl(path, [rows[0], {"system": "student"}])
-    with pytest.raises(ValueError, match=r"\[D705\].*line 2.*size, test"):
+
+
+@pytest.mark.parametrize("line", ['{"system": "student", "seed": 0}', "no JSON", "[1]", "7"])
+def test_project_sweep_refuses_other_lines(tmp_path, line):
+    row = {"system": "student", "size": 150, "seed": 0, "test": {"ents_f": 0.5}}
+    srsly.write_jsonl(tmp_path / "sweep.jsonl", [row])
+    with (tmp_path / "sweep.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ValueError, match=r"\[D705\].*line 2"):
         read_sweep(tmp_path)
 
 
