@@ -68,6 +68,7 @@ def report_cli(
         machine=find_cpu() if gpu < 0 else f"GPU {gpu}",
         sweep=curve,
         measurement=measurement,
+        limit=limit,
         n_examples=examples,
     )
     path = project / "metrics" / "report.html" if output is None else output

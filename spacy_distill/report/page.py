@@ -28,6 +28,7 @@ class Report(NamedTuple):
     machine: str
     sweep: Optional[Sweep]
     measurement: Optional[Measurement]
+    limit: int = 0  # documents of the test set that were read at most; 0: all
     n_examples: int = 20  # sentences to show
 
 
@@ -81,9 +82,14 @@ def make_content(report: Report) -> Dict[str, Any]:
         "matrices": {name: list(make_matrix(of_one, labels)) for name, of_one in counts.items()},
         "none": NONE,
         "groups": [
-            (group, [draw_rows(example, report.systems[STUDENT], colours) for example in shown])
+            (
+                group,
+                [
+                    draw_rows(example, report.systems[STUDENT], colours)
+                    for example in group.examples
+                ],
+            )
             for group in groups
-            for shown in [group.examples]
         ],
     }
 

@@ -33,6 +33,8 @@ def test_report_is_written(run, project, tmp_path):
     other = tmp_path / "other.html"
     assert run("--output", other, "--limit", 2).exit_code == 0
     assert "On 2 test sentences" in other.read_text(encoding="utf-8")
+    assert "Only the first 2 texts" in other.read_text(encoding="utf-8")
+    assert "Only the first" not in html
 
 
 def test_report_shows_what_the_systems_disagree_on(run, project, make_doc):
