@@ -1,7 +1,7 @@
 """What can go wrong: each message names the object, the values and the remedy, and has a code.
 
 D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers and models;
-D3xx: table; D4xx: command line and project; D5xx: benchmark.
+D3xx: table; D4xx: command line and project; D5xx: benchmark; D7xx: report.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -225,3 +225,24 @@ class Errors(metaclass=ErrorsWithCodes):
     D507 = (
         "{value!r} names no further student. Give NAME=PATH, with a name that is none of {taken}."
     )
+    D701 = (
+        "'{path}' has no trained student: 'training/student/model-best' is missing. Run "
+        "'train-student' first, or give the folder of a project that did."
+    )
+    D702 = (
+        "'{path}' does not exist, so there is nothing to report on. Run 'corpus' on data that have "
+        "a test set."
+    )
+    D703 = (
+        "'{path}' holds no sentence with entity annotation, so there is nothing to compare with. "
+        "Run 'corpus' on data whose test set is labelled."
+    )
+    D704 = (
+        "'{path}' holds no measurements that this release can read. Run 'benchmark' again, or "
+        "remove the file."
+    )
+    D705 = (
+        "'{path}', line {line}: not a row of a sweep ({reason}). Run 'sweep' again, or leave out "
+        "--sweep."
+    )
+    D706 = "'{path}' has no 'sweep.jsonl'. Give --sweep the folder that 'sweep' wrote to."

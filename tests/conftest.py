@@ -2,6 +2,7 @@
 
 import copy
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import spacy
 from hypothesis import settings
 from spacy.cli.init_config import fill_config
-from spacy.tokens import Doc
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import fix_random_seed
 from thinc.api import Adam
@@ -185,6 +186,19 @@ def tag_scores():
         return scores
 
     return make
+
+
+@pytest.fixture
+def project(tmp_path, student_path, examples):
+    """A finished project: every pipeline is the same small student."""
+    folder = tmp_path / "project"
+    for name in ("teacher", "baseline", "student"):
+        shutil.copytree(student_path, folder / "training" / name / "model-best")
+    (folder / "corpus").mkdir()
+    for name in ("labelled", "dev", "test"):
+        docs = [eg.reference for eg in examples]
+        DocBin(docs=docs).to_disk(folder / "corpus" / f"{name}.spacy")
+    return folder
 
 
 @pytest.fixture(scope="session")

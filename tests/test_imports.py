@@ -20,7 +20,7 @@ LAYERS = (
     },
     {
         *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
-        *("loggers", "pipeline", "rows", "sources", "table", "tuning"),
+        *("loggers", "pipeline", "report", "rows", "sources", "table", "tuning"),
     },
     {"cli", "__main__"},
 )

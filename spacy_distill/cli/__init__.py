@@ -10,6 +10,7 @@ from .benchmark import benchmark_cli
 from .corpus import corpus_cli
 from .evaluate import evaluate_cli
 from .package import package_cli
+from .report import report_cli
 from .table import table_cli
 from .tune import tune_cli
 from .weights import weights_cli
@@ -28,6 +29,7 @@ app.command("tune")(tune_cli)
 app.command("annotate")(annotate_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("benchmark")(benchmark_cli)
+app.command("report")(report_cli)
 app.command("package")(package_cli)
 
 

@@ -1,0 +1,96 @@
+"""`spacy-distill report`: a finished project on one page."""
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Dict, Optional, Tuple
+
+import typer
+from spacy.cli._util import setup_gpu
+from spacy.util import load_model
+from wasabi import msg
+
+from ..benchmark.machine import PACKAGES, find_cpu, find_versions
+from ..report.page import Report
+from ..report.predictions import read_sentences
+from ..report.project import (
+    STUDENT,
+    count_parts,
+    describe_weights,
+    find_systems,
+    find_test,
+    read_measurement,
+    read_sweep,
+)
+from ..report.render import render_report, write_page
+from ..report.systems import System, examine
+
+
+def report_cli(
+    project: Annotated[Path, typer.Argument(help="Folder of the project")] = Path("."),
+    output: Annotated[
+        Optional[Path],
+        typer.Option("--output", "-o", help="The page. Default: PROJECT/metrics/report.html"),
+    ] = None,
+    sweep: Annotated[
+        Optional[Path],
+        typer.Option(
+            "--sweep", help="Folder with the learning curve that `sweep` made, to be shown, too"
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=0, help="Test documents to read at most; 0: all")
+    ] = 0,
+    examples: Annotated[
+        int, typer.Option(min=0, help="Sentences to show on which the systems disagree")
+    ] = 20,
+    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+) -> None:
+    """Write a page about a finished project: one HTML file that needs no network and no script.
+
+    It shows what was distilled from what, F1 by type, the learning curve and the benchmark if they
+    were made, calibration, the most frequent mistakes, and sentences on which the systems disagree.
+    """
+    test, paths = find_test(project), find_systems(project)
+    curve = None if sweep is None else read_sweep(sweep)
+    measurement = read_measurement(project)
+    setup_gpu(gpu, silent=True)
+    sentences = read_sentences(test, load_model(paths[STUDENT]), limit=limit)
+    systems, left_out = examine_all(paths, test=test, limit=limit)
+    report = Report(
+        project=project.resolve().name,
+        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        sentences=sentences,
+        systems=systems,
+        left_out=left_out,
+        parts=count_parts(project),
+        weights=describe_weights(project),
+        versions=find_versions(PACKAGES),
+        machine=find_cpu() if gpu < 0 else f"GPU {gpu}",
+        sweep=curve,
+        measurement=measurement,
+        limit=limit,
+        n_examples=examples,
+    )
+    path = project / "metrics" / "report.html" if output is None else output
+    write_page(render_report(report), path)
+    msg.good(f"Report in {path} ({path.stat().st_size / 1000:,.0f} kB)")
+
+
+def examine_all(
+    paths: Dict[str, Path], *, test: Path, limit: int
+) -> Tuple[Dict[str, System], Dict[str, str]]:
+    """Let each pipeline read the test set. One that can't be loaded is left out, but the student.
+
+    RETURNS (Tuple[Dict[str, System], Dict[str, str]]): The systems, and why others are left out.
+    """
+    systems, left_out = {}, {}
+    for name, path in paths.items():
+        try:
+            systems[name] = examine(name, path, test=test, limit=limit)
+        except (ImportError, ValueError, OSError) as error:
+            # A teacher needs torch and transformers, which a student's user need not have.
+            if name == STUDENT:
+                raise
+            left_out[name] = str(error).strip().splitlines()[0]
+            msg.warn(f"Left out: {name}. Reason: {left_out[name]}")
+    return systems, left_out

@@ -1,0 +1,200 @@
+"""What a finished project holds: pipelines, a corpus, and what other commands measured."""
+
+import base64
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import srsly
+from spacy.attrs import ENT_IOB
+
+from ..corpus import find_docbins, load_docbin
+from ..entities import BEGIN
+from ..errors import Errors
+
+STUDENT, TEACHER = "student", "teacher"
+# The parts of a corpus, and what each is for.
+PARTS = {
+    "labelled": "the teacher was fine-tuned on it",
+    "unlabelled": "the teacher labelled it for the student",
+    "dev": "the best weights were chosen on it",
+    "test": "all of this page was measured on it",
+}
+
+
+class Part(NamedTuple):
+    """A part of a corpus, counted."""
+
+    name: str
+    purpose: str
+    n_texts: int
+    n_words: int
+    n_ents: int
+
+
+class Figure(NamedTuple):
+    """A picture, as a `data:` address."""
+
+    address: str
+    text: str  # for those who do not see it
+
+
+class Measurement(NamedTuple):
+    """A benchmark: as JSON has it, and its figure if it was drawn."""
+
+    report: Dict[str, Any]
+    figure: Optional[Figure]
+    is_old: bool  # made before the student was
+
+
+class Point(NamedTuple):
+    """F1 over seeds, from 0 to 1."""
+
+    mean: float
+    deviation: Optional[float]  # None for a single seed
+    n_seeds: int
+
+
+class Curve(NamedTuple):
+    """F1 of a system by the number of labelled sentences."""
+
+    system: str
+    limit: int  # how many unlabelled sentences it was given at most; 0: all
+    points: Dict[int, Point]
+
+
+class Sweep(NamedTuple):
+    """Learning curves."""
+
+    sizes: List[int]  # numbers of labelled sentences; 0, which is all of them, comes last
+    curves: List[Curve]
+    figure: Optional[Figure]
+
+
+def find_systems(folder: Path) -> Dict[str, Path]:
+    """The trained pipelines of a project by name: the teacher first, the student last.
+
+    RAISES (ValueError): D701 without a student.
+    """
+    paths = {
+        path.parents[1].name: path.parent
+        for path in sorted((folder / "training").glob("*/model-best/meta.json"))
+    }
+    if STUDENT not in paths:
+        raise ValueError(Errors.D701.format(path=folder))
+    order = [TEACHER, *(name for name in paths if name not in (TEACHER, STUDENT)), STUDENT]
+    return {name: paths[name] for name in order if name in paths}
+
+
+def find_test(folder: Path) -> Path:
+    """The test set of a project. RAISES (FileNotFoundError): D702 without one."""
+    path = folder / "corpus" / "test.spacy"
+    if not path.exists():
+        raise FileNotFoundError(Errors.D702.format(path=path))
+    return path
+
+
+def count_parts(folder: Path) -> List[Part]:
+    """Count the parts of a project's corpus that are there."""
+    paths = {name: folder / "corpus" / f"{name}.spacy" for name in PARTS}
+    return [count_part(name, path) for name, path in paths.items() if path.exists()]
+
+
+def count_part(name: str, path: Path) -> Part:
+    """Count texts, words and entities without making documents, for there may be many."""
+    n_texts = n_words = n_ents = 0
+    for file in find_docbins(path):
+        docbin = load_docbin(file)
+        n_texts += len(docbin)
+        n_words += sum(len(tokens) for tokens in docbin.tokens)
+        if ENT_IOB in docbin.attrs:
+            column = docbin.attrs.index(ENT_IOB)
+            n_ents += sum(int((tokens[:, column] == BEGIN).sum()) for tokens in docbin.tokens)
+    return Part(name, PARTS[name], n_texts, n_words, n_ents)
+
+
+def describe_weights(folder: Path) -> Optional[str]:
+    """Which pre-trained weights the teacher began with, as far as the project knows."""
+    weights = folder / "assets" / "teacher"
+    note = read_object(weights / "teacher.json")
+    config = read_object(weights / "config.json")
+    name = note.get("teacher", "")
+    # Of a path only the last part is named: the rest is private.
+    parts = [Path(name).name if name and Path(name).exists() else name]
+    if {"model_type", "num_hidden_layers", "hidden_size"} <= set(config):
+        parts.append(
+            f"{config['model_type']}, {config['num_hidden_layers']} layers of width "
+            f"{config['hidden_size']}"
+        )
+    return ": ".join(part for part in parts if part) or None
+
+
+def read_object(path: Path) -> Dict[str, Any]:
+    """A JSON object; empty if there is no such file."""
+    return srsly.read_json(path) if path.exists() else {}
+
+
+def read_measurement(folder: Path) -> Optional[Measurement]:
+    """What the command `benchmark` measured, if it did.
+
+    RAISES (ValueError): D704 if its file is another's.
+    """
+    path = folder / "metrics" / "benchmark.json"
+    if not path.exists():
+        return None
+    report = srsly.read_json(path)
+    if not isinstance(report, dict) or not {"systems", "settings", "machine"} <= set(report):
+        raise ValueError(Errors.D704.format(path=path))
+    student = folder / "training" / STUDENT / "model-best" / "meta.json"
+    return Measurement(
+        report,
+        read_figure(path.with_suffix(".svg"), text="Words per second against texts in a batch"),
+        is_old=path.stat().st_mtime < student.stat().st_mtime,
+    )
+
+
+def read_figure(path: Path, *, text: str) -> Optional[Figure]:
+    """A drawing, if there is one.
+
+    As a `data:` address it can neither run a script nor load anything nor style the page, and two
+    drawings may have the same ids.
+    """
+    if not path.exists():
+        return None
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return Figure(f"data:image/svg+xml;base64,{data}", text)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """The learning curves that the command `sweep` measured.
+
+    folder (Path): Where it wrote sweep.jsonl and, perhaps, sweep.svg.
+    RETURNS (Sweep): The curves.
+    RAISES: D706 without sweep.jsonl, D705 for a line that is no row.
+    """
+    path = folder / "sweep.jsonl"
+    if not path.exists():
+        raise FileNotFoundError(Errors.D706.format(path=folder))
+    scores: Dict[Tuple[str, int], Dict[int, Dict[Any, float]]] = {}
+    for i, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
+        if not line.endswith("\n"):
+            continue  # of a run that is being written, or was interrupted
+        try:
+            row = srsly.json_loads(line)
+            curve = scores.setdefault((row["system"], row.get("limit") or 0), {})
+            # What comes later is of a run that was made anew.
+            curve.setdefault(row["size"], {})[row["seed"]] = row["test"]["ents_f"] or 0.0
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(Errors.D705.format(path=path, line=i, reason=reason)) from error
+    curves = [
+        Curve(system, limit, {size: average(list(seeds.values())) for size, seeds in sizes.items()})
+        for (system, limit), sizes in scores.items()
+    ]
+    found = {size for curve in curves for size in curve.points}
+    figure = read_figure(path.with_suffix(".svg"), text="F1 against the number of labelled texts")
+    return Sweep(sorted(found, key=lambda size: (size == 0, size)), curves, figure)
+
+
+def average(values: Sequence[float]) -> Point:
+    return Point(mean(values), stdev(values) if len(values) > 1 else None, len(values))

@@ -1,0 +1,68 @@
+"""The page: a template filled in, in one file that loads nothing."""
+
+import os
+from pathlib import Path
+from typing import Optional
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from .page import Report, make_content
+
+TEMPLATE = "report.html.jinja"
+NOT_KNOWN = "-"
+
+
+def render_report(report: Report) -> str:
+    """The page of a report.
+
+    report (Report): The report.
+    RETURNS (str): HTML. What comes from users' data is escaped, there is no script in it, and
+        nothing that a browser would load.
+    """
+    return make_environment().get_template(TEMPLATE).render(make_content(report))
+
+
+def make_environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("spacy_distill.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, number=number, times=times, size=size)
+    return environment
+
+
+def percent(share: Optional[float], digits: int = 1) -> str:
+    """A share from 0 to 1, in percent, without the sign."""
+    return NOT_KNOWN if share is None else f"{100 * share:.{digits}f}"
+
+
+def number(value: float) -> str:
+    """A count, or a measured number, with commas and no more digits than it is worth."""
+    return f"{value:,}" if isinstance(value, int) else f"{float(f'{value:.3g}'):,.0f}"
+
+
+def times(ratio: float) -> str:
+    """A ratio: 95, 6.9, 0.71."""
+    if ratio >= 20:
+        return number(ratio)
+    return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
+
+
+def size(n_bytes: int) -> str:
+    """A size in megabytes."""
+    return f"{n_bytes / 1e6:,.1f} MB"
+
+
+def write_page(html: str, path: Path) -> None:
+    """Write a page, whole or not at all.
+
+    html (str): The page.
+    path (Path): The file. Its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(html, encoding="utf-8")
+    os.replace(unfinished, path)

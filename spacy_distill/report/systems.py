@@ -1,0 +1,118 @@
+"""The systems of a report: what each pipeline is, and what it finds in the test set."""
+
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import spacy
+from spacy.language import Language
+
+from ..benchmark.pipelines import count_parameters, find_nodes, folder_size
+from ..layers.lookup import NO_WORDS
+from ..pipeline.ner_tagger import NERTagger
+from .predictions import Predictions, predict
+
+# What is shown of a pipeline's config: of its component,
+COMPONENT_SETTINGS = ("scheme",)
+# Only for what learns from soft targets.
+LOSS_SETTINGS = (
+    "loss.task_weight",
+    "loss.distillation_weight",
+    "loss.temperature",
+    "loss.direction",
+)
+# and elsewhere.
+SETTINGS = (
+    "corpora.train.labelled_fraction",
+    "corpora.train.min_confidence",
+    "training.batcher.size",
+    "training.dropout",
+    "training.max_steps",
+    "training.max_epochs",
+    "training.optimizer.learn_rate",
+    "training.optimizer.learn_rate.initial_rate",
+    "training.seed",
+)
+
+
+class System(NamedTuple):
+    """A trained pipeline."""
+
+    name: str
+    architecture: str
+    table: Optional[str]  # its lookup table
+    labels: Tuple[str, ...]
+    settings: Dict[str, Any]  # from its config
+    n_parameters: int
+    n_bytes: int
+    lang: str
+    direction: str  # "ltr" or "rtl": where the language's script begins
+    predictions: Predictions
+
+
+def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
+    """Load a pipeline, let it read the test set, and describe it.
+
+    name (str): What the report calls it.
+    path (Path): Its folder.
+    test (Path): The test set (.spacy).
+    limit (int): How many documents are read at most; 0: all.
+    RETURNS (System): The pipeline itself is not kept, for there may be large ones.
+    """
+    nlp = spacy.load(path)
+    predictions = predict(nlp, test, limit=limit, name=name)
+    nodes = find_nodes(nlp)
+    component = find_component(nlp)
+    config = nlp.config.interpolate()
+    own = config["components"].get(component, {})
+    distils = "unlabelled" in config.get("corpora", {}).get("train", {})
+    return System(
+        name,
+        architecture=describe_architecture(own.get("model", {})),
+        table=describe_table(nlp),
+        labels=tuple(sorted({label for labels in nlp.pipe_labels.values() for label in labels})),
+        settings={
+            **pick(own, (*COMPONENT_SETTINGS, *(LOSS_SETTINGS if distils else ()))),
+            **pick(config, SETTINGS),
+        },
+        n_parameters=count_parameters(nodes),
+        n_bytes=folder_size(path),
+        lang=nlp.lang or "",
+        direction=nlp.vocab.writing_system.get("direction", "ltr"),
+        predictions=predictions,
+    )
+
+
+def find_component(nlp: Language) -> str:
+    """The name of what finds entities: a `ner_tagger`, or else the last component."""
+    taggers = [name for name, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
+    return [*nlp.pipe_names, *taggers][-1]
+
+
+def describe_architecture(model: Dict[str, Any]) -> str:
+    """Names of a model's architecture and, where it has one, of the tok2vec below."""
+    names: List[str] = [model[key] for key in ("@architectures", "@layers") if key in model]
+    if isinstance(model.get("tok2vec"), dict):
+        names.append(describe_architecture(model["tok2vec"]))
+    return " over ".join(name for name in names if name)
+
+
+def describe_table(nlp: Language) -> Optional[str]:
+    """What a student's lookup table has: rows of words or of word pieces."""
+    for node in find_nodes(nlp):
+        if node.name == "lookup":
+            segmenter = node.attrs.get("segmenter", NO_WORDS)
+            kind = {"pieces": "word pieces"}.get(segmenter.kind, segmenter.kind)
+            return f"{len(segmenter.entries):,} {kind} of width {node.get_dim('nO')}"
+    return None
+
+
+def pick(config: Dict[str, Any], names: Tuple[str, ...]) -> Dict[str, Any]:
+    """Those settings that a config has, by their names with dots."""
+    found = {}
+    for name in names:
+        value: Any = config
+        for key in name.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None and not isinstance(value, dict):
+            found[name] = value
+    return found

@@ -1,0 +1,91 @@
+import shutil
+
+import pytest
+import srsly
+import typer
+from spacy.tokens import DocBin
+from typer.testing import CliRunner
+
+from spacy_distill.cli.report import report_cli
+
+
+@pytest.fixture
+def run(project):
+    app = typer.Typer()
+    app.command()(report_cli)
+
+    def invoke(*arguments):
+        return CliRunner().invoke(app, [str(project), *map(str, arguments)])
+
+    return invoke
+
+
+def test_report_is_written(run, project, tmp_path):
+    result = run()
+    assert result.exit_code == 0, result.output
+    path = project / "metrics" / "report.html"
+    assert str(path) in result.output.replace("\n", "")
+    assert f"({path.stat().st_size / 1000:,.0f} kB)" in result.output
+    html = path.read_text(encoding="utf-8")
+    assert "Distillation report: project" in html
+    assert "There are none: all agree with gold" in html
+    assert str(tmp_path) not in html
+    other = tmp_path / "other.html"
+    assert run("--output", other, "--limit", 2).exit_code == 0
+    assert "On 2 test sentences" in other.read_text(encoding="utf-8")
+    assert "Only the first 2 texts" in other.read_text(encoding="utf-8")
+    assert "Only the first" not in html
+
+
+def test_report_shows_what_the_systems_disagree_on(run, project, make_doc):
+    docs = [make_doc(f"Bob went to Rome {i}", "B-LOC O O B-LOC O") for i in range(5)]
+    DocBin(docs=docs).to_disk(project / "corpus" / "test.spacy")
+    assert run("--examples", 3).exit_code == 0
+    html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
+    assert html.count("<li>") == 3
+    assert "3 of 5 such sentences" in html
+
+
+def test_report_goes_on_without_a_teacher(run, project):
+    config = project / "training" / "teacher" / "model-best" / "config.cfg"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(
+        text.replace("spacy-distill.CharCNNBiLSTM.v1", "not-installed.Teacher.v1"), encoding="utf-8"
+    )
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "Left out: teacher" in result.output
+    html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
+    assert "Not on this page: <strong>teacher</strong>" in html
+    assert "not-installed.Teacher.v1" in html
+
+
+def test_report_has_the_learning_curve(run, project, tmp_path):
+    rows = [{"system": "student", "size": 321, "seed": 0, "test": {"ents_f": 0.5}}]
+    srsly.write_jsonl(tmp_path / "sweep.jsonl", rows)
+    (tmp_path / "sweep.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    assert run("--sweep", tmp_path).exit_code == 0
+    html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
+    assert "Learning curve" in html and ">321<" in html
+    assert "data:image/svg+xml;base64," in html
+
+
+@pytest.mark.parametrize(
+    "missing, code",
+    [("training/student", "D701"), ("corpus", "D702")],
+)
+def test_report_names_what_is_missing(run, project, missing, code):
+    shutil.rmtree(project / missing)
+    result = run()
+    assert isinstance(result.exception, (ValueError, OSError))
+    assert f"[{code}]" in str(result.exception)
+    assert not (project / "metrics").exists()
+
+
+def test_report_refuses_a_student_that_cannot_be_loaded(run, project):
+    config = project / "training" / "student" / "model-best" / "config.cfg"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("CharCNNBiLSTM.v1", "None.v1"), encoding="utf-8")
+    result = run("--sweep", project)
+    assert "[D706]" in str(result.exception)
+    assert isinstance(run().exception, ValueError)

@@ -1,0 +1,149 @@
+import os
+import shutil
+
+import pytest
+import srsly
+from spacy.tokens import DocBin
+
+from spacy_distill.report.project import (
+    count_parts,
+    describe_weights,
+    find_systems,
+    find_test,
+    read_figure,
+    read_measurement,
+    read_sweep,
+)
+from spacy_distill.report.systems import describe_architecture, examine, pick
+
+
+def test_project_systems_are_in_order(project):
+    shutil.copytree(project / "training" / "student", project / "training" / "a-student-crf")
+    (project / "training" / "unfinished").mkdir()
+    assert list(find_systems(project)) == ["teacher", "a-student-crf", "baseline", "student"]
+    shutil.rmtree(project / "training" / "teacher")
+    shutil.rmtree(project / "training" / "a-student-crf")
+    assert list(find_systems(project)) == ["baseline", "student"]
+
+
+def test_project_without_student_or_test_set(project):
+    shutil.rmtree(project / "training" / "student")
+    with pytest.raises(ValueError, match=r"\[D701\].*train-student"):
+        find_systems(project)
+    find_test(project).unlink()
+    with pytest.raises(FileNotFoundError, match=r"\[D702\].*test\.spacy"):
+        find_test(project)
+
+
+def test_project_parts_are_counted(project, make_doc):
+    docs = [make_doc("Bob left"), make_doc("Ann and Bob met", "B-PER O B-PER I-PER")]
+    DocBin(docs=docs).to_disk(project / "corpus" / "unlabelled.spacy")
+    parts = {part.name: (part.n_texts, part.n_words, part.n_ents) for part in count_parts(project)}
+    assert parts == {
+        **{"labelled": (10, 48, 16), "unlabelled": (2, 6, 2)},
+        **{"dev": (10, 48, 16), "test": (10, 48, 16)},
+    }
+
+
+def test_project_weights(project):
+    assert describe_weights(project) is None
+    folder = project / "assets" / "teacher"
+    folder.mkdir(parents=True)
+    srsly.write_json(folder / "teacher.json", {"teacher": "some/bert@1234"})
+    assert describe_weights(project) == "some/bert@1234"
+    config = {"model_type": "bert", "num_hidden_layers": 6, "hidden_size": 384}
+    srsly.write_json(folder / "config.json", config)
+    assert describe_weights(project) == "some/bert@1234: bert, 6 layers of width 384"
+    # Where it lay on somebody's disk is nobody else's business.
+    srsly.write_json(folder / "teacher.json", {"teacher": str(folder)})
+    assert describe_weights(project) == "teacher: bert, 6 layers of width 384"
+
+
+def test_project_measurement(project):
+    assert read_measurement(project) is None
+    path = project / "metrics" / "benchmark.json"
+    path.parent.mkdir()
+    srsly.write_json(path, {"systems": {}, "settings": {}, "machine": {}})
+    found = read_measurement(project)
+    assert (found.figure, found.is_old) == (None, False)
+    student = project / "training" / "student" / "model-best" / "meta.json"
+    os.utime(student, (path.stat().st_mtime + 10,) * 2)
+    assert read_measurement(project).is_old
+    for other in ({"systems": {}}, ["systems"]):
+        srsly.write_json(path, other)
+        with pytest.raises(ValueError, match=r"\[D704\]"):
+            read_measurement(project)
+
+
+def test_project_figure_is_a_data_address(tmp_path):
+    path = tmp_path / "figure.svg"
+    assert read_figure(path, text="what") is None
+    path.write_text("<svg/>", encoding="utf-8")
+    assert read_figure(path, text="what") == ("data:image/svg+xml;base64,PHN2Zy8+", "what")
+
+
+def test_project_sweep(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"\[D706\]"):
+        read_sweep(tmp_path)
+    rows = [
+        {"system": "student", "size": 0, "seed": 1, "limit": 0, "test": {"ents_f": 0.6}, "more": 1},
+        {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.1}},
+        {"system": "student", "size": 0, "seed": 0, "limit": 0, "test": {"ents_f": 0.8}},
+        {"system": "student", "size": 150, "seed": 0, "limit": 9, "test": {"ents_f": 0.4}},
+        {"system": "baseline", "size": 150, "seed": 0, "test": {"ents_f": None}},
+        # made anew
+        {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}},
+    ]
+    path = tmp_path / "sweep.jsonl"
+    srsly.write_jsonl(path, rows)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"system": "interrup')
+    found = read_sweep(tmp_path)
+    assert found.figure is None
+    assert found.sizes == [150, 0]
+    assert found.curves == [
+        # sqrt((0.1^2 + 0.1^2) / (2 - 1))
+        (
+            "student",
+            0,
+            {150: (0.5, None, 1), 0: (pytest.approx(0.7), pytest.approx(0.02**0.5), 2)},
+        ),
+        ("student", 9, {150: (0.4, None, 1)}),
+        ("baseline", 0, {150: (0.0, None, 1)}),
+    ]
+
+
+@pytest.mark.parametrize("line", ['{"system": "student", "seed": 0}', "no JSON", "[1]", "7"])
+def test_project_sweep_refuses_other_lines(tmp_path, line):
+    row = {"system": "student", "size": 150, "seed": 0, "test": {"ents_f": 0.5}}
+    srsly.write_jsonl(tmp_path / "sweep.jsonl", [row])
+    with (tmp_path / "sweep.jsonl").open("a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(ValueError, match=r"\[D705\].*line 2"):
+        read_sweep(tmp_path)
+
+
+def test_project_systems_are_described(project, student):
+    path = project / "training" / "student" / "model-best"
+    found = examine("student", path, test=find_test(project))
+    assert found.architecture == "spacy-distill.CharCNNBiLSTM.v1"
+    assert found.labels == ("LOC", "PER")
+    model = student.get_pipe("ner").model
+    numbers = [node.get_param(name).size for node in model.walk() for name in node.param_names]
+    assert found.n_parameters == sum(numbers)
+    assert found.table.endswith("words of width 12")
+    assert found.settings["scheme"] == "iob"
+    # It did not learn from soft targets.
+    assert not any(name.startswith("loss.") for name in found.settings)
+    assert (found.lang, found.direction) == ("en", "ltr")
+    assert found.n_bytes == sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    assert found.predictions.scores["ents_f"] == 1.0
+
+
+def test_project_config_is_read_by_names():
+    config = {"a": {"b": {"c": 0.0}, "d": None}}
+    assert pick(config, ("a.b.c", "a.b", "a.d", "a.b.c.e", "x")) == {"a.b.c": 0.0}
+    tok2vec = {"@architectures": "Tok2Vec.v1", "name": "path/to/teacher"}
+    model = {"@architectures": "Linear.v1", "tok2vec": tok2vec}
+    assert describe_architecture(model) == "Linear.v1 over Tok2Vec.v1"
+    assert describe_architecture({}) == ""
