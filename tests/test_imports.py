@@ -17,7 +17,7 @@ LAYERS = (
     {"segmentation", "layers", "models", "losses", "optimizers", "soft_targets", "targets"},
     {
         *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
-        *("loggers", "pipeline", "rows", "sources", "table"),
+        *("loggers", "pipeline", "rows", "sources", "sweep", "table"),
     },
     {"cli", "__main__"},
 )
@@ -30,7 +30,7 @@ HEAVY = {
     "datasets": {"hub"},
     "huggingface_hub": {"cli"},
     "spacy_transformers": set(),
-    "matplotlib": {"benchmark"},
+    "matplotlib": {"benchmark", "sweep"},
     "onnx": {"benchmark"},
     "onnxruntime": {"benchmark"},
 }

@@ -10,6 +10,7 @@ from .benchmark import benchmark_cli
 from .corpus import corpus_cli
 from .evaluate import evaluate_cli
 from .package import package_cli
+from .sweep import sweep_cli
 from .table import table_cli
 from .weights import weights_cli
 
@@ -26,6 +27,7 @@ app.command("table")(table_cli)
 app.command("annotate")(annotate_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("benchmark")(benchmark_cli)
+app.command("sweep")(sweep_cli)
 app.command("package")(package_cli)
 
 

@@ -1,0 +1,178 @@
+"""The stages of a run, as the commands that a project runs."""
+
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
+
+import srsly
+from spacy.util import load_config
+
+from ..corpus import count_docs
+from .inputs import Inputs, Settings, cell_folder, corpus_files, make_inputs, make_overrides
+from .plan import TEACHER, Run, teacher_steps
+
+# About how many seconds a stage takes on one thread, for the time left.
+SECONDS = {"corpus": 6, "table": 110, "annotate": 60, "baseline": 60, "student": 180, "score": 10}
+SECONDS_A_TEACHER_STEP = 1.0
+
+
+class Stage(NamedTuple):
+    """One command, and how to know that it was run.
+
+    name (str): Of its log and its receipt.
+    folder (Path): Where its `logs` are.
+    command (List[str]): Arguments of `python -m`.
+    products (List[Path]): Files that it makes.
+    proofs (List[Path]): Files that show that it came to its end, where there is no receipt because
+        somebody has run the command by hand.
+    seconds (float): How long it takes, about.
+    source (Optional[Path]): A corpus of which every document must be among the products.
+    inputs (Optional[Dict[str, Any]]): What a training depends on.
+    """
+
+    name: str
+    folder: Path
+    command: List[str]
+    products: List[Path]
+    proofs: List[Path]
+    seconds: float
+    source: Optional[Path] = None
+    inputs: Optional[Inputs] = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "logs" / f"{self.name}.log"
+
+    @property
+    def receipt(self) -> Path:
+        """What its command was, how long it took, and its inputs; written when it has ended."""
+        return self.folder / "logs" / f"{self.name}.json"
+
+
+def is_done(stage: Stage) -> bool:
+    """Whether a stage has come to its end, in this sweep or by hand."""
+    if not all(path.exists() for path in stage.products):
+        return False
+    if stage.receipt.exists():
+        return True
+    if not all(path.exists() for path in stage.proofs):
+        return False
+    # Of several files the last may be missing.
+    return stage.source is None or count_docs(stage.source) == count_docs(stage.products[0].parent)
+
+
+def make_stages(run: Run, settings: Settings) -> List[Stage]:
+    """All that a run needs, in order. Its corpus must be there already."""
+    stages = [corpus_stage(run, settings)]
+    if run.system.config != "teacher":
+        stages.append(table_stage(settings))
+    if run.system.config == "student":
+        teacher = Run(TEACHER, run.size, run.seed)
+        stages += [train_stage(teacher, settings), *annotate_stages(run, settings)]
+    return [*stages, train_stage(run, settings), score_stage(run, settings)]
+
+
+def corpus_stage(run: Run, settings: Settings) -> Stage:
+    folder = cell_folder(settings, run)
+    products = [*corpus_files(folder).values()]
+    more = [word for source in settings.unlabelled for word in ("--unlabelled", source)]
+    options = ["--labelled", str(run.size), "--seed", str(run.seed), "--lang", settings.lang]
+    command = ["spacy_distill", "corpus", settings.data, str(folder / "corpus"), *options, *more]
+    return Stage("corpus", folder, command, products, products, SECONDS["corpus"])
+
+
+def table_stage(settings: Settings) -> Stage:
+    """The table of the teacher's pieces, which is the same for all samples."""
+    table = settings.work / "table.npz"
+    command = ["spacy_distill", "table", str(table), "--teacher", settings.teacher]
+    command += ["--kind", "pieces", "--vectors", "encoder", "--gpu", str(settings.gpu)]
+    return Stage("table", settings.work, command, [table], [table], SECONDS["table"])
+
+
+def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
+    folder = cell_folder(settings, run)
+    model = folder / "training" / TEACHER.name / "model-best"
+    stages = []
+    for part in ("labelled", "unlabelled"):
+        source, output = corpus_files(folder)[part], folder / "corpus" / "annotated" / part
+        command = ["spacy_distill", "annotate", str(model), str(source), str(output)]
+        command += ["--gpu", str(settings.gpu)]
+        products = [output / "00000.spacy"]
+        seconds = SECONDS["annotate"]
+        stages.append(
+            Stage(f"annotate-{part}", folder, command, products, products, seconds, source)
+        )
+    return stages
+
+
+def train_stage(run: Run, settings: Settings) -> Stage:
+    folder, config = cell_folder(settings, run), run.system.config
+    output, name = folder / "training" / run.name, f"train-{run.name}"
+    overrides = make_overrides(run, settings)
+    if config == "teacher":
+        own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
+        made = trained_steps(output, folder / "logs" / f"{name}.json")
+        steps = made or teacher_steps(count_docs(corpus_files(folder)["labelled"]), own)
+        overrides = {"training.max_steps": str(steps), **overrides}
+        seconds = SECONDS_A_TEACHER_STEP * float(overrides["training.max_steps"])
+    else:
+        seconds = SECONDS[config]
+    given = {**paths_of(config, settings, folder), **overrides}
+    command = ["spacy", "train", str(settings.configs / f"{config}.cfg"), "--output", str(output)]
+    command += ["--gpu-id", str(settings.gpu)]
+    command += [word for key, value in given.items() for word in (f"--{key}", value)]
+    best = output / "model-best" / "meta.json"
+    # The last file that training writes.
+    last = output / "model-last" / "meta.json"
+    inputs = make_inputs(run, settings)
+    return Stage(name, folder, command, [best], [last], seconds, inputs=inputs)
+
+
+def trained_steps(output: Path, receipt: Path) -> Optional[int]:
+    """The steps of a teacher that is trained already, however it was made; else None."""
+    if not receipt.exists() and not (output / "model-last" / "meta.json").exists():
+        return None
+    config = output / "model-best" / "config.cfg"
+    return load_config(config)["training"]["max_steps"] if config.exists() else None
+
+
+def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
+    """The block [paths] of a config."""
+    files = corpus_files(folder)
+    if config == "teacher":
+        return {
+            "paths.teacher": settings.teacher,
+            "paths.labelled": str(files["labelled"]),
+            "paths.dev": str(files["dev"]),
+        }
+    paths = {"paths.dev": str(files["dev"]), "paths.table": str(settings.work / "table.npz")}
+    if config == "baseline":
+        return {"paths.labelled": str(files["labelled"]), **paths}
+    annotated = folder / "corpus" / "annotated"
+    return {
+        "paths.labelled": str(annotated / "labelled"),
+        "paths.unlabelled": str(annotated / "unlabelled"),
+        **paths,
+    }
+
+
+def score_stage(run: Run, settings: Settings) -> Stage:
+    folder = cell_folder(settings, run)
+    model, test = folder / "training" / run.name / "model-best", corpus_files(folder)["test"]
+    products = [metrics_file(folder, run.name), counts_file(folder, run.name)]
+    command = ["spacy_distill.sweep.score", str(model), str(test), *map(str, products)]
+    command += ["--gpu", str(settings.gpu)]
+    return Stage(f"score-{run.name}", folder, command, products, products, SECONDS["score"])
+
+
+def metrics_file(folder: Path, name: str) -> Path:
+    return folder / "metrics" / f"{name}.json"
+
+
+def counts_file(folder: Path, name: str) -> Path:
+    """Right, wrong and missed entities of each sentence of the test set."""
+    return folder / "metrics" / f"{name}.counts.json"
+
+
+def read_receipt(stage: Stage) -> Dict:
+    """What a stage's receipt says; nothing if it was run by hand."""
+    return srsly.read_json(stage.receipt) if stage.receipt.exists() else {}
