@@ -240,8 +240,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "the system out with --systems."
     )
     D607 = (
-        "'{path}' was trained otherwise than this sweep would: {differences} differ. Remove the "
-        "folder, give another --work, or train it anew with --overwrite."
+        "'{path}' was made otherwise than this sweep would: {differences} differ. Remove it, give "
+        "another --work, or make it anew with --overwrite."
     )
     D608 = "A sweep draws figures, but matplotlib is not installed. Install 'spacy-distill[bench]'."
     D609 = (
@@ -255,5 +255,6 @@ class Errors(metaclass=ErrorsWithCodes):
     D611 = "'{path}', line {line}: no row of a sweep ({reason}). Remove the line."
     D612 = "There is nothing to show: every run was left out, and '{path}' has no rows."
     D613 = (
-        "Of {total} runs {failed} failed, the others are in '{path}'. The first of them:\n{reason}"
+        "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first failed "
+        "because of this:\n{reason}"
     )

@@ -29,7 +29,6 @@ from ..sweep.runner import (
     Failure,
     Runner,
     check_test_sets,
-    discard_outdated,
     find_outdated_rows,
     leave_out,
 )
@@ -177,14 +176,12 @@ def run_waiting(
         return []
     with tqdm(total=0, bar_format=BAR, disable=None) as bar:
         runner = Runner(settings, path, bar=bar, say=bar.write)
-        runner.make_corpora(runs, workers=workers)
+        runner.make_corpora(runs, workers=workers, overwrite=overwrite)
         check_test_sets(runs, rows, path, settings)
         runs, reasons = leave_out(runs, settings)
         for reason in reasons:
             bar.write(f"Left out: {reason}")
-        if overwrite:
-            discard_outdated(runs, settings)
-        return runner.run(runs, workers=workers)
+        return runner.run(runs, workers=workers, overwrite=overwrite)
 
 
 def show_sweep(output: Path, settings: Settings) -> None:

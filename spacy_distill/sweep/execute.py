@@ -8,16 +8,15 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable, Iterable, List
 
 import srsly
 from spacy.util import load_config
 
 from ..benchmark.process import LAST_LINES, THREADS
 from ..errors import Errors
-from .inputs import Settings, cell_folder, find_differences
-from .plan import TEACHER, Run
-from .stages import Stage, counts_file, metrics_file, read_receipt
+from .inputs import find_differences
+from .stages import Stage, is_done, read_receipt
 
 SECONDS_BETWEEN_TICKS = 2.0
 
@@ -31,7 +30,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
     RAISES (ValueError): D602 if the stage fails, with the last lines of its log.
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
-    stage.receipt.unlink(missing_ok=True)
+    discard(stage)
     threads = {**dict.fromkeys(THREADS, "1"), "TOKENIZERS_PARALLELISM": "false"}
     start = time.time()
     with (
@@ -74,26 +73,38 @@ def write_receipt(stage: Stage, **more: Any) -> None:
 
 
 def accept_stage(stage: Stage) -> None:
-    """Take over a stage that is done. RAISES (ValueError): D607 if it was trained otherwise."""
-    differences = find_outdated(stage)
-    if differences:
-        path = stage.products[0].parents[1]
-        raise ValueError(Errors.D607.format(path=path, differences=", ".join(differences)))
+    """Give a stage that was done by hand a receipt, too."""
     if not stage.receipt.exists():
         write_receipt(stage)
 
 
+def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
+    """Refuse what is done already, but with other inputs; or remove it, to be made anew.
+
+    RAISES (ValueError): D607, unless it may be overwritten.
+    """
+    for stage in stages:
+        differences = find_outdated(stage) if is_done(stage) else []
+        if differences and not overwrite:
+            raise ValueError(
+                Errors.D607.format(path=stage.removes[0], differences=", ".join(differences))
+            )
+        if differences:
+            discard(stage)
+
+
 def find_outdated(stage: Stage) -> List[str]:
-    """In what a training that is done differs from what the sweep would do; nothing of others."""
-    if stage.inputs is None:
-        return []
+    """In what a stage that is done differs from what the sweep would do."""
+    inputs = stage.inputs or {}
     if stage.receipt.exists():
-        return find_differences(read_receipt(stage)["inputs"], stage.inputs)
+        return find_differences(read_receipt(stage)["inputs"] or {}, inputs)
+    if "overrides" not in inputs:
+        return []
     # It was trained by hand: its config is all that is known of it.
     config = load_config(stage.products[0].with_name("config.cfg"))
     return [
         key
-        for key, value in stage.inputs["overrides"].items()
+        for key, value in inputs["overrides"].items()
         if find_setting(config, key) != read_value(value)
     ]
 
@@ -115,17 +126,13 @@ def read_value(text: str) -> Any:
 
 def drop_last(stage: Stage) -> None:
     """Remove a training's last weights, which nothing reads: half of what it takes on the disk."""
-    if stage.receipt.exists():
-        shutil.rmtree(stage.products[0].parents[1] / "model-last", ignore_errors=True)
+    shutil.rmtree(stage.removes[0] / "model-last", ignore_errors=True)
 
 
-def discard(run: Run, settings: Settings) -> None:
-    """Remove what a run has made, and, of a teacher, its annotation."""
-    folder = cell_folder(settings, run)
-    folders = [folder / "training" / run.name]
-    if run.name == TEACHER.name:
-        folders.append(folder / "corpus" / "annotated")
-    for path in folders:
-        shutil.rmtree(path, ignore_errors=True)
-    for file in (metrics_file(folder, run.name), counts_file(folder, run.name)):
-        file.unlink(missing_ok=True)
+def discard(stage: Stage) -> None:
+    """Remove what a stage has made, and what was made from it."""
+    for path in (stage.receipt, *stage.removes):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

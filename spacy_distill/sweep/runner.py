@@ -10,11 +10,11 @@ from tqdm import tqdm
 from ..corpus import count_docs
 from ..errors import Errors
 from .describe import make_row
-from .execute import accept_stage, discard, drop_last, find_outdated, run_stage
+from .execute import accept_stage, drop_last, run_stage, settle
 from .inputs import Settings, cell_folder, corpus_files, digest, find_differences, make_inputs
-from .plan import TEACHER, Run
+from .plan import Run
 from .rows import Key, Row, append_row
-from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
+from .stages import Stage, corpus_stage, is_done, make_stages, table_stage
 
 # A sample: its size and its seed.
 Cell = Tuple[int, int]
@@ -39,15 +39,6 @@ def find_outdated_rows(
         if run.key in rows
     }
     return {key: differences for key, differences in found.items() if differences}
-
-
-def discard_outdated(runs: Sequence[Run], settings: Settings) -> None:
-    """Remove trainings that were made otherwise, and a teacher's annotation with it."""
-    teachers = [Run(TEACHER, run.size, run.seed) for run in runs if run.system.config == "student"]
-    for run in [*teachers, *runs]:
-        stage = train_stage(run, settings)
-        if is_done(stage) and find_outdated(stage):
-            discard(run, settings)
 
 
 def cells_of(runs: Sequence[Run]) -> Dict[Cell, List[Run]]:
@@ -111,22 +102,29 @@ class Runner:
         self._lock = Lock()
         self._stop = Event()
 
-    def make_corpora(self, runs: Sequence[Run], *, workers: int) -> None:
-        """Make the corpus of each sample. RAISES (ValueError): D602 if one can't be made."""
+    def make_corpora(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> None:
+        """Make the corpus of each sample.
+
+        RAISES (ValueError): D602 if one can't be made, D607 if one is of other data.
+        """
         stages = [corpus_stage(own[0], self.settings) for own in cells_of(runs).values()]
+        settle(stages, overwrite=overwrite)
         self._expect([stage for stage in stages if not is_done(stage)])
         self._side_by_side([[stage] for stage in stages], self._make_all, workers=workers)
 
-    def run(self, runs: Sequence[Run], *, workers: int) -> List[Failure]:
+    def run(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> List[Failure]:
         """Run them all, a row each. What fails does not keep others from running.
 
         runs (Sequence[Run]): Those that have no row. Their corpora are there.
         workers (int): How many samples side by side.
+        overwrite (bool): Whether what was made with other settings may be made anew.
         RETURNS (List[Failure]): What failed, and why.
+        RAISES (ValueError): D607 for what was made with other settings.
         """
         stages = {
             stage.products[0]: stage for run in runs for stage in make_stages(run, self.settings)
         }
+        settle(stages.values(), overwrite=overwrite)
         waiting = [stage for stage in stages.values() if not is_done(stage)]
         self._expect(waiting)
         table = table_stage(self.settings)

@@ -7,7 +7,15 @@ import srsly
 from spacy.util import load_config
 
 from ..corpus import count_docs
-from .inputs import Inputs, Settings, cell_folder, corpus_files, make_inputs, make_overrides
+from .inputs import (
+    Inputs,
+    Settings,
+    cell_folder,
+    corpus_files,
+    make_inputs,
+    make_overrides,
+    weights_digest,
+)
 from .plan import TEACHER, Run, teacher_steps
 
 # About how many seconds a stage takes on one thread, for the time left.
@@ -22,17 +30,19 @@ class Stage(NamedTuple):
     folder (Path): Where its `logs` are.
     command (List[str]): Arguments of `python -m`.
     products (List[Path]): Files that it makes.
+    removes (List[Path]): What goes before it runs: what it makes, and what was made from that.
     proofs (List[Path]): Files that show that it came to its end, where there is no receipt because
         somebody has run the command by hand.
     seconds (float): How long it takes, about.
     source (Optional[Path]): A corpus of which every document must be among the products.
-    inputs (Optional[Dict[str, Any]]): What a training depends on.
+    inputs (Optional[Dict[str, Any]]): What it depends on, beside earlier stages.
     """
 
     name: str
     folder: Path
     command: List[str]
     products: List[Path]
+    removes: List[Path]
     proofs: List[Path]
     seconds: float
     source: Optional[Path] = None
@@ -77,7 +87,15 @@ def corpus_stage(run: Run, settings: Settings) -> Stage:
     more = [word for source in settings.unlabelled for word in ("--unlabelled", source)]
     options = ["--labelled", str(run.size), "--seed", str(run.seed), "--lang", settings.lang]
     command = ["spacy_distill", "corpus", settings.data, str(folder / "corpus"), *options, *more]
-    return Stage("corpus", folder, command, products, products, SECONDS["corpus"])
+    inputs = {
+        "data": settings.name,
+        "lang": settings.lang,
+        "unlabelled": [Path(source).name for source in settings.unlabelled],
+    }
+    removes = [folder / "corpus"]
+    return Stage(
+        "corpus", folder, command, products, removes, products, SECONDS["corpus"], inputs=inputs
+    )
 
 
 def table_stage(settings: Settings) -> Stage:
@@ -85,7 +103,9 @@ def table_stage(settings: Settings) -> Stage:
     table = settings.work / "table.npz"
     command = ["spacy_distill", "table", str(table), "--teacher", settings.teacher]
     command += ["--kind", "pieces", "--vectors", "encoder", "--gpu", str(settings.gpu)]
-    return Stage("table", settings.work, command, [table], [table], SECONDS["table"])
+    inputs = {"weights": weights_digest(settings.teacher)}
+    files, seconds = [table], SECONDS["table"]
+    return Stage("table", settings.work, command, files, files, files, seconds, inputs=inputs)
 
 
 def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
@@ -96,11 +116,9 @@ def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
         source, output = corpus_files(folder)[part], folder / "corpus" / "annotated" / part
         command = ["spacy_distill", "annotate", str(model), str(source), str(output)]
         command += ["--gpu", str(settings.gpu)]
-        products = [output / "00000.spacy"]
-        seconds = SECONDS["annotate"]
-        stages.append(
-            Stage(f"annotate-{part}", folder, command, products, products, seconds, source)
-        )
+        files, seconds = [output / "00000.spacy"], SECONDS["annotate"]
+        name = f"annotate-{part}"
+        stages.append(Stage(name, folder, command, files, [output], files, seconds, source))
     return stages
 
 
@@ -123,8 +141,11 @@ def train_stage(run: Run, settings: Settings) -> Stage:
     best = output / "model-best" / "meta.json"
     # The last file that training writes.
     last = output / "model-last" / "meta.json"
+    removes = [output, metrics_file(folder, run.name), counts_file(folder, run.name)]
+    if run.name == TEACHER.name:
+        removes.append(folder / "corpus" / "annotated")
     inputs = make_inputs(run, settings)
-    return Stage(name, folder, command, [best], [last], seconds, inputs=inputs)
+    return Stage(name, folder, command, [best], removes, [last], seconds, inputs=inputs)
 
 
 def trained_steps(output: Path, receipt: Path) -> Optional[int]:
@@ -161,7 +182,8 @@ def score_stage(run: Run, settings: Settings) -> Stage:
     products = [metrics_file(folder, run.name), counts_file(folder, run.name)]
     command = ["spacy_distill.sweep.score", str(model), str(test), *map(str, products)]
     command += ["--gpu", str(settings.gpu)]
-    return Stage(f"score-{run.name}", folder, command, products, products, SECONDS["score"])
+    name, seconds = f"score-{run.name}", SECONDS["score"]
+    return Stage(name, folder, command, products, products, products, seconds)
 
 
 def metrics_file(folder: Path, name: str) -> Path:
