@@ -1,4 +1,4 @@
-"""What rounding the weights for a package does to F1, on the test set of each student of a sweep."""
+"""What rounding weights for a package does to F1, on the test set of each student of a sweep."""
 
 from pathlib import Path
 from typing import Annotated, get_args

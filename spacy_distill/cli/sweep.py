@@ -174,7 +174,8 @@ def run_waiting(
     """Make the corpora, check that they have enough, then run what has no row yet."""
     if not runs:
         return []
-    with tqdm(total=0, bar_format=BAR, disable=None) as bar:
+    # The time left is that of the mean speed so far.
+    with tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar:
         runner = Runner(settings, path, bar=bar, say=bar.write)
         runner.make_corpora(runs, workers=workers, overwrite=overwrite)
         check_test_sets(runs, rows, path, settings)

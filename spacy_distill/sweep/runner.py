@@ -110,7 +110,7 @@ class Runner:
         stages = [corpus_stage(own[0], self.settings) for own in cells_of(runs).values()]
         settle(stages, overwrite=overwrite)
         self._expect([stage for stage in stages if not is_done(stage)])
-        self._side_by_side([[stage] for stage in stages], self._make_all, workers=workers)
+        self._side_by_side(stages, self._make_corpus, workers=workers)
 
     def run(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> List[Failure]:
         """Run them all, a row each. What fails does not keep others from running.
@@ -126,6 +126,9 @@ class Runner:
         }
         settle(stages.values(), overwrite=overwrite)
         waiting = [stage for stage in stages.values() if not is_done(stage)]
+        for stage in stages.values():
+            if is_done(stage):
+                accept_stage(stage)
         self._expect(waiting)
         table = table_stage(self.settings)
         if table.products[0] in {stage.products[0] for stage in waiting}:
@@ -145,10 +148,10 @@ class Runner:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _make_all(self, stages: Sequence[Stage]) -> None:
-        for stage in stages:
-            if not is_done(stage):
-                self._make(stage, stage.folder.relative_to(self.settings.work).as_posix())
+    def _make_corpus(self, stage: Stage) -> None:
+        if not is_done(stage):
+            cell = stage.folder.relative_to(self.settings.work).as_posix()
+            self._make(stage, f"{cell} {stage.name}")
 
     def _run_all(self, runs: Sequence[Run]) -> None:
         for run in runs:
@@ -162,9 +165,7 @@ class Runner:
     def _run_one(self, run: Run) -> None:
         stages = make_stages(run, self.settings)
         for stage in stages:
-            if is_done(stage):
-                accept_stage(stage)
-            else:
+            if not is_done(stage):
                 self._make(stage, f"{run.size}/{run.seed} {stage.name}")
         row = make_row(run, self.settings)
         drop_last(stages[-2])

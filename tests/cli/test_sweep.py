@@ -298,12 +298,14 @@ def test_sweep_accepts_what_was_made_by_hand(run, ran, project):
     shutil.rmtree(project / "output")
     folder = project / "work" / "10" / "0" / "training" / "teacher"
     shutil.copytree(folder / "model-best", folder / "model-last")
+    (project / "work" / "table.npz").write_text("made")
     config = folder / "model-best" / "config.cfg"
     text = re.sub(r"(?m)^seed = .*$", "seed = 0", config.read_text(), count=1)
     config.write_text(text.replace("max_steps = 6", "max_steps = 18"))
     ran.clear()
     assert run(*options).exit_code == 0
-    assert not {name.partition(" ")[2] for name in ran} & {"corpus", "train-teacher"}
+    assert not {name.partition(" ")[2] for name in ran} & {"corpus", "table", "train-teacher"}
+    assert (project / "work" / "logs" / "table.json").exists()
     (row,) = (row for row in rows_of(project) if row["system"] == "teacher")
     assert row["steps"]["max"] == 18
     train = row["commands"][1]
