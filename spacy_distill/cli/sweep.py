@@ -86,8 +86,9 @@ def sweep_cli(
     work: Annotated[
         Optional[Path],
         typer.Option(
-            help="Folder for corpora and trainings, SIZE/SEED/ for each sample. Default: "
-            "training/sweep/ and the name of DATA"
+            help="Folder for corpora and trainings, SIZE/SEED/ laid out as a project for each "
+            "sample; what is there already is taken over. Default: training/sweep/ and the name of "
+            "DATA"
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Samples side by side, one thread each")] = 1,
@@ -126,7 +127,8 @@ def sweep_cli(
     rows = check_rows(runs, path, settings, overwrite=overwrite)
     waiting = [run for run in runs if run.key not in rows]
     failures = run_waiting(waiting, rows, path, settings, workers=workers, overwrite=overwrite)
-    show_sweep(output, settings)
+    if read_rows(path) or not failures:
+        show_sweep(output, settings)
     if failures:
         raise ValueError(
             Errors.D613.format(

@@ -31,6 +31,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
     discard(stage)
+    stage.begun.touch()
     threads = {**dict.fromkeys(THREADS, "1"), "TOKENIZERS_PARALLELISM": "false"}
     start = time.time()
     with (
@@ -70,6 +71,7 @@ def write_receipt(stage: Stage, **more: Any) -> None:
     unfinished = stage.receipt.with_suffix(".unfinished")
     srsly.write_json(unfinished, {"command": stage.command, "inputs": stage.inputs, **more})
     os.replace(unfinished, stage.receipt)
+    stage.begun.unlink(missing_ok=True)
 
 
 def accept_stage(stage: Stage) -> None:

@@ -53,6 +53,12 @@ class Stage(NamedTuple):
         return self.folder / "logs" / f"{self.name}.log"
 
     @property
+    def begun(self) -> Path:
+        """Is there from when it begins until it has a receipt. A training that is interrupted
+        writes its last weights, too, so they alone show nothing then."""
+        return self.folder / "logs" / f"{self.name}.begun"
+
+    @property
     def receipt(self) -> Path:
         """What its command was, how long it took, and its inputs; written when it has ended."""
         return self.folder / "logs" / f"{self.name}.json"
@@ -64,7 +70,7 @@ def is_done(stage: Stage) -> bool:
         return False
     if stage.receipt.exists():
         return True
-    if not all(path.exists() for path in stage.proofs):
+    if stage.begun.exists() or not all(path.exists() for path in stage.proofs):
         return False
     # Of several files the last may be missing.
     return stage.source is None or count_docs(stage.source) == count_docs(stage.products[0].parent)
@@ -128,7 +134,7 @@ def train_stage(run: Run, settings: Settings) -> Stage:
     overrides = make_overrides(run, settings)
     if config == "teacher":
         own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
-        made = trained_steps(output, folder / "logs" / f"{name}.json")
+        made = trained_steps(output, folder / "logs" / name)
         steps = made or teacher_steps(count_docs(corpus_files(folder)["labelled"]), own)
         overrides = {"training.max_steps": str(steps), **overrides}
         seconds = SECONDS_A_TEACHER_STEP * float(overrides["training.max_steps"])
@@ -148,9 +154,15 @@ def train_stage(run: Run, settings: Settings) -> Stage:
     return Stage(name, folder, command, [best], removes, [last], seconds, inputs=inputs)
 
 
-def trained_steps(output: Path, receipt: Path) -> Optional[int]:
-    """The steps of a teacher that is trained already, however it was made; else None."""
-    if not receipt.exists() and not (output / "model-last" / "meta.json").exists():
+def trained_steps(output: Path, logs: Path) -> Optional[int]:
+    """The steps of a teacher that is trained already, however it was made; else None.
+
+    output (Path): Folder of the training.
+    logs (Path): Its files among the logs, without their suffix.
+    """
+    has_receipt, is_begun = (logs.with_suffix(suffix).exists() for suffix in (".json", ".begun"))
+    is_whole = (output / "model-last" / "meta.json").exists() and not is_begun
+    if not (has_receipt or is_whole):
         return None
     config = output / "model-best" / "config.cfg"
     return load_config(config)["training"]["max_steps"] if config.exists() else None

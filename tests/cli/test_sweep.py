@@ -235,6 +235,13 @@ def test_sweep_is_stopped_by_no_run_that_fails(run, ran, project):
     assert len(rows_of(project)) == 6
 
 
+def test_sweep_says_why_nothing_was_run(run, ran, project):
+    ran.broken = ("10/0 train-teacher",)
+    result = run("--sizes", "10", "--seeds", "1", systems=["teacher"])
+    assert "[D602] 10/0 train-teacher" in str(result.exception)
+    assert not (project / "output").exists()
+
+
 def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)

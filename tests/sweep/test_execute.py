@@ -75,6 +75,23 @@ def test_execute_ends_a_stage_when_it_is_told_to(make_stage, monkeypatch):
     assert time.time() - start < 30
 
 
+def test_execute_trusts_nothing_that_was_interrupted(make_stage):
+    """A training that is interrupted writes its last weights all the same."""
+    stage = make_stage()
+
+    def interrupt(seconds):
+        stage.products[0].write_text("half a model")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(stage, tick=interrupt)
+    assert stage.products[0].exists()
+    assert not is_done(stage)
+    run_stage(stage, tick=ignore)
+    assert is_done(stage)
+    assert not stage.begun.exists()
+
+
 def test_execute_refuses_what_was_made_with_other_inputs(make_stage):
     stage = make_stage(inputs={"weights": "w", "corpus": None})
     run_stage(stage, tick=ignore)

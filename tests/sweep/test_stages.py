@@ -93,6 +93,11 @@ def test_stages_of_a_teacher_have_the_steps_that_it_was_trained_with(settings, m
     write(folder / "training" / "teacher" / "model-last" / "meta.json")
     command = stages_of(run, settings)["train-teacher"].command
     assert command[command.index("--training.max_steps") + 1] == "450"
+    begun = folder / "logs" / "train-teacher.begun"
+    write(begun)
+    command = stages_of(run, settings)["train-teacher"].command
+    assert command[command.index("--training.max_steps") + 1] == "300"
+    begun.unlink()
     stage = stages_of(run, settings._replace(teacher_steps=600))["train-teacher"]
     assert stage.command[stage.command.index("--training.max_steps") + 1] == "600"
     assert stage.inputs["overrides"]["training.max_steps"] == "600"
