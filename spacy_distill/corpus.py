@@ -1,6 +1,7 @@
 """The reader of distillation: mixes labelled and annotated examples."""
 
 import random
+from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
@@ -30,6 +31,7 @@ def build_distillation_corpus_v1(
     labelled_fraction: float = 0.1,
     min_confidence: float = 0.0,
     seed: int = 0,
+    limit: int = 0,
 ) -> Reader:
     """The reader `spacy-distill.DistillationCorpus.v1`.
 
@@ -43,6 +45,7 @@ def build_distillation_corpus_v1(
     min_confidence (float): Pseudo-labels of tokens whose probability is lower, and of the whole
         entities that they are in, are left out; the soft targets stay.
     seed (int): Of the order. Each epoch has another.
+    limit (int): How many unlabelled documents are read, the first ones; 0 for all.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader. An epoch is one pass over the
         unlabelled documents.
     RAISES (ValueError): D007 for a setting out of its range.
@@ -50,6 +53,7 @@ def build_distillation_corpus_v1(
     checks = [
         ("labelled_fraction", labelled_fraction, 0 <= labelled_fraction < 1, "in [0, 1)"),
         ("min_confidence", min_confidence, 0 <= min_confidence <= 1, "in [0, 1]"),
+        ("limit", limit, limit >= 0, "0 or above"),
     ]
     for setting, value, holds, requirement in checks:
         if not holds:
@@ -57,7 +61,7 @@ def build_distillation_corpus_v1(
                 Errors.D007.format(setting=setting, value=value, requirement=requirement)
             )
     return DistillationCorpus(
-        labelled, unlabelled, labelled_fraction, min_confidence, random.Random(seed)
+        labelled, unlabelled, labelled_fraction, min_confidence, random.Random(seed), limit
     )
 
 
@@ -71,12 +75,14 @@ class DistillationCorpus:
         labelled_fraction: float,
         min_confidence: float,
         rng: random.Random,
+        limit: int,
     ) -> None:
         self.labelled = labelled
         self.unlabelled = unlabelled
         self.labelled_fraction = labelled_fraction
         self.min_confidence = min_confidence
         self.rng = rng
+        self.limit = limit
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield one epoch, labelled examples in among the others at random.
@@ -90,8 +96,10 @@ class DistillationCorpus:
             gold = list(read_examples(self.labelled, nlp.vocab))
         waiting = self.rng.sample(gold, len(gold))
         n_unseen = len(gold)
-        n_left = count_docs(self.unlabelled) if gold else 0
-        for eg in read_examples(self.unlabelled, nlp.vocab):
+        last = self.limit or None  # None: there is no last one
+        n_docs = count_docs(self.unlabelled) if gold else 0
+        n_left = min(n_docs, self.limit or n_docs)
+        for eg in islice(read_examples(self.unlabelled, nlp.vocab), last):
             if not has_soft_targets(eg.reference):
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
             leave_out_unsure(eg.reference, self.min_confidence)

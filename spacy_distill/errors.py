@@ -1,7 +1,7 @@
 """What can go wrong: each message names the object, the values and the remedy, and has a code.
 
 D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers and models;
-D3xx: table; D4xx: command line and project; D5xx: benchmark; D7xx: report.
+D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx: report.
 """
 
 from spacy.errors import ErrorsWithCodes
@@ -224,6 +224,43 @@ class Errors(metaclass=ErrorsWithCodes):
     D506 = "Can't measure '{name}'. Reason: {reason}. Or leave it out of --systems."
     D507 = (
         "{value!r} names no further student. Give NAME=PATH, with a name that is none of {taken}."
+    )
+    D601 = "There is no system {unknown} to sweep over. Choose one or more of {known}."
+    D602 = (
+        "Stage '{name}' ended with code {code}. The last lines of its log '{log}':\n{lines}\n"
+        "Mend what they say and run the sweep again: it goes on with this stage."
+    )
+    D603 = (
+        "'{path}' has a row of {run} that was made otherwise: {differences} differ. Go back to "
+        "what it was made with, give another OUTPUT, or make it anew with --overwrite."
+    )
+    D604 = (
+        "{value!r} is no variant. Give NAME=BASE --section.key value, with a name of letters, "
+        "digits, - and _ that is none of {known}, and one of these as BASE."
+    )
+    D605 = "{option} is {value!r}, but must be one or more whole numbers from 0 between commas."
+    D606 = (
+        "System '{name}' sets {keys}, but '{path}' has no such settings. Correct them, or leave "
+        "the system out with --systems."
+    )
+    D607 = (
+        "'{path}' was made otherwise than this sweep would: {differences} differ. Remove it, give "
+        "another --work, or make it anew with --overwrite."
+    )
+    D608 = "A sweep draws figures, but matplotlib is not installed. Install 'spacy-distill[bench]'."
+    D609 = (
+        "'{path}' has another test set than the rows of '{rows}', so their scores can't be "
+        "compared. Give another OUTPUT or --work for each corpus."
+    )
+    D610 = (
+        "The counts of '{path}' on the test set give F1 {found}, but the scorer {expected}. Score "
+        "a pipeline whose scorer is that of 'ner_tagger', on a test set of its tokens."
+    )
+    D611 = "'{path}', line {line}: no row of a sweep ({reason}). Remove the line."
+    D612 = "There is nothing to show: every run was left out, and '{path}' has no rows."
+    D613 = (
+        "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first failed "
+        "because of this:\n{reason}"
     )
     D701 = (
         "'{path}' has no trained student: 'training/student/model-best' is missing. Run "

@@ -201,6 +201,44 @@ def project(tmp_path, student_path, examples):
     return folder
 
 
+@pytest.fixture
+def make_row():
+    """Make the row of a run of a sweep: `make_row("teacher", 300, 0.6, seed=1)`."""
+
+    def make(system, size, f1, *, seed=0, limit=0, base=None, pool=None, test="t", **more):
+        is_student = (base or system).startswith("student")
+        name = (base or system).partition("-")[0]
+        return {
+            "corpus": "tweets",
+            "system": system,
+            "base": base or system,
+            "size": size,
+            "seed": seed,
+            "limit": limit,
+            "labelled": size,
+            "pool": (pool or limit or 5000) if is_student else None,
+            "test": {"ents_p": f1, "ents_r": f1, "ents_f": f1, "ents_per_type": {}},
+            "dev": {"ents_f": f1},
+            "words_per_second": 1500.0,
+            "parameters": 3_300_000,
+            "seconds": {"corpus": 6.0, f"train-{system}": 90.0 + 60 * seed},
+            "steps": {"max": 300},
+            "fingerprint": f"{system}-{size}-{seed}-{limit}-{f1}",
+            "inputs": {
+                "config": {"name": f"{name}.cfg", "sha256": "c"},
+                "overrides": {"nlp.lang": "en", "system.seed": str(seed)},
+                "corpus": {"labelled": "l", "unlabelled": "u", "dev": "d", "test": test},
+                "weights": None,
+            },
+            "commands": [],
+            "versions": {},
+            "date": "2026-01-01",
+            **more,
+        }
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def run_light(tmp_path_factory):
     """Run a script where neither torch nor transformers nor datasets is installed.

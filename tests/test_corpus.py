@@ -91,6 +91,23 @@ def test_corpus_mixes_gold_into_the_pool(nlp, write):
     assert all(0.1 < share(quarter) < 0.5 for quarter in quarters)
 
 
+def test_corpus_reads_as_much_of_the_pool_as_it_may(nlp, write):
+    pool = write("pool", 20)
+    for limit, n_pool in ((5, 5), (20, 20), (30, 20), (0, 20)):
+        reader = build_distillation_corpus_v1(labelled=None, unlabelled=pool, limit=limit)
+        assert names(reader(nlp)) == [f"pool{i}" for i in range(n_pool)]
+
+
+def test_corpus_mixes_gold_into_what_it_may_read_of_the_pool(nlp, write):
+    """Were the whole pool counted, most of gold would come after it."""
+    settings = {"labelled": write("gold", 60), "unlabelled": write("pool", 600)}
+    reader = build_distillation_corpus_v1(**settings, labelled_fraction=0.1, limit=30)
+    for _ in range(20):
+        found = names(reader(nlp))
+        assert set(found) >= {f"gold{i}" for i in range(60)} | {f"pool{i}" for i in range(30)}
+        assert 0.5 < share(found[:30]) < 0.9
+
+
 def test_corpus_without_gold(nlp, write):
     pool = write("pool", 5)
     expected = [f"pool{i}" for i in range(5)]
@@ -166,6 +183,7 @@ def test_corpus_names_a_missing_path(nlp, write, tmp_path):
         ("labelled_fraction", -0.1),
         ("min_confidence", 1.1),
         ("min_confidence", -0.1),
+        ("limit", -1),
     ],
 )
 def test_corpus_refuses_bad_settings(tmp_path, setting, value):

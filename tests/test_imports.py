@@ -20,7 +20,7 @@ LAYERS = (
     },
     {
         *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
-        *("loggers", "pipeline", "report", "rows", "sources", "table", "tuning"),
+        *("loggers", "pipeline", "report", "rows", "sources", "sweep", "table", "tuning"),
     },
     {"cli", "__main__"},
 )
@@ -33,7 +33,7 @@ HEAVY = {
     "datasets": {"hub"},
     "huggingface_hub": {"cli"},
     "spacy_transformers": set(),
-    "matplotlib": {"benchmark"},
+    "matplotlib": {"benchmark", "sweep"},
     "onnx": {"benchmark"},
     "onnxruntime": {"benchmark"},
 }

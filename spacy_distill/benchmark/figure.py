@@ -89,8 +89,8 @@ def scale_axes(axes: Axes, sizes: Sequence[int]) -> None:
 def label_lines(axes: Axes) -> None:
     """Write each system's name at the right end of its line, none over another."""
     handles, names = axes.get_legend_handles_labels()
-    containers: List[Any] = list(handles)
-    lines = [container[0] for container in containers]
+    # With bars of error, the line is the first of several things.
+    lines: List[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]
     to_axes = axes.transScale + axes.transLimits
     ends = [to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1] for line in lines]
     for place, (name, line) in zip(spread_out(ends, LABEL_DISTANCE), zip(names, lines)):

@@ -11,6 +11,7 @@ from .corpus import corpus_cli
 from .evaluate import evaluate_cli
 from .package import package_cli
 from .report import report_cli
+from .sweep import sweep_cli
 from .table import table_cli
 from .tune import tune_cli
 from .weights import weights_cli
@@ -30,6 +31,7 @@ app.command("annotate")(annotate_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("benchmark")(benchmark_cli)
 app.command("report")(report_cli)
+app.command("sweep")(sweep_cli)
 app.command("package")(package_cli)
 
 

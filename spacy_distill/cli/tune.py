@@ -1,8 +1,9 @@
 """`spacy-distill tune`: how readily a pipeline finds entities."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
+import srsly
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.training import Corpus
@@ -17,6 +18,9 @@ from ..tuning import tune_outside
 def tune_cli(
     model: Annotated[Path, typer.Argument(help="Folder of the trained pipeline; it is changed")],
     dev: Annotated[Path, typer.Argument(help="Development set (.spacy)")],
+    output: Annotated[
+        Optional[Path], typer.Option("--output", "-o", help="JSON file for what was chosen")
+    ] = None,
     gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
 ) -> None:
     """Choose on the development set how readily a pipeline finds entities.
@@ -32,13 +36,13 @@ def tune_cli(
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
     tuned = tune_outside(find_teacher(nlp), examples)
-    change = f"F1 on '{dev}' {100 * tuned.before:.2f} -> {100 * tuned.after:.2f}"
-    if not tuned.added:
-        msg.info(
-            f"Nothing added to the score of O is better: F1 on '{dev}' {100 * tuned.after:.2f}"
-        )
-        return
-    nlp.meta.setdefault("performance", {}).update(nlp.evaluate(examples))
-    nlp.meta["performance"].pop("speed", None)
-    nlp.to_disk(model)
-    msg.good(f"{tuned.added:+g} nats for O: {change}")
+    before, after = 100 * tuned.before, 100 * tuned.after
+    if tuned.added:
+        nlp.meta.setdefault("performance", {}).update(nlp.evaluate(examples))
+        nlp.meta["performance"].pop("speed", None)
+        nlp.to_disk(model)
+        msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
+    else:
+        msg.info(f"Nothing added to the score of O is better: F1 on '{dev}' {after:.2f}")
+    if output is not None:
+        srsly.write_json(output, tuned._asdict())

@@ -1,0 +1,37 @@
+"""What rounding weights for a package does to F1, on the test set of each student of a sweep."""
+
+from pathlib import Path
+from typing import Annotated, get_args
+
+import spacy
+import typer
+from spacy.training import Corpus
+
+from spacy_distill.compression import Weights, compress, restore
+
+
+def print_rounding(
+    work: Annotated[Path, typer.Argument(help="The sweep's --work")],
+    system: Annotated[str, typer.Argument(help="Of which system")] = "student-softmax",
+) -> None:
+    """Print F1 in percent of each run of a system, with weights as a package stores them."""
+    print("| labelled, seed | " + " | ".join(get_args(Weights)) + " |")
+    print("| --- |" + " ---: |" * len(get_args(Weights)))
+    for model in sorted(work.glob(f"*/*/training/{system}/model-best")):
+        folder = model.parents[2]
+        scores = [rounded_score(model, folder, weights=name) for name in get_args(Weights)]
+        name = f"{folder.parent.name}, {folder.name}"
+        print(f"| {name} | " + " | ".join(f"{100 * score:.2f}" for score in scores) + " |")
+
+
+def rounded_score(model: Path, folder: Path, *, weights: Weights) -> float:
+    nlp = spacy.load(model)
+    rounded = nlp.get_pipe("ner").model
+    compress(rounded, weights=weights)
+    restore(rounded)
+    corpus = Corpus(folder / "corpus" / "test.spacy", gold_preproc=True)
+    return nlp.evaluate(list(corpus(nlp)))["ents_f"]
+
+
+if __name__ == "__main__":
+    typer.run(print_rounding)

@@ -1,0 +1,225 @@
+"""`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Dict, List, Optional, Sequence
+
+import srsly
+import typer
+from tqdm import tqdm
+from wasabi import msg
+
+from ..errors import Errors
+from ..sweep.comparisons import Compared, compare_systems
+from ..sweep.curves import order_rows, pool_curves, size_curves
+from ..sweep.describe import shorten_paths
+from ..sweep.inputs import Settings
+from ..sweep.plan import (
+    BUILT_IN,
+    Run,
+    check_overrides,
+    choose_systems,
+    make_runs,
+    read_numbers,
+    read_seeds,
+)
+from ..sweep.rows import Key, Row, read_rows, write_rows
+from ..sweep.runner import (
+    Failure,
+    Runner,
+    check_test_sets,
+    find_outdated_rows,
+    leave_out,
+)
+from ..sweep.tables import make_notes, make_tables, to_markdown
+from .corpus import split_paths
+
+BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
+
+
+def sweep_cli(
+    data: Annotated[
+        str, typer.Argument(help="The corpus: a folder, or an id on the hub, as for 'corpus'")
+    ],
+    output: Annotated[
+        Path, typer.Argument(help="Folder for sweep.jsonl, .md, .png and .svg, one for a corpus")
+    ],
+    sizes: Annotated[
+        str,
+        typer.Option(help="Labelled sentences, 0 for all; left out if DATA has fewer"),
+    ] = "150,300,750,1500,3000",
+    seeds: Annotated[str, typer.Option(help="How many, or, with commas, which")] = "3",
+    systems: Annotated[
+        str, typer.Option(help=f"Some of {', '.join(BUILT_IN)}, or '' for variants alone")
+    ] = ",".join(BUILT_IN),
+    variants: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--variant",
+            help="A further system, 'NAME=BASE --section.key value ...': BASE with other settings "
+            "in its config; as often as you like",
+        ),
+    ] = None,
+    pool_sizes: Annotated[
+        str, typer.Option(help="Unlabelled sentences that students get, such as 500,1000,all")
+    ] = "all",
+    unlabelled: Annotated[
+        Optional[List[str]],
+        typer.Option("--unlabelled", "-u", help="More text for the pool, as for 'corpus'"),
+    ] = None,
+    teacher: Annotated[
+        str, typer.Option("--teacher", "-t", help="The teacher's weights, as 'weights' puts them")
+    ] = "assets/teacher",
+    teacher_steps: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Steps of every teacher. 0: three epochs of 8 sentences a step, rounded up to a "
+            "multiple of the config's",
+        ),
+    ] = 0,
+    configs: Annotated[
+        Path, typer.Option(help="Folder of teacher.cfg, baseline.cfg and student.cfg")
+    ] = Path("configs"),
+    lang: Annotated[str, typer.Option("--lang", "-l", help="Language")] = "en",
+    work: Annotated[
+        Optional[Path],
+        typer.Option(
+            help="Folder for corpora and trainings, SIZE/SEED/ laid out as a project for each "
+            "sample; what is there already is taken over. Default: training/sweep/ and the name of "
+            "DATA"
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Samples side by side, one thread each")] = 1,
+    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Make anew what was made with other settings")
+    ] = False,
+) -> None:
+    """Draw the learning curve: train and score systems on samples of the labelled sentences.
+
+    Each run is a row in sweep.jsonl. What has a row, and each stage that is done,
+    is not done again, so an interrupted sweep goes on where it stopped; a
+    finished one draws its tables and figures anew.
+    """
+    if find_spec("matplotlib") is None:
+        raise ValueError(Errors.D608)
+    chosen = [*choose_systems(split(systems), variants or []).values()]
+    check_overrides(chosen, configs)
+    runs = make_runs(
+        chosen,
+        sizes=read_numbers(sizes, "--sizes"),
+        seeds=read_seeds(seeds),
+        limits=read_numbers(pool_sizes, "--pool-sizes", all_word="all"),
+    )
+    settings = Settings(
+        data=data,
+        work=work or Path("training/sweep") / Path(data).name,
+        configs=configs,
+        teacher=teacher,
+        lang=lang,
+        unlabelled=tuple(split_paths(unlabelled or [])),
+        gpu=gpu,
+        teacher_steps=teacher_steps,
+    )
+    path = output / "sweep.jsonl"
+    rows = check_rows(runs, path, settings, overwrite=overwrite)
+    waiting = [run for run in runs if run.key not in rows]
+    failures = run_waiting(waiting, rows, path, settings, workers=workers, overwrite=overwrite)
+    if read_rows(path) or not failures:
+        show_sweep(output, settings)
+    if failures:
+        raise ValueError(
+            Errors.D613.format(
+                failed=len(failures), total=len(runs), path=path, reason=failures[0].reason
+            )
+        )
+
+
+def split(text: str) -> List[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def check_rows(
+    runs: Sequence[Run], path: Path, settings: Settings, *, overwrite: bool
+) -> Dict[Key, Row]:
+    """The rows that there are. Those of runs made otherwise are removed if they may be.
+
+    RAISES (ValueError): D603 if they may not.
+    """
+    rows = read_rows(path)
+    outdated = find_outdated_rows(runs, rows, settings)
+    for (system, size, seed, limit), differences in outdated.items():
+        if not overwrite:
+            of_pool = f", {limit} unlabelled" if limit else ""
+            run = f"{system}, {size} labelled, seed {seed}{of_pool}"
+            raise ValueError(
+                Errors.D603.format(path=path, run=run, differences=", ".join(differences))
+            )
+    if outdated:
+        msg.warn(f"{len(outdated)} rows were made otherwise: making them anew")
+        rows = {key: row for key, row in rows.items() if key not in outdated}
+        write_rows(path, [*rows.values()])
+    return rows
+
+
+def run_waiting(
+    runs: Sequence[Run],
+    rows: Dict[Key, Row],
+    path: Path,
+    settings: Settings,
+    *,
+    workers: int,
+    overwrite: bool,
+) -> List[Failure]:
+    """Make the corpora, check that they have enough, then run what has no row yet."""
+    if not runs:
+        return []
+    # The time left is that of the mean speed so far.
+    with tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar:
+        runner = Runner(settings, path, bar=bar, say=bar.write)
+        runner.make_corpora(runs, workers=workers, overwrite=overwrite)
+        check_test_sets(runs, rows, path, settings)
+        runs, reasons = leave_out(runs, settings)
+        for reason in reasons:
+            bar.write(f"Left out: {reason}")
+        return runner.run(runs, workers=workers, overwrite=overwrite)
+
+
+def show_sweep(output: Path, settings: Settings) -> None:
+    """Compare, print and draw what the rows say. RAISES (ValueError): D612 if there are none."""
+    rows = order_rows(read_rows(output / "sweep.jsonl").values())
+    if not rows:
+        raise ValueError(Errors.D612.format(path=output / "sweep.jsonl"))
+    file = output / "bootstrap.json"
+    known: List[Compared] = srsly.read_json(file) if file.exists() else []
+    compared = compare_systems(rows, settings.work, known)
+    srsly.write_json(file, compared)
+    for table in make_tables(rows, compared):
+        aligns = ["l"] + ["r"] * (len(table.header) - 1)
+        msg.text(f"\n{table.title}")
+        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
+    for note in make_notes(rows, compared):
+        msg.text(f"- {note}")
+    command = " ".join(shorten_paths(["spacy_distill", *sys.argv[1:]], settings))
+    text = to_markdown(rows, compared, command=command)
+    (output / "sweep.md").write_text(text, encoding="utf-8")
+    msg.good(f"Written: {', '.join(map(str, draw_figures(rows, output)))} and the tables beside")
+
+
+def draw_figures(rows: Sequence[Row], output: Path) -> List[Path]:
+    """Draw F1 against labelled sentences, and against the pool if there are several."""
+    from ..sweep.figure import draw_curves
+
+    name = ", ".join(dict.fromkeys(row["corpus"] for row in rows))
+    figures = {"sweep": ("labelled sentences", size_curves(rows))}
+    pools = pool_curves(rows)
+    if pools:
+        figures["pool"] = ("unlabelled sentences", pools)
+    written = []
+    for file, (what, curves) in figures.items():
+        paths = [output / f"{file}{suffix}" for suffix in (".png", ".svg")]
+        draw_curves(curves, paths, title=name, what=what)
+        written += paths
+    return written

@@ -1,0 +1,117 @@
+"""Which systems of a sweep are compared, and how sure it is that one is better."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+import srsly
+
+from .bootstrap import RESAMPLES, compare, micro_f1, resample_f1
+from .curves import group_by, of_main_pool
+from .plan import BUILT_IN, TEACHER, training_name
+from .rows import Row, row_key
+from .stages import counts_file
+
+# As JSON has it.
+Compared = Dict[str, Any]
+
+
+class Pair(NamedTuple):
+    """Two systems, trained on the same samples: as many rows of each, seed by seed."""
+
+    labelled: int
+    ours: List[Row]
+    theirs: List[Row]
+
+
+def compare_systems(
+    rows: Sequence[Row], work: Path, known: Sequence[Compared] = ()
+) -> List[Compared]:
+    """Compare students with teacher and baseline, and variants with what they vary.
+
+    rows (Sequence[Dict[str, Any]]): The rows of a sweep.
+    work (Path): Where the runs have left the counts of each sentence.
+    known (Sequence[Dict[str, Any]]): What was compared before. That is taken of pairs whose runs
+        are the same.
+    RETURNS (List[Dict[str, Any]]): Of each pair `labelled`, `system`, `against`, `seeds`; F1's
+        `difference`, `low`, `high` and `p` as `compare` has them; `resamples`, `fingerprints`. A
+        pair whose counts are neither here nor known is left out.
+    """
+    found = {identity(one): one for one in known}
+    pairs = [*find_pairs(rows)]
+    missing = [pair for pair in pairs if identity(describe(pair)) not in found]
+    runs = {row_key(row): row for pair in missing for row in (*pair.ours, *pair.theirs)}
+    read = {key: read_counts(row, work) for key, row in runs.items()}
+    counts = {key: one for key, one in read.items() if one is not None}
+    if counts:
+        stacked = numpy.stack([*counts.values()], axis=1)  # (n_sentences, n_runs, 3)
+        f1, resampled = micro_f1(stacked), resample_f1(stacked)
+        place = {key: i for i, key in enumerate(counts)}
+        for pair in missing:
+            ours, theirs = ([row_key(row) for row in side] for side in (pair.ours, pair.theirs))
+            if place.keys() >= {*ours, *theirs}:
+                result = compare(
+                    f1,
+                    resampled,
+                    ours=[place[key] for key in ours],
+                    theirs=[place[key] for key in theirs],
+                )
+                new = {**describe(pair), **result._asdict(), "resamples": RESAMPLES}
+                found[identity(new)] = new
+    return [found[key] for key in map(identity, map(describe, pairs)) if key in found]
+
+
+def find_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
+    """All pairs to compare, each on the seeds that both were run with."""
+    rows = of_main_pool(rows)
+    for labelled, group in sorted(group_by(rows, lambda row: row["labelled"]).items()):
+        systems = group_by(group, lambda row: row["system"])
+        for name, own in systems.items():
+            for other in find_rivals(name, own[0]["base"]):
+                theirs = {row["seed"]: row for row in systems.get(other, [])}
+                ours = {row["seed"]: row for row in own if row["seed"] in theirs}
+                seeds = sorted(ours)
+                if seeds:
+                    yield Pair(labelled, [ours[s] for s in seeds], [theirs[s] for s in seeds])
+
+
+def find_rivals(name: str, base: str) -> List[str]:
+    """What a system is compared with."""
+    if name not in BUILT_IN:
+        return [base]
+    if BUILT_IN[name].config != "student":
+        return []
+    return [TEACHER.name, name.replace("student", "baseline")]
+
+
+def describe(pair: Pair) -> Compared:
+    return {
+        "labelled": pair.labelled,
+        "system": pair.ours[0]["system"],
+        "against": pair.theirs[0]["system"],
+        "seeds": [row["seed"] for row in pair.ours],
+        "fingerprints": [row["fingerprint"] for row in (*pair.ours, *pair.theirs)],
+    }
+
+
+def identity(one: Compared) -> Tuple:
+    return one["system"], one["against"], *one["fingerprints"]
+
+
+def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
+    """Right, wrong and missed entities of a run, for each sentence.
+
+    row (Dict[str, Any]): Of the run.
+    work (Path): Folder of the sweep.
+    RETURNS (Optional[ndarray]): (n_sentences, 3). None if they are not there, or are of a run with
+        another F1.
+    """
+    folder = work / str(row["size"]) / str(row["seed"])
+    path = counts_file(folder, training_name(row["system"], row["limit"]))
+    if not path.exists():
+        return None
+    found = srsly.read_json(path)
+    counts = numpy.array([found["tp"], found["fp"], found["fn"]]).T
+    # Scores were rounded when they were written.
+    is_same = abs(micro_f1(counts[:, None])[0] - (row["test"]["ents_f"] or 0.0)) < 1e-6
+    return counts if is_same else None

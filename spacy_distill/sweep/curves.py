@@ -1,0 +1,81 @@
+"""The rows of a sweep as curves: F1 against labelled sentences, and against the pool."""
+
+from statistics import mean, stdev
+from typing import Any, Callable, Dict, Hashable, Iterable, List, NamedTuple, Sequence
+
+from .plan import BUILT_IN
+from .rows import Row
+
+
+class Point(NamedTuple):
+    """F1 of one system at one place of a curve, over seeds.
+
+    x (float): Sentences.
+    mean, sd (float): Of F1 on the test set, in percent. With one seed the sd is 0.
+    n (int): How many seeds.
+    """
+
+    x: float
+    mean: float
+    sd: float
+    n: int
+
+
+# By the name of a line.
+Curves = Dict[str, List[Point]]
+
+
+def order_rows(rows: Iterable[Row]) -> List[Row]:
+    """Rows in the order of the built-in systems, those of variants after them."""
+    places = {name: i for i, name in enumerate(BUILT_IN)}
+    return sorted(rows, key=lambda row: places.get(row["system"], len(places)))
+
+
+def size_curves(rows: Iterable[Row]) -> Curves:
+    """F1 against labelled sentences, a line a system, with all of the pool that was given."""
+    rows = of_main_pool(rows)
+    return {
+        system: [make_point(size, group) for size, group in sort_by(own, "labelled")]
+        for system, own in group_by(rows, lambda row: row["system"]).items()
+    }
+
+
+def pool_curves(rows: Iterable[Row]) -> Curves:
+    """F1 against unlabelled sentences, a line a system and size, of those with several pools."""
+    rows = [row for row in rows if row["pool"] is not None]
+    systems = group_by(rows, lambda row: (row["system"], row["labelled"]))
+    found = {key: group_by(own, lambda row: row["limit"]) for key, own in systems.items()}
+    found = {key: limits for key, limits in found.items() if len(limits) > 1}
+    one_size = len({size for _, size in found}) == 1
+    return {
+        system if one_size else f"{system}, {size:,} labelled": sorted(
+            make_point(mean(row["pool"] for row in own), own) for own in limits.values()
+        )
+        for (system, size), limits in found.items()
+    }
+
+
+def of_main_pool(rows: Iterable[Row]) -> List[Row]:
+    """Rows without a pool, and those with the largest that there are results of."""
+    rows = list(rows)
+    limits = {row["limit"] for row in rows if row["pool"] is not None}
+    main = 0 if 0 in limits else max(limits, default=0)
+    return [row for row in rows if row["pool"] is None or row["limit"] == main]
+
+
+def make_point(x: float, rows: Sequence[Row]) -> Point:
+    scores = [100 * (row["test"]["ents_f"] or 0.0) for row in rows]
+    return Point(x, mean(scores), stdev(scores) if len(scores) > 1 else 0.0, len(scores))
+
+
+def group_by(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> Dict[Any, List[Row]]:
+    """Rows by what they have in common, in order of first occurrence."""
+    groups: Dict[Any, List[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return groups
+
+
+def sort_by(rows: Iterable[Row], key: str) -> List[Any]:
+    """Groups of rows with the same value, as (value, rows), ascending."""
+    return sorted(group_by(rows, lambda row: row[key]).items())

@@ -1,0 +1,115 @@
+"""A finished run as a row: its scores, and all that is needed to repeat it."""
+
+import platform
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+import srsly
+from spacy.util import load_config
+
+from ..benchmark.machine import PACKAGES, find_versions
+from ..corpus import count_docs
+from .inputs import Settings, cell_folder, corpus_files, fingerprint, make_inputs
+from .plan import Run
+from .rows import Row
+from .stages import (
+    Stage,
+    counts_file,
+    make_stages,
+    metrics_file,
+    read_receipt,
+    train_stage,
+    tuned_file,
+)
+
+SCORES = ("ents_p", "ents_r", "ents_f", "ents_per_type")
+# Epoch and step, and at the end the score, in a row of what `spacy train` prints.
+LOGGED = re.compile(r"^\s*(\d+)\s+(\d+)\s.*\s(\d\.\d+)\s*$")
+
+
+def make_row(run: Run, settings: Settings) -> Row:
+    """Describe a run all of whose stages are done.
+
+    RETURNS (Dict[str, Any]): What JSON can hold. Scores are shares, times are in seconds, paths
+        relative to the project or to a folder named in capitals.
+    """
+    folder = cell_folder(settings, run)
+    files, stages = corpus_files(folder), make_stages(run, settings)
+    metrics = srsly.read_json(metrics_file(folder, run.name))
+    model = folder / "training" / run.name / "model-best"
+    dev = srsly.read_json(model / "meta.json")["performance"]
+    inputs = make_inputs(run, settings)
+    row = {
+        "corpus": settings.name,
+        "system": run.system.name,
+        "base": run.system.base,
+        "size": run.size,
+        "seed": run.seed,
+        "limit": run.limit,
+        "labelled": count_docs(files["labelled"]),
+        "pool": count_pool(run, files["unlabelled"]),
+        "test": {key: metrics[key] for key in SCORES},
+        "dev": {key: dev.get(key) for key in SCORES},
+        "tuned": srsly.read_json(tuned_file(folder, run.name)),
+        "words_per_second": metrics["speed"],
+        "parameters": srsly.read_json(counts_file(folder, run.name))["parameters"],
+        "seconds": {stage.name: read_receipt(stage).get("seconds") for stage in stages},
+        "steps": describe_steps(train_stage(run, settings), model),
+        "fingerprint": fingerprint(inputs),
+        "inputs": inputs,
+        "commands": [shorten_paths(stage.command, settings) for stage in stages],
+        "versions": {"python": platform.python_version(), **find_versions(PACKAGES)},
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    return row
+
+
+def count_pool(run: Run, unlabelled: Path) -> Optional[int]:
+    """How many unlabelled sentences a student was given; None for what reads none."""
+    if run.system.config != "student":
+        return None
+    n_docs = count_docs(unlabelled)
+    return min(n_docs, run.limit or n_docs)
+
+
+def describe_steps(stage: Stage, model: Path) -> Dict[str, Any]:
+    """How long a training was to be at most and was, in steps, and when it was best on dev.
+
+    stage (Stage): The training.
+    model (Path): Its best pipeline.
+    RETURNS (Dict[str, Any]): `max`; if its log is there, `last`, `best` and `epochs`, too.
+    """
+    steps = {"max": load_config(model / "config.cfg")["training"]["max_steps"]}
+    if not stage.log.exists():
+        return steps
+    lines = stage.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    logged = [match.groups() for match in map(LOGGED.match, lines) if match]
+    if logged:
+        best = max(logged, key=lambda entry: float(entry[2]))
+        steps |= {"last": int(logged[-1][1]), "best": int(best[1]), "epochs": int(logged[-1][0])}
+    return steps
+
+
+def shorten_paths(words: Sequence[str], settings: Settings) -> List[str]:
+    """A command whose paths outside the project are named after what they are."""
+    names = {
+        str(settings.work): shorten(str(settings.work), "WORK"),
+        settings.data: shorten(settings.data, f"DATA/{settings.name}"),
+        settings.teacher: shorten(settings.teacher, "TEACHER"),
+        str(settings.configs): shorten(str(settings.configs), "CONFIGS"),
+    }
+    return ["python", "-m", *(replace_start(word, names) for word in words)]
+
+
+def shorten(path: str, name: str) -> str:
+    return name if Path(path).is_absolute() or path.startswith("..") else path
+
+
+def replace_start(word: str, names: Mapping[str, str]) -> str:
+    """A path whose first folders have a name gets it in their place; of another, the last part."""
+    for path, name in names.items():
+        if word == path or word.startswith(path.rstrip("/") + "/"):
+            return name + word[len(path.rstrip("/")) :].rstrip("/")
+    return " ".join(shorten(part, Path(part).name) for part in word.split(" "))

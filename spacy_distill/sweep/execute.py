@@ -1,0 +1,140 @@
+"""Runs stages, each in a process of its own, and writes receipts."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Callable, Iterable, List
+
+import srsly
+from spacy.util import load_config
+
+from ..benchmark.process import LAST_LINES, THREADS
+from ..errors import Errors
+from .inputs import find_differences
+from .stages import Stage, is_done, read_receipt
+
+SECONDS_BETWEEN_TICKS = 2.0
+
+
+def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
+    """Run a stage on one thread, its output in its log; write its receipt.
+
+    stage (Stage): What to run.
+    tick (Callable[[float], None]): Called now and then with the seconds that it has run so far.
+        The process is killed if it raises.
+    RAISES (ValueError): D602 if the stage fails, with the last lines of its log.
+    """
+    stage.log.parent.mkdir(parents=True, exist_ok=True)
+    discard(stage)
+    stage.begun.touch()
+    threads = {**dict.fromkeys(THREADS, "1"), "TOKENIZERS_PARALLELISM": "false"}
+    start = time.time()
+    with (
+        stage.log.open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", *stage.command],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **threads, "PYTHONUNBUFFERED": "1"},
+        ) as process,
+    ):
+        try:
+            while process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(SECONDS_BETWEEN_TICKS)
+                tick(time.time() - start)
+        finally:
+            process.kill()  # it has ended, or is not to go on
+    if process.returncode != 0 or not all(path.exists() for path in stage.products):
+        raise ValueError(
+            Errors.D602.format(
+                name=stage.name, code=process.returncode, log=stage.log, lines=last_lines(stage.log)
+            )
+        )
+    write_receipt(stage, seconds=round(time.time() - start, 1))
+
+
+def last_lines(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:] or ["(nothing)"])
+
+
+def write_receipt(stage: Stage, **more: Any) -> None:
+    """Write down that a stage has ended, whole or not at all."""
+    stage.receipt.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = stage.receipt.with_suffix(".unfinished")
+    srsly.write_json(unfinished, {"command": stage.command, "inputs": stage.inputs, **more})
+    os.replace(unfinished, stage.receipt)
+    stage.begun.unlink(missing_ok=True)
+
+
+def accept_stage(stage: Stage) -> None:
+    """Give a stage that was done by hand a receipt, too."""
+    if not stage.receipt.exists():
+        write_receipt(stage)
+
+
+def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
+    """Refuse what is done already, but with other inputs; or remove it, to be made anew.
+
+    RAISES (ValueError): D607, unless it may be overwritten.
+    """
+    for stage in stages:
+        differences = find_outdated(stage) if is_done(stage) else []
+        if differences and not overwrite:
+            raise ValueError(
+                Errors.D607.format(path=stage.removes[0], differences=", ".join(differences))
+            )
+        if differences:
+            discard(stage)
+
+
+def find_outdated(stage: Stage) -> List[str]:
+    """In what a stage that is done differs from what the sweep would do."""
+    inputs = stage.inputs or {}
+    if stage.receipt.exists():
+        return find_differences(read_receipt(stage)["inputs"] or {}, inputs)
+    if "overrides" not in inputs:
+        return []
+    # It was trained by hand: its config is all that is known of it.
+    config = load_config(stage.products[0].with_name("config.cfg"))
+    return [
+        key
+        for key, value in inputs["overrides"].items()
+        if find_setting(config, key) != read_value(value)
+    ]
+
+
+def find_setting(config: Any, key: str) -> Any:
+    """The value of section.key; None if there is none."""
+    for part in key.split("."):
+        config = config.get(part) if isinstance(config, dict) else None
+    return config
+
+
+def read_value(text: str) -> Any:
+    """A value of the command line, as `spacy train` reads it."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def drop_last(stage: Stage) -> None:
+    """Remove a training's last weights, which nothing reads: half of what it takes on the disk."""
+    shutil.rmtree(stage.removes[0] / "model-last", ignore_errors=True)
+
+
+def discard(stage: Stage) -> None:
+    """Remove what a stage has made, and what was made from it."""
+    for path in (stage.receipt, *stage.removes):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

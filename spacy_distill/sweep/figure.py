@@ -1,0 +1,88 @@
+"""The figures of a sweep: F1 against labelled sentences, and against the pool."""
+
+from pathlib import Path
+from typing import List, Sequence
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from ..benchmark.figure import STYLES, label_lines
+from .curves import Curves, Point
+from .plan import BUILT_IN
+
+# Ticks are at least so far from each other.
+TICK_RATIO = 1.15
+
+
+def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str) -> None:
+    """Draw curves on a logarithmic axis, their spread shaded.
+
+    curves (Dict[str, List[Point]]): By name. One of a single point is left out if others have more.
+    paths (Sequence[Path]): Files to write, each in the form that its suffix names.
+    title (str): Above the figure.
+    what (str): What the points differ in, below it.
+    """
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    most = max(map(len, curves.values()))
+    drawn = {name: points for name, points in curves.items() if len(points) > 1 or most == 1}
+    for style, (name, points) in zip(choose_styles([*drawn]), drawn.items()):
+        draw_curve(axes, name, points, style=style)
+    scale_axes(axes, sorted({point.x for points in drawn.values() for point in points}))
+    axes.set_xlabel(what)
+    axes.set_ylabel("F1 (%)")
+    axes.set_title(title)
+    label_lines(axes)
+    # A fixed salt and no date: the same numbers give the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "spacy-distill", "svg.fonttype": "none"}):
+        for path in paths:
+            metadata = {"Date": None} if path.suffix == ".svg" else {}
+            figure.savefig(path, dpi=160, metadata=metadata)
+
+
+def choose_styles(names: Sequence[str]) -> List[Sequence[str]]:
+    """A built-in system looks the same in every figure; the others get what is left, in turns."""
+    others = [name for name in names if name not in BUILT_IN]
+    places = {name: i for i, name in enumerate([*BUILT_IN, *others])}
+    return [STYLES[places[name] % len(STYLES)] for name in names]
+
+
+def draw_curve(axes: Axes, name: str, points: List[Point], *, style: Sequence[str]) -> None:
+    """A line through the means; the standard deviation is shaded."""
+    marker, line, colour = style
+    places = [point.x for point in points]
+    below = [point.mean - point.sd for point in points]
+    above = [point.mean + point.sd for point in points]
+    axes.fill_between(places, below, above, color=colour, alpha=0.12, linewidth=0)
+    axes.plot(
+        places,
+        [point.mean for point in points],
+        label=name,
+        marker=marker,
+        linestyle=line,
+        color=colour,
+        linewidth=1.6,
+        markersize=6,
+    )
+
+
+def scale_axes(axes: Axes, places: Sequence[float]) -> None:
+    axes.set_xscale("log")
+    ticks = thin_out(places)
+    axes.set_xticks(ticks, [f"{x:,.0f}" for x in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(True, which="major", linewidth=0.5, color="#dddddd")
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def thin_out(places: Sequence[float]) -> List[float]:
+    """Ascending places without those whose label would lie on that of the one before."""
+    kept: List[float] = []
+    for place in places:
+        if not kept or place > TICK_RATIO * kept[-1]:
+            kept.append(place)
+    return kept

@@ -1,0 +1,188 @@
+"""What a sweep is to run: systems, sizes, seeds, pools."""
+
+import math
+import shlex
+from pathlib import Path
+from types import MappingProxyType
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from spacy.util import load_config
+
+from ..errors import Errors
+
+# The sentences that a step of the teacher has, about, and how often it is to see each.
+SENTENCES_A_STEP = 8
+TEACHER_EPOCHS = 3
+
+
+class System(NamedTuple):
+    """What is trained.
+
+    name (str): Of its own.
+    base (str): The system whose config and settings it extends; a built-in one is its own.
+    config (str): Its config, without suffix: teacher, baseline or student.
+    overrides (Mapping[str, str]): Settings of the config that it changes: section.key to value.
+    """
+
+    name: str
+    base: str
+    config: str
+    overrides: Mapping[str, str] = MappingProxyType({})
+
+
+class Run(NamedTuple):
+    """One system, trained once.
+
+    system (System): Which.
+    size (int): Labelled sentences; 0 for all of them.
+    seed (int): Of the sample, and of the training.
+    limit (int): How many unlabelled sentences a student is given, 0 for all.
+    """
+
+    system: System
+    size: int
+    seed: int
+    limit: int = 0
+
+    @property
+    def name(self) -> str:
+        return training_name(self.system.name, self.limit)
+
+    @property
+    def key(self) -> Tuple[str, int, int, int]:
+        return self.system.name, self.size, self.seed, self.limit
+
+
+def training_name(system: str, limit: int) -> str:
+    """What the folder of a training is called, in `training` and elsewhere."""
+    return f"{system}-pool-{limit}" if limit else system
+
+
+CRF = {"components.ner.model.classifier": "crf"}
+BUILT_IN = {
+    system.name: system
+    for system in (
+        System("teacher", "teacher", "teacher"),
+        System("baseline-softmax", "baseline-softmax", "baseline"),
+        System("baseline-crf", "baseline-crf", "baseline", CRF),
+        System("student-softmax", "student-softmax", "student"),
+        System("student-crf", "student-crf", "student", CRF),
+    )
+}
+TEACHER = BUILT_IN["teacher"]
+
+
+def choose_systems(names: Sequence[str], variants: Sequence[str]) -> Dict[str, System]:
+    """The systems asked for, by name, in their order.
+
+    names (Sequence[str]): Built-in ones.
+    variants (Sequence[str]): Further ones, as NAME=BASE --section.key value ...
+    RAISES (ValueError): D601 for a system that there is not, D604 for a variant without a name of
+        its own, or that can't be read.
+    """
+    unknown = [name for name in names if name not in BUILT_IN]
+    if unknown or not (names or variants):
+        raise ValueError(Errors.D601.format(unknown=unknown, known=[*BUILT_IN]))
+    known = dict(BUILT_IN)
+    for text in variants:
+        system = read_variant(text, known)
+        known[system.name] = system
+    return {name: known[name] for name in known if name in names or name not in BUILT_IN}
+
+
+def read_variant(text: str, known: Mapping[str, System]) -> System:
+    """A system given as `NAME=BASE --section.key value ...`.
+
+    text (str): The variant. BASE is a known system, whose settings it extends.
+    known (Mapping[str, System]): Systems by name.
+    RAISES (ValueError): D604.
+    """
+    name, _, rest = text.partition("=")
+    words = shlex.split(rest)
+    base = known.get(words[0]) if words else None
+    is_name = name.replace("-", "").replace("_", "").isalnum() and name not in known
+    settings = words[1:]
+    are_pairs = len(settings) % 2 == 0 and all(
+        key.startswith("--") and "." in key for key in settings[::2]
+    )
+    if base is None or not is_name or not settings or not are_pairs:
+        raise ValueError(Errors.D604.format(value=text, known=[*known]))
+    overrides = {key[2:]: value for key, value in zip(settings[::2], settings[1::2])}
+    return System(name, base.name, base.config, {**base.overrides, **overrides})
+
+
+def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> List[int]:
+    """Whole numbers from 0 between commas, each once, in their order.
+
+    text (str): Such as 150,300.
+    option (str): Which option it is of, for the error.
+    all_word (Optional[str]): A word that stands for 0.
+    RAISES (ValueError): D605 for what is not one or more of them.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = ["0" if part == all_word else part for part in parts]
+    if not parts or not all(part.isdecimal() and part.isascii() for part in parts):
+        raise ValueError(Errors.D605.format(option=option, value=text))
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def read_seeds(text: str) -> List[int]:
+    """Seeds: `3` for how many, from 0 on; with a comma, those themselves.
+
+    RAISES (ValueError): D605.
+    """
+    numbers = read_numbers(text, "--seeds")
+    if "," in text:
+        return numbers
+    if numbers == [0]:
+        raise ValueError(Errors.D605.format(option="--seeds", value=text))
+    return list(range(numbers[0]))
+
+
+def make_runs(
+    systems: Sequence[System],
+    *,
+    sizes: Sequence[int],
+    seeds: Sequence[int],
+    limits: Sequence[int] = (0,),
+) -> List[Run]:
+    """All runs, seed by seed, so that what is there after an interruption is a whole curve."""
+    return [
+        Run(system, size, seed, limit)
+        for seed in seeds
+        for size in sorted(sizes, key=lambda size: size or math.inf)
+        for system in systems
+        for limit in (limits if system.config == "student" else (0,))
+    ]
+
+
+def teacher_steps(n_labelled: int, own: int) -> int:
+    """Steps of a teacher: three epochs of eight sentences a step, in multiples of the config's.
+
+    n_labelled (int): How many sentences it learns from.
+    own (int): The steps of its config, which it takes at least.
+    """
+    return own * max(1, math.ceil(TEACHER_EPOCHS * n_labelled / SENTENCES_A_STEP / own))
+
+
+def check_overrides(systems: Sequence[System], configs: Path) -> None:
+    """Refuse a system that sets what its config does not have.
+
+    RAISES (ValueError): D606. (FileNotFoundError): D008 for a config that is not there.
+    """
+    for system in systems:
+        path = configs / f"{system.config}.cfg"
+        if not path.is_file():
+            raise FileNotFoundError(Errors.D008.format(path=path))
+        settings = set(flat_settings(load_config(path)))
+        unknown = [key for key in system.overrides if key not in settings]
+        if unknown:
+            raise ValueError(Errors.D606.format(name=system.name, keys=unknown, path=path))
+
+
+def flat_settings(section: Mapping, prefix: str = "") -> Iterator[str]:
+    """The settings of a config, and its sections, as section.key."""
+    for key, value in section.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from flat_settings(value, f"{prefix}{key}.")

@@ -1,0 +1,216 @@
+"""Runs what a sweep has not run yet: samples side by side, the stages of each in order."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Lock
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+from tqdm import tqdm
+
+from ..corpus import count_docs
+from ..errors import Errors
+from .describe import make_row
+from .execute import accept_stage, drop_last, run_stage, settle
+from .inputs import Settings, cell_folder, corpus_files, digest, find_differences, make_inputs
+from .plan import Run
+from .rows import Key, Row, append_row
+from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
+
+# A sample: its size and its seed.
+Cell = Tuple[int, int]
+
+
+class Failure(NamedTuple):
+    run: Run
+    reason: str
+
+
+class Stopped(Exception):
+    """The sweep was interrupted: what runs is not to go on."""
+
+
+def find_outdated_rows(
+    runs: Sequence[Run], rows: Mapping[Key, Row], settings: Settings
+) -> Dict[Key, List[str]]:
+    """Runs whose row was made otherwise, with the names of what differs."""
+    found = {
+        run.key: find_differences(rows[run.key]["inputs"], make_inputs(run, settings))
+        for run in runs
+        if run.key in rows
+    }
+    return {key: differences for key, differences in found.items() if differences}
+
+
+def cells_of(runs: Sequence[Run]) -> Dict[Cell, List[Run]]:
+    cells: Dict[Cell, List[Run]] = {}
+    for run in runs:
+        cells.setdefault((run.size, run.seed), []).append(run)
+    return cells
+
+
+def check_test_sets(
+    runs: Sequence[Run], rows: Mapping[Key, Row], path: Path, settings: Settings
+) -> None:
+    """Refuse a corpus with another test set than the rows'. RAISES (ValueError): D609."""
+    known = {row["inputs"]["corpus"]["test"] for row in rows.values()}
+    for own in cells_of(runs).values():
+        test = corpus_files(cell_folder(settings, own[0]))["test"]
+        known.add(digest(test))
+        if len(known) > 1:
+            raise ValueError(Errors.D609.format(path=test, rows=path))
+
+
+def leave_out(runs: Sequence[Run], settings: Settings) -> Tuple[List[Run], List[str]]:
+    """Those runs that the corpus has enough for, and why the others are left out."""
+    kept, reasons = [], []
+    for (size, _), own in cells_of(runs).items():
+        files = corpus_files(cell_folder(settings, own[0]))
+        n_labelled = count_docs(files["labelled"])
+        n_pool = count_docs(files["unlabelled"]) if any(run.limit for run in own) else 0
+        if n_labelled < size:
+            reasons.append(f"{size:,} labelled sentences: {settings.name} has {n_labelled:,}")
+            continue
+        kept += [run for run in own if run.limit <= n_pool]
+        reasons += [
+            f"{run.limit:,} unlabelled sentences: beside {size:,} labelled, {settings.name} has "
+            f"{n_pool:,}"
+            for run in own
+            if run.limit > n_pool
+        ]
+    return kept, list(dict.fromkeys(reasons))
+
+
+class Runner:
+    """Runs runs. Its state is what is done, and what went wrong.
+
+    settings (Settings): What the runs have in common.
+    rows (Path): The file that gets a row for each run.
+    bar (tqdm): Shows the seconds that were expected of the stages that are done.
+    say (Callable[[str], None]): Gets a line for each run that has ended.
+    """
+
+    def __init__(
+        self, settings: Settings, rows: Path, *, bar: tqdm, say: Callable[[str], None]
+    ) -> None:
+        self.settings = settings
+        self.rows = rows
+        self.bar = bar
+        self.say = say
+        self.failures: List[Failure] = []
+        self._broken: Dict[Path, str] = {}
+        self._now: Dict[Path, str] = {}
+        self._lock = Lock()
+        self._stop = Event()
+
+    def make_corpora(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> None:
+        """Make the corpus of each sample.
+
+        RAISES (ValueError): D602 if one can't be made, D607 if one is of other data.
+        """
+        stages = [corpus_stage(own[0], self.settings) for own in cells_of(runs).values()]
+        settle(stages, overwrite=overwrite)
+        self._expect([stage for stage in stages if not is_done(stage)])
+        self._side_by_side(stages, self._make_corpus, workers=workers)
+
+    def run(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> List[Failure]:
+        """Run them all, a row each. What fails does not keep others from running.
+
+        runs (Sequence[Run]): Those that have no row. Their corpora are there.
+        workers (int): How many samples side by side.
+        overwrite (bool): Whether what was made with other settings may be made anew.
+        RETURNS (List[Failure]): What failed, and why.
+        RAISES (ValueError): D607 for what was made with other settings.
+        """
+        stages = {
+            stage.products[0]: stage for run in runs for stage in make_stages(run, self.settings)
+        }
+        settle(stages.values(), overwrite=overwrite)
+        waiting = [stage for stage in stages.values() if not is_done(stage)]
+        for stage in stages.values():
+            if is_done(stage):
+                accept_stage(stage)
+        self._expect(waiting)
+        table = table_stage(self.settings)
+        if table.products[0] in {stage.products[0] for stage in waiting}:
+            # All samples need it, so none of them is to begin without it.
+            self._make(table, "table")
+        self._side_by_side([*cells_of(runs).values()], self._run_all, workers=workers)
+        return self.failures
+
+    def _side_by_side(self, items: Sequence[Any], function: Any, *, workers: int) -> None:
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(function, item) for item in items]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _make_corpus(self, stage: Stage) -> None:
+        if not is_done(stage):
+            cell = stage.folder.relative_to(self.settings.work).as_posix()
+            self._make(stage, f"{cell} {stage.name}")
+
+    def _run_all(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            try:
+                self._run_one(run)
+            except ValueError as error:
+                with self._lock:
+                    self.failures.append(Failure(run, str(error)))
+                    self.say(f"{run.size}/{run.seed} {run.name}: {error}")
+
+    def _run_one(self, run: Run) -> None:
+        stages = make_stages(run, self.settings)
+        for stage in stages:
+            if not is_done(stage):
+                self._make(stage, f"{run.size}/{run.seed} {stage.name}")
+        row = make_row(run, self.settings)
+        drop_last(train_stage(run, self.settings))
+        with self._lock:
+            append_row(self.rows, row)
+            f1 = 100 * (row["test"]["ents_f"] or 0.0)
+            self.say(f"{run.size}/{run.seed} {run.name}: F1 {f1:.1f}")
+
+    def _make(self, stage: Stage, name: str) -> None:
+        product = stage.products[0]
+        if product in self._broken:  # another run needed it, too
+            raise ValueError(self._broken[product])
+        counted = 0.0
+
+        def tick(seconds: float) -> None:
+            nonlocal counted
+            if self._stop.is_set():
+                raise Stopped
+            # A stage that takes longer than was expected stays a little short of its end.
+            reached = min(seconds, 0.95 * stage.seconds)
+            self._count(reached - counted)
+            counted = reached
+
+        self._say(product, name)
+        try:
+            run_stage(stage, tick=tick)
+        except ValueError as error:
+            self._broken[product] = str(error)
+            raise
+        finally:
+            self._say(product, None)
+        self._count(stage.seconds - counted)
+
+    def _expect(self, stages: Sequence[Stage]) -> None:
+        self.bar.total = self.bar.n + sum(stage.seconds for stage in stages)
+        self.bar.refresh()
+
+    def _count(self, seconds: float) -> None:
+        with self._lock:
+            self.bar.update(seconds)
+
+    def _say(self, product: Path, name: Any) -> None:
+        """Show what runs now."""
+        with self._lock:
+            self._now.pop(product, None)
+            if name is not None:
+                self._now[product] = name
+            self.bar.set_description_str(", ".join(self._now.values()))

@@ -1,0 +1,239 @@
+"""The stages of a run, as the commands that a project runs."""
+
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
+
+import srsly
+from spacy.util import load_config
+
+from ..corpus import count_docs
+from .inputs import (
+    Inputs,
+    Settings,
+    cell_folder,
+    corpus_files,
+    make_inputs,
+    make_overrides,
+    weights_digest,
+)
+from .plan import TEACHER, Run, teacher_steps
+
+# About how many seconds a stage takes on one thread, for the time left.
+SECONDS = {
+    "corpus": 6,
+    "table": 110,
+    "annotate": 60,
+    "baseline": 60,
+    "student": 180,
+    "tune": 10,
+    "score": 10,
+}
+SECONDS_A_TEACHER_STEP = 1.0
+
+
+class Stage(NamedTuple):
+    """One command, and how to know that it was run.
+
+    name (str): Of its log and its receipt.
+    folder (Path): Where its `logs` are.
+    command (List[str]): Arguments of `python -m`.
+    products (List[Path]): Files that it makes.
+    removes (List[Path]): What goes before it runs: what it makes, and what was made from that.
+    proofs (List[Path]): Files that show that it came to its end, where there is no receipt because
+        somebody has run the command by hand.
+    seconds (float): How long it takes, about.
+    source (Optional[Path]): A corpus of which every document must be among the products.
+    inputs (Optional[Dict[str, Any]]): What it depends on, beside earlier stages.
+    """
+
+    name: str
+    folder: Path
+    command: List[str]
+    products: List[Path]
+    removes: List[Path]
+    proofs: List[Path]
+    seconds: float
+    source: Optional[Path] = None
+    inputs: Optional[Inputs] = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "logs" / f"{self.name}.log"
+
+    @property
+    def begun(self) -> Path:
+        """Is there from when it begins until it has a receipt. A training that is interrupted
+        writes its last weights, too, so they alone show nothing then."""
+        return self.folder / "logs" / f"{self.name}.begun"
+
+    @property
+    def receipt(self) -> Path:
+        """What its command was, how long it took, and its inputs; written when it has ended."""
+        return self.folder / "logs" / f"{self.name}.json"
+
+
+def is_done(stage: Stage) -> bool:
+    """Whether a stage has come to its end, in this sweep or by hand."""
+    if not all(path.exists() for path in stage.products):
+        return False
+    if stage.receipt.exists():
+        return True
+    if stage.begun.exists() or not all(path.exists() for path in stage.proofs):
+        return False
+    # Of several files the last may be missing.
+    return stage.source is None or count_docs(stage.source) == count_docs(stage.products[0].parent)
+
+
+def make_stages(run: Run, settings: Settings) -> List[Stage]:
+    """All that a run needs, in order. Its corpus must be there already."""
+    stages = [corpus_stage(run, settings)]
+    if run.system.config != "teacher":
+        stages.append(table_stage(settings))
+    if run.system.config == "student":
+        teacher = Run(TEACHER, run.size, run.seed)
+        stages += [train_stage(teacher, settings), tune_stage(teacher, settings)]
+        stages += annotate_stages(run, settings)
+    own = [make(run, settings) for make in (train_stage, tune_stage, score_stage)]
+    return [*stages, *own]
+
+
+def corpus_stage(run: Run, settings: Settings) -> Stage:
+    folder = cell_folder(settings, run)
+    products = [*corpus_files(folder).values()]
+    more = [word for source in settings.unlabelled for word in ("--unlabelled", source)]
+    options = ["--labelled", str(run.size), "--seed", str(run.seed), "--lang", settings.lang]
+    command = ["spacy_distill", "corpus", settings.data, str(folder / "corpus"), *options, *more]
+    inputs = {
+        "data": settings.name,
+        "lang": settings.lang,
+        "unlabelled": [Path(source).name for source in settings.unlabelled],
+    }
+    removes = [folder / "corpus"]
+    return Stage(
+        "corpus", folder, command, products, removes, products, SECONDS["corpus"], inputs=inputs
+    )
+
+
+def table_stage(settings: Settings) -> Stage:
+    """The table of the teacher's pieces, which is the same for all samples."""
+    table = settings.work / "table.npz"
+    command = ["spacy_distill", "table", str(table), "--teacher", settings.teacher]
+    command += ["--kind", "pieces", "--vectors", "encoder", "--gpu", str(settings.gpu)]
+    inputs = {"weights": weights_digest(settings.teacher)}
+    files, seconds = [table], SECONDS["table"]
+    return Stage("table", settings.work, command, files, files, files, seconds, inputs=inputs)
+
+
+def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
+    folder = cell_folder(settings, run)
+    model = folder / "training" / TEACHER.name / "model-best"
+    stages = []
+    for part in ("labelled", "unlabelled"):
+        source, output = corpus_files(folder)[part], folder / "corpus" / "annotated" / part
+        command = ["spacy_distill", "annotate", str(model), str(source), str(output)]
+        command += ["--gpu", str(settings.gpu)]
+        files, seconds = [output / "00000.spacy"], SECONDS["annotate"]
+        name = f"annotate-{part}"
+        stages.append(Stage(name, folder, command, files, [output], files, seconds, source))
+    return stages
+
+
+def train_stage(run: Run, settings: Settings) -> Stage:
+    folder, config = cell_folder(settings, run), run.system.config
+    output, name = folder / "training" / run.name, f"train-{run.name}"
+    overrides = make_overrides(run, settings)
+    if config == "teacher":
+        own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
+        made = trained_steps(output, folder / "logs" / name)
+        steps = made or teacher_steps(count_docs(corpus_files(folder)["labelled"]), own)
+        overrides = {"training.max_steps": str(steps), **overrides}
+        seconds = SECONDS_A_TEACHER_STEP * float(overrides["training.max_steps"])
+    else:
+        seconds = SECONDS[config]
+    given = {**paths_of(config, settings, folder), **overrides}
+    command = ["spacy", "train", str(settings.configs / f"{config}.cfg"), "--output", str(output)]
+    command += ["--gpu-id", str(settings.gpu)]
+    command += [word for key, value in given.items() for word in (f"--{key}", value)]
+    best = output / "model-best" / "meta.json"
+    # The last file that training writes.
+    last = output / "model-last" / "meta.json"
+    files = (tuned_file, metrics_file, counts_file)
+    removes = [output, *(file(folder, run.name) for file in files)]
+    if run.name == TEACHER.name:
+        removes.append(folder / "corpus" / "annotated")
+    inputs = make_inputs(run, settings)
+    return Stage(name, folder, command, [best], removes, [last], seconds, inputs=inputs)
+
+
+def trained_steps(output: Path, logs: Path) -> Optional[int]:
+    """The steps of a teacher that is trained already, however it was made; else None.
+
+    output (Path): Folder of the training.
+    logs (Path): Its files among the logs, without their suffix.
+    """
+    has_receipt, is_begun = (logs.with_suffix(suffix).exists() for suffix in (".json", ".begun"))
+    is_whole = (output / "model-last" / "meta.json").exists() and not is_begun
+    if not (has_receipt or is_whole):
+        return None
+    config = output / "model-best" / "config.cfg"
+    return load_config(config)["training"]["max_steps"] if config.exists() else None
+
+
+def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
+    """The block [paths] of a config."""
+    files = corpus_files(folder)
+    if config == "teacher":
+        return {
+            "paths.teacher": settings.teacher,
+            "paths.labelled": str(files["labelled"]),
+            "paths.dev": str(files["dev"]),
+        }
+    paths = {"paths.dev": str(files["dev"]), "paths.table": str(settings.work / "table.npz")}
+    if config == "baseline":
+        return {"paths.labelled": str(files["labelled"]), **paths}
+    annotated = folder / "corpus" / "annotated"
+    return {
+        "paths.labelled": str(annotated / "labelled"),
+        "paths.unlabelled": str(annotated / "unlabelled"),
+        **paths,
+    }
+
+
+def tune_stage(run: Run, settings: Settings) -> Stage:
+    """Choose on the development set how readily the pipeline finds entities."""
+    folder = cell_folder(settings, run)
+    model, dev = folder / "training" / run.name / "model-best", corpus_files(folder)["dev"]
+    products = [tuned_file(folder, run.name)]
+    command = ["spacy_distill", "tune", str(model), str(dev), "--output", str(products[0])]
+    command += ["--gpu", str(settings.gpu)]
+    name, seconds = f"tune-{run.name}", SECONDS["tune"]
+    return Stage(name, folder, command, products, products, products, seconds)
+
+
+def score_stage(run: Run, settings: Settings) -> Stage:
+    folder = cell_folder(settings, run)
+    model, test = folder / "training" / run.name / "model-best", corpus_files(folder)["test"]
+    products = [metrics_file(folder, run.name), counts_file(folder, run.name)]
+    command = ["spacy_distill.sweep.score", str(model), str(test), *map(str, products)]
+    command += ["--gpu", str(settings.gpu)]
+    name, seconds = f"score-{run.name}", SECONDS["score"]
+    return Stage(name, folder, command, products, products, products, seconds)
+
+
+def tuned_file(folder: Path, name: str) -> Path:
+    """What `tune` chose for a pipeline."""
+    return folder / "metrics" / f"{name}.tuned.json"
+
+
+def metrics_file(folder: Path, name: str) -> Path:
+    return folder / "metrics" / f"{name}.json"
+
+
+def counts_file(folder: Path, name: str) -> Path:
+    """Right, wrong and missed entities of each sentence of the test set."""
+    return folder / "metrics" / f"{name}.counts.json"
+
+
+def read_receipt(stage: Stage) -> Dict:
+    """What a stage's receipt says; nothing if it was run by hand."""
+    return srsly.read_json(stage.receipt) if stage.receipt.exists() else {}

@@ -1,0 +1,135 @@
+"""The tables of a sweep, for the terminal and as Markdown."""
+
+from statistics import mean, median
+from typing import Any, Dict, Iterator, List, Sequence
+
+from ..benchmark.tables import NOT_KNOWN, Table, markdown_table
+from .comparisons import Compared
+from .curves import Curves, Point, group_by, of_main_pool, pool_curves, size_curves
+from .rows import Row
+
+NOTES = (
+    "F1 in percent on the test set, of the best weights on the development set: mean over seeds "
+    "± standard deviation. A seed draws the sentences that keep their labels, and the first "
+    "weights. In brackets how many seeds there are, where some have not been run.",
+    "Differences are of the means over the seeds, with 95 % of the differences on {resamples:,} "
+    "test sets that were drawn with replacement from the test set; p is the share of them that is "
+    "not above 0 (paired bootstrap: Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and "
+    "Klein, 2012). They are about other test sentences, not about other samples to learn from.",
+)
+
+# Overrides that every run has.
+OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
+
+
+def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[Table]:
+    """The tables of a sweep, without those that would be empty."""
+    tables = [
+        curve_table("F1 by labelled sentences", size_curves(rows), "labelled"),
+        comparison_table(compared),
+        curve_table("F1 by unlabelled sentences", pool_curves(rows), "unlabelled"),
+        minutes_table(rows),
+        speed_table(rows),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def curve_table(title: str, curves: Curves, what: str) -> Table:
+    """A row for each line of a figure, a column for each of its ticks."""
+    places = sorted({point.x for points in curves.values() for point in points})
+    most = max((point.n for points in curves.values() for point in points), default=0)
+    rows = []
+    for name, points in curves.items():
+        found = {point.x: show_point(point, most) for point in points}
+        rows.append([name, *(found.get(x, NOT_KNOWN) for x in places)])
+    seeds = f"{most} seed{'s' * (most != 1)}"
+    return Table(f"{title}, {seeds}", [what, *(f"{x:,.0f}" for x in places)], rows)
+
+
+def show_point(point: Point, most: int) -> str:
+    spread = f" ±{point.sd:.1f}" if point.n > 1 else ""
+    return f"{point.mean:.1f}{spread}" + show_seeds(point.n, most)
+
+
+def comparison_table(compared: Sequence[Compared]) -> Table:
+    header = ["system", "other", "labelled", "F1", "95 % interval", "p"]
+    most = max((len(one["seeds"]) for one in compared), default=0)
+    rows = [
+        [
+            one["system"],
+            one["against"],
+            f"{one['labelled']:,}" + show_seeds(len(one["seeds"]), most),
+            f"{100 * one['difference']:+.1f}",
+            f"{100 * one['low']:+.1f} to {100 * one['high']:+.1f}",
+            f"{one['p']:.4f}" if one["p"] else f"<{1 / one['resamples']:.4f}",
+        ]
+        for one in sorted(compared, key=lambda one: (one["system"], one["against"]))
+    ]
+    return Table("Paired bootstrap: F1 of the system minus F1 of the other", header, rows)
+
+
+def show_seeds(n: int, most: int) -> str:
+    """How many seeds there are, where some are missing."""
+    return f" ({n})" if n < most else ""
+
+
+def minutes_table(rows: Sequence[Row]) -> Table:
+    """Minutes of each stage by size, mean over seeds: of an order of size only."""
+    rows = of_main_pool(rows)
+    found: Dict[str, Dict[int, Dict[int, float]]] = {}
+    for row in rows:
+        for stage, seconds in row["seconds"].items():
+            if seconds is not None and stage.startswith(("train-", "annotate-")):
+                seeds = found.setdefault(stage, {}).setdefault(row["labelled"], {})
+                seeds[row["seed"]] = seconds / 60
+    sizes = sorted({row["labelled"] for row in rows})
+    body = [
+        [stage, *(f"{mean(by[x].values()):.1f}" if x in by else NOT_KNOWN for x in sizes)]
+        for stage, by in found.items()
+    ]
+    header = ["labelled", *(f"{size:,}" for size in sizes)]
+    return Table("Minutes by labelled sentences, one thread", header, body)
+
+
+def speed_table(rows: Sequence[Row]) -> Table:
+    """Parameters, and words/s on the test set as `spacy evaluate` has them."""
+    body = []
+    for system, own in group_by(rows, lambda row: row["system"]).items():
+        parameters: Any = median(row["parameters"] for row in own)
+        speed = median(row["words_per_second"] for row in own)
+        body.append([system, f"{parameters:,.0f}", f"{speed:,.0f}"])
+    return Table("Parameters, and words/s while scoring", ["", "parameters", "words/s"], body)
+
+
+def to_markdown(rows: Sequence[Row], compared: Sequence[Compared], *, command: str) -> str:
+    """All tables as Markdown, with the figures and what has to be known to read them."""
+    return "\n".join(markdown_lines(rows, compared, command)) + "\n"
+
+
+def markdown_lines(
+    rows: Sequence[Row], compared: Sequence[Compared], command: str
+) -> Iterator[str]:
+    names = ", ".join(dict.fromkeys(row["corpus"] for row in rows))
+    yield from [f"# Learning curve: {names}", "", f"    {command}", ""]
+    yield "![F1 against labelled sentences](sweep.svg)"
+    if pool_curves(rows):
+        yield from ["", "![F1 against unlabelled sentences](pool.svg)"]
+    for table in make_tables(rows, compared):
+        yield from ["", f"## {table.title}", "", *markdown_table(table)]
+    yield from ["", "## Notes", "", *(f"- {note}" for note in make_notes(rows, compared))]
+
+
+def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
+    """What one must know to read the tables."""
+    notes = [NOTES[0]]
+    if compared:
+        notes.append(NOTES[1].format(resamples=compared[0]["resamples"]))
+    for system, own in group_by(rows, lambda row: row["system"]).items():
+        if own[0]["base"] != system:
+            settings = [
+                f"`{key} = {value}`"
+                for key, value in own[0]["inputs"]["overrides"].items()
+                if key not in OF_ALL
+            ]
+            notes.append(f"{system}: {own[0]['base']} with {', '.join(settings)}.")
+    return notes

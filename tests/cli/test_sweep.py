@@ -1,0 +1,404 @@
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import typer
+from spacy.tokens import DocBin
+from spacy.training import Corpus
+from spacy.util import load_config
+from typer.testing import CliRunner
+
+from spacy_distill.cli import sweep
+from spacy_distill.cli.sweep import sweep_cli
+from spacy_distill.sweep import runner
+from spacy_distill.sweep.execute import discard, write_receipt
+from spacy_distill.sweep.plan import training_name
+
+ROOT = Path(__file__).parents[2]
+# Of each set of the demo corpus.
+SENTENCES = {"train": 60, "dev": 20, "test": 30}
+SHORTER = {"max_steps": 6, "eval_frequency": 3, "warmup_steps": 1}
+SYSTEMS = ("teacher", "baseline-softmax", "student-softmax")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A cut of the demo corpus, configs of a few steps, and a small transformer."""
+    (tmp_path / "data").mkdir()
+    for split, n in SENTENCES.items():
+        text = (ROOT / "assets" / "demo" / f"{split}.conll").read_text(encoding="utf-8")
+        cut = "\n\n".join(text.strip().split("\n\n")[:n])
+        (tmp_path / "data" / f"{split}.conll").write_text(cut + "\n", encoding="utf-8")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    for path in (tmp_path / "configs").iterdir():
+        text = path.read_text(encoding="utf-8")
+        for key, value in SHORTER.items():
+            text = re.sub(rf"^{key} = \d+$", f"{key} = {value}", text, flags=re.M)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def transformer(project):
+    """A small BERT that nothing was taught, of the width that a table needs."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    path = project / "transformer"
+    path.mkdir()
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789.,'-"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
+    vocab = path / "words.txt"
+    vocab.write_text("\n".join([*pieces, *(f"##{a}{b}" for a in letters for b in "aeiou")]))
+    transformers.BertTokenizerFast(str(vocab), do_lower_case=True).save_pretrained(path)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 104, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = transformers.BertConfig(vocab_size=285, intermediate_size=32, **sizes)
+    transformers.BertModel(config).save_pretrained(path)
+    return path
+
+
+@pytest.fixture
+def run(project):
+    """Run the command in a project."""
+    app = typer.Typer()
+    app.command()(sweep_cli)
+
+    def invoke(*arguments, systems=SYSTEMS):
+        fixed = ["data", "output"]
+        options = {
+            "configs": "configs",
+            "work": "work",
+            "teacher": "transformer",
+        }
+        words = [str(project / word) for word in fixed]
+        words += [w for key, name in options.items() for w in (f"--{key}", str(project / name))]
+        words += ["--systems", ",".join(systems), *map(str, arguments)]
+        return CliRunner().invoke(app, words)
+
+    return invoke
+
+
+def rows_of(project):
+    lines = (project / "output" / "sweep.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def find_run(stage):
+    """Of what sample a stage is, and of which system."""
+    size, seed = stage.folder.parts[-2:]
+    return f"{size}/{seed} {stage.name}"
+
+
+@pytest.fixture
+def ran(monkeypatch, project):
+    """Stages make their products at once, and nothing is trained; gives those that were run.
+
+    A stage whose name is in `ran.broken` fails; at one in `ran.deadly` the sweep is interrupted.
+    """
+
+    class Ran(list):
+        broken = ()
+        deadly = ()
+
+    ran = Ran()
+
+    def make(stage, tick):
+        name = find_run(stage)
+        if name in ran.deadly:
+            raise KeyboardInterrupt
+        if name in ran.broken:
+            raise ValueError(f"[D602] {name}")
+        ran.append(name)
+        discard(stage)
+        MAKERS[stage.name.partition("-")[0]](stage)
+        write_receipt(stage, seconds=60.0)
+
+    monkeypatch.setattr(runner, "run_stage", make)
+    return ran
+
+
+def make_corpus(stage):
+    n_labelled, nlp = min(int(stage.folder.parts[-2]), 50), spacy.blank("en")
+    for path, n_docs in zip(stage.products, (n_labelled, 50 - n_labelled, 2, 4)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        docs = [nlp.make_doc(f"Ann left {i}") for i in range(n_docs)]
+        DocBin(docs=docs).to_disk(path)
+
+
+def make_training(stage):
+    best, last = (stage.removes[0] / name for name in ("model-best", "model-last"))
+    config = load_config(Path(stage.command[2])).to_str()
+    for path in (best, last):
+        path.mkdir(parents=True)
+        (path / "config.cfg").write_text(config, encoding="utf-8")
+        srsly.write_json(path / "meta.json", {"performance": {"ents_f": 0.5}})
+
+
+def make_scores(stage):
+    """The teacher finds three of four entities, the others two."""
+    metrics, counts = stage.products
+    tp = [1, 1, int("teacher" in stage.name), 0]
+    f1 = 2 * sum(tp) / (sum(tp) + 4)
+    metrics.parent.mkdir(exist_ok=True)
+    scores = {"ents_p": 1.0, "ents_r": sum(tp) / 4, "ents_f": f1, "ents_per_type": {}}
+    srsly.write_json(metrics, {**scores, "speed": 1000.0})
+    found = {"tp": tp, "fp": [0] * 4, "fn": [1 - n for n in tp]}
+    srsly.write_json(counts, {"parameters": 9, **found})
+
+
+def make_tuned(stage):
+    (path,) = stage.products
+    path.parent.mkdir(exist_ok=True)
+    srsly.write_json(path, {"added": -0.5, "before": 0.5, "after": 0.6})
+
+
+def make_files(stage):
+    for path in stage.products:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("made")
+
+
+MAKERS = {
+    "corpus": make_corpus,
+    "table": make_files,
+    "train": make_training,
+    "annotate": make_files,
+    "tune": make_tuned,
+    "score": make_scores,
+}
+
+
+def test_sweep_runs_each_stage_once(run, ran, project):
+    result = run("--sizes", "10,20", "--seeds", "2", "--workers", "2")
+    assert result.exit_code == 0, result.output
+    assert len(ran) == len(set(ran)) == 1 + 4 * (1 + 3 + 2 + 3 + 3)
+    assert ran[:4] != ["10/0 corpus"] * 4
+    assert {name.partition(" ")[2] for name in ran[:4]} == {"corpus"}
+    rows = rows_of(project)
+    assert {(row["system"], row["size"], row["seed"]) for row in rows} == {
+        (system, size, seed) for system in SYSTEMS for size in (10, 20) for seed in (0, 1)
+    }
+    text = (project / "output" / "sweep.jsonl").read_text(encoding="utf-8")
+    assert str(project) not in text
+    # Only what can be used is kept of a training.
+    assert not [*project.glob("work/*/*/training/*/model-last")]
+    for name in ("sweep.md", "sweep.png", "sweep.svg", "bootstrap.json"):
+        assert (project / "output" / name).stat().st_size > 500
+    assert "10/0 teacher: F1 85.7" in result.output
+    assert "85.7 ±0.0" in result.output
+
+
+def test_sweep_that_is_finished_only_draws(run, ran, project):
+    options = ("--sizes", "10", "--seeds", "1")
+    run(*options)
+    ran.clear()
+    (project / "output" / "sweep.png").unlink()
+    # Neither the data nor what was made from it is needed any more.
+    for name in ("data", "work"):
+        shutil.rmtree(project / name)
+    before = (project / "output" / "sweep.md").read_text(encoding="utf-8")
+    result = run(*options)
+    assert result.exit_code == 0, result.output
+    assert ran == []
+    assert (project / "output" / "sweep.png").exists()
+    assert (project / "output" / "sweep.md").read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize("stage", ["train-teacher", "tune-teacher", "train-student-softmax"])
+def test_sweep_goes_on_where_it_stopped(run, ran, project, stage):
+    options = ("--sizes", "10", "--seeds", "2")
+    ran.deadly = (f"10/1 {stage}",)
+    assert run(*options).exit_code != 0
+    first = [*ran]
+    n_rows = len(rows_of(project))
+    assert n_rows >= 3
+    # The last row was not written to its end.
+    path = project / "output" / "sweep.jsonl"
+    path.write_bytes(path.read_bytes()[:-10])
+    ran.clear()
+    ran.deadly = ()
+    result = run(*options)
+    assert result.exit_code == 0, result.output
+    assert ran[0] == f"10/1 {stage}"
+    assert not set(first) & set(ran)
+    assert len(rows_of(project)) == len({(r["system"], r["seed"]) for r in rows_of(project)}) == 6
+
+
+def test_sweep_is_stopped_by_no_run_that_fails(run, ran, project):
+    ran.broken = ("10/0 train-teacher", "10/1 train-student-softmax")
+    result = run("--sizes", "10", "--seeds", "2")
+    assert "[D613] 3 of 6 runs failed" in str(result.exception)
+    assert "[D602] 10/0 train-teacher" in str(result.exception)
+    assert {(row["system"], row["seed"]) for row in rows_of(project)} == {
+        *(("teacher", 1), ("baseline-softmax", 0), ("baseline-softmax", 1)),
+    }
+    assert (project / "output" / "sweep.png").exists()
+    ran.broken = ()
+    assert run("--sizes", "10", "--seeds", "2").exit_code == 0
+    assert len(rows_of(project)) == 6
+
+
+def test_sweep_says_why_nothing_was_run(run, ran, project):
+    ran.broken = ("10/0 train-teacher",)
+    result = run("--sizes", "10", "--seeds", "1", systems=["teacher"])
+    assert "[D602] 10/0 train-teacher" in str(result.exception)
+    assert not (project / "output").exists()
+
+
+def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
+    options = ("--sizes", "10", "--seeds", "1")
+    run(*options)
+    config = project / "configs" / "student.cfg"
+    config.write_text(config.read_text().replace("temperature = 2.0", "temperature = 3.0"))
+    before = rows_of(project)
+    ran.clear()
+    result = run(*options)
+    assert "[D603]" in str(result.exception)
+    assert "student-softmax, 10 labelled, seed 0 that was made otherwise: config differ" in str(
+        result.exception
+    )
+    assert ran == [] and rows_of(project) == before
+    result = run(*options, "--overwrite")
+    assert result.exit_code == 0, result.output
+    stages = [f"10/0 {stage}-student-softmax" for stage in ("train", "tune", "score")]
+    assert ran == stages
+    assert rows_of(project)[:2] == before[:2]
+    assert rows_of(project)[2]["inputs"]["config"] != before[2]["inputs"]["config"]
+
+
+def test_sweep_annotates_anew_with_another_teacher(run, ran, project):
+    options = ("--sizes", "10", "--seeds", "1")
+    run(*options)
+    ran.clear()
+    assert "[D603]" in str(run(*options, "--teacher-steps", "12").exception)
+    assert run(*options, "--teacher-steps", "12", "--overwrite").exit_code == 0
+    assert [name.partition(" ")[2] for name in ran] == [
+        *("train-teacher", "tune-teacher", "score-teacher"),
+        *("annotate-labelled", "annotate-unlabelled"),
+        *("train-student-softmax", "tune-student-softmax", "score-student-softmax"),
+    ]
+
+
+def test_sweep_refuses_what_was_made_of_other_data(run, ran, project, monkeypatch):
+    """What lies in the folder has no row, or is of another corpus."""
+    options = ("--sizes", "10", "--seeds", "1")
+    more = project / "more.txt"
+    more.write_text("more text\n")
+    ran.deadly = ("10/0 train-teacher",)
+    run(*options)
+    ran.deadly = ()
+    result = run(*options, "--unlabelled", str(more))
+    assert "[D607]" in str(result.exception) and "unlabelled differ" in str(result.exception)
+    run(*options)
+    shutil.rmtree(project / "work")
+    docs = [spacy.blank("en").make_doc("another test set")]
+
+    def make_other(stage):
+        make_corpus(stage)
+        DocBin(docs=docs).to_disk(stage.products[3])
+
+    monkeypatch.setitem(MAKERS, "corpus", make_other)
+    result = run("--sizes", "20", "--seeds", "1")
+    assert "[D609]" in str(result.exception)
+
+
+def test_sweep_accepts_what_was_made_by_hand(run, ran, project):
+    """Teachers are there, with all that the project's commands leave, but without receipts."""
+    options = ("--sizes", "10", "--seeds", "1")
+    assert run(*options, systems=["teacher"]).exit_code == 0
+    shutil.rmtree(project / "work" / "10" / "0" / "logs")
+    shutil.rmtree(project / "output")
+    folder = project / "work" / "10" / "0" / "training" / "teacher"
+    shutil.copytree(folder / "model-best", folder / "model-last")
+    (project / "work" / "table.npz").write_text("made")
+    config = folder / "model-best" / "config.cfg"
+    text = re.sub(r"(?m)^seed = .*$", "seed = 0", config.read_text(), count=1)
+    config.write_text(text.replace("max_steps = 6", "max_steps = 18"))
+    ran.clear()
+    assert run(*options).exit_code == 0
+    assert not {name.partition(" ")[2] for name in ran} & {"corpus", "table", "train-teacher"}
+    assert (project / "work" / "logs" / "table.json").exists()
+    (row,) = (row for row in rows_of(project) if row["system"] == "teacher")
+    assert row["steps"]["max"] == 18
+    train = row["commands"][1]
+    assert train[train.index("--training.max_steps") + 1] == "18"
+    assert row["seconds"]["train-teacher"] is None
+
+
+def test_sweep_leaves_out_what_the_corpus_has_too_few_for(run, ran, project):
+    result = run("--sizes", "10,80", "--seeds", "2", "--pool-sizes", "20,45,all")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("Left out: 80 labelled sentences: data has 50") == 1
+    assert result.output.count("Left out: 45 unlabelled sentences: beside 10 labelled") == 1
+    students = [row for row in rows_of(project) if row["system"].startswith("student")]
+    assert {(row["limit"], row["pool"]) for row in students} == {(20, 20), (0, 40)}
+    assert (project / "output" / "pool.svg").exists()
+    assert "F1 by unlabelled sentences" in result.output
+    shutil.rmtree(project / "output")
+    assert "[D612]" in str(run("--sizes", "80", "--seeds", "1").exception)
+
+
+@pytest.mark.parametrize(
+    "arguments, code",
+    [
+        (["--sizes", "many"], "D605"),
+        (["--seeds", "0"], "D605"),
+        (["--pool-sizes", "most"], "D605"),
+        (["--variant", "hot=student"], "D604"),
+        (["--variant", "hot=student-softmax --training.heat 1"], "D606"),
+        (["--systems", "student"], "D601"),
+        (["--configs", "none"], "D008"),
+        (["--unlabelled", "none.txt"], "D110"),
+    ],
+)
+def test_sweep_refuses_what_it_cannot_do(run, ran, project, arguments, code):
+    assert f"[{code}]" in str(run(*arguments).exception)
+    assert ran == []
+    assert not (project / "output").exists()
+
+
+def test_sweep_needs_matplotlib_before_it_runs_anything(run, ran, monkeypatch):
+    monkeypatch.setattr(sweep, "find_spec", lambda name: None)
+    assert "[D608]" in str(run().exception)
+    assert ran == []
+
+
+@pytest.mark.slow
+def test_sweep_from_end_to_end(run, project, transformer):
+    """With the commands that a project has: the rest of this file does without them."""
+    options = ["--sizes", "8", "--seeds", "1", "--pool-sizes", "20", "--workers", "2"]
+    result = run(*options, systems=["teacher", "baseline-softmax"])
+    assert result.exit_code == 0, result.output + str(result.exception)
+    hinton = "hinton=student-softmax --components.ner.loss.direction teacher_student"
+    result = run(*options, "--variant", hinton, systems=[])
+    assert result.exit_code == 0, result.output + str(result.exception)
+    rows = {row["system"]: row for row in rows_of(project)}
+    assert list(rows) == ["teacher", "baseline-softmax", "hinton"]
+    for row in rows.values():
+        assert row["labelled"] == 8
+        assert 0 <= row["test"]["ents_f"] < 1
+        assert row["words_per_second"] > 0
+        assert row["parameters"] > 1000
+        assert all(seconds > 0 for seconds in row["seconds"].values())
+        assert row["steps"]["last"] == row["steps"]["max"] == 6
+        assert row["versions"]["spacy"] == spacy.__version__
+        counts = srsly.read_json(
+            project
+            / "work/8/0/metrics"
+            / f"{training_name(row['system'], row['limit'])}.counts.json"
+        )
+        assert len(counts["tp"]) == SENTENCES["test"]
+    assert rows["hinton"]["pool"] == rows["hinton"]["limit"] == 20
+    model = project / "work/8/0/training/hinton-pool-20/model-best"
+    config = load_config(model / "config.cfg")
+    assert config["components"]["ner"]["loss"]["direction"] == "teacher_student"
+    assert config["corpora"]["train"]["limit"] == 20
+    # The row says what `spacy evaluate` says.
+    nlp = spacy.load(model)
+    corpus = Corpus(project / "work/8/0/corpus/test.spacy", gold_preproc=True)
+    expected = nlp.evaluate([*corpus(nlp)])["ents_f"]
+    assert rows["hinton"]["test"]["ents_f"] == pytest.approx(expected or 0.0)

@@ -1,0 +1,129 @@
+import time
+
+import pytest
+import srsly
+
+from spacy_distill.sweep.execute import (
+    accept_stage,
+    drop_last,
+    find_outdated,
+    run_stage,
+    settle,
+)
+from spacy_distill.sweep.stages import Stage, is_done
+
+CONFIG = '[nlp]\nlang = "en"\n\n[training]\nmax_steps = 450\ndropout = 0.5\n'
+
+
+@pytest.fixture
+def make_stage(tmp_path):
+    """A stage that packs a file into an archive."""
+    (tmp_path / "text.txt").write_text("text")
+
+    def make(command=None, **more):
+        archive = tmp_path / "made" / "model-best" / "archive.zip"
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        command = command or ["zipfile", "-c", str(archive), str(tmp_path / "text.txt")]
+        made = tmp_path / "other.json"
+        return Stage("pack", tmp_path, command, [archive], [made], [archive], 5.0, **more)
+
+    return make
+
+
+def ignore(seconds):
+    pass
+
+
+def test_execute_leaves_a_receipt(make_stage):
+    stage = make_stage(inputs={"weights": "w"})
+    stage.removes[0].write_text("made from an earlier one")
+    run_stage(stage, tick=ignore)
+    assert is_done(stage)
+    receipt = srsly.read_json(stage.receipt)
+    assert receipt["command"] == stage.command
+    assert receipt["inputs"] == {"weights": "w"}
+    assert 0 < receipt["seconds"] < 60
+    assert not stage.removes[0].exists()
+
+
+@pytest.mark.parametrize(
+    "command, code, line",
+    [
+        (["no_such_module"], 1, "No module named no_such_module"),
+        (["timeit", "-n1", "-r1"], 0, "1 loop"),  # it ended, but has made nothing
+    ],
+)
+def test_execute_names_the_log_of_what_fails(make_stage, command, code, line):
+    stage = make_stage(command)
+    with pytest.raises(ValueError, match=rf"\[D602\] Stage 'pack' ended with code {code}") as error:
+        run_stage(stage, tick=ignore)
+    assert str(stage.log) in str(error.value)
+    assert line in str(error.value)
+    assert line in stage.log.read_text()
+    assert not stage.receipt.exists()
+
+
+def test_execute_ends_a_stage_when_it_is_told_to(make_stage, monkeypatch):
+    monkeypatch.setattr("spacy_distill.sweep.execute.SECONDS_BETWEEN_TICKS", 0.05)
+
+    def stop(seconds):
+        raise KeyboardInterrupt
+
+    start = time.time()
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(make_stage(["timeit", "-n1", "import time; time.sleep(60)"]), tick=stop)
+    assert time.time() - start < 30
+
+
+def test_execute_trusts_nothing_that_was_interrupted(make_stage):
+    """A training that is interrupted writes its last weights all the same."""
+    stage = make_stage()
+
+    def interrupt(seconds):
+        stage.products[0].write_text("half a model")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(stage, tick=interrupt)
+    assert stage.products[0].exists()
+    assert not is_done(stage)
+    run_stage(stage, tick=ignore)
+    assert is_done(stage)
+    assert not stage.begun.exists()
+
+
+def test_execute_refuses_what_was_made_with_other_inputs(make_stage):
+    stage = make_stage(inputs={"weights": "w", "corpus": None})
+    run_stage(stage, tick=ignore)
+    settle([stage], overwrite=False)
+    other = make_stage(inputs={"weights": "v", "corpus": None})
+    assert find_outdated(other) == ["weights"]
+    with pytest.raises(ValueError, match=r"\[D607\] '.*other.json' was made .*: weights differ"):
+        settle([stage, other], overwrite=False)
+    assert is_done(other)
+    stage.removes[0].write_text("made from it")
+    settle([other], overwrite=True)
+    assert not stage.removes[0].exists() and not stage.receipt.exists()
+
+
+def test_execute_knows_by_its_config_how_a_training_was_made(make_stage):
+    """There is no receipt, because somebody has trained it by hand."""
+    overrides = {"nlp.lang": "en", "training.max_steps": "450", "training.dropout": "0.5"}
+    stage = make_stage(inputs={"overrides": overrides})
+    stage.products[0].write_text("model")
+    stage.products[0].with_name("config.cfg").write_text(CONFIG)
+    assert find_outdated(stage) == []
+    for key, value in {"training.max_steps": "300", "nlp.lang": "de", "a.b": "1"}.items():
+        other = make_stage(inputs={"overrides": {**overrides, key: value}})
+        assert find_outdated(other) == [key]
+    accept_stage(stage)
+    assert srsly.read_json(stage.receipt)["inputs"] == {"overrides": overrides}
+    assert "seconds" not in srsly.read_json(stage.receipt)
+
+
+def test_execute_drops_the_last_weights(make_stage, tmp_path):
+    stage = make_stage()._replace(removes=[tmp_path / "made"])
+    (tmp_path / "made" / "model-last").mkdir()
+    drop_last(stage)
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["model-best"]
+    drop_last(stage)

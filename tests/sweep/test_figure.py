@@ -1,0 +1,66 @@
+import re
+
+import pytest
+
+from spacy_distill.benchmark.figure import STYLES
+from spacy_distill.sweep import figure as module
+from spacy_distill.sweep.curves import Point
+from spacy_distill.sweep.figure import choose_styles, draw_curves, thin_out
+from spacy_distill.sweep.plan import BUILT_IN
+
+SIZES = (150, 300, 750, 1500, 3000)
+
+
+@pytest.fixture
+def axes(monkeypatch):
+    """What was drawn."""
+    found = []
+    label_lines = module.label_lines
+    monkeypatch.setattr(module, "label_lines", lambda a: (found.append(a), label_lines(a)))
+    return found
+
+
+@pytest.fixture
+def curves():
+    """Close together, as they are."""
+    curves = {
+        name: [Point(x, 40 + i + x / 100, 2.0, 3) for x in SIZES] for i, name in enumerate(BUILT_IN)
+    }
+    return {**curves, "variant": [Point(300, 50, 1.0, 3)]}
+
+
+def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, axes, tmp_path):
+    paths = [tmp_path / "sweep.png", tmp_path / "sweep.svg"]
+    draw_curves(curves, paths, title="tweets", what="labelled sentences")
+    (drawn,) = axes
+    assert [line.get_label() for line in drawn.lines] == list(BUILT_IN)
+    assert list(drawn.lines[1].get_xdata()) == list(SIZES)
+    assert list(drawn.lines[1].get_ydata()) == [42.5, 44, 48.5, 56, 71]
+    assert drawn.get_xscale() == "log"
+    assert list(drawn.get_xticks()) == list(SIZES)
+    assert [tick.get_text() for tick in drawn.get_xticklabels()][-2:] == ["1,500", "3,000"]
+    shade = drawn.collections[1].get_paths()[0].get_extents()
+    assert (shade.y0, shade.y1) == (40.5, 73)  # a standard deviation below and above
+    assert paths[0].read_bytes().startswith(b"\x89PNG")
+    svg = paths[1].read_text(encoding="utf-8")
+    for name in (*BUILT_IN, "tweets", "labelled sentences", "F1 (%)"):
+        assert re.search(rf">{re.escape(name)}</text>", svg)
+    draw_curves(curves, paths, title="tweets", what="labelled sentences")
+    assert paths[1].read_text(encoding="utf-8") == svg
+
+
+def test_figure_of_points_alone(axes, tmp_path):
+    """One size has no lines, but is no reason to show nothing."""
+    curves = {"teacher": [Point(300, 50, 0.0, 1)], "hot": [Point(300, 51, 0.0, 1)]}
+    draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="")
+    assert [line.get_label() for line in axes[0].lines] == ["teacher", "hot"]
+
+
+def test_figure_systems_look_the_same_everywhere():
+    both = choose_styles([*BUILT_IN])
+    assert choose_styles(["student-crf", "hot", "teacher"]) == [both[4], STYLES[5], both[0]]
+    assert len(set(both)) == len(BUILT_IN)
+
+
+def test_figure_labels_of_ticks_lie_apart():
+    assert thin_out([500, 1000, 4588, 5038, 5188, 6000]) == [500, 1000, 4588, 6000]

@@ -1,0 +1,78 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from spacy_distill.sweep.inputs import (
+    PARTS,
+    Settings,
+    find_differences,
+    fingerprint,
+    make_inputs,
+)
+from spacy_distill.sweep.plan import BUILT_IN, Run, choose_systems
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TEACHER, STUDENT = BUILT_IN["teacher"], BUILT_IN["student-softmax"]
+
+
+@pytest.fixture
+def settings(tmp_path):
+    shutil.copytree(CONFIGS, tmp_path / "configs")
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher" / "model.safetensors").write_text("weights")
+    corpus = tmp_path / "work" / "300" / "1" / "corpus"
+    corpus.mkdir(parents=True)
+    for part in PARTS:
+        (corpus / f"{part}.spacy").write_text(part)
+    return Settings("data/btc/", tmp_path / "work", tmp_path / "configs", str(tmp_path / "teacher"))
+
+
+def differences(settings, other, run, other_run=None):
+    found, expected = make_inputs(run, settings), make_inputs(other_run or run, other)
+    assert (fingerprint(found) == fingerprint(expected)) == (found == expected)
+    return find_differences(found, expected)
+
+
+def test_inputs_are_the_same_for_the_same(settings):
+    run = Run(STUDENT, 300, 1)
+    assert differences(settings, settings, run) == []
+    # Where they lie makes no difference.
+    moved = settings.work.rename(settings.work.with_name("elsewhere"))
+    assert differences(settings._replace(work=moved), settings._replace(work=moved), run) == []
+    assert settings.name == "btc"
+
+
+def test_inputs_differ_where_files_do(settings):
+    run = Run(STUDENT, 300, 1)
+    for path, name in (
+        (settings.configs / "student.cfg", "config"),
+        (settings.configs / "teacher.cfg", "teacher"),
+        (settings.work / "300" / "1" / "corpus" / "dev.spacy", "corpus"),
+        (Path(settings.teacher) / "model.safetensors", "weights"),
+    ):
+        before = make_inputs(run, settings)
+        path.write_text(path.read_text() + "# more\n")
+        assert find_differences(before, make_inputs(run, settings)) == [name]
+
+
+def test_inputs_differ_where_settings_do(settings):
+    (hot,) = choose_systems([], ["hot=student-softmax --training.dropout 0.1"]).values()
+    run = Run(STUDENT, 300, 1)
+    for other in (Run(hot, 300, 1), Run(STUDENT, 300, 1, limit=500)):
+        assert differences(settings, settings, run, other) == ["overrides"]
+    german = settings._replace(lang="de")
+    assert differences(settings, german, run) == ["overrides", "teacher"]
+    longer = settings._replace(teacher_steps=600)
+    assert differences(settings, longer, run) == ["teacher"]
+    assert differences(settings, longer, Run(TEACHER, 300, 1)) == ["overrides"]
+
+
+def test_inputs_that_are_not_known_differ_from_nothing(settings):
+    """The rows are there, the folders of the sweep are not any more."""
+    run = Run(STUDENT, 300, 1)
+    gone = settings._replace(work=Path("none"), teacher="none")
+    inputs = make_inputs(run, gone)
+    assert inputs["corpus"] is None and inputs["weights"] is None
+    assert differences(settings, gone, run) == []
+    assert differences(settings, gone._replace(lang="de"), run) == ["overrides", "teacher"]

@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import pytest
+
+from spacy_distill.sweep.plan import (
+    BUILT_IN,
+    check_overrides,
+    choose_systems,
+    make_runs,
+    read_numbers,
+    read_seeds,
+    teacher_steps,
+)
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_plan_variants_extend_what_they_vary():
+    variants = [
+        "hinton=student-crf --components.ner.loss.direction teacher_student",
+        "hot = hinton --components.ner.loss.temperature 4 --training.dropout '0.25'",
+    ]
+    with pytest.raises(ValueError, match=r"\[D604\]"):
+        choose_systems([], variants)  # a name does not end in a space
+    found = choose_systems(["teacher"], [text.replace(" = ", "=") for text in variants])
+    assert list(found) == ["teacher", "hinton", "hot"]
+    assert found["hinton"].config == found["hot"].config == "student"
+    assert (found["hinton"].base, found["hot"].base) == ("student-crf", "hinton")
+    assert dict(found["hot"].overrides) == {
+        "components.ner.model.classifier": "crf",
+        "components.ner.loss.direction": "teacher_student",
+        "components.ner.loss.temperature": "4",
+        "training.dropout": "0.25",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hinton",
+        "hinton=",
+        "hinton=student-softmax",
+        "=student-softmax --a.b 1",
+        "hinton=student --a.b 1",
+        "teacher=student-softmax --a.b 1",
+        "../x=student-softmax --a.b 1",
+        "hinton=student-softmax --a.b",
+        "hinton=student-softmax a.b 1",
+        "hinton=student-softmax --dropout 1",
+    ],
+)
+def test_plan_refuses_what_is_no_variant(text):
+    with pytest.raises(ValueError, match=r"\[D604\]"):
+        choose_systems(["teacher"], [text])
+
+
+def test_plan_refuses_systems_that_there_are_not():
+    for names in (["student"], ["teacher", "bert"], []):
+        with pytest.raises(ValueError, match=r"\[D601\].*baseline-softmax"):
+            choose_systems(names, [])
+
+
+def test_plan_numbers():
+    assert read_numbers(" 300,150, 300,", "--sizes") == [300, 150]
+    assert read_numbers("500,all", "--pool-sizes", all_word="all") == [500, 0]
+    for text in ("", ",", "-1", "1.5", "all", "²", "1;2"):
+        with pytest.raises(ValueError, match=r"\[D605\] --sizes"):
+            read_numbers(text, "--sizes")
+
+
+def test_plan_seeds():
+    assert read_seeds("3") == [0, 1, 2]
+    assert read_seeds("3,1") == [3, 1]
+    assert read_seeds("3,") == [3]
+    for text in ("0", "x"):
+        with pytest.raises(ValueError, match=r"\[D605\] --seeds"):
+            read_seeds(text)
+
+
+def test_plan_runs_a_whole_curve_before_the_next_seed():
+    systems = [BUILT_IN["teacher"], BUILT_IN["student-crf"]]
+    runs = make_runs(systems, sizes=[0, 300, 150], seeds=[0, 1], limits=[500, 0])
+    assert [run.key for run in runs[:6]] == [
+        ("teacher", 150, 0, 0),
+        ("student-crf", 150, 0, 500),
+        ("student-crf", 150, 0, 0),
+        ("teacher", 300, 0, 0),
+        ("student-crf", 300, 0, 500),
+        ("student-crf", 300, 0, 0),
+    ]
+    assert [run.size for run in runs[6:9]] == [0, 0, 0]  # all of them are the most
+    assert [run.seed for run in runs] == [0] * 9 + [1] * 9
+    assert [run.name for run in runs[:3]] == ["teacher", "student-crf-pool-500", "student-crf"]
+
+
+@pytest.mark.parametrize(
+    "n_labelled, expected",
+    [(1, 300), (150, 300), (750, 300), (800, 300), (801, 600), (1500, 600), (3000, 1200)],
+)
+def test_plan_steps_of_a_teacher_grow_with_its_sentences(n_labelled, expected):
+    """Three epochs of eight sentences a step, rounded up: 3000 of them take 1125 steps."""
+    assert teacher_steps(n_labelled, 300) == expected
+
+
+def test_plan_refuses_settings_that_a_config_has_not():
+    known = choose_systems(
+        ["teacher", "student-softmax"], ["hot=student-softmax --components.ner.loss.temperature 4"]
+    )
+    check_overrides([*known.values()], CONFIGS)
+    for key in ("components.ner.loss.heat", "components.ner.nothing.heat"):
+        (system,) = choose_systems([], [f"hot=student-softmax --{key} 4"]).values()
+        with pytest.raises(ValueError, match=rf"\[D606\] System 'hot' sets \['{key}'\]"):
+            check_overrides([system], CONFIGS)
+    with pytest.raises(FileNotFoundError, match=r"\[D008\].*teacher.cfg"):
+        check_overrides([BUILT_IN["teacher"]], CONFIGS / "none")

@@ -1,0 +1,134 @@
+from pathlib import Path
+
+import pytest
+from spacy.tokens import DocBin
+from spacy.util import load_config
+
+from spacy_distill.sweep.inputs import PARTS, Settings, corpus_files
+from spacy_distill.sweep.plan import BUILT_IN, Run, System, check_overrides
+from spacy_distill.sweep.stages import is_done, make_stages
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings("data/btc", tmp_path / "work", CONFIGS, "assets/teacher", unlabelled=("more",))
+
+
+@pytest.fixture
+def make_corpus(settings, make_doc):
+    """Make the corpus of a sample, by hand; gives its folder."""
+
+    def make(size, seed, n_pool=3):
+        folder = settings.work / str(size) / str(seed)
+        (folder / "corpus").mkdir(parents=True)
+        for part, n_docs in zip(PARTS, (size, n_pool, 1, 1)):
+            docs = [make_doc("Ann left", "B-PER O")] * n_docs
+            DocBin(docs=docs).to_disk(corpus_files(folder)[part])
+        return folder
+
+    return make
+
+
+def stages_of(run, settings):
+    return {stage.name: stage for stage in make_stages(run, settings)}
+
+
+def write(path, text="{}"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    "system, expected",
+    [
+        ("teacher", "corpus train-teacher tune-teacher score-teacher"),
+        (
+            "baseline-softmax",
+            "corpus table train-baseline-softmax tune-baseline-softmax score-baseline-softmax",
+        ),
+        (
+            "student-crf",
+            "corpus table train-teacher tune-teacher annotate-labelled annotate-unlabelled "
+            "train-student-crf tune-student-crf score-student-crf",
+        ),
+    ],
+)
+def test_stages_of_a_system(settings, make_corpus, system, expected):
+    make_corpus(8, 1)
+    stages = make_stages(Run(BUILT_IN[system], 8, 1), settings)
+    assert " ".join(stage.name for stage in stages) == expected
+    assert not any(is_done(stage) for stage in stages[1:])
+    assert is_done(stages[0])
+    assert stages[0].command[2] == "data/btc"
+    assert stages[0].command[-2:] == ["--unlabelled", "more"]
+
+
+@pytest.mark.parametrize("system", ["teacher", "baseline-softmax", "student-softmax"])
+def test_stages_train_as_the_config_can(settings, make_corpus, system):
+    """Every setting of the command is one that the config has, and names what was made before."""
+    folder = make_corpus(8, 1)
+    run = Run(BUILT_IN[system], 8, 1, limit=5 if system.startswith("student") else 0)
+    command = stages_of(run, settings)[f"train-{run.name}"].command
+    config = Path(command[2])
+    given = dict(zip(command[3::2], command[4::2]))
+    overrides = {key[2:]: value for key, value in given.items() if "." in key}
+    check_overrides([System(system, system, config.stem, overrides)], CONFIGS)
+    assert set(load_config(config)["paths"]) <= {key.partition("paths.")[2] for key in overrides}
+    assert overrides["system.seed"] == "1"
+    assert overrides["paths.dev"] == str(folder / "corpus" / "dev.spacy")
+    labelled = "annotated/labelled" if system.startswith("student") else "labelled.spacy"
+    assert overrides["paths.labelled"] == str(folder / "corpus" / labelled)
+    assert overrides.get("corpora.train.limit") == ("5" if run.limit else None)
+    assert overrides.get("training.max_steps") == ("300" if system == "teacher" else None)
+    assert given["--output"] == str(folder / "training" / run.name)
+
+
+def test_stages_of_a_teacher_have_the_steps_that_it_was_trained_with(settings, make_corpus):
+    """However it came to them: somebody has trained it by hand."""
+    folder = make_corpus(8, 1)
+    text = (CONFIGS / "teacher.cfg").read_text().replace("max_steps = 300", "max_steps = 450")
+    write(folder / "training" / "teacher" / "model-best" / "config.cfg", text)
+    run = Run(BUILT_IN["teacher"], 8, 1)
+    command = stages_of(run, settings)["train-teacher"].command
+    assert command[command.index("--training.max_steps") + 1] == "300"  # it was interrupted
+    write(folder / "training" / "teacher" / "model-last" / "meta.json")
+    command = stages_of(run, settings)["train-teacher"].command
+    assert command[command.index("--training.max_steps") + 1] == "450"
+    begun = folder / "logs" / "train-teacher.begun"
+    write(begun)
+    command = stages_of(run, settings)["train-teacher"].command
+    assert command[command.index("--training.max_steps") + 1] == "300"
+    begun.unlink()
+    stage = stages_of(run, settings._replace(teacher_steps=600))["train-teacher"]
+    assert stage.command[stage.command.index("--training.max_steps") + 1] == "600"
+    assert stage.inputs["overrides"]["training.max_steps"] == "600"
+
+
+def test_stages_know_a_training_that_is_done(settings, make_corpus):
+    make_corpus(8, 1)
+    stage = stages_of(Run(BUILT_IN["baseline-softmax"], 8, 1), settings)["train-baseline-softmax"]
+    best, last = stage.removes[0] / "model-best", stage.removes[0] / "model-last"
+    write(best / "meta.json")
+    assert not is_done(stage)  # it has not come to its end
+    write(last / "meta.json")
+    assert is_done(stage)
+    (last / "meta.json").unlink()
+    write(stage.receipt)
+    assert is_done(stage)
+    (best / "meta.json").unlink()
+    assert not is_done(stage)  # somebody has removed it
+
+
+def test_stages_know_an_annotation_that_is_done(settings, make_corpus, make_doc):
+    """With the last of its files missing, a student would get a part of the pool only."""
+    folder = make_corpus(8, 1, n_pool=5)
+    run = Run(BUILT_IN["student-softmax"], 8, 1)
+    stage = stages_of(run, settings)["annotate-unlabelled"]
+    output = folder / "corpus" / "annotated" / "unlabelled"
+    output.mkdir(parents=True)
+    DocBin(docs=[make_doc("Ann left")] * 3).to_disk(output / "00000.spacy")
+    assert not is_done(stage)
+    DocBin(docs=[make_doc("Ann left")] * 2).to_disk(output / "00001.spacy")
+    assert is_done(stage)

@@ -1,0 +1,62 @@
+import pytest
+
+from spacy_distill.sweep.tables import make_tables, to_markdown
+
+
+@pytest.fixture
+def rows(make_row):
+    rows = [
+        make_row(name, size, (50 + 10 * seed + size / 100) / 100, seed=seed)
+        for name in ("teacher", "student-crf")
+        for size in (300, 1500)
+        for seed in (0, 1)
+    ]
+    rows[0]["seconds"]["annotate-labelled"] = None  # it was there already
+    hot = make_row("hot", 300, 0.5, base="student-crf", limit=40)
+    hot["inputs"]["overrides"] |= {"corpora.train.limit": "40", "training.dropout": "0.1"}
+    return [*rows, make_row("student-crf", 300, 0.4, limit=40), hot]
+
+
+@pytest.fixture
+def compared():
+    first = {"labelled": 300, "system": "student-crf", "against": "teacher", "seeds": [0, 1]}
+    numbers = {"difference": 0.0123, "low": -0.0021, "high": 0.034, "p": 0.0456}
+    other = {"against": "baseline-crf", "seeds": [1], "p": 0.0}
+    one = {**first, **numbers, "resamples": 10_000}
+    return [one, {**one, **other}]
+
+
+def test_tables_by_hand(rows, compared):
+    by_size, by_pair, by_pool, minutes, speed = make_tables(rows, compared)
+    assert by_size.title == "F1 by labelled sentences, 2 seeds"
+    assert by_size.header == ["labelled", "300", "1,500"]
+    assert by_size.rows == [
+        ["teacher", "58.0 ±7.1", "70.0 ±7.1"],
+        ["student-crf", "58.0 ±7.1", "70.0 ±7.1"],
+    ]
+    assert by_pair.rows == [
+        ["student-crf", "baseline-crf", "300 (1)", "+1.2", "-0.2 to +3.4", "<0.0001"],
+        ["student-crf", "teacher", "300", "+1.2", "-0.2 to +3.4", "0.0456"],
+    ]
+    assert by_pool.header == ["unlabelled", "40", "5,000"]
+    assert by_pool.rows == [["student-crf", "40.0 (1)", "58.0 ±7.1"]]
+    assert minutes.rows == [["train-teacher", "2.0", "2.0"], ["train-student-crf", "2.0", "2.0"]]
+    assert speed.rows[0] == ["teacher", "3,300,000", "1,500"]
+
+
+def test_tables_without_rows_are_left_out(make_row):
+    row = make_row("teacher", 300, 0.5)
+    row["seconds"] = {}
+    assert [table.title for table in make_tables([row], [])] == [
+        "F1 by labelled sentences, 1 seed",
+        "Parameters, and words/s while scoring",
+    ]
+
+
+def test_tables_as_markdown(rows, compared):
+    text = to_markdown(rows, compared, command="python -m spacy_distill sweep DATA/btc out")
+    assert text.startswith("# Learning curve: tweets\n\n    python -m spacy_distill sweep DATA/btc")
+    assert "| teacher | 58.0 ±7.1 | 70.0 ±7.1 |" in text
+    assert "(sweep.svg)" in text and "(pool.svg)" in text
+    assert "10,000 test sets" in text
+    assert "- hot: student-crf with `training.dropout = 0.1`." in text
