@@ -15,8 +15,10 @@ from .corpus import copy_words
 from .errors import Errors
 from .pipeline.ner_tagger import NERTagger
 
-# What is added to the score of `O`, in nats. Nothing comes first, and wins if others are no better.
+# What is added to the score of `O`, in nats.
 CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 9) for sign in (-1, 1)))
+# F1, from 0 to 1, that is worth a change: what is less may be chance.
+MIN_GAIN = 0.005
 
 
 class Tuned(NamedTuple):
@@ -34,7 +36,8 @@ def tune_outside(
 
     ner (NERTagger): The component. Its model is changed, unless nothing is better than as it is.
     examples (Sequence[Example]): The development set. The words are those of its references.
-    candidates (Sequence[float]): What to try, in nats; the first of the best is taken.
+    candidates (Sequence[float]): What to try, in nats: 0 and others. The first of the best is
+        taken, if it brings half a point.
     RETURNS (Tuned): What was added, and the F1 that it brings.
     RAISES (ValueError): D013 if the model has no layer called `output_layer`.
     """
@@ -48,10 +51,12 @@ def tune_outside(
         ner.set_annotations(docs, [add_outside(part, added) for part in scores])
         found = get_ner_prf([Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
         values.append(found["ents_f"] or 0.0)
+    before = values[list(candidates).index(0.0)]
     best = max(range(len(candidates)), key=lambda i: values[i])
-    if candidates[best]:
-        layer.set_param("b", add_outside(layer.get_param("b"), candidates[best]))
-    return Tuned(candidates[best], values[list(candidates).index(0.0)], values[best])
+    if values[best] < before + MIN_GAIN:
+        return Tuned(0.0, before, before)
+    layer.set_param("b", add_outside(layer.get_param("b"), candidates[best]))
+    return Tuned(candidates[best], before, values[best])
 
 
 def add_outside(scores: Any, added: float) -> Any:

@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
 
+from spacy_distill import tuning
 from spacy_distill.tuning import add_outside, tune_outside
 
 
@@ -59,3 +60,11 @@ def test_tuning_needs_an_output_layer(student, references):
     ner.model.set_ref("output_layer", None)
     with pytest.raises(ValueError, match=r"\[D013\].*'ner'.*char_cnn_bilstm"):
         tune_outside(ner, references)
+
+
+def test_tuning_takes_no_notice_of_chance(careful, references, monkeypatch):
+    """F1 of 0.6, then 0.604 and 0.606."""
+    found = iter([0.6, 0.604, 0.6, 0.606])
+    monkeypatch.setattr(tuning, "get_ner_prf", lambda examples: {"ents_f": next(found)})
+    assert tune_outside(careful, references, candidates=(0.0, -1.0)) == (0.0, 0.6, 0.6)
+    assert tune_outside(careful, references, candidates=(0.0, -1.0)) == (-1.0, 0.6, 0.606)
