@@ -14,7 +14,7 @@ import spacy
 import torch
 import typer
 
-from spacy_distill.annotation import annotate_batch, find_teacher
+from spacy_distill.annotation import Teacher, annotate_batch, find_teacher
 from spacy_distill.benchmark.export import find_transformer
 from spacy_distill.corpus import copy_words, read_docbins
 from spacy_distill.models.linear_tagger import batch_by_length, count_pieces
@@ -30,14 +30,15 @@ def measure(
 ) -> None:
     """Compare `annotate` with a bare forward pass."""
     nlp = spacy.load(teacher)
-    tagger = find_teacher(nlp)
+    teacher_pipe = Teacher(nlp, find_teacher(nlp))
+    model = teacher_pipe.ner.model
     docs = [doc for doc in read_docbins(data, nlp.vocab) if len(doc)][:n_docs]
     found = find_transformer(nlp)
     assert found is not None, "the teacher has no transformer"
     batches = [
         found.tokenizer([docs[i].text for i in batch], padding=True, return_tensors="pt")
         for batch in batch_by_length(
-            count_pieces(tagger.model, docs), batch_pieces=tagger.model.attrs["batch_pieces"]
+            count_pieces(model, docs), batch_pieces=model.attrs["batch_pieces"]
         )
     ]
     found.transformer.eval()
@@ -49,7 +50,7 @@ def measure(
 
     timed: Dict[str, Callable[[], None]] = {
         "forward pass": forward,
-        "annotation": lambda: annotate_batch(nlp, tagger, list(map(copy_words, docs))),
+        "annotation": lambda: annotate_batch(teacher_pipe, list(map(copy_words, docs))),
     }
     seconds: Dict[str, List[float]] = {name: [] for name in timed}
     for _ in range(repeats):

@@ -1,6 +1,7 @@
 """The reader of distillation: mixes labelled and annotated examples."""
 
 import random
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
@@ -30,6 +31,7 @@ def build_distillation_corpus_v1(
     unlabelled: Path,
     labelled_fraction: float = 0.1,
     min_confidence: float = 0.0,
+    max_disagreement: Optional[float] = None,
     seed: int = 0,
     limit: int = 0,
 ) -> Reader:
@@ -44,6 +46,8 @@ def build_distillation_corpus_v1(
         appears at least once.
     min_confidence (float): Pseudo-labels of tokens whose probability is lower, and of the whole
         entities that they are in, are left out; the soft targets stay.
+    max_disagreement (Optional[float]): The same for tokens that several teachers disagree on by
+        more, in nats; None: whatever they say. From a single teacher there is no disagreement.
     seed (int): Of the order. Each epoch has another.
     limit (int): How many unlabelled documents are read, the first ones; 0 for all.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader. An epoch is one pass over the
@@ -53,6 +57,12 @@ def build_distillation_corpus_v1(
     checks = [
         ("labelled_fraction", labelled_fraction, 0 <= labelled_fraction < 1, "in [0, 1)"),
         ("min_confidence", min_confidence, 0 <= min_confidence <= 1, "in [0, 1]"),
+        (
+            "max_disagreement",
+            max_disagreement,
+            max_disagreement is None or max_disagreement >= 0,
+            "at least 0, or null",
+        ),
         ("limit", limit, limit >= 0, "0 or above"),
     ]
     for setting, value, holds, requirement in checks:
@@ -61,28 +71,27 @@ def build_distillation_corpus_v1(
                 Errors.D007.format(setting=setting, value=value, requirement=requirement)
             )
     return DistillationCorpus(
-        labelled, unlabelled, labelled_fraction, min_confidence, random.Random(seed), limit
+        labelled,
+        unlabelled,
+        labelled_fraction,
+        min_confidence,
+        max_disagreement,
+        limit,
+        random.Random(seed),
     )
 
 
+@dataclass
 class DistillationCorpus:
     """See `build_distillation_corpus_v1`. The state is the random generator."""
 
-    def __init__(
-        self,
-        labelled: Optional[Path],
-        unlabelled: Path,
-        labelled_fraction: float,
-        min_confidence: float,
-        rng: random.Random,
-        limit: int,
-    ) -> None:
-        self.labelled = labelled
-        self.unlabelled = unlabelled
-        self.labelled_fraction = labelled_fraction
-        self.min_confidence = min_confidence
-        self.rng = rng
-        self.limit = limit
+    labelled: Optional[Path]
+    unlabelled: Path
+    labelled_fraction: float
+    min_confidence: float
+    max_disagreement: Optional[float]
+    limit: int
+    rng: random.Random
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield one epoch, labelled examples in among the others at random.
@@ -102,7 +111,9 @@ class DistillationCorpus:
         for eg in islice(read_examples(self.unlabelled, nlp.vocab), last):
             if not has_soft_targets(eg.reference):
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
-            leave_out_unsure(eg.reference, self.min_confidence)
+            leave_out_unsure(
+                eg.reference, self.min_confidence, max_disagreement=self.max_disagreement
+            )
             # More often than asked for, where the pool is too small for all that is labelled.
             while gold and self.rng.random() < max(fraction, n_unseen / (n_unseen + n_left)):
                 yield waiting.pop()
@@ -167,22 +178,34 @@ def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
         yield Example(copy_words(doc), doc)
 
 
-def copy_words(doc: Doc) -> Doc:
-    """A document of the same words and white space, without annotation."""
+def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
+    """A document of the same words and white space, without annotation.
+
+    vocab (Optional[Vocab]): Of the copy; None: the document's own.
+    """
     orths, spaces = doc.to_array([ORTH, SPACY]).reshape(-1, 2).T
-    return Doc(doc.vocab, words=orths, spaces=spaces.astype(bool))
+    words = orths if vocab in (None, doc.vocab) else [token.text for token in doc]
+    return Doc(vocab or doc.vocab, words=words, spaces=spaces.astype(bool))
 
 
-def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
+def leave_out_unsure(
+    doc: Doc, min_confidence: float, *, max_disagreement: Optional[float] = None
+) -> None:
     """Make the pseudo-labels of unsure tokens, and of entities with such tokens, missing.
 
     doc (Doc): A document with soft targets. Modified in place.
     min_confidence (float): Least probability of a token's most probable tag, from 0 to 1.
+    max_disagreement (Optional[float]): Largest disagreement of several teachers, in nats.
     """
-    if min_confidence <= 0 or not len(doc):
+    soft_targets = doc.user_data[KEY]
+    disagreement = soft_targets.get("disagreement")
+    unsure = numpy.zeros(len(doc), dtype=bool)
+    if min_confidence > 0 and len(doc):
+        unsure |= soft_targets["log_probs"].max(axis=1) < numpy.log(min_confidence)
+    if max_disagreement is not None and disagreement is not None:
+        unsure |= disagreement > max_disagreement
+    if not unsure.any():
         return
-    log_probs = doc.user_data[KEY]["log_probs"]
-    unsure = log_probs.max(axis=1) < numpy.log(min_confidence)
     sure_ents = [ent for ent in doc.ents if not unsure[ent.start : ent.end].any()]
     for ent in doc.ents:
         unsure[ent.start : ent.end] |= unsure[ent.start : ent.end].any()

@@ -45,6 +45,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't tune component '{name}': its model '{model}' has no layer called 'output_layer'. "
         "Give it one with set_ref, or leave out 'tune'."
     )
+    D014 = (
+        "Teachers that are averaged need the same tags, but one has {first} and another {other}. "
+        "Train them with the same labels and scheme, or annotate with one of them."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."

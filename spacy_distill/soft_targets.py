@@ -5,7 +5,7 @@ the tails that a temperature brings out, beside the tags that their columns belo
 keeps them if it is made with `store_user_data=True`.
 """
 
-from typing import Sequence
+from typing import Optional, Sequence
 
 import numpy
 from spacy.tokens import Doc
@@ -16,16 +16,25 @@ from .tags import split_tag
 KEY = "soft_targets"
 
 
-def set_soft_targets(doc: Doc, log_probs: numpy.ndarray, *, tags: Sequence[str]) -> None:
+def set_soft_targets(
+    doc: Doc,
+    log_probs: numpy.ndarray,
+    *,
+    tags: Sequence[str],
+    disagreement: Optional[numpy.ndarray] = None,
+) -> None:
     """Store a teacher's distributions with the document.
 
     doc (Doc): The document.
     log_probs (ndarray): Log-probabilities in nats (n_tokens, n_tags).
     tags (Sequence[str]): The tags that the columns belong to.
+    disagreement (Optional[ndarray]): How far several teachers disagreed, in nats (n_tokens,).
     """
     lowest = numpy.finfo("float16").min
     stored = numpy.maximum(log_probs, lowest).astype("float16")
     doc.user_data[KEY] = {"tags": list(tags), "log_probs": stored}
+    if disagreement is not None:
+        doc.user_data[KEY]["disagreement"] = disagreement.astype("float16")
 
 
 def has_soft_targets(doc: Doc) -> bool:

@@ -2,7 +2,7 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 
 from spacy_distill.annotation import annotate_docs, find_teacher
 from spacy_distill.corpus import build_distillation_corpus_v1
@@ -163,3 +163,79 @@ def test_annotation_replaces_soft_targets_of_an_earlier_run(student, make_doc):
     set_soft_targets(doc, numpy.zeros((2, 3)), tags=["O", "B-X", "I-X"])
     (doc,) = annotate_docs(student, [doc])
     assert doc.user_data[KEY]["tags"] == student.get_pipe("ner").tags
+
+
+@pytest.fixture
+def other(student_path):
+    """The same teacher, but less sure, with its tags in another order and its own vocabulary."""
+    nlp = spacy.load(student_path)
+    ner = nlp.get_pipe("ner")
+    layer = ner.model.get_ref("output_layer")
+    order = [0, 3, 4, 1, 2]  # B-PER and I-PER before B-LOC and I-LOC
+    for name in ("W", "b"):
+        layer.set_param(name, 0.3 * layer.get_param(name)[order])
+    ner.cfg["labels"] = ner.cfg["labels"][::-1]
+    ner._labels_changed()
+    return nlp
+
+
+def test_annotation_averages_teachers(student, other, texts, docs):
+    shares = numpy.asarray([0.75, 0.25])
+    found = list(annotate_docs(student, docs, others=[other], weights=[3, 1], batch_size=4))
+    first, second = (nlp.get_pipe("ner") for nlp in (student, other))
+    assert first.tags != second.tags
+    for doc, text in zip(found, texts):
+        probs = []
+        for nlp, ner in ((student, first), (other, second)):
+            (scores,) = ner.predict([Doc(nlp.vocab, words=text.split())])
+            columns = [ner.tags.index(tag) for tag in first.tags]
+            probs.append(numpy.exp(log_softmax(scores))[:, columns])
+        mean = numpy.tensordot(shares, probs, axes=1)
+        log_probs = get_soft_targets(doc, tags=first.tags, name="ner")
+        assert_allclose(numpy.exp(log_probs), mean, atol=2e-3)
+        entropies = [-(p * numpy.log(p)).sum(axis=1) for p in (mean, *probs)]
+        expected = entropies[0] - shares @ numpy.stack(entropies[1:])
+        assert_allclose(doc.user_data[KEY]["disagreement"], expected, atol=2e-3)
+    assert sum(len(doc.ents) for doc in found) > 5
+
+
+def test_annotation_of_teachers_that_agree_is_that_of_one(student, student_path, texts, docs):
+    alone = [Doc(student.vocab, words=text.split()) for text in texts]
+    twin = spacy.load(student_path)
+    together = list(annotate_docs(student, docs, others=[twin]))
+    assert annotations(together) == annotations(annotate_docs(student, alone))
+    for doc in together:
+        assert_allclose(doc.user_data[KEY]["disagreement"], 0, atol=1e-3)
+
+
+def test_annotation_of_several_keeps_gold(student, student_path, make_doc):
+    gold = make_doc(
+        "Ann Smith lives in New York .", "O B-LOC O B-LOC I-LOC O O", vocab=student.vocab
+    )
+    before = annotations([gold])
+    assert annotations(annotate_docs(student, [gold], others=[spacy.load(student_path)])) == before
+
+
+def test_annotation_refuses_teachers_that_do_not_fit(student, other, make_student, docs):
+    with pytest.raises(ValueError, match=r"\[D007\] weights.*2 numbers above 0"):
+        list(annotate_docs(student, docs, others=[other], weights=[1.0]))
+    with pytest.raises(ValueError, match=r"\[D007\] weights"):
+        list(annotate_docs(student, docs, others=[other], weights=[1.0, 0.0]))
+    closing = make_student(scheme="biluo")
+    with pytest.raises(ValueError, match=r"\[D014\].*L-LOC"):
+        list(annotate_docs(student, docs, others=[closing]))
+
+
+def test_annotation_disagreement_leaves_pseudo_labels_out(student, other, docs, tmp_path):
+    annotated = list(annotate_docs(student, docs, others=[other]))
+    limit = float(numpy.median(numpy.concatenate([d.user_data[KEY]["disagreement"] for d in docs])))
+    path = tmp_path / "annotated.spacy"
+    DocBin(docs=annotated, attrs=["ENT_IOB", "ENT_TYPE"], store_user_data=True).to_disk(path)
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=path, max_disagreement=limit)
+    for eg in reader(student):
+        doc = eg.reference
+        for token, value in zip(doc, doc.user_data[KEY]["disagreement"]):
+            if value > limit:
+                assert token.ent_iob == 0
+    kept = [token for eg in reader(student) for token in eg.reference if token.ent_iob]
+    assert kept

@@ -124,3 +124,12 @@ def test_annotate_writes_each_shard_whole_or_not_at_all(make_doc, tmp_path, read
         write_shards(failing(), output, shard_size=2, bar=bar)
     assert names(output) == ["00000.spacy", "00001.spacy"]
     assert [doc.text.strip() for doc in read()] == ["new 0", "new 1", "old 2", "old 3"]
+
+
+def test_annotate_averages_teachers(run, source, read, student_path):
+    result = run(source, "--also", str(student_path), "--weights", "2,1")
+    assert result.exit_code == 0, result.output
+    for doc in read():
+        assert (doc.user_data[KEY]["disagreement"] < 1e-3).all()
+    assert "[D007]" in str(run(source, "--weights", "2,x").exception)
+    assert "[D007]" in str(run(source, "--weights", "2,1").exception)
