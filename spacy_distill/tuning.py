@@ -16,7 +16,7 @@ from .errors import Errors
 from .pipeline.ner_tagger import NERTagger
 
 # What is added to the score of `O`, in nats.
-CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 9) for sign in (-1, 1)))
+CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1)))
 # F1, from 0 to 1, that is worth a change: what is less may be chance.
 MIN_GAIN = 0.005
 

@@ -41,11 +41,7 @@ def draw_figure(report: Report, paths: Sequence[Path]) -> None:
     label_lines(axes)
     threads = report["settings"]["threads"]
     axes.set_title(f"Text to entities on a CPU, {threads} thread{'s' * (threads > 1)}")
-    # A fixed salt and no date: the same numbers give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "spacy-distill", "svg.fonttype": "none"}):
-        for path in paths:
-            metadata = {"Date": None} if path.suffix == ".svg" else {}
-            figure.savefig(path, dpi=160, metadata=metadata)
+    save_figure(figure, paths)
 
 
 def draw_system(
@@ -76,14 +72,27 @@ def scale_axes(axes: Axes, sizes: Sequence[int]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xticks(sizes, [str(size) for size in sizes])
-    axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel("texts in a batch")
     axes.set_ylabel("words per second")
+    draw_grid(axes)
+
+
+def draw_grid(axes: Axes) -> None:
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(True, which="major", linewidth=0.5, color="#dddddd")
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure to files, each in the form that its suffix names."""
+    # A fixed salt and no date: the same numbers give the same file.
+    with matplotlib.rc_context({"svg.hashsalt": "spacy-distill", "svg.fonttype": "none"}):
+        for path in paths:
+            metadata = {"Date": None} if path.suffix == ".svg" else {}
+            figure.savefig(path, dpi=160, metadata=metadata)
 
 
 def label_lines(axes: Axes) -> None:

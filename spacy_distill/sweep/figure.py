@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import List, Sequence
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
-from ..benchmark.figure import STYLES, label_lines
+from ..benchmark.figure import STYLES, draw_grid, label_lines, save_figure
 from .curves import Curves, Point
 from .plan import BUILT_IN
 
@@ -35,11 +33,7 @@ def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str)
     axes.set_ylabel("F1 (%)")
     axes.set_title(title)
     label_lines(axes)
-    # A fixed salt and no date: the same numbers give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "spacy-distill", "svg.fonttype": "none"}):
-        for path in paths:
-            metadata = {"Date": None} if path.suffix == ".svg" else {}
-            figure.savefig(path, dpi=160, metadata=metadata)
+    save_figure(figure, paths)
 
 
 def choose_styles(names: Sequence[str]) -> List[Sequence[str]]:
@@ -72,11 +66,7 @@ def scale_axes(axes: Axes, places: Sequence[float]) -> None:
     axes.set_xscale("log")
     ticks = thin_out(places)
     axes.set_xticks(ticks, [f"{x:,.0f}" for x in ticks])
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.grid(True, which="major", linewidth=0.5, color="#dddddd")
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    draw_grid(axes)
 
 
 def thin_out(places: Sequence[float]) -> List[float]:
