@@ -11,7 +11,7 @@ from .corpus import copy_words
 from .decoding import decode, forbid_tags
 from .distributions import get_log_probs
 from .entities import TokenAttributes, write_entities
-from .errors import Errors
+from .errors import Errors, require
 from .pipeline.ner_tagger import NERTagger
 from .soft_targets import set_soft_targets
 from .types import TagScores
@@ -69,11 +69,9 @@ def find_teacher(nlp: Language) -> NERTagger:
 def check_weights(teachers: Sequence[Teacher], weights: Optional[Sequence[float]]) -> numpy.ndarray:
     """The share of each teacher, of a sum of 1: (n_teachers,)."""
     found = numpy.ones(len(teachers)) if weights is None else numpy.asarray(weights, dtype="d")
-    if len(found) != len(teachers) or not (found > 0).all():
-        requirement = f"{len(teachers)} numbers above 0, one for each teacher"
-        raise ValueError(
-            Errors.D007.format(setting="weights", value=list(found), requirement=requirement)
-        )
+    holds = len(found) == len(teachers) and bool((found > 0).all())
+    requirement = f"{len(teachers)} numbers above 0, one for each teacher"
+    require(holds, "weights", found.tolist(), requirement)
     return found / found.sum()
 
 

@@ -9,7 +9,7 @@ from typing import Any, List, Literal, Tuple, get_args
 import numpy
 from thinc.api import Model
 
-from .errors import Errors
+from .errors import Errors, require
 
 # How weights are stored. "int8": the lookup tables so, all others as float16.
 Weights = Literal["float16", "float32", "int8"]
@@ -32,11 +32,8 @@ def compress(model: Model, *, weights: Weights) -> None:
     RAISES (ValueError): D007 for other weights, D202 if a value is not finite, D203 if one is too
         large for float16, D204 if there is no table to be stored as int8. The model is unchanged.
     """
-    if weights not in get_args(Weights):
-        requirement = f"one of {get_args(Weights)}"
-        raise ValueError(
-            Errors.D007.format(setting="weights", value=repr(weights), requirement=requirement)
-        )
+    choices = get_args(Weights)
+    require(weights in choices, "weights", weights, f"one of {choices}")
     tables: List[Tuple[Model, str]] = []
     others: List[Tuple[Model, str]] = []
     for node in model.walk():

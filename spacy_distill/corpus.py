@@ -15,7 +15,7 @@ from spacy.training import Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
-from .errors import Errors
+from .errors import Errors, require
 from .soft_targets import KEY, has_soft_targets
 from .types import Reader
 
@@ -66,10 +66,7 @@ def build_distillation_corpus_v1(
         ("limit", limit, limit >= 0, "0 or above"),
     ]
     for setting, value, holds, requirement in checks:
-        if not holds:
-            raise ValueError(
-                Errors.D007.format(setting=setting, value=value, requirement=requirement)
-            )
+        require(holds, setting, value, requirement)
     return DistillationCorpus(
         labelled,
         unlabelled,

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from .errors import Errors
+from .errors import Errors, require
 from .segmentation import BYTE_ALPHABET, Segmenter, UnicodeForm
 from .table import Table, reduce_rows, word_segmenter
 
@@ -50,9 +50,8 @@ def encoder_table(
     RAISES (OSError): D309 if the teacher can't be loaded. (ValueError): D310 if the tokenizer is
         of an unknown kind, D308 if `width` is more than the hidden size, D007 without that GPU.
     """
-    if gpu >= torch.cuda.device_count():
-        requirement = "-1, or the number of a GPU that PyTorch finds"
-        raise ValueError(Errors.D007.format(setting="gpu", value=gpu, requirement=requirement))
+    requirement = "-1, or the number of a GPU that PyTorch finds"
+    require(gpu < torch.cuda.device_count(), "gpu", gpu, requirement)
     tokenizer = load_tokenizer(teacher)
     encoder = load_encoder(teacher)
     pieces = make_segmenter(tokenizer, teacher=teacher)

@@ -4,6 +4,8 @@ D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers 
 D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx: report.
 """
 
+from typing import Any
+
 from spacy.errors import ErrorsWithCodes
 
 
@@ -287,3 +289,18 @@ class Errors(metaclass=ErrorsWithCodes):
         "--sweep."
     )
     D706 = "'{path}' has no 'sweep.jsonl'. Give --sweep the folder that 'sweep' wrote to."
+
+
+def require(holds: bool, setting: str, value: Any, requirement: object) -> None:
+    """Refuse a setting out of its range.
+
+    holds (bool): Whether the value is what it must be.
+    setting (str): Its name.
+    value (Any): Its value.
+    requirement (object): What it must be, after "must be".
+    RAISES (ValueError): D007.
+    """
+    if not holds:
+        raise ValueError(
+            Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
+        )

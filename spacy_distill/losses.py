@@ -14,7 +14,7 @@ from thinc.types import Floats2d
 
 from .crf import Gradients, Potentials, marginal_kl, negative_log_likelihood
 from .decoding import log_softmax
-from .errors import Errors
+from .errors import require
 from .types import CRFDistribution, Direction, TagIds
 
 
@@ -182,10 +182,7 @@ def build_distillation_loss_v1(
         ),
     ]
     for setting, value, holds, requirement in checks:
-        if not holds:
-            raise ValueError(
-                Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
-            )
+        require(holds, setting, value, requirement)
     return DistillationLoss(
         temperature, task_weight, distillation_weight, direction, crf_distribution
     )

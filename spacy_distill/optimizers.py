@@ -8,7 +8,7 @@ from thinc.api import Optimizer, get_array_module
 from thinc.backends import get_array_ops
 from thinc.optimizers import ADAM_DEFAULTS, FloatOrSeq, KeyT
 
-from .errors import Errors
+from .errors import require
 
 # Thinc's averages decay by (1 + t) / (10 + t) in update t, but never by more than this.
 SLOWEST_DECAY = 0.9999
@@ -41,10 +41,7 @@ def build_lazy_adam_v1(
     RETURNS (Optimizer): The optimizer.
     RAISES (ValueError): D007 if `min_rows` is not positive.
     """
-    if min_rows < 1:
-        raise ValueError(
-            Errors.D007.format(setting="min_rows", value=min_rows, requirement="1 or more")
-        )
+    require(min_rows >= 1, "min_rows", min_rows, "1 or more")
     optimizer = LazyAdam(
         learn_rate,
         beta1=beta1,

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Dict, Iterable, Iterator, List, Literal, Tuple, get_args
 
-from .errors import Errors
+from .errors import Errors, require
 
 Kind = Literal["words", "pieces"]
 UnicodeForm = Literal["", "NFC", "NFKC"]
@@ -60,12 +60,7 @@ class Segmenter:
     def __post_init__(self) -> None:
         for setting, choices in (("kind", get_args(Kind)), ("unicode_form", get_args(UnicodeForm))):
             value = getattr(self, setting)
-            if value not in choices:
-                raise ValueError(
-                    Errors.D007.format(
-                        setting=setting, value=repr(value), requirement=f"one of {choices}"
-                    )
-                )
+            require(value in choices, setting, value, f"one of {choices}")
         if not 0 <= self.unknown < len(self.entries):
             raise ValueError(Errors.D301.format(unknown=self.unknown, entries=len(self.entries)))
 

@@ -11,7 +11,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
-from .errors import Errors
+from .errors import require
 from .types import TagScheme
 
 PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}
@@ -19,12 +19,8 @@ OUTSIDE = "O"
 
 
 def check_scheme(scheme: str) -> None:
-    if scheme not in get_args(TagScheme):
-        raise ValueError(
-            Errors.D007.format(
-                setting="scheme", value=repr(scheme), requirement=f"one of {get_args(TagScheme)}"
-            )
-        )
+    choices = get_args(TagScheme)
+    require(scheme in choices, "scheme", scheme, f"one of {choices}")
 
 
 def make_tags(labels: Sequence[str], *, scheme: TagScheme) -> List[str]:

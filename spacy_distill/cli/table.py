@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..errors import Errors
+from ..errors import Errors, require
 from ..segmentation import Kind, Segmenter
 from ..table import glove_table, random_table, word_segmenter
 
@@ -120,10 +120,7 @@ def check_settings(output: Path, *, kind: str, vectors: str) -> None:
         ),
     ]
     for setting, value, holds, requirement in checks:
-        if not holds:
-            raise ValueError(
-                Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
-            )
+        require(holds, setting, value, requirement)
 
 
 def check_installed(teacher: str) -> None:

@@ -6,7 +6,7 @@ from thinc.api import Dropout, Model, chain, uniform_init
 from thinc.types import Ragged
 from thinc.util import get_width
 
-from ..errors import Errors
+from ..errors import require
 from ..steps import Steps, plan_steps
 
 InT = Ragged
@@ -31,8 +31,7 @@ def build_bilstm_v1(
     RETURNS (Model[Ragged, Ragged]): (n_tokens, nI) -> (n_tokens, 2 * width).
     """
     for name, value in (("width", width), ("depth", depth)):
-        if value < 1:
-            raise ValueError(Errors.D007.format(setting=name, value=value, requirement="1 or more"))
+        require(value >= 1, name, value, "1 or more")
     layers: List[Model] = [_build_layer(nI, width=width)]
     for _ in range(depth - 1):
         layers += [Dropout(dropout), _build_layer(2 * width, width=width)]

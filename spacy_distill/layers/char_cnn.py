@@ -7,7 +7,7 @@ import numpy
 from thinc.api import Model, glorot_uniform_init, uniform_init, zero_init
 from thinc.types import Floats2d
 
-from ..errors import Errors
+from ..errors import require
 
 InT = List[str]
 OutT = Floats2d
@@ -31,10 +31,7 @@ def build_char_cnn_v1(*, width: int = 30, filters: int = 60, window: int = 1) ->
     RETURNS (Model[List[str], Floats2d]): One row a word: (n_words, filters).
     """
     for name, value, least in (("width", width, 1), ("filters", filters, 1), ("window", window, 0)):
-        if value < least:
-            raise ValueError(
-                Errors.D007.format(setting=name, value=value, requirement=f"{least} or more")
-            )
+        require(value >= least, name, value, f"{least} or more")
     return Model(
         "char_cnn",
         forward,

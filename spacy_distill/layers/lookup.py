@@ -9,7 +9,7 @@ import srsly
 from thinc.api import Model, deserialize_attr, serialize_attr, uniform_init
 from thinc.types import Floats2d
 
-from ..errors import Errors
+from ..errors import Errors, require
 from ..segmentation import Segmenter
 
 InT = List[str]
@@ -52,14 +52,8 @@ def build_lookup_v1(*, width: int = 100, unknown_rate: float = 0.05) -> Model[In
     unknown_rate (float): How often a word is taken for unknown, in training, from a table of words.
     RETURNS (Model[List[str], Floats2d]): One row a word: (n_words, width).
     """
-    if width < 1:
-        raise ValueError(Errors.D007.format(setting="width", value=width, requirement="1 or more"))
-    if not 0 <= unknown_rate < 1:
-        raise ValueError(
-            Errors.D007.format(
-                setting="unknown_rate", value=unknown_rate, requirement="at least 0 and below 1"
-            )
-        )
+    require(width >= 1, "width", width, "1 or more")
+    require(0 <= unknown_rate < 1, "unknown_rate", unknown_rate, "at least 0 and below 1")
     return Model(
         "lookup",
         forward,

@@ -8,7 +8,7 @@ from thinc.api import Dropout, Linear, Model, NumpyOps, chain, concatenate, ragg
 from thinc.types import Floats2d, Ragged
 from thinc.util import get_width
 
-from ..errors import Errors
+from ..errors import require
 from ..layers.bilstm import forward as run_bilstm
 from ..layers.crf import crf
 from ..layers.recurrence import project, recurrent_weights, run
@@ -47,17 +47,9 @@ def build_char_cnn_bilstm_v1(
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
     RAISES (ValueError): D007 for a setting out of its range.
     """
-    if classifier not in get_args(Classifier):
-        requirement = f"one of {get_args(Classifier)}"
-        raise ValueError(
-            Errors.D007.format(
-                setting="classifier", value=repr(classifier), requirement=requirement
-            )
-        )
-    if cached_words < 0:
-        raise ValueError(
-            Errors.D007.format(setting="cached_words", value=cached_words, requirement="0 or more")
-        )
+    choices = get_args(Classifier)
+    require(classifier in choices, "classifier", classifier, f"one of {choices}")
+    require(cached_words >= 0, "cached_words", cached_words, "0 or more")
     embed = word_types(concatenate(lookup, char_cnn))
     output_layer = Linear(nO)
     head: Model[Floats2d, TagScores] = chain(Dropout(dropout), output_layer)

@@ -7,7 +7,7 @@ from thinc.api import Dropout, Linear, Model, chain, with_array
 from thinc.types import Floats2d
 from thinc.util import get_width
 
-from ..errors import Errors
+from ..errors import require
 from ..types import TaggerModel, TagScores
 
 InT = List[Doc]
@@ -34,10 +34,8 @@ def build_linear_tagger_v1(
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
     """
-    if batch_pieces is not None and batch_pieces < 1:
-        raise ValueError(
-            Errors.D007.format(setting="batch_pieces", value=batch_pieces, requirement="1 or more")
-        )
+    holds = batch_pieces is None or batch_pieces >= 1
+    require(holds, "batch_pieces", batch_pieces, "1 or more")
     output_layer = Linear(nO, tok2vec.maybe_get_dim("nO"))
     head: Model[Floats2d, TagScores] = chain(Dropout(dropout), output_layer)
     tagger: TaggerModel = chain(tok2vec, with_array(head))
