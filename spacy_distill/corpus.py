@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
 
 import numpy
 import srsly
@@ -34,6 +34,7 @@ def build_distillation_corpus_v1(
     max_disagreement: Optional[float] = None,
     seed: int = 0,
     limit: int = 0,
+    shuffle_buffer: int = 0,
 ) -> Reader:
     """The reader `spacy-distill.DistillationCorpus.v1`.
 
@@ -50,6 +51,8 @@ def build_distillation_corpus_v1(
         more, in nats; None: whatever they say. From a single teacher there is no disagreement.
     seed (int): Of the order. Each epoch has another.
     limit (int): How many unlabelled documents are read, the first ones; 0 for all.
+    shuffle_buffer (int): For training that does not hold all of it in memory (`max_epochs = -1`):
+        unlabelled documents come in a random order, drawn from so many that wait; 0: as they lie.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader. An epoch is one pass over the
         unlabelled documents.
     RAISES (ValueError): D007 for a setting out of its range.
@@ -64,6 +67,7 @@ def build_distillation_corpus_v1(
             "at least 0, or null",
         ),
         ("limit", limit, limit >= 0, "0 or above"),
+        ("shuffle_buffer", shuffle_buffer, shuffle_buffer >= 0, "0 or above"),
     ]
     for setting, value, holds, requirement in checks:
         require(holds, setting, value, requirement)
@@ -74,6 +78,7 @@ def build_distillation_corpus_v1(
         min_confidence,
         max_disagreement,
         limit,
+        shuffle_buffer,
         random.Random(seed),
     )
 
@@ -88,6 +93,7 @@ class DistillationCorpus:
     min_confidence: float
     max_disagreement: Optional[float]
     limit: int
+    shuffle_buffer: int
     rng: random.Random
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
@@ -105,7 +111,8 @@ class DistillationCorpus:
         last = self.limit or None  # None: there is no last one
         n_docs = count_docs(self.unlabelled) if gold else 0
         n_left = min(n_docs, self.limit or n_docs)
-        for eg in islice(read_examples(self.unlabelled, nlp.vocab), last):
+        unlabelled = islice(read_examples(self.unlabelled, nlp.vocab), last)
+        for eg in shuffle(unlabelled, size=self.shuffle_buffer, rng=self.rng):
             if not has_soft_targets(eg.reference):
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
             leave_out_unsure(
@@ -119,6 +126,22 @@ class DistillationCorpus:
             yield eg
             n_left -= 1
         yield from waiting[:n_unseen]
+
+
+def shuffle(examples: Iterable[Example], *, size: int, rng: random.Random) -> Iterator[Example]:
+    """Yield examples in a random order, of which no more than `size` are held at a time."""
+    held: List[Example] = []
+    for eg in examples:
+        if len(held) < size:
+            held.append(eg)
+        elif size:
+            place = rng.randrange(size)
+            eg, held[place] = held[place], eg
+            yield eg
+        else:
+            yield eg
+    rng.shuffle(held)
+    yield from held
 
 
 def find_docbins(path: Path) -> List[Path]:

@@ -183,6 +183,7 @@ def test_corpus_names_a_missing_path(nlp, write, tmp_path):
         ("labelled_fraction", -0.1),
         ("min_confidence", 1.1),
         ("min_confidence", -0.1),
+        ("shuffle_buffer", -1),
         ("limit", -1),
     ],
 )
@@ -238,3 +239,23 @@ def test_corpus_confidence_does_not_touch_gold(nlp, write):
     for eg in reader(nlp):
         gold = eg.reference[0].text.startswith("gold")
         assert [t.ent_iob for t in eg.reference] == ([3, 2] if gold else [0, 0])
+
+
+def test_corpus_shuffles_within_a_buffer(nlp, write):
+    gold, pool = write("gold", 5), write("pool", 200)
+    settings = {"labelled": gold, "unlabelled": pool, "seed": 3}
+    reader = build_distillation_corpus_v1(**settings, shuffle_buffer=20)
+    epochs = [[name for name in names(reader(nlp)) if name.startswith("pool")] for _ in range(2)]
+    in_order = [f"pool{i}" for i in range(200)]
+    assert epochs[0] != epochs[1] != in_order
+    for found in epochs:
+        assert sorted(found) == sorted(in_order)
+        # None comes before what waits with it, and the first of them come early.
+        places = [int(name.removeprefix("pool")) for name in found]
+        assert all(at >= place - 20 for at, place in enumerate(places))
+        assert set(places[:20]) != set(range(20))
+    again = build_distillation_corpus_v1(**settings, shuffle_buffer=20)
+    assert [name for name in names(again(nlp)) if name.startswith("pool")] == epochs[0]
+    whole = build_distillation_corpus_v1(**settings, shuffle_buffer=1000)
+    found = [name for name in names(whole(nlp)) if name.startswith("pool")]
+    assert sorted(found) == sorted(in_order) and found != in_order

@@ -37,6 +37,7 @@ from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 from spacy.training.loop import create_train_batches
 from spacy.util import load_config, registry
+from weasel.util.config import load_project_config
 
 from spacy_distill.annotation import annotate_docs
 from spacy_distill.cli import app
@@ -176,6 +177,13 @@ def test_traps_8_project_needs_no_shell():
     for line in lines:
         assert not re.search(r"[|&;<>*?`~\\]|\$(?!\{vars\.)", line), line
         assert line.startswith("python -m "), line
+
+
+def test_traps_8_project_is_valid():
+    """As weasel checks it, which wants a name to be that of a command or of a workflow."""
+    config = load_project_config(ROOT)
+    for steps in config["workflows"].values():
+        assert set(steps) <= {command["name"] for command in config["commands"]}
 
 
 def test_traps_8_project_runs_every_stage():
