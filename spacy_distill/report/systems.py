@@ -12,7 +12,7 @@ from ..pipeline.ner_tagger import NERTagger
 from .predictions import Predictions, predict
 
 # What is shown of a pipeline's config: of its component,
-COMPONENT_SETTINGS = ("scheme",)
+COMPONENT_SETTINGS = ("scheme", "model.classifier")
 # Only for what learns from soft targets.
 LOSS_SETTINGS = (
     "loss.task_weight",
