@@ -9,6 +9,10 @@ from .decoding import log_softmax
 from .layers.crf import find_potentials
 from .types import TaggerModel, TagScores
 
+# No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is
+# told must not be worse than wrong, for KL(student || teacher) grows with that logarithm.
+LEAST_PROBABILITY = 1e-5
+
 
 def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
     """Log-probabilities of tags: by softmax, or the posterior marginals of the model's CRF.
@@ -24,3 +28,12 @@ def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.nda
     lengths = numpy.asarray([len(part) for part in parts])
     posterior = infer(numpy.concatenate(parts), lengths[lengths > 0], potentials)
     return numpy.split(posterior.log_marginals.astype("f"), numpy.cumsum(lengths)[:-1])
+
+
+def floor_probs(probs: numpy.ndarray) -> numpy.ndarray:
+    """Log-probabilities in nats, float32, of which none is lower than about `LEAST_PROBABILITY`.
+
+    probs (ndarray): Probabilities (n_tokens, n_tags); NaN stays.
+    """
+    raised = numpy.maximum(probs, LEAST_PROBABILITY)
+    return numpy.log(raised / raised.sum(axis=1, keepdims=True)).astype("f")

@@ -1,8 +1,9 @@
 """A teacher's distributions on a Doc: write, read, check.
 
 They lie in `doc.user_data` as log-probabilities in float16, because probabilities in float16 lose
-the tails that a temperature brings out, beside the tags that their columns belong to. A DocBin
-keeps them if it is made with `store_user_data=True`.
+the tails that a temperature brings out, beside the tags that their columns belong to. The row of a
+token that the teacher says nothing about is NaN. A DocBin keeps them if it is made with
+`store_user_data=True`.
 """
 
 from typing import Optional, Sequence
@@ -26,7 +27,7 @@ def set_soft_targets(
     """Store a teacher's distributions with the document.
 
     doc (Doc): The document.
-    log_probs (ndarray): Log-probabilities in nats (n_tokens, n_tags).
+    log_probs (ndarray): Log-probabilities in nats (n_tokens, n_tags), NaN where there are none.
     tags (Sequence[str]): The tags that the columns belong to.
     disagreement (Optional[ndarray]): How far several teachers disagreed, in nats (n_tokens,).
     """
@@ -51,7 +52,7 @@ def get_soft_targets(
         of the scheme `iob`: the probabilities of B and U, and of I and L, are added.
     name (str): The student component's name, for the error.
     source (str): Where the document is from, for the error.
-    RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags).
+    RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags), NaN where there are none.
     RAISES (ValueError): D003 if the tags differ, D004 if the shape does not fit the document.
     """
     stored = doc.user_data[KEY]

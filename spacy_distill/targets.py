@@ -50,7 +50,9 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
         if has_soft_targets(eg.y):
             log_probs = get_soft_targets(eg.y, tags=tags, name=name)
             aligned = numpy.arange(len(eg.y), dtype="i") if same_tokens else _one_to_one(eg)
+            says = ~numpy.isnan(log_probs).any(axis=1)
             rows = numpy.flatnonzero(aligned >= 0).astype("i")
+            rows = rows[says[aligned[rows]]]
             teacher_scores.append(log_probs[aligned[rows]])
             taught.append(rows + offset)
         offset += len(eg.x)

@@ -20,14 +20,24 @@ LAYERS = (
     },
     {
         *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
-        *("loggers", "pipeline", "report", "rows", "sources", "sweep", "table", "tuning"),
+        *(
+            "loggers",
+            "pipeline",
+            "report",
+            "rows",
+            "sources",
+            "sweep",
+            "table",
+            "teachers",
+            "tuning",
+        ),
     },
     {"cli", "__main__"},
 )
 # Packages of which the student's user has none, and the modules that may import them.
 HEAVY = {
-    "torch": {"benchmark", "encoder"},
-    "transformers": {"benchmark", "encoder"},
+    "torch": {"benchmark", "encoder", "teachers"},
+    "transformers": {"benchmark", "encoder", "teachers"},
     "tokenizers": {"benchmark", "encoder"},
     "safetensors": {"encoder"},
     "datasets": {"hub"},
