@@ -1,6 +1,6 @@
 """What the scores of a model say: the log-probabilities of each token's tags."""
 
-from typing import List
+from typing import List, Sequence
 
 import numpy
 
@@ -28,6 +28,18 @@ def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.nda
     lengths = numpy.asarray([len(part) for part in parts])
     posterior = infer(numpy.concatenate(parts), lengths[lengths > 0], potentials)
     return numpy.split(posterior.log_marginals.astype("f"), numpy.cumsum(lengths)[:-1])
+
+
+def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:
+    """Add probabilities of tags that are one to somebody else.
+
+    log_probs (ndarray): In nats (n_tokens, n_tags); NaN stays.
+    columns (Sequence[Sequence[int]]): For each of the new tags, which of the old ones it is.
+    RETURNS (ndarray): (n_tokens, n_new_tags); -inf for a tag that is none of the old.
+    """
+    with numpy.errstate(invalid="ignore"):
+        added = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in columns]
+    return numpy.stack(added, axis=1)
 
 
 def floor_probs(probs: numpy.ndarray) -> numpy.ndarray:

@@ -314,6 +314,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't use the labels {labels} of checkpoint '{teacher}': one of them must be 'O', and the "
         "others name entities. Set id2label in its config.json."
     )
+    D807 = (
+        "A component of teacher '{teacher}' sets entities of the labels {labels} before 'ner', but "
+        "does not say so in its 'labels'. Add them to 'ner' with add_label and save the teacher."
+    )
 
 
 def require(holds: bool, setting: str, value: Any, requirement: object) -> None:

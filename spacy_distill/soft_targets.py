@@ -11,6 +11,7 @@ from typing import Optional, Sequence
 import numpy
 from spacy.tokens import Doc
 
+from .distributions import add_columns
 from .errors import Errors
 from .tags import split_tag
 
@@ -72,9 +73,7 @@ def get_soft_targets(
     if set(as_student) != set(tags):
         raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
     columns = [[i for i, tag in enumerate(as_student) if tag == wanted] for wanted in tags]
-    # (n_tokens, columns of one tag) -> (n_tokens,): probabilities add up
-    merged = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in columns]
-    return numpy.stack(merged, axis=1)
+    return add_columns(log_probs, columns)
 
 
 def _in_iob(tag: str) -> str:

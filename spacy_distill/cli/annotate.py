@@ -149,7 +149,7 @@ def read_labels(text: str) -> List[str]:
 
 def find_gold_labels(docs: Sequence[Doc]) -> Optional[List[str]]:
     """The labels of the entities that are there already, sorted; None if there are none."""
-    return sorted({ent.label_ for doc in docs for ent in doc.ents}) or None
+    return sorted({ent.label_ for doc in docs for ent in doc.ents if ent.label_}) or None
 
 
 def read_weights(text: str) -> Optional[List[float]]:

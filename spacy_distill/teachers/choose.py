@@ -64,7 +64,8 @@ def is_checkpoint(path: Path) -> bool:
     config = path / "config.json"
     if not config.exists():
         return False
-    return any(name.endswith(ARCHITECTURE) for name in srsly.read_json(config)["architectures"])
+    architectures = srsly.read_json(config).get("architectures") or []
+    return any(name.endswith(ARCHITECTURE) for name in architectures)
 
 
 def is_on_hub(source: str) -> bool:

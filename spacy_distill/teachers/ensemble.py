@@ -13,6 +13,9 @@ from .doc_ents import DocEntsTeacher
 from .label_map import NO_MAP, LabelMap, check_labels, check_map, list_labels, map_tags
 from .reading import split_rows
 
+# In nats: of a double, the exponential is not yet 0.
+LOWEST = -700.0
+
 
 class Agreement(NamedTuple):
     """What teachers say together of a document."""
@@ -45,7 +48,7 @@ class Ensemble:
         if not docs:
             return []
         found = [numpy.concatenate(teacher.predict(docs)) for teacher in self.teachers]
-        mean, disagreement = average(numpy.stack(found), self.shares)
+        mean, disagreement = average(numpy.stack(found).astype("d"), self.shares)
         return list(map(Agreement, split_rows(mean, docs), split_rows(disagreement, docs)))
 
 
@@ -62,7 +65,9 @@ def average(log_probs: numpy.ndarray, shares: numpy.ndarray) -> Tuple[numpy.ndar
     weights = shares[:, None] * says
     total = weights.sum(axis=0)
     weights = weights / numpy.where(total > 0, total, 1.0)
-    probs = numpy.where(says[..., None], numpy.exp(log_probs), 0.0)
+    # Nothing is quite impossible, for 0 has no logarithm.
+    log_probs = numpy.where(says[..., None], numpy.maximum(log_probs, LOWEST), LOWEST)
+    probs = numpy.exp(log_probs)  # (n_teachers, n_tokens, n_tags)
     mean = (weights[..., None] * probs).sum(axis=0)
     log_mean = numpy.log(numpy.where(total[:, None] > 0, mean, numpy.nan))
     surplus = numpy.where(says[..., None], probs * (log_probs - log_mean), 0.0)
@@ -110,7 +115,9 @@ def fit(
     teacher: Teacher, tags: Sequence[str], labels: Sequence[str], label_map: LabelMap
 ) -> Teacher:
     """A teacher under the student's tags."""
-    if isinstance(teacher, DocEntsTeacher):  # its smoothing is over the student's tags
+    is_fitted = list(teacher.tags) == list(tags) and label_map == NO_MAP
+    if isinstance(teacher, DocEntsTeacher) and not is_fitted:
+        # Its smoothing is over the student's tags.
         return replace(teacher, labels=labels, label_map=label_map)
     return map_tags(teacher, tags, label_map)
 

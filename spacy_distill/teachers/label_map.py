@@ -6,7 +6,7 @@ from typing import FrozenSet, List, Mapping, Optional, Sequence
 import numpy
 from spacy.tokens import Doc
 
-from ..distributions import floor_probs
+from ..distributions import add_columns, floor_probs
 from ..errors import Errors, require
 from ..tags import OUTSIDE, split_tag
 from ..types import Teacher
@@ -73,8 +73,7 @@ class MappedTeacher:
 
     def merge(self, log_probs: numpy.ndarray) -> numpy.ndarray:
         """(n_tokens, n_tags of the teacher) -> (n_tokens, n_tags)."""
-        merged = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in self.columns]
-        found = numpy.stack(merged, axis=1)
+        found = add_columns(log_probs, self.columns)
         return found if all(self.columns) else floor_probs(numpy.exp(found))
 
 

@@ -16,6 +16,7 @@ from spacy.tokens import Doc
 
 from ..distributions import floor_probs
 from ..entities import TokenAttributes
+from ..errors import Errors
 from ..tags import OUTSIDE, make_tags, split_tag
 from .reading import align_rows, name_of, retokenise, run_pipes, split_rows
 
@@ -61,7 +62,14 @@ class StockNERTeacher:
         return [align_rows(*parts) for parts in zip(docs, own, self.predict_own(own))]
 
     def predict_own(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """The same for documents that the pipes before the component have seen."""
+        """The same for documents that the pipes before the component have seen.
+
+        RAISES (ValueError): D807 for a preset entity of a label that nothing of it says it has.
+        """
+        known = set(self.ner.labels)
+        for doc in docs:
+            if unknown := self.ner.moves.get_doc_labels(doc) - known:
+                raise ValueError(Errors.D807.format(teacher=self.name, labels=sorted(unknown)))
         probs = predict_moves(self.ner, docs, valid_moves=self.valid_moves)
         tags = self.tags
         columns = [tags.index(tag_of(move)) for move in list_moves(self.ner)]
@@ -89,7 +97,6 @@ def predict_moves(
         asked once for each situation, because asking takes longer than all else.
     RETURNS (ndarray): (n_tokens, n_moves), of one document after another.
     """
-    ner._ensure_labels_are_added(docs)  # as the component does; see `StockNERTeacher`
     moves = list_moves(ner)
     situations = list_situations(docs)
     probs = numpy.zeros((len(situations), len(moves)))
