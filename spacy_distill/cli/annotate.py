@@ -93,10 +93,10 @@ def annotate_cli(
 ) -> None:
     """Label documents with a teacher: soft targets and pseudo-labels.
 
-    The teacher is any spaCy pipeline that finds entities, with scores (`ner_tagger`, `ner`) or
-    without, or a Hugging Face checkpoint. Gold entities that are there already stay as they are.
-    Each output document keeps the teacher's log-probabilities beside its entities, for
-    `spacy-distill.DistillationCorpus.v1` to read.
+    A teacher is any spaCy pipeline that finds entities, with scores or without, or a Hugging Face
+    checkpoint. Gold entities that are there already stay as they are. Each output document keeps
+    the teacher's log-probabilities beside its entities, for `spacy-distill.DistillationCorpus.v1`
+    to read.
     """
     setup_gpu(gpu, silent=True)
     shares = read_weights(weights)
