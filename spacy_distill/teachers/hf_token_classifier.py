@@ -24,6 +24,13 @@ BATCH_PIECES = 4096
 # The longest window where the checkpoint does not say, and what positions count before the first.
 DEFAULT_LENGTH = 512
 OFFSET = 2
+# How a document is cut, word by word and to its end.
+PIECES_OF_WORDS = {
+    "is_split_into_words": True,
+    "add_special_tokens": False,
+    "truncation": False,
+    "verbose": False,
+}
 
 
 class Window(NamedTuple):
@@ -142,14 +149,6 @@ class HFTokenClassifier:
         with torch.inference_mode():
             logits = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
         return logits.float().cpu().numpy()
-
-
-PIECES_OF_WORDS = {
-    "is_split_into_words": True,
-    "add_special_tokens": False,
-    "truncation": False,
-    "verbose": False,
-}
 
 
 def list_windows(n_pieces: int, *, doc: int, size: int) -> Iterator[Window]:

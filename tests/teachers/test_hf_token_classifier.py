@@ -17,7 +17,9 @@ from spacy_distill.annotation import annotate_docs
 from spacy_distill.decoding import log_softmax
 from spacy_distill.segmentation import BYTE_ALPHABET
 from spacy_distill.soft_targets import KEY
-from spacy_distill.teachers.choose import load_teacher
+from spacy_distill.tags import make_tags
+from spacy_distill.teachers.choose import choose_teacher, load_teacher
+from spacy_distill.teachers.ensemble import join_teachers
 from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier, list_windows
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ann", "bob", "met", "in", "ro", "##me"]
@@ -160,12 +162,38 @@ def test_hf_token_classifier_windows_keep_each_piece_once(n_pieces, size):
         assert window.end - window.start <= size
 
 
-def test_hf_token_classifier_annotates_with_a_map_and_another_teacher(bert, student, docs):
-    from spacy_distill.teachers.choose import choose_teacher
-    from spacy_distill.teachers.ensemble import join_teachers
-
+def test_hf_token_classifier_joins_another_teacher(bert, student, docs):
     joined = join_teachers([load_teacher(bert), choose_teacher(student)])
     found = list(annotate_docs(joined, docs))
     assert found[0].user_data[KEY]["tags"] == LABELS
     assert (found[0].user_data[KEY]["disagreement"] > 0).any()
     assert not numpy.isnan(found[3].user_data[KEY]["log_probs"]).any()  # the other speaks there
+
+
+def test_hf_token_classifier_refuses_what_it_cannot_load(bert, tmp_path):
+    with pytest.raises(ValueError, match=r"\[D007\] gpu is 7"):
+        load_teacher(bert, gpu=7)
+    (tmp_path / "config.json").write_text('{"architectures": ["BertForTokenClassification"]}')
+    with pytest.raises(OSError, match=r"\[D309\]"):
+        load_teacher(str(tmp_path))
+
+
+def test_hf_token_classifier_takes_io_labels(bert, tmp_path, docs):
+    """The same weights, but two of the labels are called otherwise."""
+    teacher = load_teacher(bert)
+    teacher.tokenizer.save_pretrained(tmp_path)
+    teacher.model.config.id2label = dict(enumerate(["O", "PER", "LOC", "ORG", "MISC"]))
+    teacher.model.save_pretrained(tmp_path)
+    found = load_teacher(str(tmp_path))
+    assert found.tags == make_tags(["PER", "LOC", "ORG", "MISC"], scheme="iob")
+    for rows, labels in zip(found.predict(docs), teacher.predict_labels(docs)):
+        probs = numpy.exp(rows)
+        assert_allclose(probs[:, 1::2] + probs[:, 2::2], numpy.exp(labels)[:, 1:], atol=1e-3)
+    (doc, *_) = annotate_docs(found, docs)
+    expected = [found.model.config.id2label[int(i)] for i in labels_of(teacher, doc)]
+    assert [token.ent_type_ or "O" for token in doc] == expected
+
+
+def labels_of(teacher, doc):
+    (log_probs,) = teacher.predict_labels([doc])
+    return log_probs.argmax(axis=1)

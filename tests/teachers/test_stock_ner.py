@@ -231,3 +231,18 @@ def test_stock_ner_annotates(stock):
         assert rows.shape == (len(doc), 7)
         assert (rows > -14).all()  # no tag is impossible
     assert not any(doc.has_annotation("SENT_START") and len(doc) > 1 for doc in annotated)
+
+
+def test_stock_ner_refuses_preset_labels_that_are_not_announced(stock, make_doc):
+    doc = make_doc("Ann saw", "B-NEW O", vocab=stock.vocab)
+    stock.get_pipe("tok2vec")(doc)
+    with pytest.raises(ValueError, match=r"\[D807\].*\['NEW'\]"):
+        choose_teacher(stock).predict_own([doc])
+
+
+def test_stock_ner_of_documents_without_tokens(stock, make_doc):
+    teacher = choose_teacher(stock)
+    shapes = [rows.shape for rows in teacher.predict([make_doc(""), make_doc("Ann"), make_doc("")])]
+    assert shapes == [(0, 13), (1, 13), (0, 13)]
+    assert [rows.shape for rows in teacher.predict([make_doc("")])] == [(0, 13)]
+    assert teacher.predict([]) == []
