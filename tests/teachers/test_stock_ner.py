@@ -164,6 +164,7 @@ def test_stock_ner_keeps_preset_entities(stock):
     ruler.add_patterns(
         [
             {"label": "VERB", "pattern": "saw"},
+            {"label": "ORG", "pattern": "and"},
             {"label": "LOC", "pattern": "lives in"},
             {"label": "PER", "pattern": [{"TEXT": "."}, {"TEXT": "."}, {"TEXT": "Ann"}]},
         ]
