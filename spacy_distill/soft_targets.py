@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from .distributions import add_columns
 from .errors import Errors
-from .tags import split_tag
+from .tags import split_tag, tag_in_iob
 
 KEY = "soft_targets"
 
@@ -69,14 +69,8 @@ def get_soft_targets(
     if found == list(tags):
         return log_probs
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
-    as_student = found if closes else [_in_iob(tag) for tag in found]
+    as_student = found if closes else [tag_in_iob(tag) for tag in found]
     if set(as_student) != set(tags):
         raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
     columns = [[i for i, tag in enumerate(as_student) if tag == wanted] for wanted in tags]
     return add_columns(log_probs, columns)
-
-
-def _in_iob(tag: str) -> str:
-    prefix, label = split_tag(tag)
-    prefix = {"U": "B", "L": "I"}.get(prefix, prefix)
-    return f"{prefix}-{label}" if label else tag

@@ -8,10 +8,8 @@ from spacy.tokens import Doc
 
 from ..distributions import add_columns, floor_probs
 from ..errors import Errors, require
-from ..tags import OUTSIDE, split_tag
+from ..tags import OUTSIDE, split_tag, tag_in_iob
 from ..types import Teacher
-
-IN_IOB = {"U": "B", "L": "I"}
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def map_tags(teacher: Teacher, tags: Sequence[str], label_map: LabelMap) -> Teac
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
     as_wanted = [label_map.of_tag(tag) for tag in teacher.tags]
     if not closes:
-        as_wanted = [IN_IOB.get(tag[0], tag[0]) + tag[1:] for tag in as_wanted]
+        as_wanted = [tag_in_iob(tag) for tag in as_wanted]
     if as_wanted == list(tags):
         return teacher
     columns = [[i for i, tag in enumerate(as_wanted) if tag == wanted] for wanted in tags]

@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Alignment
 
 from ..corpus import copy_words
+from ..targets import find_one_to_one
 
 
 def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[str] = None) -> List[Doc]:
@@ -38,26 +39,15 @@ def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray) -> numpy.ndarray:
     words, own_words = [token.text for token in doc], [token.text for token in own]
     if words == own_words:
         return rows
-    alignment = Alignment.from_strings(words, own_words)
-    aligned = find_one_to_one(alignment)
+    aligned = find_one_to_one(Alignment.from_strings(words, own_words))
     found = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype=rows.dtype)
     found[aligned >= 0] = rows[aligned[aligned >= 0]]
     return found
 
 
-def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
-    """The one token of the other side that each token is: (n_tokens,), -1 for none."""
-    aligned = numpy.full(len(alignment.x2y.lengths), -1, dtype="i")
-    for i in numpy.flatnonzero(alignment.x2y.lengths == 1):
-        (j,) = alignment.x2y[int(i)]
-        if alignment.y2x.lengths[j] == 1:
-            aligned[i] = j
-    return aligned
-
-
 def name_of(nlp: Language) -> str:
-    """What errors call a pipeline."""
-    return f"{nlp.meta['lang']}_{nlp.meta['name']}"
+    """What errors call a pipeline: where it was loaded from, if it was."""
+    return str(nlp.path or f"{nlp.meta['lang']}_{nlp.meta['name']}")
 
 
 def split_rows(rows: numpy.ndarray, docs: Sequence[Doc]) -> List[numpy.ndarray]:
