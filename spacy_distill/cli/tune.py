@@ -45,4 +45,5 @@ def tune_cli(
     else:
         msg.info(f"Nothing added to the score of O is better: F1 on '{dev}' {after:.2f}")
     if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, tuned._asdict())
