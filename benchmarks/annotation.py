@@ -14,10 +14,11 @@ import spacy
 import torch
 import typer
 
-from spacy_distill.annotation import Teacher, annotate_batch, find_teacher
+from spacy_distill.annotation import annotate_batch
 from spacy_distill.benchmark.export import find_transformer
 from spacy_distill.corpus import copy_words, read_docbins
 from spacy_distill.models.linear_tagger import batch_by_length, count_pieces
+from spacy_distill.teachers.ner_tagger import NERTaggerTeacher, find_ner_tagger
 
 
 def measure(
@@ -30,7 +31,7 @@ def measure(
 ) -> None:
     """Compare `annotate` with a bare forward pass."""
     nlp = spacy.load(teacher)
-    teacher_pipe = Teacher(nlp, find_teacher(nlp))
+    teacher_pipe = NERTaggerTeacher(nlp, find_ner_tagger(nlp))
     model = teacher_pipe.ner.model
     docs = [doc for doc in read_docbins(data, nlp.vocab) if len(doc)][:n_docs]
     found = find_transformer(nlp)

@@ -224,10 +224,18 @@ def leave_out_unsure(
         unsure |= soft_targets["log_probs"].max(axis=1) < numpy.log(min_confidence)
     if max_disagreement is not None and disagreement is not None:
         unsure |= disagreement > max_disagreement
-    if not unsure.any():
+    leave_out_labels(doc, unsure)
+
+
+def leave_out_labels(doc: Doc, left_out: numpy.ndarray) -> None:
+    """Make the annotation of tokens, and of entities with such tokens, missing.
+
+    doc (Doc): The document. Modified in place.
+    left_out (ndarray): Which tokens these are: bool (n_tokens,).
+    """
+    if not left_out.any():
         return
-    sure_ents = [ent for ent in doc.ents if not unsure[ent.start : ent.end].any()]
     for ent in doc.ents:
-        unsure[ent.start : ent.end] |= unsure[ent.start : ent.end].any()
-    missing = [doc[int(i) : int(i) + 1] for i in numpy.flatnonzero(unsure)]
-    doc.set_ents(sure_ents, missing=missing, default="outside")
+        left_out[ent.start : ent.end] |= left_out[ent.start : ent.end].any()
+    missing = [doc[int(i) : int(i) + 1] for i in numpy.flatnonzero(left_out)]
+    doc.set_ents([], missing=missing, default="unmodified")

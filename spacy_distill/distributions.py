@@ -1,6 +1,6 @@
 """What the scores of a model say: the log-probabilities of each token's tags."""
 
-from typing import List
+from typing import List, Sequence
 
 import numpy
 
@@ -8,6 +8,10 @@ from .crf import infer
 from .decoding import log_softmax
 from .layers.crf import find_potentials
 from .types import TaggerModel, TagScores
+
+# No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is
+# told must not be worse than wrong, for KL(student || teacher) grows with that logarithm.
+LEAST_PROBABILITY = 1e-5
 
 
 def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
@@ -24,3 +28,24 @@ def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.nda
     lengths = numpy.asarray([len(part) for part in parts])
     posterior = infer(numpy.concatenate(parts), lengths[lengths > 0], potentials)
     return numpy.split(posterior.log_marginals.astype("f"), numpy.cumsum(lengths)[:-1])
+
+
+def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:
+    """Add probabilities of tags that are one to somebody else.
+
+    log_probs (ndarray): In nats (n_tokens, n_tags); NaN stays.
+    columns (Sequence[Sequence[int]]): For each of the new tags, which of the old ones it is.
+    RETURNS (ndarray): (n_tokens, n_new_tags); -inf for a tag that is none of the old.
+    """
+    with numpy.errstate(invalid="ignore"):
+        added = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in columns]
+    return numpy.stack(added, axis=1)
+
+
+def floor_probs(probs: numpy.ndarray) -> numpy.ndarray:
+    """Log-probabilities in nats, float32, of which none is lower than about `LEAST_PROBABILITY`.
+
+    probs (ndarray): Probabilities (n_tokens, n_tags); NaN stays.
+    """
+    raised = numpy.maximum(probs, LEAST_PROBABILITY)
+    return numpy.log(raised / raised.sum(axis=1, keepdims=True)).astype("f")

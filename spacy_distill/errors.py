@@ -1,7 +1,8 @@
 """What can go wrong: each message names the object, the values and the remedy, and has a code.
 
 D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers and models;
-D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx: report.
+D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx: report;
+D8xx: teachers.
 """
 
 from typing import Any
@@ -40,16 +41,12 @@ class Errors(metaclass=ErrorsWithCodes):
         "check the lookup table and the soft targets for values that are not finite."
     )
     D012 = (
-        "A teacher needs a 'ner_tagger' component, but the pipeline has {pipes}. Train one with "
-        "configs/teacher.cfg."
+        "A 'ner_tagger' component is needed ('annotate' takes any that sets doc.ents), but the "
+        "pipeline has {pipes}. Train one with configs/teacher.cfg."
     )
     D013 = (
         "Can't tune component '{name}': its model '{model}' has no layer called 'output_layer'. "
         "Give it one with set_ref, or leave out 'tune'."
-    )
-    D014 = (
-        "Teachers that are averaged need the same tags, but one has {first} and another {other}. "
-        "Train them with the same labels and scheme, or annotate with one of them."
     )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
@@ -289,6 +286,38 @@ class Errors(metaclass=ErrorsWithCodes):
         "--sweep."
     )
     D706 = "'{path}' has no 'sweep.jsonl'. Give --sweep the folder that 'sweep' wrote to."
+    D801 = (
+        "The labels of teacher '{teacher}' and of the student don't match. Teacher: {found}; "
+        "student: {labels}. Only the teacher has {extra}: give them another name with --map "
+        "OLD=NEW, or leave them out with --drop. Only the student has {missing}: if the teacher "
+        "need not know them, name all of the student's with --labels."
+    )
+    D802 = (
+        "No teacher has the labels {unknown} that --map or --drop name. The teachers have {known}. "
+        "Correct the options."
+    )
+    D803 = (
+        "Teacher '{teacher}' found '{text}' as {label}, which the student does not have: {labels}. "
+        "Give it another name with --map {label}=NEW, leave it out with --drop {label}, or name "
+        "all of the student's with --labels."
+    )
+    D804 = (
+        "The components of teacher '{teacher}' don't say which labels they have. Name those of the "
+        "student with --labels, such as LOC,ORG,PER."
+    )
+    D805 = (
+        "'{teacher}' is no teacher: neither the folder of a spaCy pipeline (with meta.json) or of "
+        "a Hugging Face checkpoint *{architecture}, nor an installed package, nor an id on the hub "
+        "(OWNER/NAME@REVISION). Correct it."
+    )
+    D806 = (
+        "Can't use the labels {labels} of checkpoint '{teacher}': one of them must be 'O', and the "
+        "others name entities. Set id2label in its config.json."
+    )
+    D807 = (
+        "A component of teacher '{teacher}' sets entities of the labels {labels} before 'ner', but "
+        "does not say so in its 'labels'. Add them to 'ner' with add_label and save the teacher."
+    )
 
 
 def require(holds: bool, setting: str, value: Any, requirement: object) -> None:

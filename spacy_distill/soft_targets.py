@@ -1,8 +1,9 @@
 """A teacher's distributions on a Doc: write, read, check.
 
 They lie in `doc.user_data` as log-probabilities in float16, because probabilities in float16 lose
-the tails that a temperature brings out, beside the tags that their columns belong to. A DocBin
-keeps them if it is made with `store_user_data=True`.
+the tails that a temperature brings out, beside the tags that their columns belong to. The row of a
+token that the teacher says nothing about is NaN. A DocBin keeps them if it is made with
+`store_user_data=True`.
 """
 
 from typing import Optional, Sequence
@@ -10,8 +11,9 @@ from typing import Optional, Sequence
 import numpy
 from spacy.tokens import Doc
 
+from .distributions import add_columns
 from .errors import Errors
-from .tags import split_tag
+from .tags import split_tag, tag_in_iob
 
 KEY = "soft_targets"
 
@@ -26,7 +28,7 @@ def set_soft_targets(
     """Store a teacher's distributions with the document.
 
     doc (Doc): The document.
-    log_probs (ndarray): Log-probabilities in nats (n_tokens, n_tags).
+    log_probs (ndarray): Log-probabilities in nats (n_tokens, n_tags), NaN where there are none.
     tags (Sequence[str]): The tags that the columns belong to.
     disagreement (Optional[ndarray]): How far several teachers disagreed, in nats (n_tokens,).
     """
@@ -51,7 +53,7 @@ def get_soft_targets(
         of the scheme `iob`: the probabilities of B and U, and of I and L, are added.
     name (str): The student component's name, for the error.
     source (str): Where the document is from, for the error.
-    RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags).
+    RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags), NaN where there are none.
     RAISES (ValueError): D003 if the tags differ, D004 if the shape does not fit the document.
     """
     stored = doc.user_data[KEY]
@@ -67,16 +69,8 @@ def get_soft_targets(
     if found == list(tags):
         return log_probs
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
-    as_student = found if closes else [_in_iob(tag) for tag in found]
+    as_student = found if closes else [tag_in_iob(tag) for tag in found]
     if set(as_student) != set(tags):
         raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
     columns = [[i for i, tag in enumerate(as_student) if tag == wanted] for wanted in tags]
-    # (n_tokens, columns of one tag) -> (n_tokens,): probabilities add up
-    merged = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in columns]
-    return numpy.stack(merged, axis=1)
-
-
-def _in_iob(tag: str) -> str:
-    prefix, label = split_tag(tag)
-    prefix = {"U": "B", "L": "I"}.get(prefix, prefix)
-    return f"{prefix}-{label}" if label else tag
+    return add_columns(log_probs, columns)

@@ -40,6 +40,13 @@ def split_tag(tag: str) -> Tuple[str, str]:
     return prefix, label
 
 
+def tag_in_iob(tag: str) -> str:
+    """A tag of either scheme in IOB: U is B, and L is I."""
+    prefix, label = split_tag(tag)
+    prefix = {"U": "B", "L": "I"}.get(prefix, prefix)
+    return f"{prefix}-{label}" if label else tag
+
+
 def make_transitions(tags: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Which sequences of tags are legal.
 

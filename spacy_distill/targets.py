@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy
 from spacy.attrs import ORTH
-from spacy.training import Example
+from spacy.training import Alignment, Example
 
 from .soft_targets import get_soft_targets, has_soft_targets
 from .tags import split_tag, tags_from_docs
@@ -49,8 +49,12 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
             tag_ids[i] = _aligned_tags(eg, tags)
         if has_soft_targets(eg.y):
             log_probs = get_soft_targets(eg.y, tags=tags, name=name)
-            aligned = numpy.arange(len(eg.y), dtype="i") if same_tokens else _one_to_one(eg)
+            aligned = (
+                numpy.arange(len(eg.y), dtype="i") if same_tokens else find_one_to_one(eg.alignment)
+            )
+            says = ~numpy.isnan(log_probs).any(axis=1)
             rows = numpy.flatnonzero(aligned >= 0).astype("i")
+            rows = rows[says[aligned[rows]]]
             teacher_scores.append(log_probs[aligned[rows]])
             taught.append(rows + offset)
         offset += len(eg.x)
@@ -63,10 +67,10 @@ def _has_same_tokens(eg: Example) -> bool:
     return len(eg.x) == len(eg.y) and bool((eg.x.to_array(ORTH) == eg.y.to_array(ORTH)).all())
 
 
-def _one_to_one(eg: Example) -> numpy.ndarray:
-    """The token of the reference that each predicted token is: (n_tokens,), -1 for none."""
-    x2y, y2x = eg.alignment.x2y, eg.alignment.y2x
-    aligned = numpy.full(len(eg.x), -1, dtype="i")
+def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
+    """The one token of the other side that each token is: (n_tokens,), -1 for none."""
+    x2y, y2x = alignment.x2y, alignment.y2x
+    aligned = numpy.full(len(x2y.lengths), -1, dtype="i")
     for i in numpy.flatnonzero(x2y.lengths == 1):
         (j,) = x2y[int(i)]
         if y2x.lengths[j] == 1:

@@ -1,7 +1,8 @@
 """The data flow as names: what the parts of the package hand to each other."""
 
-from typing import Callable, Iterable, List, Literal
+from typing import Callable, Iterable, List, Literal, Protocol, Sequence
 
+import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -37,3 +38,22 @@ Reader = Callable[[Language], Iterable[Example]]
 
 # Called by `initialize` with the model, before its shapes are inferred.
 InitModel = Callable[[TaggerModel], TaggerModel]
+
+
+class Teacher(Protocol):
+    """Whatever can teach: it has a distribution over the same tags for every token."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+
+    @property
+    def tags(self) -> List[str]:
+        """The tags that the columns belong to, IOB or BILUO; `O` is the first."""
+
+    def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """Log-probabilities in nats, float32 (n_tokens, n_tags) of each document.
+
+        Rows of tokens that the teacher has nothing to say about are NaN. The documents may be of
+        any vocabulary, and are not changed.
+        """

@@ -8,7 +8,14 @@ from spacy.training.iob_utils import doc_to_biluo_tags
 from spacy.vocab import Vocab
 
 from spacy_distill.entities import TokenAttributes, write_entities
-from spacy_distill.tags import check_scheme, make_tags, make_transitions, split_tag, tags_from_docs
+from spacy_distill.tags import (
+    check_scheme,
+    make_tags,
+    make_transitions,
+    split_tag,
+    tag_in_iob,
+    tags_from_docs,
+)
 
 SCHEMES = ("iob", "biluo")
 # One label contains a hyphen, one is the start of another.
@@ -149,3 +156,11 @@ def test_tags_transitions_tell_labels_apart():
     _, follows, _ = make_transitions(tags)
     assert follows[tags.index("B-A"), tags.index("L-A")]
     assert not follows[tags.index("B-A"), tags.index("L-A-A")]
+
+
+@pytest.mark.parametrize(
+    "tag, expected",
+    [("O", "O"), ("U-A", "B-A"), ("L-A-B", "I-A-B"), ("B-LU", "B-LU"), ("I-U-L", "I-U-L")],
+)
+def test_tags_of_biluo_in_iob(tag, expected):
+    assert tag_in_iob(tag) == expected

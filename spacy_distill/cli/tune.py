@@ -10,8 +10,8 @@ from spacy.training import Corpus
 from spacy.util import load_model
 from wasabi import msg
 
-from ..annotation import find_teacher
 from ..errors import Errors
+from ..teachers.ner_tagger import find_ner_tagger
 from ..tuning import tune_outside
 
 
@@ -35,7 +35,7 @@ def tune_cli(
     examples = list(Corpus(dev, gold_preproc=True)(nlp))
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
-    tuned = tune_outside(find_teacher(nlp), examples)
+    tuned = tune_outside(find_ner_tagger(nlp), examples)
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added:
         nlp.meta.setdefault("performance", {}).update(nlp.evaluate(examples))
@@ -45,4 +45,5 @@ def tune_cli(
     else:
         msg.info(f"Nothing added to the score of O is better: F1 on '{dev}' {after:.2f}")
     if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, tuned._asdict())

@@ -1,3 +1,4 @@
+import numpy
 import pytest
 import typer
 from spacy.tokens import DocBin
@@ -6,6 +7,7 @@ from typer.testing import CliRunner
 from spacy_distill.cli.annotate import annotate_cli, write_shards
 from spacy_distill.corpus import build_distillation_corpus_v1, read_docbins
 from spacy_distill.soft_targets import KEY, get_soft_targets
+from spacy_distill.tags import make_tags
 
 
 class Bar:
@@ -79,7 +81,9 @@ def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
     starts = [True, False, False, True, False]
     gold = make_doc("Ann saw Rome Bob left", "O O B-X O O", sent_starts=starts)
     DocBin(docs=[gold], attrs=["ENT_IOB", "ENT_TYPE", "SENT_START"]).to_disk(tmp_path / "g.spacy")
-    assert run(tmp_path / "g.spacy").exit_code == 0
+    # X is no label of the teacher's.
+    assert "[D801]" in str(run(tmp_path / "g.spacy").exception)
+    assert run(tmp_path / "g.spacy", "--labels", "LOC,PER").exit_code == 0
     (doc,) = read()
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Rome", "X")]
     assert [token.is_sent_start for token in doc] == starts
@@ -133,3 +137,69 @@ def test_annotate_averages_teachers(run, source, read, student_path):
         assert (doc.user_data[KEY]["disagreement"] < 1e-3).all()
     assert "[D007]" in str(run(source, "--weights", "2,x").exception)
     assert "[D007]" in str(run(source, "--weights", "2,1").exception)
+
+
+@pytest.fixture
+def rules_path(nlp, tmp_path):
+    """Rules with labels of their own."""
+    ruler = nlp.add_pipe("entity_ruler")
+    for label, text in (("PERSON", "Bob"), ("GPE", "Rome"), ("NORP", "home")):
+        ruler.add_patterns([{"label": label, "pattern": text}])
+    nlp.to_disk(tmp_path / "rules")
+    return tmp_path / "rules"
+
+
+def test_annotate_by_rules_under_the_students_labels(run, source, read, rules_path):
+    options = ["--map", "PERSON=PER", "--map", "GPE=LOC", "--drop", "NORP", "--smoothing", "0.2"]
+    result = run(source, *options, teacher=rules_path)
+    assert result.exit_code == 0, result.output
+    docs = read()
+    found = [(ent.text, ent.label_) for doc in docs for ent in doc.ents]
+    assert set(found) == {("Bob", "PER"), ("Rome", "LOC")}
+    for doc in docs:
+        assert doc.user_data[KEY]["tags"] == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+        assert numpy.exp(doc.user_data[KEY]["log_probs"]).max(axis=1) == pytest.approx(0.8, 0.01)
+
+
+def test_annotate_joins_teachers_of_different_kinds(run, source, read, rules_path):
+    options = ["--map", "PERSON=PER", "--map", "GPE=LOC", "--drop", "NORP"]
+    result = run(source, "--also", str(rules_path), "--weights", "9,1", *options)
+    assert result.exit_code == 0, result.output
+    assert max(doc.user_data[KEY]["disagreement"].max() for doc in read()) > 0.01
+    result = run(source, "--also", str(rules_path))
+    assert "[D801]" in str(result.exception)
+    assert "['GPE', 'NORP', 'PERSON']" in str(result.exception)
+    assert "['LOC', 'PER']" in str(result.exception)
+    assert "[D802]" in str(run(source, "--drop", "MISC").exception)
+
+
+def test_annotate_takes_the_labels_of_gold(run, read, make_doc, tmp_path):
+    """The student will have these, so the teacher must."""
+    docs = [make_doc("Ann saw Rome", "B-PER O B-LOC"), make_doc("Bob went home")]
+    DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
+    assert run(tmp_path / "gold.spacy").exit_code == 0
+    DocBin(docs=docs[:1], attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
+    assert run(tmp_path / "gold.spacy", "--labels", "LOC,PER,ORG").exit_code == 0
+    tags = read()[0].user_data[KEY]["tags"]
+    assert tags == tuple(make_tags(["LOC", "PER", "ORG"], scheme="iob"))
+    assert "[D007]" in str(run(tmp_path / "gold.spacy", "--labels", "LOC,,PER").exception)
+
+
+def test_annotate_tokenises_text_as_the_student_does(run, read, rules_path, tmp_path):
+    (tmp_path / "pool.txt").write_text("l'Uomo vede Bob", encoding="utf-8")
+    assert run(tmp_path / "pool.txt", "--lang", "it", teacher=rules_path).exit_code == 0
+    assert [token.text for token in read()[0]] == ["l'", "Uomo", "vede", "Bob"]
+    assert run(tmp_path / "pool.txt", teacher=rules_path).exit_code == 0
+    assert [token.text for token in read()[0]] == ["l'Uomo", "vede", "Bob"]
+    assert "[D121]" in str(run(tmp_path / "pool.txt", "--lang", "zz").exception)
+
+
+def test_annotate_warns_of_a_checkpoint_without_a_revision(run, source, monkeypatch):
+    def refuse(name, **options):
+        raise ValueError(f"asked for {name}")
+
+    monkeypatch.setattr("spacy_distill.cli.annotate.load_teacher", refuse)
+    result = run(source, teacher="owner/name")
+    assert "Use owner/name@REVISION" in result.text
+    assert str(result.exception) == "asked for owner/name"
+    assert "REVISION" not in run(source, teacher="owner/name@0123abc").text

@@ -1,0 +1,78 @@
+"""What the labels of a checkpoint mean: IO, IOB1, IOB2, BILUO or IOBES become tags."""
+
+from dataclasses import dataclass
+from typing import Dict, List, Sequence
+
+import numpy
+
+from ..distributions import floor_probs
+from ..errors import Errors
+from ..tags import OUTSIDE, make_tags
+
+PREFIXES = {"B": "B", "I": "I", "L": "L", "E": "L", "U": "U", "S": "U"}
+
+
+@dataclass(frozen=True)
+class LabelScheme:
+    """How a checkpoint's labels become tags.
+
+    tags (List[str]): The tags: BILUO if the labels close entities, else IOB.
+    columns (List[List[int]]): For each tag the labels that mean it.
+    begins_with_inside (bool): Whether an entity may begin with I: IO and IOB1.
+    """
+
+    tags: List[str]
+    columns: List[List[int]]
+    begins_with_inside: bool
+
+    def to_tags(self, log_probs: numpy.ndarray) -> numpy.ndarray:
+        """Of labels (n_tokens, n_labels) -> of tags (n_tokens, n_tags), in nats; NaN stays."""
+        probs = numpy.exp(log_probs)
+        by_tag = numpy.stack([probs[:, of_tag].sum(axis=1) for of_tag in self.columns], axis=1)
+        if self.begins_with_inside:
+            begin_entities(by_tag)
+        return floor_probs(by_tag)
+
+
+def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> LabelScheme:
+    """Find out what a checkpoint's labels mean.
+
+    labels (Sequence[str]): Its `id2label`: with prefixes (`B-PER`, `E_PER`), or without (`PER`).
+    teacher (str): Its name, for the error.
+    iob1 (bool): See `HFTokenClassifier.load`.
+    RETURNS (LabelScheme): The scheme.
+    RAISES (ValueError): D806 if none of them is `O`, or it is the only one.
+    """
+    if OUTSIDE not in labels or len(set(labels)) < 2:
+        raise ValueError(Errors.D806.format(teacher=teacher, labels=list(labels)))
+    others = [label for label in labels if label != OUTSIDE]
+    has_prefixes = all(label[0] in PREFIXES and label[1:2] in ("-", "_") for label in others)
+    as_tags: Dict[str, str] = {
+        label: f"{PREFIXES[label[0]]}-{label[2:]}" if has_prefixes else f"I-{label}"
+        for label in others
+    }
+    prefixes = {tag[0] for tag in as_tags.values()}
+    names = list(dict.fromkeys(tag[2:] for tag in as_tags.values()))
+    closes = bool(prefixes & set("LU"))
+    tags = make_tags(names, scheme="biluo" if closes else "iob")
+    as_tags[OUTSIDE] = OUTSIDE
+    columns = [[i for i, label in enumerate(labels) if as_tags[label] == tag] for tag in tags]
+    return LabelScheme(tags, columns, not closes and (iob1 or prefixes == {"I"}))
+
+
+def begin_entities(probs: numpy.ndarray) -> None:
+    """Where no entity of a label can go on, what speaks for I of the label speaks for B. In place.
+
+    An entity can go on where the most probable label of the token before is the same.
+
+    probs (ndarray): Probabilities of IOB tags (n_tokens, n_tags).
+    """
+    n_labels = (probs.shape[1] - 1) // 2
+    by_label = numpy.concatenate([probs[:, :1], probs[:, 1::2] + probs[:, 2::2]], axis=1)
+    before = numpy.zeros(len(probs), dtype="i")
+    before[1:] = by_label[:-1].argmax(axis=1)  # 0 for O
+    for label in range(n_labels):
+        begin, inside = 1 + 2 * label, 2 + 2 * label
+        new = before != label + 1
+        probs[new, begin] += probs[new, inside]
+        probs[new, inside] = 0.0

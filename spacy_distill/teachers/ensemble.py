@@ -1,0 +1,131 @@
+"""Several teachers teach together: the mean of their distributions, and how far they disagree."""
+
+from dataclasses import dataclass, replace
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc
+
+from ..errors import Errors, require
+from ..tags import make_tags, split_tag
+from ..types import Teacher
+from .doc_ents import DocEntsTeacher
+from .label_map import NO_MAP, LabelMap, check_labels, check_map, list_labels, map_tags
+from .reading import split_rows
+
+# In nats: of a double, the exponential is not yet 0.
+LOWEST = -700.0
+
+
+class Agreement(NamedTuple):
+    """What teachers say together of a document."""
+
+    log_probs: numpy.ndarray  # in nats, float32 (n_tokens, n_tags)
+    disagreement: numpy.ndarray  # Jensen-Shannon divergence in nats (n_tokens,)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Teachers of the same tags, and their shares (n_teachers,), of a sum of 1."""
+
+    teachers: Sequence[Teacher]
+    shares: numpy.ndarray
+
+    @property
+    def name(self) -> str:
+        return " + ".join(teacher.name for teacher in self.teachers)
+
+    @property
+    def tags(self) -> List[str]:
+        return self.teachers[0].tags
+
+    def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """See `Teacher`."""
+        return [found.log_probs for found in self.agree(docs)]
+
+    def agree(self, docs: Sequence[Doc]) -> List[Agreement]:
+        """The mean of the teachers' distributions, and their disagreement, of each document."""
+        if not docs:
+            return []
+        found = [numpy.concatenate(teacher.predict(docs)) for teacher in self.teachers]
+        mean, disagreement = average(numpy.stack(found).astype("d"), self.shares)
+        return list(map(Agreement, split_rows(mean, docs), split_rows(disagreement, docs)))
+
+
+def average(log_probs: numpy.ndarray, shares: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """The mean of distributions, and how far they are from it.
+
+    log_probs (ndarray): In nats (n_teachers, n_tokens, n_tags). What is NaN takes no part.
+    shares (ndarray): Their weights (n_teachers,), of a sum of 1.
+    RETURNS (Tuple[ndarray, ndarray]): Logarithm of the mean (n_tokens, n_tags), float32, and
+        Jensen-Shannon divergence in nats (n_tokens,), 0 where all agree (Lin 1991, section IV).
+        NaN and 0 where no teacher says anything.
+    """
+    says = ~numpy.isnan(log_probs).any(axis=2)  # (n_teachers, n_tokens)
+    weights = shares[:, None] * says
+    total = weights.sum(axis=0)
+    weights = weights / numpy.where(total > 0, total, 1.0)
+    # Nothing is quite impossible, for 0 has no logarithm.
+    log_probs = numpy.where(says[..., None], numpy.maximum(log_probs, LOWEST), LOWEST)
+    probs = numpy.exp(log_probs)  # (n_teachers, n_tokens, n_tags)
+    mean = (weights[..., None] * probs).sum(axis=0)
+    log_mean = numpy.log(numpy.where(total[:, None] > 0, mean, numpy.nan))
+    surplus = numpy.where(says[..., None], probs * (log_probs - log_mean), 0.0)
+    disagreement = (weights * surplus.sum(axis=2)).sum(axis=0)
+    return log_mean.astype("f"), numpy.maximum(disagreement, 0.0)
+
+
+def join_teachers(
+    teachers: Sequence[Teacher],
+    *,
+    weights: Optional[Sequence[float]] = None,
+    labels: Optional[Sequence[str]] = None,
+    label_map: LabelMap = NO_MAP,
+    may_lack: bool = False,
+) -> Teacher:
+    """One teacher, with the student's labels, of one or several.
+
+    teachers (Sequence[Teacher]): The teachers. Their tags become BILUO if all are, else IOB.
+    weights (Optional[Sequence[float]]): Of each of them; None: all the same.
+    labels (Optional[Sequence[str]]): The student's labels; None: the first teacher's after the map.
+    label_map (LabelMap): What the teachers' labels become.
+    may_lack (bool): Whether a teacher may lack some of the labels. It then gives them next to no
+        probability.
+    RETURNS (Teacher): The only teacher, or an `Ensemble`.
+    RAISES (ValueError): D007 for weights that are not as many as teachers, or not above 0; D801 for
+        labels that remain unmatched, D802 for a map of unknown ones, D804 if none are known.
+    """
+    shares = find_shares(teachers, weights)
+    says_labels = [teacher for teacher in teachers if len(teacher.tags) > 1]
+    if not (says_labels or labels):
+        raise ValueError(Errors.D804.format(teacher=teachers[0].name))
+    own = [label for one in says_labels for label in list_labels(one.tags, NO_MAP)]
+    check_map(label_map, own if len(says_labels) == len(teachers) else None)
+    first = list_labels(says_labels[0].tags, label_map) if says_labels else []
+    wanted = first if labels is None or set(labels) == set(first) else list(labels)
+    for teacher in says_labels:
+        check_labels(teacher, wanted, label_map, may_lack=may_lack)
+    closes = all(split_tag(teacher.tags[-1])[0] in "LU" for teacher in teachers)
+    tags = make_tags(wanted, scheme="biluo" if closes else "iob")
+    fitted = [fit(teacher, tags, wanted, label_map) for teacher in teachers]
+    return fitted[0] if len(fitted) == 1 else Ensemble(fitted, shares)
+
+
+def fit(
+    teacher: Teacher, tags: Sequence[str], labels: Sequence[str], label_map: LabelMap
+) -> Teacher:
+    """A teacher under the student's tags."""
+    is_fitted = list(teacher.tags) == list(tags) and label_map == NO_MAP
+    if isinstance(teacher, DocEntsTeacher) and not is_fitted:
+        # Its smoothing is over the student's tags.
+        return replace(teacher, labels=labels, label_map=label_map)
+    return map_tags(teacher, tags, label_map)
+
+
+def find_shares(teachers: Sequence[Teacher], weights: Optional[Sequence[float]]) -> numpy.ndarray:
+    """The share of each teacher, of a sum of 1: (n_teachers,)."""
+    found = numpy.ones(len(teachers)) if weights is None else numpy.asarray(weights, dtype="d")
+    holds = len(found) == len(teachers) and bool((found > 0).all())
+    requirement = f"{len(teachers)} numbers above 0, one for each teacher"
+    require(holds, "weights", found.tolist(), requirement)
+    return found / found.sum()

@@ -1,0 +1,177 @@
+"""A Hugging Face checkpoint for token classification teaches, whatever its labels look like.
+
+Only `choose` imports this module, and only for a checkpoint, because it needs torch and
+transformers.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Iterator, List, NamedTuple, Sequence
+
+import numpy
+import torch
+from spacy.tokens import Doc
+from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+from ..decoding import log_softmax
+from ..encoder import find_specials, load
+from ..errors import Errors, require
+from ..models.linear_tagger import batch_by_length
+from .checkpoint_labels import LabelScheme, read_scheme
+
+# Pieces in a batch, with padding.
+BATCH_PIECES = 4096
+# The longest window where the checkpoint does not say, and what positions count before the first.
+DEFAULT_LENGTH = 512
+OFFSET = 2
+# How a document is cut, word by word and to its end.
+PIECES_OF_WORDS = {
+    "is_split_into_words": True,
+    "add_special_tokens": False,
+    "truncation": False,
+    "verbose": False,
+}
+
+
+class Window(NamedTuple):
+    """A part of a document's pieces: those from `start` on are fed, some of them are kept."""
+
+    doc: int
+    start: int
+    end: int
+    keep_start: int
+    keep_end: int
+
+
+@dataclass(frozen=True)
+class HFTokenClassifier:
+    """A checkpoint. It reads the documents' own tokens, each cut into word pieces.
+
+    A token has the distribution of its first piece. One without pieces, such as a line break, has
+    none. Longer documents are read in windows that overlap by half, and each piece is taken from
+    where it has most context.
+
+    model (PreTrainedModel): `*ForTokenClassification`.
+    tokenizer (PreTrainedTokenizerFast): Its tokenizer.
+    scheme (LabelScheme): What its labels mean.
+    max_length (int): Pieces in a window, special ones included.
+    """
+
+    name: str
+    model: Any
+    tokenizer: Any
+    scheme: LabelScheme
+    max_length: int
+
+    @classmethod
+    def load(
+        cls, name: str, *, revision: str = "", iob1: bool = False, gpu: int = -1
+    ) -> "HFTokenClassifier":
+        """Load a checkpoint.
+
+        name (str): Its folder, or its name on the hub.
+        revision (str): Of the name on the hub; empty: the newest.
+        iob1 (bool): Whether its labels are IOB1, where an entity begins with I unless it follows
+            one of its label. It can't be told from IOB2 by the labels' names.
+        gpu (int): GPU to run it on, -1 for the CPU.
+        RAISES (OSError): D309 if it can't be loaded. (ValueError): D806 if none of its labels is O,
+            D310 if its tokenizer is not a fast one, D007 without that GPU.
+        """
+        requirement = "-1, or the number of a GPU that PyTorch finds"
+        require(gpu < torch.cuda.device_count(), "gpu", gpu, requirement)
+        options = {"revision": revision} if revision else {}
+        # Byte-level tokenizers need the space before a word that is given on its own.
+        make_tokenizer = partial(AutoTokenizer.from_pretrained, add_prefix_space=True, **options)
+        tokenizer = load(make_tokenizer, name)
+        if not tokenizer.is_fast:
+            reason = f"{type(tokenizer).__name__} is not a fast tokenizer"
+            raise ValueError(Errors.D310.format(teacher=name, reason=reason))
+        model = load(partial(AutoModelForTokenClassification.from_pretrained, **options), name)
+        labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
+        scheme = read_scheme(labels, teacher=name, iob1=iob1)
+        model = model.eval().to(torch.device("cpu" if gpu < 0 else f"cuda:{gpu}"))
+        return cls(name, model, tokenizer, scheme, find_max_length(tokenizer, model))
+
+    @property
+    def tags(self) -> List[str]:
+        return self.scheme.tags
+
+    def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """See `Teacher`."""
+        return [self.scheme.to_tags(log_probs) for log_probs in self.predict_labels(docs)]
+
+    def predict_labels(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """Log-probabilities of the checkpoint's own labels, (n_tokens, n_labels) each."""
+        words = [[token.text for token in doc] for doc in docs]
+        encoded = [self.tokenizer(part, **PIECES_OF_WORDS) if part else None for part in words]
+        pieces = [[] if part is None else part["input_ids"] for part in encoded]
+        scores = self.score_pieces(pieces)
+        found = []
+        for doc, part, rows in zip(docs, encoded, scores):
+            log_probs = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype="f")
+            word_ids = [] if part is None else part.word_ids()
+            # Backwards, so that of a word's pieces the first is what stays.
+            for piece in reversed(range(len(word_ids))):
+                log_probs[word_ids[piece]] = rows[piece]
+            found.append(log_softmax(log_probs))
+        return found
+
+    def score_pieces(self, pieces: Sequence[List[int]]) -> List[numpy.ndarray]:
+        """Scores of the labels (n_pieces, n_labels), of each document's pieces."""
+        before, after = find_specials(self.tokenizer)
+        size = self.max_length - len(before) - len(after)
+        found = [
+            numpy.zeros((len(part), self.model.config.num_labels), dtype="f") for part in pieces
+        ]
+        windows = [
+            window
+            for i, part in enumerate(pieces)
+            for window in list_windows(len(part), doc=i, size=size)
+        ]
+        fed = [[*before, *pieces[w.doc][w.start : w.end], *after] for w in windows]
+        for chosen in batch_by_length(list(map(len, fed)), batch_pieces=BATCH_PIECES):
+            for i, rows in zip(chosen, self.forward([fed[i] for i in chosen])):
+                window = windows[i]
+                kept = slice(window.keep_start, window.keep_end)
+                skipped = len(before) + window.keep_start - window.start
+                found[window.doc][kept] = rows[skipped : skipped + kept.stop - kept.start]
+        return found
+
+    def forward(self, sequences: Sequence[List[int]]) -> numpy.ndarray:
+        """Scores (n_sequences, longest, n_labels) of pieces with their special ones."""
+        longest = max(map(len, sequences))
+        ids = torch.full((len(sequences), longest), self.tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(ids)
+        for i, sequence in enumerate(sequences):
+            ids[i, : len(sequence)] = torch.tensor(sequence)
+            mask[i, : len(sequence)] = 1
+        device = self.model.device
+        with torch.inference_mode():
+            logits = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
+        return logits.float().cpu().numpy()
+
+
+def list_windows(n_pieces: int, *, doc: int, size: int) -> Iterator[Window]:
+    """Windows over a document's pieces that overlap by half; of each the middle is kept.
+
+    size (int): Pieces in a window.
+    """
+    if n_pieces == 0:
+        return
+    step = max(size // 2, 1)
+    starts = [0, *range(step, max(n_pieces - size, 0) + step, step)]
+    kept = 0
+    for start in starts:
+        end = min(start + size, n_pieces)
+        # Half of what overlaps with the next window is kept, of the last window all.
+        keep_end = end if end == n_pieces else end - (size - step) // 2
+        yield Window(doc, start, end, kept, keep_end)
+        kept = keep_end
+
+
+def find_max_length(tokenizer: Any, model: Any) -> int:
+    """The most pieces that a checkpoint reads at a time, special ones included."""
+    positions = getattr(model.config, "max_position_embeddings", DEFAULT_LENGTH)
+    # RoBERTa counts positions from 2.
+    longest = positions - OFFSET if positions > DEFAULT_LENGTH else positions
+    return min(tokenizer.model_max_length, longest)

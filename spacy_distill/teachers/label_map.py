@@ -1,0 +1,131 @@
+"""Labels of teachers become those of the student: some under another name, some left out."""
+
+from dataclasses import dataclass, field
+from typing import FrozenSet, List, Mapping, Optional, Sequence
+
+import numpy
+from spacy.tokens import Doc
+
+from ..distributions import add_columns, floor_probs
+from ..errors import Errors, require
+from ..tags import OUTSIDE, split_tag, tag_in_iob
+from ..types import Teacher
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """New names of labels, and labels whose probability goes to `O`; all others stay."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    dropped: FrozenSet[str] = frozenset()
+
+    def __call__(self, label: str) -> str:
+        """The label that this one becomes; empty for one that is dropped."""
+        return "" if label in self.dropped else self.names.get(label, label)
+
+    def of_tag(self, tag: str) -> str:
+        prefix, label = split_tag(tag)
+        return f"{prefix}-{self(label)}" if self(label) else OUTSIDE
+
+
+NO_MAP = LabelMap()
+
+
+def read_label_map(names: Sequence[str], *, drop: Sequence[str] = ()) -> LabelMap:
+    """Read a map from the command line.
+
+    names (Sequence[str]): `OLD=NEW` each.
+    drop (Sequence[str]): Labels to drop.
+    RETURNS (LabelMap): The map.
+    RAISES (ValueError): D007 for what is no such pair, or names a label twice.
+    """
+    pairs = [tuple(text.split("=")) for text in names]
+    holds = all(len(pair) == 2 and all(pair) for pair in pairs)
+    require(holds, "--map", list(names), "OLD=NEW each, such as PERSON=PER")
+    old = [*(pair[0] for pair in pairs), *drop]
+    require(len(old) == len(set(old)), "--map and --drop", old, "different labels")
+    return LabelMap({pair[0]: pair[1] for pair in pairs}, frozenset(drop))
+
+
+@dataclass(frozen=True)
+class MappedTeacher:
+    """A teacher under the student's tags: probabilities of tags that become one are added.
+
+    teacher (Teacher): The teacher.
+    tags (List[str]): The student's tags.
+    columns (List[List[int]]): For each of them the teacher's that it is made of; none for a label
+        that the teacher does not know.
+    """
+
+    teacher: Teacher
+    tags: List[str]
+    columns: List[List[int]]
+
+    @property
+    def name(self) -> str:
+        return self.teacher.name
+
+    def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """See `Teacher`."""
+        return [self.merge(log_probs) for log_probs in self.teacher.predict(docs)]
+
+    def merge(self, log_probs: numpy.ndarray) -> numpy.ndarray:
+        """(n_tokens, n_tags of the teacher) -> (n_tokens, n_tags)."""
+        found = add_columns(log_probs, self.columns)
+        return found if all(self.columns) else floor_probs(numpy.exp(found))
+
+
+def map_tags(teacher: Teacher, tags: Sequence[str], label_map: LabelMap) -> Teacher:
+    """A teacher under other tags; the teacher itself if it has just these, in this order.
+
+    tags (Sequence[str]): The tags wanted. If they are IOB, a teacher of BILUO gives them.
+    label_map (LabelMap): Must leave no label that is not among them.
+    """
+    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
+    as_wanted = [label_map.of_tag(tag) for tag in teacher.tags]
+    if not closes:
+        as_wanted = [tag_in_iob(tag) for tag in as_wanted]
+    if as_wanted == list(tags):
+        return teacher
+    columns = [[i for i, tag in enumerate(as_wanted) if tag == wanted] for wanted in tags]
+    return MappedTeacher(teacher, list(tags), columns)
+
+
+def list_labels(tags: Sequence[str], label_map: LabelMap) -> List[str]:
+    """The labels of tags after the map, in order."""
+    labels = (label_map(split_tag(tag)[1]) for tag in tags)
+    return list(dict.fromkeys(label for label in labels if label))
+
+
+def check_labels(
+    teacher: Teacher, labels: Sequence[str], label_map: LabelMap, *, may_lack: bool
+) -> None:
+    """Refuse labels that remain unmatched, on either side.
+
+    labels (Sequence[str]): The student's.
+    may_lack (bool): Whether the student may have labels that the teacher does not know.
+    RAISES (ValueError): D801.
+    """
+    found = list_labels(teacher.tags, label_map)
+    extra = [label for label in found if label not in labels]
+    missing = [label for label in labels if label not in found]
+    if extra or (missing and not may_lack):
+        raise ValueError(
+            Errors.D801.format(
+                teacher=teacher.name,
+                found=found,
+                labels=list(labels),
+                extra=extra or "none",
+                missing=missing or "none",
+            )
+        )
+
+
+def check_map(label_map: LabelMap, known: Optional[Sequence[str]]) -> None:
+    """Refuse a map of labels that no teacher has, if it is known which they have.
+
+    RAISES (ValueError): D802.
+    """
+    unknown = sorted({*label_map.names, *label_map.dropped} - set(known or ()))
+    if known is not None and unknown:
+        raise ValueError(Errors.D802.format(unknown=unknown, known=list(known)))

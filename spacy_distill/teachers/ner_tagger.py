@@ -1,0 +1,50 @@
+"""A pipeline with our `ner_tagger` teaches: what its model says of each token."""
+
+from dataclasses import dataclass
+from typing import List, Sequence
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..corpus import copy_words
+from ..distributions import get_log_probs
+from ..errors import Errors
+from ..pipeline.ner_tagger import NERTagger
+from ..types import TagScores
+from .reading import name_of, run_pipes
+
+
+@dataclass(frozen=True)
+class NERTaggerTeacher:
+    """A pipeline, and the component of it that teaches. It reads the documents' own tokens."""
+
+    nlp: Language
+    ner: NERTagger
+
+    @property
+    def name(self) -> str:
+        return name_of(self.nlp)
+
+    @property
+    def tags(self) -> List[str]:
+        return self.ner.tags
+
+    def score(self, docs: Sequence[Doc]) -> List[TagScores]:
+        """The component's tag scores of documents: (n_tokens, n_tags) each."""
+        # What the teacher's pipes write on the way must not stay, so they see copies of the words.
+        copies = (copy_words(doc, self.nlp.vocab) for doc in docs)
+        (before,) = (name for name, pipe in self.nlp.pipeline if pipe is self.ner)
+        return self.ner.predict(run_pipes(self.nlp, copies, before=before))
+
+    def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """See `Teacher`: by softmax, or the marginals of the model's CRF."""
+        return get_log_probs(self.ner.model, self.score(docs))
+
+
+def find_ner_tagger(nlp: Language) -> NERTagger:
+    """The pipeline's first `ner_tagger`. RAISES (ValueError): D012 if there is none."""
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, NERTagger):
+            return pipe
+    raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))

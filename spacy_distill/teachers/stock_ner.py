@@ -1,0 +1,156 @@
+"""A pipeline with spaCy's stock `ner` teaches: how it scores its moves on the greedy path.
+
+The component reads a text from left to right, and each of its moves takes one token: B, I, L and U
+with a label, or O. Which of them are valid depends on the moves before, so a token's distribution
+is conditional on the path: it is the softmax over the valid moves. Its arg max is the move that the
+component makes (`greedy_parse` in spacy/pipeline/transition_parser.pyx).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy
+from spacy.language import Language
+from spacy.pipeline import EntityRecognizer
+from spacy.tokens import Doc
+
+from ..distributions import floor_probs
+from ..entities import TokenAttributes
+from ..errors import Errors
+from ..tags import OUTSIDE, make_tags, split_tag
+from .reading import align_rows, name_of, retokenise, run_pipes, split_rows
+
+# All that spaCy looks at when it says which moves are valid (spacy/pipeline/_parser_internals/
+# ner.pyx): the label of the open entity; of the next token, its entity that is preset and whether
+# it is space; of the one after it whether there is one, its preset entity, its sentence start.
+Situation = Tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class StockNERTeacher:
+    """A pipeline, and the component of it that teaches. It reads a text in its own tokens.
+
+    Of a component with `beam_width` above 1, what is read is its greedy path none the less.
+    """
+
+    nlp: Language
+    ner: EntityRecognizer
+    valid_moves: Dict[Situation, numpy.ndarray] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        # Moves for preset entities are otherwise added when one is met, and the tags would change.
+        for name, pipe in self.nlp.pipeline:
+            if pipe is self.ner:
+                return
+            if "doc.ents" in self.nlp.get_pipe_meta(name).assigns:
+                for label in getattr(pipe, "labels", ()):
+                    self.ner.add_label(label)
+
+    @property
+    def name(self) -> str:
+        return name_of(self.nlp)
+
+    @property
+    def tags(self) -> List[str]:
+        """In the scheme `biluo`."""
+        return make_tags(self.ner.labels, scheme="biluo")
+
+    def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """See `Teacher`."""
+        (before,) = (name for name, pipe in self.nlp.pipeline if pipe is self.ner)
+        own = run_pipes(self.nlp, (retokenise(self.nlp, doc) for doc in docs), before=before)
+        return [align_rows(*parts) for parts in zip(docs, own, self.predict_own(own))]
+
+    def predict_own(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
+        """The same for documents that the pipes before the component have seen.
+
+        RAISES (ValueError): D807 for a preset entity of a label that nothing of it says it has.
+        """
+        known = set(self.ner.labels)
+        for doc in docs:
+            if unknown := self.ner.moves.get_doc_labels(doc) - known:
+                raise ValueError(Errors.D807.format(teacher=self.name, labels=sorted(unknown)))
+        probs = predict_moves(self.ner, docs, valid_moves=self.valid_moves)
+        tags = self.tags
+        columns = [tags.index(tag_of(move)) for move in list_moves(self.ner)]
+        by_tag = numpy.zeros((len(probs), len(tags)))
+        for move, column in enumerate(columns):
+            by_tag[:, column] += probs[:, move]
+        return split_rows(floor_probs(by_tag), docs)
+
+
+def list_moves(ner: EntityRecognizer) -> List[str]:
+    """Names of the moves in the order of their scores: `B-PER`, `O`, `U-` of blocked tokens."""
+    return [ner.moves.get_class_name(i) for i in range(ner.moves.n_moves)]
+
+
+def tag_of(move: str) -> str:
+    return move if split_tag(move)[1] else OUTSIDE
+
+
+def predict_moves(
+    ner: EntityRecognizer, docs: Sequence[Doc], *, valid_moves: Dict[Situation, numpy.ndarray]
+) -> numpy.ndarray:
+    """Probabilities of the moves on the greedy path, all documents in step.
+
+    valid_moves (Dict[Situation, ndarray]): Which moves spaCy said are valid: bool (n_moves,). It is
+        asked once for each situation, because asking takes longer than all else.
+    RETURNS (ndarray): (n_tokens, n_moves), of one document after another.
+    """
+    moves = list_moves(ner)
+    situations = list_situations(docs)
+    probs = numpy.zeros((len(situations), len(moves)))
+    probs[:, moves.index(OUTSIDE)] = 1.0
+    if not situations:
+        return probs
+    ends = numpy.cumsum([len(doc) for doc in docs])
+    at = [int(end) - len(doc) for doc, end in zip(docs, ends)]  # of all tokens, the next
+    states = ner.moves.init_batch(docs)
+    labels = [""] * len(docs)  # of the open entities
+    model = ner.model.predict(docs)
+    reading = [i for i, state in enumerate(states) if not state.is_final()]
+    while reading:
+        scores = numpy.ascontiguousarray(model.predict([states[i] for i in reading]))
+        valid = numpy.zeros(scores.shape, dtype=bool)
+        for row, i in enumerate(reading):
+            situation = (labels[i], *situations[at[i]])
+            if situation not in valid_moves:
+                valid_moves[situation] = find_valid_moves(ner, states[i], moves)
+            valid[row] = valid_moves[situation]
+        rows = softmax(scores, valid)  # (n_reading, n_moves)
+        probs[[at[i] for i in reading]] = rows
+        ner.transition_states([states[i] for i in reading], scores)
+        for i, move in zip(reading, rows.argmax(axis=1)):
+            prefix, label = split_tag(moves[move])
+            labels[i] = label if prefix in "BI" else ""
+            at[i] += 1
+        reading = [i for i in reading if not states[i].is_final()]
+    model.clear_memory()
+    return probs
+
+
+def list_situations(docs: Sequence[Doc]) -> List[Situation]:
+    """What the document says of each token, beside the open entity."""
+    attributes = TokenAttributes.from_docs(docs)
+    # One after a document's last token: nothing is preset.
+    last = numpy.zeros(len(attributes.ent_iob), dtype=bool)
+    last[numpy.cumsum([len(doc) for doc in docs if len(doc)], dtype="i") - 1] = True
+    next_iob = numpy.where(last, 0, numpy.roll(attributes.ent_iob, -1))
+    next_start = ~last & numpy.roll(attributes.sent_start, -1)
+    columns = (attributes.ent_iob, attributes.ent_type, attributes.is_space)
+    return list(zip(*(part.tolist() for part in (*columns, last, next_iob, next_start))))
+
+
+def find_valid_moves(ner: EntityRecognizer, state: Any, moves: Sequence[str]) -> numpy.ndarray:
+    """Which moves spaCy allows in a state: bool (n_moves,)."""
+    valid = numpy.asarray([ner.moves.is_valid(state, move) for move in moves])
+    if not valid.any():  # spaCy then stops reading, with what it has
+        valid[moves.index(OUTSIDE)] = True
+    return valid
+
+
+def softmax(scores: numpy.ndarray, valid: numpy.ndarray) -> numpy.ndarray:
+    """Probabilities of the valid moves (n_states, n_moves), 0 for the others."""
+    masked = numpy.where(valid, scores.astype("d"), -numpy.inf)
+    exps = numpy.exp(masked - masked.max(axis=1, keepdims=True))
+    return exps / exps.sum(axis=1, keepdims=True)

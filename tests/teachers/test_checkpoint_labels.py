@@ -1,0 +1,82 @@
+import numpy
+import pytest
+from numpy.testing import assert_allclose
+
+from spacy_distill.teachers.checkpoint_labels import read_scheme
+
+
+def to_tags(scheme, rows):
+    """Probabilities of labels -> of tags."""
+    with numpy.errstate(divide="ignore"):
+        return numpy.exp(scheme.to_tags(numpy.log(numpy.asarray(rows, dtype="f"))))
+
+
+@pytest.mark.parametrize(
+    "labels, tags",
+    [
+        (["O", "B-PER", "I-PER"], "O B-PER I-PER"),
+        (["B_PER", "O", "I_PER"], "O B-PER I-PER"),
+        (["I-LOC", "I-PER", "O"], "O B-LOC I-LOC B-PER I-PER"),
+        (["O", "PER", "LOC"], "O B-PER I-PER B-LOC I-LOC"),
+        (["O", "BUILDING", "I-9"], "O B-BUILDING I-BUILDING B-I-9 I-I-9"),
+        (["O", "S-A", "B-A", "I-A", "E-A"], "O B-A I-A L-A U-A"),
+        (["O", "U-A", "B-A", "I-A", "L-A"], "O B-A I-A L-A U-A"),
+        (["O", "B-first-name", "I-first-name"], "O B-first-name I-first-name"),
+    ],
+)
+def test_checkpoint_labels_become_tags(labels, tags):
+    assert read_scheme(labels, teacher="x").tags == tags.split()
+
+
+@pytest.mark.parametrize("labels", [["LABEL_0", "LABEL_1"], ["O"], ["B-PER", "I-PER"]])
+def test_checkpoint_labels_need_an_outside(labels):
+    with pytest.raises(ValueError, match=r"\[D806\].*'some/checkpoint'"):
+        read_scheme(labels, teacher="some/checkpoint")
+
+
+def test_checkpoint_labels_of_iob2_keep_their_probabilities():
+    scheme = read_scheme(["B-A", "O", "I-A"], teacher="x")
+    # The second I has no A before it: decoding sees to that, the probabilities stay.
+    rows = [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
+    assert_allclose(to_tags(scheme, rows), numpy.asarray(rows)[:, [1, 0, 2]], atol=1e-4)
+
+
+def test_checkpoint_labels_of_iobes_are_reordered():
+    scheme = read_scheme(["E-A", "S-A", "O", "I-A", "B-A"], teacher="x")
+    found = to_tags(scheme, [[0.1, 0.2, 0.3, 0.15, 0.25]])
+    assert_allclose(found, [[0.3, 0.25, 0.15, 0.1, 0.2]], atol=1e-4)
+
+
+@pytest.mark.parametrize("labels", [["O", "A", "B"], ["O", "I-A", "I-B"]])
+def test_checkpoint_labels_of_io_begin_where_the_label_is_new(labels):
+    scheme = read_scheme(labels, teacher="x")
+    rows = [[0.1, 0.8, 0.1], [0.2, 0.6, 0.2], [0.1, 0.2, 0.7], [0.6, 0.1, 0.3], [0.1, 0.1, 0.8]]
+    expected = [  # O B-A I-A B-B I-B
+        [0.1, 0.8, 0.0, 0.1, 0.0],
+        [0.2, 0.0, 0.6, 0.2, 0.0],
+        [0.1, 0.0, 0.2, 0.7, 0.0],
+        [0.6, 0.1, 0.0, 0.0, 0.3],
+        [0.1, 0.1, 0.0, 0.8, 0.0],
+    ]
+    assert_allclose(to_tags(scheme, rows), expected, atol=1e-4)
+
+
+def test_checkpoint_labels_of_iob1_separate_entities_of_one_label():
+    labels = ["O", "B-A", "I-A"]
+    scheme = read_scheme(labels, teacher="x", iob1=True)
+    rows = [[0.1, 0.0, 0.9], [0.1, 0.2, 0.7], [0.0, 0.8, 0.2], [0.9, 0.0, 0.1], [0.2, 0.0, 0.8]]
+    expected = [
+        [0.1, 0.9, 0.0],
+        [0.1, 0.2, 0.7],
+        [0.0, 0.8, 0.2],
+        [0.9, 0.0, 0.1],
+        [0.2, 0.8, 0.0],
+    ]
+    assert_allclose(to_tags(scheme, rows), expected, atol=1e-4)
+
+
+def test_checkpoint_labels_where_nothing_is_said():
+    scheme = read_scheme(["O", "A"], teacher="x")
+    found = to_tags(scheme, [[0.1, 0.9], [numpy.nan, numpy.nan], [0.1, 0.9]])
+    assert numpy.isnan(found[1]).all()
+    assert_allclose(found[[0, 2]], [[0.1, 0.9, 0.0]] * 2, atol=1e-4)

@@ -1,0 +1,83 @@
+import pytest
+
+from spacy_distill.teachers.choose import (
+    choose_teacher,
+    is_on_hub,
+    load_teacher,
+    split_revision,
+)
+from spacy_distill.teachers.doc_ents import DocEntsTeacher
+from spacy_distill.teachers.ner_tagger import NERTaggerTeacher
+from spacy_distill.teachers.stock_ner import StockNERTeacher
+
+
+def test_choose_goes_by_the_components(student, nlp, examples):
+    assert isinstance(choose_teacher(student), NERTaggerTeacher)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
+    teacher = choose_teacher(nlp)
+    assert isinstance(teacher, DocEntsTeacher)
+    assert teacher.labels == ["X"]
+    nlp.add_pipe("ner", name="stock")
+    nlp.initialize(lambda: examples)
+    assert isinstance(choose_teacher(nlp), StockNERTeacher)
+    student.add_pipe("stock", source=nlp, first=True)
+    assert isinstance(choose_teacher(student), NERTaggerTeacher)  # wherever it stands
+
+
+def test_choose_refuses_what_sets_no_entities(nlp):
+    nlp.add_pipe("sentencizer")
+    with pytest.raises(ValueError, match=r"\[D012\].*sentencizer"):
+        choose_teacher(nlp)
+    ruler = nlp.add_pipe("span_ruler", config={"annotate_ents": True})
+    ruler.add_patterns([{"label": "X", "pattern": "x"}])
+    assert choose_teacher(nlp).labels == ["X"]
+
+
+def test_choose_loads_a_folder(student_path, nlp, tmp_path):
+    assert isinstance(load_teacher(str(student_path)), NERTaggerTeacher)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
+    nlp.to_disk(tmp_path)
+    teacher = load_teacher(str(tmp_path), smoothing=0.3)
+    assert (teacher.labels, teacher.smoothing) == (["X"], 0.3)
+
+
+@pytest.mark.parametrize("config", [None, '{"architectures": ["BertModel"]}', "{}"])
+def test_choose_refuses_what_is_no_teacher(tmp_path, config):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    if config is not None:
+        (folder / "config.json").write_text(config, encoding="utf8")
+    for source in (str(folder), "no_such_package"):
+        with pytest.raises(ValueError, match=r"\[D805\].*ForTokenClassification"):
+            load_teacher(source)
+
+
+def test_choose_takes_an_id_on_the_hub_with_its_revision(monkeypatch, tmp_path):
+    from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier
+
+    asked = []
+    monkeypatch.setattr(
+        HFTokenClassifier, "load", lambda name, **options: asked.append((name, options))
+    )
+    load_teacher("owner/name@0123abc", gpu=-1)
+    load_teacher("owner/name", iob1=True)
+    options = {"gpu": -1, "iob1": False}
+    assert asked == [
+        ("owner/name", {**options, "revision": "0123abc"}),
+        ("owner/name", {**options, "revision": "", "iob1": True}),
+    ]
+    assert is_on_hub("name@0123abc")
+    assert not is_on_hub("en_core_web_trf")
+    folder = tmp_path / "a@b"
+    folder.mkdir()
+    assert not is_on_hub(str(folder))
+    assert split_revision(str(folder)) == (str(folder), "")
+
+
+def test_choose_imports_no_transformer(run_light, student_path):
+    """Nor does a pipeline need torch to teach."""
+    code = (
+        "import sys\nfrom spacy_distill.teachers.choose import load_teacher\n"
+        "print(load_teacher(sys.argv[1]).tags)\nassert 'torch' not in sys.modules"
+    )
+    assert "B-LOC" in run_light(code, student_path)

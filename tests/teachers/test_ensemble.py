@@ -1,0 +1,41 @@
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from spacy_distill.decoding import log_softmax
+from spacy_distill.teachers.ensemble import average
+
+NAN = numpy.nan
+
+
+@given(seed=st.integers(0, 1000), n_teachers=st.integers(1, 3), n_tokens=st.integers(0, 4))
+@settings(max_examples=40)
+def test_ensemble_average_is_that_of_those_who_say_something(seed, n_teachers, n_tokens):
+    rng = numpy.random.default_rng(seed)
+    log_probs = log_softmax(rng.normal(scale=3, size=(n_teachers, n_tokens, 5)))
+    silent = rng.random((n_teachers, n_tokens)) < 0.3
+    log_probs[silent] = NAN
+    shares = rng.dirichlet(numpy.ones(n_teachers))
+    mean, disagreement = average(log_probs, shares)
+    assert mean.shape == (n_tokens, 5)
+    for token in range(n_tokens):
+        said = [i for i in range(n_teachers) if not silent[i, token]]
+        if not said:
+            assert numpy.isnan(mean[token]).all()
+            assert disagreement[token] == 0
+            continue
+        probs, weights = numpy.exp(log_probs[said, token]), shares[said] / shares[said].sum()
+        expected = weights @ probs
+        assert_allclose(numpy.exp(mean[token]), expected, rtol=1e-5)
+        entropies = -(probs * numpy.log(probs)).sum(axis=1)
+        divergence = -(expected * numpy.log(expected)).sum() - weights @ entropies
+        assert disagreement[token] == pytest.approx(divergence, abs=1e-6)
+
+
+def test_ensemble_average_of_a_probability_of_zero():
+    log_probs = numpy.asarray([[[0.0, -numpy.inf]], [[numpy.log(0.5), numpy.log(0.5)]]])
+    mean, disagreement = average(log_probs, numpy.asarray([0.5, 0.5]))
+    assert_allclose(numpy.exp(mean), [[0.75, 0.25]], rtol=1e-5)
+    assert_allclose(disagreement, [0.5 * numpy.log(4 / 3) + 0.25 * numpy.log(4 / 3)], rtol=1e-5)

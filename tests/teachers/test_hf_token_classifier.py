@@ -1,0 +1,199 @@
+import numpy
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import (
+    AutoModelForTokenClassification,
+    BertConfig,
+    BertForTokenClassification,
+    BertTokenizerFast,
+    RobertaConfig,
+    RobertaForTokenClassification,
+    RobertaTokenizerFast,
+)
+
+from spacy_distill.annotation import annotate_docs
+from spacy_distill.decoding import log_softmax
+from spacy_distill.segmentation import BYTE_ALPHABET
+from spacy_distill.soft_targets import KEY
+from spacy_distill.tags import make_tags
+from spacy_distill.teachers.choose import choose_teacher, load_teacher
+from spacy_distill.teachers.ensemble import join_teachers
+from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier, list_windows
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ann", "bob", "met", "in", "ro", "##me"]
+PIECES += ["os", "##lo", "##s", "."]
+SIZES = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "initializer_range": 0.5,  # so that context matters
+}
+LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
+TEXTS = ["Ann met Bobs in Rome .", "Oslo", "", "Bob Oslos Rome Ann _ met Bob", "Zz Ann"]
+
+
+def save(folder, config_class, model_class, **sizes):
+    torch.manual_seed(0)
+    config = config_class(
+        **SIZES, **sizes, id2label=dict(enumerate(LABELS)), num_labels=len(LABELS)
+    )
+    model_class(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    """A folder with a small BERT for token classification that nothing was taught."""
+    path = tmp_path_factory.mktemp("bert")
+    vocab = path / "words.txt"
+    vocab.write_text("\n".join(PIECES), encoding="utf8")
+    BertTokenizerFast(str(vocab), do_lower_case=True).save_pretrained(path)
+    return save(path, BertConfig, BertForTokenClassification, vocab_size=len(PIECES))
+
+
+@pytest.fixture(scope="module")
+def roberta(tmp_path_factory):
+    path = tmp_path_factory.mktemp("roberta")
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *BYTE_ALPHABET, "ĠA", "nn", "ĠAnn"]
+    vocab = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocab, [("Ġ", "A"), ("n", "n"), ("ĠA", "nn")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    RobertaTokenizerFast(tokenizer_object=tokenizer).save_pretrained(path)
+    sizes = {"vocab_size": len(vocab), "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+    return save(path, RobertaConfig, RobertaForTokenClassification, **sizes)
+
+
+@pytest.fixture
+def docs(make_doc):
+    return [make_doc(text) for text in TEXTS]
+
+
+def predict_by_words(folder, words, teacher):
+    """One document at a time: each word is cut on its own; its first piece speaks for it."""
+    model = AutoModelForTokenClassification.from_pretrained(folder).eval()
+    pieces, firsts = [], []
+    for word in words:
+        ids = teacher.tokenizer([word], is_split_into_words=True, add_special_tokens=False)
+        firsts.append(len(pieces) if ids["input_ids"] else None)
+        pieces += ids["input_ids"]
+    whole = teacher.tokenizer.build_inputs_with_special_tokens(pieces)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([whole])).logits[0].numpy()
+    rows = [
+        numpy.full(len(LABELS), numpy.nan) if first is None else log_softmax(logits[1 + first])
+        for first in firsts
+    ]
+    return numpy.stack(rows)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_hf_token_classifier_gives_a_token_what_its_first_piece_has(request, kind, docs):
+    folder = request.getfixturevalue(kind)
+    teacher = load_teacher(folder)
+    assert isinstance(teacher, HFTokenClassifier)
+    assert teacher.tags == LABELS
+    found = teacher.predict(docs)
+    assert [rows.shape for rows in found] == [(len(doc), len(LABELS)) for doc in docs]
+    for doc, rows in zip(docs, found):
+        if len(doc):
+            expected = predict_by_words(folder, [token.text for token in doc], teacher)
+            assert_allclose(numpy.exp(rows), numpy.exp(expected), atol=1e-4)
+    best = {int(i) for rows in found for i in numpy.nan_to_num(rows).argmax(axis=1)}
+    assert len(best) > 1  # the checkpoint does not say the same of all
+
+
+def test_hf_token_classifier_says_nothing_about_tokens_without_pieces(bert, docs, nlp):
+    teacher = load_teacher(bert)
+    rows = teacher.predict(docs)[3]
+    assert docs[3][4].is_space
+    assert numpy.isnan(rows).any(axis=1).tolist() == [token.is_space for token in docs[3]]
+    (doc,) = annotate_docs(teacher, [docs[3]])
+    assert [token.ent_iob == 0 for token in doc][4]
+    assert numpy.isnan(doc.user_data[KEY]["log_probs"][4]).all()
+
+
+def test_hf_token_classifier_does_not_depend_on_batches(bert, docs):
+    teacher = load_teacher(bert)
+    together = teacher.predict(docs)
+    for doc, rows in zip(docs, together):
+        (alone,) = teacher.predict([doc])
+        assert_allclose(rows, alone, atol=1e-4)
+    assert teacher.predict([]) == []
+
+
+def test_hf_token_classifier_reads_long_texts_in_windows(bert, make_doc):
+    """Windows against a loop; a short text needs none."""
+    teacher = load_teacher(bert)
+    small = HFTokenClassifier("x", teacher.model, teacher.tokenizer, teacher.scheme, max_length=10)
+    short, long = make_doc("Ann met Bob in Rome"), make_doc(" ".join(TEXTS[:2]) + " Rome Ann" * 9)
+    assert_allclose(small.predict([short])[0], teacher.predict([short])[0], atol=1e-5)
+    words = [token.text for token in long]
+    ids = [teacher.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+    pieces = [piece for part in ids for piece in part]
+    # Windows of 8 pieces begin at every fourth; of what two share, each keeps two.
+    rows = []
+    starts = list(range(0, len(pieces) - 4, 4))
+    for start in starts:
+        whole = [2, *pieces[start : start + 8], 3]
+        with torch.inference_mode():
+            logits = teacher.model(input_ids=torch.tensor([whole])).logits[0, 1:-1].numpy()
+        first = 0 if start == 0 else 2
+        rows += list(logits[first:]) if start == starts[-1] else list(logits[first:6])
+    assert len(rows) == len(pieces) > 3 * 8
+    firsts = numpy.cumsum([0, *map(len, ids)])[:-1]
+    expected = log_softmax(numpy.stack(rows))[firsts]
+    (found,) = small.predict_labels([long])
+    assert_allclose(found, expected, atol=1e-4)
+    assert numpy.abs(found - teacher.predict_labels([long])[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8])
+@pytest.mark.parametrize("n_pieces", [0, 1, 2, 7, 8, 9, 12, 13, 40])
+def test_hf_token_classifier_windows_keep_each_piece_once(n_pieces, size):
+    windows = list(list_windows(n_pieces, doc=0, size=size))
+    kept = [i for window in windows for i in range(window.keep_start, window.keep_end)]
+    assert kept == list(range(n_pieces))
+    for window in windows:
+        assert window.start <= window.keep_start <= window.keep_end <= window.end
+        assert window.end - window.start <= size
+
+
+def test_hf_token_classifier_joins_another_teacher(bert, student, docs):
+    joined = join_teachers([load_teacher(bert), choose_teacher(student)])
+    found = list(annotate_docs(joined, docs))
+    assert found[0].user_data[KEY]["tags"] == LABELS
+    assert (found[0].user_data[KEY]["disagreement"] > 0).any()
+    assert not numpy.isnan(found[3].user_data[KEY]["log_probs"]).any()  # the other speaks there
+
+
+def test_hf_token_classifier_refuses_what_it_cannot_load(bert, tmp_path):
+    with pytest.raises(ValueError, match=r"\[D007\] gpu is 7"):
+        load_teacher(bert, gpu=7)
+    (tmp_path / "config.json").write_text('{"architectures": ["BertForTokenClassification"]}')
+    with pytest.raises(OSError, match=r"\[D309\]"):
+        load_teacher(str(tmp_path))
+
+
+def test_hf_token_classifier_takes_io_labels(bert, tmp_path, docs):
+    """The same weights, but two of the labels are called otherwise."""
+    teacher = load_teacher(bert)
+    teacher.tokenizer.save_pretrained(tmp_path)
+    teacher.model.config.id2label = dict(enumerate(["O", "PER", "LOC", "ORG", "MISC"]))
+    teacher.model.save_pretrained(tmp_path)
+    found = load_teacher(str(tmp_path))
+    assert found.tags == make_tags(["PER", "LOC", "ORG", "MISC"], scheme="iob")
+    for rows, labels in zip(found.predict(docs), teacher.predict_labels(docs)):
+        probs = numpy.exp(rows)
+        assert_allclose(probs[:, 1::2] + probs[:, 2::2], numpy.exp(labels)[:, 1:], atol=1e-3)
+    (doc, *_) = annotate_docs(found, docs)
+    expected = [found.model.config.id2label[int(i)] for i in labels_of(teacher, doc)]
+    assert [token.ent_type_ or "O" for token in doc] == expected
+
+
+def labels_of(teacher, doc):
+    (log_probs,) = teacher.predict_labels([doc])
+    return log_probs.argmax(axis=1)

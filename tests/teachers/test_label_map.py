@@ -1,0 +1,116 @@
+from dataclasses import dataclass
+from typing import List
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose
+
+from spacy_distill.decoding import log_softmax
+from spacy_distill.tags import make_tags
+from spacy_distill.teachers.ensemble import Ensemble, join_teachers
+from spacy_distill.teachers.label_map import LabelMap, read_label_map
+
+
+@dataclass
+class Fixed:
+    """Says the same of every document of as many tokens."""
+
+    tags: List[str]
+    name: str = "fixed"
+
+    def predict(self, docs):
+        rng = numpy.random.default_rng(0)
+        shapes = [(len(doc), len(self.tags)) for doc in docs]
+        return [log_softmax(rng.normal(size=shape).astype("f")) for shape in shapes]
+
+
+def teacher_of(*labels, scheme="iob"):
+    return Fixed(make_tags(labels, scheme=scheme))
+
+
+def probs_of(teacher, doc):
+    """Probabilities of the tags, by their names: (n_tokens,) each."""
+    (rows,) = teacher.predict([doc])
+    assert_allclose(numpy.exp(rows).sum(axis=1), 1, rtol=1e-5)
+    return dict(zip(teacher.tags, numpy.exp(rows).T))
+
+
+@pytest.fixture
+def doc(make_doc):
+    return make_doc("Ann met Bob")
+
+
+def test_label_map_is_read():
+    label_map = read_label_map(["PERSON=PER", "GPE=LOC"], drop=["NORP"])
+    assert label_map == LabelMap({"PERSON": "PER", "GPE": "LOC"}, frozenset(["NORP"]))
+    assert [label_map(label) for label in ("PERSON", "NORP", "ORG")] == ["PER", "", "ORG"]
+    assert label_map.of_tag("L-GPE") == "L-LOC"
+    assert label_map.of_tag("B-NORP") == label_map.of_tag("O") == "O"
+
+
+@pytest.mark.parametrize("names", [["PERSON"], ["=PER"], ["PERSON="], ["A=B=C"], [""]])
+def test_label_map_of_another_form_is_refused(names):
+    with pytest.raises(ValueError, match=r"\[D007\] --map .*OLD=NEW"):
+        read_label_map(names)
+
+
+def test_label_map_names_a_label_once():
+    with pytest.raises(ValueError, match=r"\[D007\] --map and --drop"):
+        read_label_map(["A=B"], drop=["A"])
+
+
+def test_label_map_adds_what_becomes_one(doc):
+    teacher = teacher_of("PERSON", "GPE", "LOC", "NORP")
+    label_map = LabelMap({"PERSON": "PER", "GPE": "LOC"}, frozenset(["NORP"]))
+    joined = join_teachers([teacher], label_map=label_map)
+    assert joined.tags == make_tags(["PER", "LOC"], scheme="iob")
+    before, found = probs_of(teacher, doc), probs_of(joined, doc)
+    assert_allclose(found["B-PER"], before["B-PERSON"], rtol=1e-5)
+    assert_allclose(found["I-LOC"], before["I-GPE"] + before["I-LOC"], rtol=1e-5)
+    assert_allclose(found["O"], before["O"] + before["B-NORP"] + before["I-NORP"], rtol=1e-5)
+
+
+def test_label_map_of_nothing_is_the_teacher_itself():
+    teacher = teacher_of("PER", "LOC", scheme="biluo")
+    assert join_teachers([teacher]) is teacher
+    # The order is the teacher's, whatever that of the labels.
+    assert join_teachers([teacher], labels=["LOC", "PER"]) is teacher
+
+
+def test_label_map_of_labels_that_remain_unmatched_lists_both_sides():
+    with pytest.raises(ValueError, match=r"\[D801\].*'A', 'B'.*'B', 'C'.*\['A'\].*\['C'\]"):
+        join_teachers([teacher_of("A", "B")], labels=["B", "C"])
+    renamed = LabelMap({"B": "C"})
+    with pytest.raises(ValueError, match=r"\[D801\].*Only the teacher has \['A'\].*none"):
+        join_teachers([teacher_of("A", "B")], labels=["C"], may_lack=True, label_map=renamed)
+    with pytest.raises(ValueError, match=r"\[D801\].*Only the student has \['B'\]"):
+        join_teachers([teacher_of("A", "B"), teacher_of("A")])
+
+
+def test_label_map_may_leave_a_label_that_a_teacher_lacks(doc):
+    teacher = teacher_of("A")
+    joined = join_teachers([teacher], labels=["B", "A"], may_lack=True)
+    before, found = probs_of(teacher, doc), probs_of(joined, doc)
+    assert joined.tags == make_tags(["B", "A"], scheme="iob")
+    assert_allclose(found["I-A"], before["I-A"], rtol=1e-3)
+    assert (found["B-B"] < 2e-5).all() and (found["B-B"] > 0).all()
+
+
+def test_label_map_of_unknown_labels_is_refused():
+    with pytest.raises(ValueError, match=r"\[D802\].*'PERSN'.*'PER'"):
+        join_teachers([teacher_of("PER")], label_map=LabelMap({"PERSN": "PER"}))
+
+
+def test_label_map_joins_schemes(doc):
+    """BILUO where all teachers have it, else IOB."""
+    closing, open_ended = teacher_of("A", "B", scheme="biluo"), teacher_of("B", "A")
+    joined = join_teachers([closing, open_ended], weights=[3, 1])
+    assert isinstance(joined, Ensemble)
+    assert joined.tags == make_tags(["A", "B"], scheme="iob")
+    first, second, found = (probs_of(one, doc) for one in (closing, open_ended, joined))
+    for label in "AB":
+        for tag, merged in ((f"B-{label}", f"U-{label}"), (f"I-{label}", f"L-{label}")):
+            expected = 0.75 * (first[tag] + first[merged]) + 0.25 * second[tag]
+            assert_allclose(found[tag], expected, rtol=1e-5)
+    twins = join_teachers([closing, teacher_of("B", "A", scheme="biluo")])
+    assert twins.tags == closing.tags
