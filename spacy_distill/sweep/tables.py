@@ -28,6 +28,7 @@ def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[Table
         curve_table("F1 by labelled sentences", size_curves(rows), "labelled"),
         comparison_table(compared),
         curve_table("F1 by unlabelled sentences", pool_curves(rows), "unlabelled"),
+        tuning_table(rows),
         minutes_table(rows),
         speed_table(rows),
     ]
@@ -71,6 +72,25 @@ def comparison_table(compared: Sequence[Compared]) -> Table:
 def show_seeds(n: int, most: int) -> str:
     """How many seeds there are, where some are missing."""
     return f" ({n})" if n < most else ""
+
+
+def tuning_table(rows: Sequence[Row]) -> Table:
+    """F1 on the development set before and after `tune`, mean over seeds."""
+    rows = of_main_pool(rows)
+    sizes = sorted({row["labelled"] for row in rows})
+    body = []
+    for system, own in group_by(rows, lambda row: row["system"]).items():
+        by_size = group_by(own, lambda row: row["labelled"])
+        body.append([system, *(show_tuning(by_size.get(size, [])) for size in sizes)])
+    header = ["labelled", *(f"{size:,}" for size in sizes)]
+    return Table("Tuning: F1 on the development set, before and after", header, body)
+
+
+def show_tuning(rows: Sequence[Row]) -> str:
+    if not rows:
+        return NOT_KNOWN
+    parts = (100 * mean(row["tuned"][when] for row in rows) for when in ("before", "after"))
+    return " → ".join(f"{part:.1f}" for part in parts)
 
 
 def minutes_table(rows: Sequence[Row]) -> Table:

@@ -27,7 +27,7 @@ def compared():
 
 
 def test_tables_by_hand(rows, compared):
-    by_size, by_pair, by_pool, minutes, speed = make_tables(rows, compared)
+    by_size, by_pair, by_pool, tuning, minutes, speed = make_tables(rows, compared)
     assert by_size.title == "F1 by labelled sentences, 2 seeds"
     assert by_size.header == ["labelled", "300", "1,500"]
     assert by_size.rows == [
@@ -40,6 +40,10 @@ def test_tables_by_hand(rows, compared):
     ]
     assert by_pool.header == ["unlabelled", "40", "5,000"]
     assert by_pool.rows == [["student-crf", "40.0 (1)", "58.0 ±7.1"]]
+    assert tuning.rows == [
+        ["teacher", "56.0 → 58.0", "68.0 → 70.0"],
+        ["student-crf", "56.0 → 58.0", "68.0 → 70.0"],
+    ]
     assert minutes.rows == [["train-teacher", "2.0", "2.0"], ["train-student-crf", "2.0", "2.0"]]
     assert speed.rows[0] == ["teacher", "3,300,000", "1,500"]
 
@@ -49,6 +53,7 @@ def test_tables_without_rows_are_left_out(make_row):
     row["seconds"] = {}
     assert [table.title for table in make_tables([row], [])] == [
         "F1 by labelled sentences, 1 seed",
+        "Tuning: F1 on the development set, before and after",
         "Parameters, and words/s while scoring",
     ]
 
