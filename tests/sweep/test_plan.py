@@ -113,3 +113,7 @@ def test_plan_refuses_settings_that_a_config_has_not():
             check_overrides([system], CONFIGS)
     with pytest.raises(FileNotFoundError, match=r"\[D008\].*teacher.cfg"):
         check_overrides([BUILT_IN["teacher"]], CONFIGS / "none")
+
+
+def test_plan_built_in_systems_fit_the_configs():
+    check_overrides([*BUILT_IN.values()], CONFIGS)
