@@ -19,13 +19,13 @@ Saved pipeline to output directory
 
 @pytest.fixture
 def settings():
-    data, teacher = "/home/ann/data/btc", "/models/mini"
-    return Settings(data, Path("/home/ann/work/btc"), Path("configs"), teacher)
+    data, teacher = "/elsewhere/data/btc", "/models/mini"
+    return Settings(data, Path("/elsewhere/work/btc"), Path("configs"), teacher)
 
 
 def test_describe_names_no_folder_of_the_machine(settings):
-    command = ["spacy_distill", "corpus", "/home/ann/data/btc", "/home/ann/work/btc/300/0/corpus"]
-    command += ["--unlabelled", "/home/ann/more.txt ../tweets", "--teacher", "/models/mini"]
+    command = ["spacy_distill", "corpus", "/elsewhere/data/btc", "/elsewhere/work/btc/300/0/corpus"]
+    command += ["--unlabelled", "/elsewhere/more.txt ../tweets", "--teacher", "/models/mini"]
     assert shorten_paths(command, settings) == [
         *("python", "-m", "spacy_distill", "corpus", "DATA/btc", "WORK/300/0/corpus"),
         *("--unlabelled", "more.txt tweets", "--teacher", "TEACHER"),
