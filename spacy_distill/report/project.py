@@ -11,6 +11,7 @@ from spacy.attrs import ENT_IOB
 from ..corpus import find_docbins, load_docbin
 from ..entities import BEGIN
 from ..errors import Errors
+from ..sweep.rows import read_rows
 
 STUDENT, TEACHER = "student", "teacher"
 # The parts of a corpus, and what each is for.
@@ -170,23 +171,15 @@ def read_sweep(folder: Path) -> Sweep:
 
     folder (Path): Where it wrote sweep.jsonl and, perhaps, sweep.svg.
     RETURNS (Sweep): The curves.
-    RAISES: D706 without sweep.jsonl, D705 for a line that is no row.
+    RAISES: D705 without sweep.jsonl, D611 for a line that is no row.
     """
     path = folder / "sweep.jsonl"
     if not path.exists():
-        raise FileNotFoundError(Errors.D706.format(path=folder))
+        raise FileNotFoundError(Errors.D705.format(path=folder))
     scores: Dict[Tuple[str, int], Dict[int, Dict[Any, float]]] = {}
-    for i, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
-        if not line.endswith("\n"):
-            continue  # of a run that is being written, or was interrupted
-        try:
-            row = srsly.json_loads(line)
-            curve = scores.setdefault((row["system"], row.get("limit") or 0), {})
-            # What comes later is of a run that was made anew.
-            curve.setdefault(row["size"], {})[row["seed"]] = row["test"]["ents_f"] or 0.0
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
-            raise ValueError(Errors.D705.format(path=path, line=i, reason=reason)) from error
+    for (system, size, seed, limit), row in read_rows(path).items():
+        curve = scores.setdefault((system, limit), {})
+        curve.setdefault(size, {})[seed] = row["test"]["ents_f"] or 0.0
     curves = [
         Curve(system, limit, {size: average(list(seeds.values())) for size, seeds in sizes.items()})
         for (system, limit), sizes in scores.items()

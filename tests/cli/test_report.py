@@ -61,7 +61,7 @@ def test_report_goes_on_without_a_teacher(run, project):
 
 
 def test_report_has_the_learning_curve(run, project, tmp_path):
-    rows = [{"system": "student", "size": 321, "seed": 0, "test": {"ents_f": 0.5}}]
+    rows = [{"system": "student", "size": 321, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}}]
     srsly.write_jsonl(tmp_path / "sweep.jsonl", rows)
     (tmp_path / "sweep.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     assert run("--sweep", tmp_path).exit_code == 0
@@ -87,5 +87,5 @@ def test_report_refuses_a_student_that_cannot_be_loaded(run, project):
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("CharCNNBiLSTM.v1", "None.v1"), encoding="utf-8")
     result = run("--sweep", project)
-    assert "[D706]" in str(result.exception)
+    assert "[D705]" in str(result.exception)
     assert isinstance(run().exception, ValueError)

@@ -83,14 +83,14 @@ def test_project_figure_is_a_data_address(tmp_path):
 
 
 def test_project_sweep(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"\[D706\]"):
+    with pytest.raises(FileNotFoundError, match=r"\[D705\]"):
         read_sweep(tmp_path)
     rows = [
         {"system": "student", "size": 0, "seed": 1, "limit": 0, "test": {"ents_f": 0.6}, "more": 1},
         {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.1}},
         {"system": "student", "size": 0, "seed": 0, "limit": 0, "test": {"ents_f": 0.8}},
         {"system": "student", "size": 150, "seed": 0, "limit": 9, "test": {"ents_f": 0.4}},
-        {"system": "baseline", "size": 150, "seed": 0, "test": {"ents_f": None}},
+        {"system": "baseline", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": None}},
         # made anew
         {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}},
     ]
@@ -115,11 +115,11 @@ def test_project_sweep(tmp_path):
 
 @pytest.mark.parametrize("line", ['{"system": "student", "seed": 0}', "no JSON", "[1]", "7"])
 def test_project_sweep_refuses_other_lines(tmp_path, line):
-    row = {"system": "student", "size": 150, "seed": 0, "test": {"ents_f": 0.5}}
+    row = {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}}
     srsly.write_jsonl(tmp_path / "sweep.jsonl", [row])
     with (tmp_path / "sweep.jsonl").open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
-    with pytest.raises(ValueError, match=r"\[D705\].*line 2"):
+    with pytest.raises(ValueError, match=r"\[D611\].*line 2"):
         read_sweep(tmp_path)
 
 
