@@ -344,6 +344,22 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D908 = "The teacher failed in a process that annotates:\n{traceback}"
     D909 = "There is no GPU {gpu} ({reason}). Give --gpu -1 to use the CPU, or install CuPy."
+    D910 = (
+        "The package 'ray' is needed for --engine ray but is not installed. Install "
+        "'spacy-distill[ray]'."
+    )
+    D911 = (
+        "There is no Ray cluster at '{address}' ({reason}). Correct --address, or leave it out to "
+        "begin one on this machine."
+    )
+    D912 = (
+        "The Ray cluster has lost the workers: {reason}\nCheck that each machine has the teacher, "
+        "spacy-distill and enough memory, and run it again: what is finished stays."
+    )
+    D913 = (
+        "A worker has written '{path}', but it is not there. Give an OUTPUT that all machines of "
+        "the cluster share."
+    )
 
 
 def require(holds: bool, setting: str, value: Any, requirement: object) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -59,13 +58,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file. Read again only if the file has changed."""
-    state = path.stat()
-    return read_digest(path, state.st_mtime_ns, state.st_size)
-
-
-@cache
-def read_digest(path: Path, changed: int, size: int) -> str:
+    """The SHA-256 of a file."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

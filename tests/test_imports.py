@@ -44,6 +44,7 @@ HEAVY = {
     "datasets": {"hub"},
     "huggingface_hub": {"cli"},
     "spacy_transformers": set(),
+    "ray": {"annotate/ray_cluster"},
     "matplotlib": {"benchmark", "sweep"},
     "onnx": {"benchmark"},
     "onnxruntime": {"benchmark"},

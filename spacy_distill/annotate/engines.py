@@ -19,9 +19,8 @@ from .job import Job
 from .manifest import Record
 from .shards import Advance, Annotator, InputShard
 
-# How many threads a worker's matrix products have, where nobody has said otherwise. More of them
-# would get in each other's way.
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# How many threads a worker has for its matrix products.
+THREADS = "OMP_NUM_THREADS"
 # Seconds that a worker has to end in.
 PATIENCE = 10
 
@@ -197,11 +196,15 @@ def end_with_parent() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Processes that are begun meanwhile have one thread each, unless the environment says more."""
-    added = [name for name in THREADS if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, "1"))
+    """Processes that are begun meanwhile have one thread, unless the environment says more.
+
+    More would get in each other's way.
+    """
+    is_ours = os.environ.setdefault(THREADS, "") == ""
+    if is_ours:
+        os.environ[THREADS] = "1"
     try:
         yield
     finally:
-        for name in added:
-            del os.environ[name]
+        if is_ours:
+            del os.environ[THREADS]

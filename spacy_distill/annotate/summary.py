@@ -56,7 +56,7 @@ def summarise(
         shards=len(records),
         entities=dict(sorted(entities.items())),
         confidence=sum(record.confidence for record in records) / n_tokens,
-        shares={limit: counts[: round(limit * BINS)].sum() / n_tokens for limit in LIMITS},
+        shares={limit: float(counts[: round(limit * BINS)].sum() / n_tokens) for limit in LIMITS},
         dropped=dropped,
         new_shards=len(new),
         new_words=sum(record.words for record in new),

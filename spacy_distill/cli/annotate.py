@@ -1,6 +1,8 @@
 """`spacy-distill annotate`: a teacher labels text for its student."""
 
 from contextlib import contextmanager
+from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Iterator, List, Optional, Sequence
@@ -19,6 +21,13 @@ from ..corpus import count_docs
 from ..errors import Errors, require
 from ..teachers.choose import is_on_hub, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
+
+
+class EngineName(str, Enum):
+    """What an engine is called on the command line."""
+
+    local = "local"
+    ray = "ray"
 
 
 def annotate_cli(
@@ -97,8 +106,20 @@ def annotate_cli(
     ] = 1024,
     n_process: Annotated[
         int,
-        typer.Option("--n-process", "-n", help="Processes, each with a teacher and one thread"),
-    ] = 1,
+        typer.Option(
+            "--n-process",
+            "-n",
+            help="Processes, each with a teacher and one thread; 0: this one, or of a Ray cluster "
+            "all CPUs (GPUs)",
+        ),
+    ] = 0,
+    engine: Annotated[
+        EngineName, typer.Option(help="Where the teachers are: on this machine, or a Ray cluster")
+    ] = EngineName.local,
+    address: Annotated[
+        str,
+        typer.Option(help="Ray cluster; if none that of RAY_ADDRESS, or one begun on this machine"),
+    ] = "",
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -139,7 +160,7 @@ def annotate_cli(
             job,
             [source],
             output,
-            engine=choose_engine(n_process),
+            engine=choose_engine(engine, n_process=n_process, address=address),
             exclude=exclude or [],
             overwrite=overwrite,
             advance=advance,
@@ -147,10 +168,19 @@ def annotate_cli(
     report_summary(summary, output)
 
 
-def choose_engine(n_process: int) -> Engine:
-    """Where the work is done. RAISES (ValueError): D007 for less than one process."""
-    require(n_process >= 1, "--n-process", n_process, "1 or more")
-    return ThisProcess() if n_process == 1 else Processes(n_process)
+def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") -> Engine:
+    """Where the work is done.
+
+    RAISES (ValueError): D007 for less than no process, D910 without Ray.
+    """
+    require(n_process >= 0, "--n-process", n_process, "0 or more")
+    if name == EngineName.local:
+        return Processes(n_process) if n_process > 1 else ThisProcess()
+    if find_spec("ray") is None:
+        raise ValueError(Errors.D910)
+    from ..annotate.ray_cluster import RayCluster
+
+    return RayCluster(address, n_workers=n_process)
 
 
 @contextmanager

@@ -1,0 +1,182 @@
+"""Shards are annotated by the machines of a Ray cluster. The only module that needs Ray."""
+
+import logging
+import os
+import socket
+from collections import Counter, deque
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional, Union
+
+import ray
+from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayError
+
+from ..errors import Errors
+from .engines import Failure
+from .job import Job
+from .manifest import Record
+from .shards import Advance, Annotator, InputShard
+
+# How often a worker is begun again after it was lost, and a shard given to another.
+RESTARTS = 3
+# Seconds that a cluster has to answer in.
+PATIENCE = 10
+LOST = (RayActorError, NodeDiedError, ObjectLostError)
+
+
+class RayWorker:
+    """An actor: it loads a teacher of its own, because models can't work on Ray's shared arrays."""
+
+    def __init__(self, job: Job, output: Path) -> None:
+        self.job = job
+        self.output = output
+        self.annotator: Optional[Annotator] = None
+
+    @ray.method(max_task_retries=-1)  # it waits until the actor is there again
+    def start(self) -> Union[List[str], Failure]:
+        """Load the teacher. RETURNS (Union[List[str], Failure]): Its tags."""
+        try:
+            self.annotator = self.annotator or Annotator(self.job, self.output)
+            return self.annotator.tags
+        except Exception as error:
+            return Failure.of(error)
+
+    def annotate(self, shard: InputShard) -> Union[Record, Failure]:
+        assert self.annotator is not None, "start comes first"
+        try:
+            return self.annotator.annotate(shard)
+        except Exception as error:
+            return Failure.of(error)
+
+
+class Call(NamedTuple):
+    """What an actor has been asked: to annotate a shard, or to start."""
+
+    actor: Any
+    shard: Optional[InputShard]
+
+
+class RayCluster:
+    """A cluster of which each worker has a CPU, or a GPU if the job asks for one.
+
+    OUTPUT, and teachers that are folders, must be where every machine sees them, and the package
+    be installed there.
+
+    address (str): Of a cluster that runs; none: RAY_ADDRESS, else one is begun on this machine.
+    n_workers (int): How many; 0: as many as the cluster has CPUs or GPUs.
+    """
+
+    def __init__(self, address: str = "", *, n_workers: int = 0) -> None:
+        self.address = address or os.environ.get("RAY_ADDRESS", "")
+        self.n_workers = n_workers
+        self.is_ours = False  # the connection, and the cluster if it has no address
+        self.actors: List[Any] = []
+        self.calls: Dict[Any, Call] = {}
+        self.losses: Counter = Counter()
+
+    def start(self, job: Job, output: Path) -> List[str]:
+        """See `Engine`. RAISES (OSError): D911 if there is no such cluster, D912."""
+        if not ray.is_initialized():
+            self.connect()
+        has_gpu = job.gpu >= 0
+        self.output = output.resolve()
+        teachers = [str(Path(t).resolve()) if Path(t).exists() else t for t in job.teachers]
+        # Ray shows a worker just the GPU that is its own.
+        job = replace(job, teachers=teachers, gpu=0 if has_gpu else -1)
+        found = ray.cluster_resources().get("GPU" if has_gpu else "CPU", 1)
+        self.n_workers = self.n_workers or int(found)
+        options = {"num_cpus": 1, "num_gpus": int(has_gpu), "max_restarts": RESTARTS}
+        self.make_actor = lambda: ray.remote(RayWorker).options(**options).remote(job, self.output)
+        self.add_actor()
+        while not (found := self.receive()):
+            pass
+        return found[1]
+
+    def connect(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        own: Dict[str, Any] = {} if self.address else {"include_dashboard": False}
+        try:
+            check_address(self.address)
+            address = self.address or "local"
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise OSError(Errors.D911.format(address=self.address, reason=error)) from error
+        self.is_ours = True
+
+    def run(self, shards: Iterator[InputShard], *, advance: Advance) -> Iterator[Record]:
+        """See `Engine`. RAISES (OSError): D912 if all workers are lost, or a shard too often."""
+        self.waiting: Deque[InputShard] = deque()
+        left: Optional[Iterator[InputShard]] = shards
+        idle = list(self.actors)
+        while True:
+            if self.waiting and idle:
+                actor, shard = idle.pop(), self.waiting.popleft()
+                self.calls[actor.annotate.remote(shard)] = Call(actor, shard)
+            elif left is not None and len(self.waiting) < self.n_workers:
+                # Read on while the workers work.
+                if (read := next(left, None)) is None:
+                    left = None
+                    continue
+                self.waiting.append(read)
+                if len(self.actors) < self.n_workers:
+                    self.add_actor()
+            elif self.waiting or any(call.shard for call in self.calls.values()):
+                if (answer := self.receive()) is None:
+                    continue
+                actor, found = answer
+                idle.append(actor)
+                if isinstance(found, Record):
+                    advance(found.docs, found.words)
+                    yield found
+            else:
+                return
+
+    def add_actor(self) -> None:
+        actor = self.make_actor()
+        self.actors.append(actor)
+        self.calls[actor.start.remote()] = Call(actor, None)
+
+    def receive(self) -> Any:
+        """The next actor that has done what it was asked, and its answer; None if it was lost."""
+        (done,), _ = ray.wait(list(self.calls), num_returns=1)
+        actor, shard = self.calls.pop(done)
+        try:
+            found = ray.get(done)
+        except LOST as error:
+            self.lose(actor, shard, error)
+            return None
+        except RayError as error:
+            raise OSError(Errors.D912.format(reason=error)) from error
+        if isinstance(found, Failure):
+            raise found.to_error()
+        if isinstance(found, Record) and not (self.output / found.name).exists():
+            raise OSError(Errors.D913.format(path=self.output / found.name))
+        return actor, found
+
+    def lose(self, actor: Any, shard: Optional[InputShard], error: Exception) -> None:
+        """Give a lost worker's shard to the next one, and wait until Ray has begun it again."""
+        if shard is None:  # it could not be begun again
+            self.actors.remove(actor)
+        else:
+            self.losses[shard.index] += 1
+            self.waiting.appendleft(shard)
+            self.calls[actor.start.remote()] = Call(actor, None)
+        if not self.actors or max(self.losses.values(), default=0) > RESTARTS:
+            raise OSError(Errors.D912.format(reason=error)) from error
+
+    def stop(self) -> None:
+        if self.is_ours:
+            ray.shutdown()  # which ends the actors, too
+        else:
+            for actor in self.actors:
+                ray.kill(actor)
+        self.is_ours = False
+        self.actors.clear()
+        self.calls.clear()
+
+
+def check_address(address: str) -> None:
+    """Refuse an address where nobody listens: Ray would try for many minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host.rpartition("/")[2], int(port)), timeout=PATIENCE).close()

@@ -1,0 +1,147 @@
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from secrets import token_hex
+
+import pytest
+from spacy.tokens import Doc
+
+import spacy_distill
+from spacy_distill.annotate.job import Job
+from spacy_distill.annotate.run import annotate_source
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install spacy-distill[ray]")
+RayCluster = pytest.importorskip("spacy_distill.annotate.ray_cluster").RayCluster
+
+NODE = ["--num-cpus=1", "--node-ip-address=127.0.0.1", "--object-store-memory=80000000", "--block"]
+
+# Annotates texts until both machines are at work and one is switched off, and some more.
+DRIVER = """
+import sys
+import time
+from pathlib import Path
+
+from spacy.tokens import Doc
+from spacy_distill.annotate.job import Job
+from spacy_distill.annotate.ray_cluster import RayCluster
+from spacy_distill.annotate.run import annotate_source
+
+address, teacher, *texts = sys.argv[1:]
+engine = RayCluster(address, n_workers=2)
+
+
+def read(source, *, nlp):
+    n_docs, n_left = 0, 100
+    until = time.time() + 120
+    while n_left:
+        if sum(call.shard is not None for call in engine.calls.values()) == 2:
+            Path("both").touch()
+        n_left -= Path("killed").exists()
+        assert time.time() < until
+        yield Doc(nlp.vocab, words=texts[n_docs % len(texts)].split())
+        n_docs += 1
+
+
+job = Job([teacher], shard_size=20)
+summary = annotate_source(job, [""], Path("out"), engine=engine, read=read)
+print(summary.docs, sum(engine.losses.values()))
+"""
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def with_source():
+    source = str(Path(spacy_distill.__file__).parents[1])
+    return {**os.environ, "PYTHONPATH": source, "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def start_node(*args):
+    """A node in a session of its own."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "start", *args, *NODE]
+    return subprocess.Popen(
+        command, env=with_source(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def kill_node(node):
+    """Every process of a node at once, as when a machine is switched off."""
+    pids = [node.pid]
+    for pid in pids:
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        pids += map(int, children.read_text().split()) if children.exists() else []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    node.wait()
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Two machines, each with a CPU: their address, and the second one's process."""
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        # Nobody else on the network may use it.
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
+        monkeypatch.setenv("RAY_AUTH_TOKEN", token_hex(32))
+        address = f"127.0.0.1:{free_port()}"
+        port = address.rpartition(":")[2]
+        head = start_node(
+            "--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false"
+        )
+        nodes = [head]
+        try:
+            until = time.time() + 60
+            while subprocess.run(
+                [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address],
+                capture_output=True,
+            ).returncode:
+                assert time.time() < until and head.poll() is None, "no cluster"
+            nodes.append(start_node(f"--address={address}"))
+            yield address, nodes[1]
+        finally:
+            for node in nodes:
+                kill_node(node)
+
+
+@pytest.mark.slow
+def test_ray_cluster_loses_a_machine_and_no_shard(cluster, student_path, texts, tmp_path, digests):
+    address, machine = cluster
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER, encoding="utf-8")
+    # In a process of its own, because Ray looks at its environment when it is imported.
+    command = [sys.executable, str(script), address, str(student_path), *texts]
+    driver = subprocess.Popen(command, cwd=tmp_path, env=with_source(), stdout=subprocess.PIPE)
+    try:
+        while not (tmp_path / "both").exists():
+            assert driver.poll() is None
+            time.sleep(0.1)
+        kill_node(machine)
+        (tmp_path / "killed").touch()
+        output, _ = driver.communicate(timeout=120)
+    finally:
+        driver.kill()
+    assert driver.returncode == 0
+    n_docs, n_losses = map(int, output.splitlines()[-1].split())
+    assert n_losses == 1
+
+    def read(source, *, nlp):
+        for i in range(n_docs):
+            yield Doc(nlp.vocab, words=texts[i % len(texts)].split())
+
+    annotate_source(Job([str(student_path)], shard_size=20), [""], tmp_path / "here", read=read)
+    assert digests(tmp_path / "out") == digests(tmp_path / "here")
+
+
+def test_ray_cluster_that_is_not_there(student_path, tmp_path):
+    engine = RayCluster(f"127.0.0.1:{free_port()}")
+    with pytest.raises(OSError, match=r"\[D911\]"):
+        engine.start(Job([str(student_path)]), tmp_path)

@@ -1,0 +1,339 @@
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+import spacy_distill
+from spacy_distill.annotate.engines import Processes
+from spacy_distill.annotate.job import Job
+from spacy_distill.annotate.manifest import JOURNAL, MANIFEST, find_counts
+from spacy_distill.annotate.run import annotate_source
+from spacy_distill.annotate.shards import Annotator, pack_shards
+from spacy_distill.corpus import count_docs, read_docbins
+from spacy_distill.files import PART
+from spacy_distill.sources import read_docs
+
+# How often a run is killed. SPACY_DISTILL_KILLS=20 for a longer look.
+KILLS = int(os.environ.get("SPACY_DISTILL_KILLS", 3))
+
+
+@pytest.fixture
+def job(student_path):
+    return Job([str(student_path)], shard_size=4, batch_size=3)
+
+
+@pytest.fixture
+def source(tmp_path, texts):
+    path = tmp_path / "pool.txt"
+    path.write_text("\n".join(texts * 3), encoding="utf-8")  # 30 texts: 8 shards
+    return path
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def test_run_gives_each_shard_a_record(job, source, out, nlp):
+    summary = annotate_source(job, [source], out)
+    manifest = json.loads((out / MANIFEST).read_text())
+    assert len(manifest["shards"]) == summary.shards == summary.new_shards == 8
+    assert manifest["settings"]["tags"] == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    docs = list(read_docbins(out, nlp.vocab))
+    assert summary.docs == len(docs) == 30 == sum(find_counts(out).values())
+    assert summary.words == sum(map(len, docs))
+    assert summary.entities == {
+        label: sum(ent.label_ == label for doc in docs for ent in doc.ents)
+        for label in ("LOC", "PER")
+    }
+    highest = numpy.concatenate(
+        [d.user_data["soft_targets"]["log_probs"].max(axis=1) for d in docs]
+    )
+    assert summary.confidence == pytest.approx(numpy.exp(highest.astype("d")).mean())
+    for limit, share in summary.shares.items():
+        assert share == pytest.approx((highest < numpy.log(limit)).mean())
+    assert not (out / JOURNAL).exists()
+
+
+def test_run_counts_unsure_words(job, source, out, make_doc, nlp):
+    """Rules smoothed to 0.8: all words are under 0.9, none under 0.7."""
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
+    nlp.to_disk(out.parent / "rules")
+    rules = replace(job, teachers=[str(out.parent / "rules")], smoothing=0.2)
+    summary = annotate_source(rules, [source], out)
+    assert summary.shares == {0.5: 0.0, 0.7: 0.0, 0.9: 1.0, 0.95: 1.0}
+
+
+def test_run_depends_on_nothing_before_a_shard(job, source, out, digests, texts):
+    """Neither on the words that a teacher has seen, nor on where a source begins."""
+    annotate_source(job, [source], out)
+    last = out.parent / "last.txt"
+    last.write_text("\n".join((texts * 3)[28:]), encoding="utf-8")
+    annotate_source(job, [last], out.parent / "alone")
+    assert digests(out.parent / "alone")["00000.spacy"] == digests(out)["00007.spacy"]
+
+
+def test_run_in_several_processes_gives_the_same(job, source, out, digests):
+    annotate_source(job, [source], out)
+    done = []
+    several = annotate_source(
+        job,
+        [source],
+        out.parent / "several",
+        engine=Processes(2),
+        advance=lambda *n: done.append(n),
+    )
+    assert several.new_shards == 8
+    assert numpy.sum(done, axis=0).tolist() == [30, several.words]
+    assert digests(out.parent / "several") == digests(out)
+
+
+def test_run_goes_on_where_it_was_interrupted(job, source, out, digests):
+    annotate_source(job, [source], out)
+    whole = digests(out)
+
+    def stop_after(n):
+        def read(source, *, nlp):
+            for i, doc in enumerate(read_docs(source, nlp=nlp)):
+                if i == n:
+                    raise KeyboardInterrupt
+                yield doc
+
+        return read
+
+    again = out.parent / "again"
+    for n in (2, 13, 25):
+        with pytest.raises(KeyboardInterrupt):
+            annotate_source(job, [source], again, read=stop_after(n))
+        assert not (again / MANIFEST).exists()
+    # As if it had been killed in the middle of a line, and of a file.
+    with (again / JOURNAL).open("a") as file:
+        file.write('{"name": "00006.spa')
+    (again / PART.format(name="00006.spacy", unique="1")).write_bytes(b"half")
+    assert annotate_source(job, [source], again).new_shards == 2
+    assert digests(again) == whole
+    assert annotate_source(job, [source], again).new_shards == 0
+    assert digests(again) == whole
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"x" + data[1:], None])
+def test_run_makes_a_damaged_shard_again(job, source, out, digests, damage):
+    annotate_source(job, [source], out)
+    whole = digests(out)
+    path = out / "00002.spacy"
+    if damage is None:
+        path.unlink()
+    else:
+        path.write_bytes(damage(path.read_bytes()))
+    assert annotate_source(job, [source], out).new_shards == 1
+    assert digests(out) == whole
+
+
+def test_run_refuses_what_was_annotated_with_something_else(job, source, out, digests, nlp):
+    annotate_source(job, [source], out)
+    whole = digests(out)
+    with pytest.raises(ValueError, match=r"\[D902\].*batch_size \(3, now 2\) differ"):
+        annotate_source(replace(job, batch_size=2), [source], out)
+    other = spacy.load(job.teachers[0])
+    other.get_pipe("ner").model.get_ref("output_layer").get_param("b")[0] += 0.5
+    other.to_disk(out.parent / "other")
+    others = replace(job, teachers=[str(out.parent / "other")])
+    with pytest.raises(ValueError, match=r"\[D902\].*: teachers differ.*--overwrite"):
+        annotate_source(others, [source], out)
+    assert digests(out) == whole
+    assert annotate_source(others, [source], out, overwrite=True).new_shards == 8
+    assert digests(out).keys() == whole.keys()
+    assert annotate_source(others, [source], out, overwrite=True).new_shards == 0
+    # The same teacher elsewhere is the same.
+    other.to_disk(out.parent / "moved")
+    moved = replace(job, teachers=[str(out.parent / "moved")])
+    assert annotate_source(moved, [source], out).new_shards == 0
+
+
+def test_run_refuses_other_texts(job, source, out, texts, digests):
+    annotate_source(job, [source], out)
+    changed = out.parent / "changed.txt"
+    changed.write_text("\n".join([*texts * 2, "Eve likes Rome"]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"\[D903\].*those of 00005.spacy are others"):
+        annotate_source(job, [changed], out)
+    # Equal shards stay, and what is too much goes.
+    assert annotate_source(job, [changed], out, overwrite=True).new_shards == 1
+    annotate_source(job, [changed], out.parent / "new")
+    assert digests(out) == digests(out.parent / "new")
+    assert len(digests(out)) == 7
+
+
+def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
+    out.mkdir()
+    DocBin().to_disk(out / "dev.spacy")
+    with pytest.raises(ValueError, match=r"\[D904\].*dev.spacy"):
+        annotate_source(job, [source], out)
+    assert [path.name for path in out.iterdir()] == ["dev.spacy"]
+    annotate_source(job, [source], out, overwrite=True)
+    assert not (out / "dev.spacy").exists()
+    (out / MANIFEST).write_text('{"format": 7}')
+    with pytest.raises(ValueError, match=r"\[D905\].*format is 7"):
+        annotate_source(job, [source], out)
+
+
+def test_run_refuses_labels_that_come_late(job, out, make_doc, tmp_path):
+    docs = [make_doc("Ann saw Rome", "B-PER O B-LOC") for _ in range(4)]
+    DocBin(docs=[*docs, make_doc("Bob left", "B-X O")]).to_disk(tmp_path / "gold.spacy")
+    with pytest.raises(ValueError, match=r"\[D906\].*from number 5 on.*\['X'\].*--labels"):
+        annotate_source(job, [tmp_path / "gold.spacy"], out)
+    assert [path.name for path in out.iterdir()] == [JOURNAL] or (out / "00000.spacy").exists()
+    named = replace(job, labels=["LOC", "PER"])
+    assert annotate_source(named, [tmp_path / "gold.spacy"], out).new_shards == 1
+
+
+def test_run_leaves_texts_out(job, source, out, texts, nlp, make_doc):
+    DocBin(docs=[make_doc(texts[0]), make_doc("Rome and  Oslo are _ cities")]).to_disk(
+        out.parent / "dev.spacy"
+    )
+    summary = annotate_source(job, [source], out, exclude=[out.parent / "dev.spacy"])
+    assert summary.dropped == {str(out.parent / "dev.spacy"): 6}
+    found = {doc.text for doc in read_docbins(out, nlp.vocab)}
+    assert found == set(texts) - {texts[0], texts[3]}
+
+
+def test_run_keeps_what_is_finished_when_a_line_can_not_be_read(job, out, texts, tmp_path):
+    lines = [json.dumps({"text": text}) for text in texts]
+    path = tmp_path / "pool.jsonl"
+    path.write_text("\n".join([*lines[:9], "{", *lines[9:]]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"\[D107\].*line 10"):
+        annotate_source(job, [path], out)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert annotate_source(job, [path], out).new_shards == 1
+
+
+def test_run_forgets_words(job, out):
+    """Neither what reads nor the teacher keeps a word of what was annotated."""
+    annotator = Annotator(job, out)
+    (nlp,) = annotator.pipelines
+    reader = spacy.blank("en")
+    out.mkdir()
+    sizes = []
+    for i in range(3):
+        docs = (reader.make_doc(f"new{i}x{j} words{j} of{i}") for j in range(100))
+        for shard in pack_shards(docs, reader, size=50):
+            annotator.annotate(shard)
+        sizes.append([(len(one.vocab.strings), len(list(one.vocab))) for one in (reader, nlp)])
+    assert sizes[2] == sizes[0]
+    assert "new2x99" not in reader.vocab.strings
+
+
+def test_run_reads_docbins_across_shards(job, out, texts, tmp_path, make_doc, nlp):
+    """A DocBin's strings outlive the shard that it was opened in."""
+    DocBin(docs=[make_doc(text) for text in texts]).to_disk(tmp_path / "pool.spacy")
+    annotate_source(replace(job, shard_size=1), [tmp_path / "pool.spacy"], out)
+    assert [doc.text.split() for doc in read_docbins(out, nlp.vocab)] == [t.split() for t in texts]
+
+
+def test_run_tells_counts_to_the_reader(job, source, out, monkeypatch):
+    annotate_source(job, [source], out)
+    monkeypatch.setattr("spacy_distill.corpus.load_docbin", None)
+    assert count_docs(out) == 30
+    assert count_docs(str(out)) == 30
+
+
+def test_run_says_why_a_worker_failed(job, source, out, tmp_path):
+    with pytest.raises(ValueError, match=r"\[D805\]"):
+        annotate_source(replace(job, teachers=["nobody"]), [source], out, engine=Processes(2))
+    engine = Processes(2)
+
+    def read(source, *, nlp):
+        for i, doc in enumerate(read_docs(source, nlp=nlp)):
+            if i == 12:
+                for process in engine.workers.values():
+                    os.kill(process.pid, signal.SIGKILL)
+            yield doc
+
+    with pytest.raises(OSError, match=r"\[D907\].*code -9"):
+        annotate_source(job, [source], out, engine=engine, read=read)
+    assert not engine.workers
+    annotate_source(job, [source], out)
+    assert count_docs(out) == 30
+
+
+def test_job_is_of_plain_values(job):
+    given = replace(job, names=["A=B"], drop=["C"], labels=["B"], gold=[], weights=[1.5])
+    assert Job(**json.loads(json.dumps(asdict(given)))) == given
+
+
+COMMAND = [sys.executable, "-m", "spacy_distill", "annotate"]
+
+
+def with_source():
+    return {**os.environ, "PYTHONPATH": str(Path(spacy_distill.__file__).parents[1])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_process, n_kills", [("1", KILLS), ("2", max(KILLS // 3, 1))])
+def test_run_survives_being_killed(student_path, texts, tmp_path, digests, n_process, n_kills):
+    """kill -9 at random moments of the real command, until it comes to its end."""
+    path = tmp_path / "pool.txt"
+    path.write_text("\n".join(texts * 200), encoding="utf-8")
+    annotate_source(Job([str(student_path)], shard_size=25), [path], tmp_path / "whole")
+    killed, rng = tmp_path / "killed", random.Random(0)
+    options = ["--shard-size", "25", "--n-process", n_process]
+    command = [*COMMAND, str(student_path), str(path), str(killed), *options]
+    seen = []
+    for _ in range(n_kills):
+        n_before = len(list(killed.glob("*.spacy")))
+        process = subprocess.Popen(command, env=with_source(), stdout=subprocess.PIPE)
+        # Not before it has begun, and then at any moment of some shards.
+        while len(list(killed.glob("*.spacy"))) <= n_before and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 1.5 / n_kills))
+        process.kill()
+        process.communicate()
+        seen.append(len(list(killed.glob("*.spacy"))))
+    assert seen == sorted(seen)
+    subprocess.run(command, env=with_source(), check=True, capture_output=True)
+    assert digests(killed) == digests(tmp_path / "whole")
+
+
+def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests):
+    """No file may be longer than what the first shards need, so that the manifest can't be
+    written."""
+    annotate_source(job, [source], out)
+    limit = max(path.stat().st_size for path in out.glob("*.spacy")) + 1
+    assert (out / MANIFEST).stat().st_size > limit
+    command = [*COMMAND, *job.teachers, str(source), str(out.parent / "full")]
+    command += ["--shard-size", "4", "--batch-size", "3"]
+    result = subprocess.run(
+        command,
+        env=with_source(),
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert result.returncode == 1
+    text = " ".join((result.stdout + result.stderr).split())
+    assert "[D901]" in text and "File too large" in text and "Traceback" not in text
+    names = {path.name for path in (out.parent / "full").iterdir()}
+    assert JOURNAL in names and MANIFEST not in names
+    assert not [name for name in names if name.endswith(".part")]
+    whole = digests(out)
+    assert all(
+        whole[name] == d for name, d in digests(out.parent / "full").items() if name in whole
+    )
+    annotate_source(job, [source], out.parent / "full")
+    assert digests(out.parent / "full") == whole
+
+
+def test_run_without_a_gpu(job, source, out):
+    with pytest.raises(ValueError, match=r"\[D909\].*GPU 97"):
+        annotate_source(replace(job, gpu=97), [source], out)
+    assert not out.exists()
