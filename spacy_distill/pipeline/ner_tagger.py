@@ -253,7 +253,7 @@ class NERTagger(DistillablePipe):
         return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
-        """Score predictions; with `score_tuned` also what they could be, on the references' words."""
+        """Score predictions and, with `score_tuned`, what tuning can make of them."""
         examples = list(examples)
         scores = super().score(examples, **settings)
         if self.score_tuned:
