@@ -4,8 +4,8 @@ In a project whose teacher is trained, with the extra `ray`:
 
     OMP_NUM_THREADS=1 python benchmarks/annotate_ray.py
 
-The time runs from when one teacher is loaded, so the others' loading is part of it: the more there is
-to annotate, the less it matters. All must write the same bytes.
+The time runs from when one teacher is loaded, so the others' loading is part of it: the more there
+is to annotate, the less it matters. All must write the same bytes.
 """
 
 from pathlib import Path
