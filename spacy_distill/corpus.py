@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, cast
 
 import numpy
 import srsly
@@ -13,7 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.training.corpus import walk_corpus
-from spacy.vocab import Vocab
+from spacy.vocab import Vocab, create_vocab
 
 from .errors import Errors, require
 from .soft_targets import KEY, has_soft_targets
@@ -52,7 +52,8 @@ def build_distillation_corpus_v1(
     seed (int): Of the order. Each epoch has another.
     limit (int): How many unlabelled documents are read, the first ones; 0 for all.
     shuffle_buffer (int): For training that does not hold all of it in memory (`max_epochs = -1`):
-        unlabelled documents come in a random order, drawn from so many that wait; 0: as they lie.
+        unlabelled documents come in a random order, drawn from so many that wait, out of files in
+        a random order if there is no limit; 0: as they lie.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader. An epoch is one pass over the
         unlabelled documents.
     RAISES (ValueError): D007 for a setting out of its range.
@@ -111,8 +112,12 @@ class DistillationCorpus:
         last = self.limit or None  # None: there is no last one
         n_docs = count_docs(self.unlabelled) if gold else 0
         n_left = min(n_docs, self.limit or n_docs)
-        unlabelled = islice(read_examples(self.unlabelled, nlp.vocab), last)
-        for eg in shuffle(unlabelled, size=self.shuffle_buffer, rng=self.rng):
+        if self.shuffle_buffer:
+            rng = None if self.limit else self.rng
+            pool = stream_examples(self.unlabelled, nlp, rng=rng)
+        else:
+            pool = read_examples(self.unlabelled, nlp.vocab)
+        for eg in shuffle(islice(pool, last), size=self.shuffle_buffer, rng=self.rng):
             if not has_soft_targets(eg.reference):
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
             leave_out_unsure(
@@ -168,9 +173,28 @@ def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
     for file in find_docbins(path):
         docbin = load_docbin(file)
         packed, docbin.user_data = docbin.user_data, []
-        for doc, user_data in zip(docbin.get_docs(vocab), unpack_user_data(packed)):
+        for doc, user_data in zip(make_docs(docbin, vocab), unpack_user_data(packed)):
             doc.user_data.update(user_data)
             yield doc
+
+
+def make_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
+    """The documents of a DocBin, between which a memory zone of the vocabulary may end.
+
+    Then it forgets the strings of the DocBin, and is given them again. Whether it has them shows a
+    mark, which it forgets together with them.
+    """
+    mark = f"\0{id(docbin)}"
+    docs = docbin.get_docs(vocab)
+    is_safe = False  # for good
+    for _ in range(len(docbin)):
+        if not is_safe and mark not in vocab.strings:
+            for string in docbin.strings:
+                vocab.strings.add(string)
+            is_safe = not cast(Any, vocab).in_memory_zone
+            if not is_safe:
+                vocab.strings.add(mark)
+        yield next(docs)
 
 
 def unpack_user_data(packed: Sequence[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:
@@ -196,6 +220,25 @@ def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
     """Examples whose predicted documents have the tokens of their references."""
     for doc in read_docbins(path, vocab):
         yield Example(copy_words(doc), doc)
+
+
+def stream_examples(
+    path: Path, nlp: Language, *, rng: Optional[random.Random]
+) -> Iterator[Example]:
+    """As `read_examples`, without filling the vocabulary with all words of a large pool.
+
+    Those of a file are in a vocabulary of its own, which goes when its documents do. Where there
+    are word vectors, it must be the pipeline's.
+
+    rng (Optional[Random]): Brings the files into a random order, if given.
+    """
+    files = find_docbins(path)
+    if rng is not None:
+        rng.shuffle(files)
+    for file in files:
+        has_vectors = len(nlp.vocab.vectors) > 0
+        vocab = nlp.vocab if has_vectors else create_vocab(nlp.lang, nlp.Defaults)
+        yield from read_examples(file, vocab)
 
 
 def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:

@@ -23,6 +23,7 @@ LAYERS = (
         *(
             "loggers",
             "pipeline",
+            "raw_text",
             "report",
             "rows",
             "sources",
