@@ -171,30 +171,24 @@ def load_docbin(path: Path) -> DocBin:
 def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Documents of a DocBin file, or of all such files in a folder."""
     for file in find_docbins(path):
-        docbin = load_docbin(file)
-        packed, docbin.user_data = docbin.user_data, []
-        for doc, user_data in zip(make_docs(docbin, vocab), unpack_user_data(packed)):
-            doc.user_data.update(user_data)
-            yield doc
+        yield from unpack_docs(load_docbin(file), vocab)
 
 
-def make_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
-    """The documents of a DocBin, between which a memory zone of the vocabulary may end.
-
-    Then it forgets the strings of the DocBin, and is given them again. Whether it has them shows a
-    mark, which it forgets together with them.
-    """
-    mark = f"\0{id(docbin)}"
+def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
+    """Documents of a DocBin, of which memory zones may begin and end between them."""
+    packed, docbin.user_data = docbin.user_data, []
     docs = docbin.get_docs(vocab)
-    is_safe = False  # for good
-    for _ in range(len(docbin)):
-        if not is_safe and mark not in vocab.strings:
-            for string in docbin.strings:
+    # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
+    mark = f"\0{id(docbin)}"
+    is_kept = False  # Outside of zones they stay, and a mark would stay in what is saved.
+    for user_data in unpack_user_data(packed):
+        if not is_kept and mark not in vocab.strings:
+            is_kept = not cast(Any, vocab).in_memory_zone
+            for string in docbin.strings if is_kept else (mark, *docbin.strings):
                 vocab.strings.add(string)
-            is_safe = not cast(Any, vocab).in_memory_zone
-            if not is_safe:
-                vocab.strings.add(mark)
-        yield next(docs)
+        doc = next(docs)
+        doc.user_data.update(user_data)
+        yield doc
 
 
 def unpack_user_data(packed: Sequence[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:

@@ -313,3 +313,15 @@ def test_corpus_does_not_fill_the_vocabulary_from_a_stream(shards):
     assert examples[0].predicted[1].lower_ == "left"  # it has what the language makes of words
     nlp.vocab.set_vector("left", numpy.ones(3, dtype="f"))
     assert all(eg.predicted.vocab is nlp.vocab for eg in reader(nlp))
+
+
+def test_corpus_leaves_no_strings_of_its_own(write):
+    """The strings are saved with a pipeline, whose files are the same for the same training."""
+    path = write("pool", 3)
+    found = []
+    for _ in range(2):
+        vocab = spacy.blank("en").vocab
+        list(read_docbins(path, vocab))
+        found.append(sorted(vocab.strings))
+    assert found[0] == found[1] and "pool2" in found[0]
+    assert not any(string.startswith("\0") for string in found[0])

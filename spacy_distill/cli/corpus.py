@@ -27,7 +27,7 @@ def corpus_cli(
         str,
         typer.Argument(
             help="Folder with a training, a test and, if there is one, a dev set (train.*, test.*, "
-            "dev.*: column files, .jsonl or .spacy), or id of a data set on the hub "
+            "dev.*: column files, .jsonl, .parquet or .spacy), or id of a data set on the hub "
             "(name@revision or name:config@revision)",
         ),
     ],
