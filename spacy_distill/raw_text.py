@@ -12,9 +12,9 @@ from spacy.tokens import Doc
 
 from .errors import Errors
 
-# Characters that are tokenised at a time, and tokens of the longest sentence: what is longer, as
-# lists and the columns of tables are, is cut.
-PART_LENGTH = 20_000
+# Characters that are tokenised at a time (of what is all brackets, the time grows as the square of
+# them), and tokens of the longest sentence: what is longer, as lists and tables are, is cut.
+PART_LENGTH = 5_000
 SENTENCE_LENGTH = 200
 BLANK_LINE = re.compile(r"\n\s*\n")
 # Where a part that is too long is best cut, in this order.
