@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from spacy.util import load_config
+
 from .plan import TEACHER, Run
 
 # The files of a corpus.
@@ -74,7 +76,7 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
     files = corpus_files(folder)
     is_there = all(path.exists() for path in files.values())
     inputs: Inputs = {
-        "config": {"name": config.name, "sha256": digest(config)},
+        "config": {"name": config.name, "sha256": config_digest(config)},
         "overrides": make_overrides(run, settings),
         "corpus": {part: digest(path) for part, path in files.items()} if is_there else None,
         "weights": weights_digest(settings.teacher),
@@ -114,6 +116,12 @@ def read_digest(path: Path, changed: int, size: int) -> str:
         while block := file.read(1 << 20):
             found.update(block)
     return found.hexdigest()
+
+
+def config_digest(path: Path) -> str:
+    """The SHA-256 of what a config says: its comments may change, and how it is laid out."""
+    said = json.dumps(load_config(path, interpolate=False), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def weights_digest(teacher: str) -> Optional[str]:
