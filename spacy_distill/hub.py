@@ -132,6 +132,8 @@ def read_table(
     """Documents of the rows of a data set; `features` tell the names of class labels."""
     names = {column: find_names(feature) for column, feature in features.items()}
     for number, row in number_rows(rows, source=source):
+        if row.get("text") is None and row.get("tokens") is None:  # a table's way of an empty text
+            continue
         for column in ("ner_tags", "tags"):
             if names.get(column) and row[column] is not None:
                 row[column] = name_tags(row[column], names=names[column])

@@ -83,7 +83,7 @@ def test_parquet_file_is_read_in_parts(nlp, tmp_path):
 
     path = tmp_path / "a.parquet"
     texts = [f"text {i}" for i in range(2500)]
-    datasets.Dataset.from_dict({"text": texts}).to_parquet(str(path), batch_size=700)
+    datasets.Dataset.from_dict({"text": [None, *texts, ""]}).to_parquet(str(path), batch_size=700)
     with ParquetFile(path) as file:
         assert file.num_row_groups > 1
     assert [doc.text for doc in read_docs(path, nlp=nlp)] == texts
