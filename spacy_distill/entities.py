@@ -1,6 +1,6 @@
 """Tags become entities of documents, all documents of a batch at once, written as arrays."""
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy
 from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
@@ -67,6 +67,16 @@ def write_entities(
         if end > start:
             doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], annotation[start:end])
         start = end
+
+
+def find_ends(ent_iob: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Where entities start, and where they end (exclusive): (n_entities,) each.
+
+    ent_iob (ndarray): spaCy's values of ENT_IOB (n_tokens,), of documents that follow each other.
+    """
+    starts = numpy.flatnonzero(ent_iob == BEGIN)
+    others = numpy.append(numpy.flatnonzero(ent_iob != INSIDE), len(ent_iob))
+    return starts, others[numpy.searchsorted(others, starts, side="right")]
 
 
 def leave_out_final_space(

@@ -7,14 +7,21 @@ classified (Lewis 1995). It goes into the bias of the output layer, so that noth
 pipeline is used.
 """
 
-from typing import Any, List, NamedTuple, Sequence
+from __future__ import annotations
 
-from spacy.scorer import get_ner_prf
-from spacy.training import Example
+from typing import TYPE_CHECKING, Any, List, NamedTuple, Sequence, Set, Tuple
+
+import numpy
+from spacy.strings import get_string_id
+from spacy.tokens import Doc
 
 from .corpus import copy_words
+from .entities import IOB, TokenAttributes, find_ends, leave_out_final_space
 from .errors import Errors
-from .pipeline.ner_tagger import NERTagger
+from .tags import split_tag
+
+if TYPE_CHECKING:
+    from .pipeline.ner_tagger import NERTagger
 
 # What is added to the score of `O`, in nats.
 CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1)))
@@ -31,12 +38,12 @@ class Tuned(NamedTuple):
 
 
 def tune_outside(
-    ner: NERTagger, examples: Sequence[Example], *, candidates: Sequence[float] = CANDIDATES
+    ner: NERTagger, references: Sequence[Doc], *, candidates: Sequence[float] = CANDIDATES
 ) -> Tuned:
     """Add to the score of `O` what gives the best F1, in the bias of the model's output layer.
 
     ner (NERTagger): The component. Its model is changed, unless nothing is better than as it is.
-    examples (Sequence[Example]): The development set. The words are those of its references.
+    references (Sequence[Doc]): The development set.
     candidates (Sequence[float]): What to try, in nats: 0 and others. The first of the best is
         taken, if it brings half a point.
     RETURNS (Tuned): What was added, and the F1 that it brings.
@@ -45,19 +52,54 @@ def tune_outside(
     layer = ner.model.maybe_get_ref("output_layer")
     if layer is None:
         raise ValueError(Errors.D013.format(name=ner.name, model=ner.model.name))
-    scores = ner.predict([copy_words(eg.reference) for eg in examples])
-    values: List[float] = []
-    for added in candidates:
-        docs = [copy_words(eg.reference) for eg in examples]
-        ner.set_annotations(docs, [add_outside(part, added) for part in scores])
-        found = get_ner_prf([Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
-        values.append(found["ents_f"] or 0.0)
+    values = score_candidates(ner, references, candidates=candidates)
     before = values[list(candidates).index(0.0)]
     best = max(range(len(candidates)), key=lambda i: values[i])
     if values[best] < before + MIN_GAIN:
         return Tuned(0.0, before, before)
     layer.set_param("b", add_outside(layer.get_param("b"), candidates[best]))
     return Tuned(candidates[best], before, values[best])
+
+
+def score_candidates(
+    ner: NERTagger, references: Sequence[Doc], *, candidates: Sequence[float] = CANDIDATES
+) -> List[float]:
+    """F1, from 0 to 1, that each number added to the score of `O` gives.
+
+    ner (NERTagger): The component. It is not changed.
+    references (Sequence[Doc]): Documents with gold entities, whose words are read; those without
+        entity annotation are left out.
+    candidates (Sequence[float]): What to add, in nats.
+    RETURNS (List[float]): As spaCy's scorer would have them; 0 where there is nothing to find.
+    """
+    references = [doc for doc in references if doc.has_annotation("ENT_IOB")]
+    docs = [copy_words(doc) for doc in references]
+    gold = TokenAttributes.from_docs(references)
+    attributes = TokenAttributes.from_docs(docs)
+    expected = list_entities(gold.ent_iob, gold.ent_type)
+    parts = [split_tag(tag) for tag in ner.tags]
+    iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
+    type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
+    missing = numpy.append(0, numpy.cumsum(gold.ent_iob == 0))
+    scores = ner.model.ops.flatten(ner.predict(docs))
+    fixed = numpy.zeros(len(gold.ent_iob), dtype=bool)
+    values = []
+    for added in candidates:
+        changed = [add_outside(scores, added)]
+        ids = ner.find_tags(docs, changed, attributes=attributes, fixed=fixed)
+        ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
+        found = list_entities(iob_of_tag[ids], type_of_tag[ids])
+        # What is found where gold is silent is neither right nor wrong.
+        found = {key for key in found if missing[key[0]] == missing[key[1]]}
+        hits = len(found & expected)
+        values.append(2 * hits / max(len(found) + len(expected), 1))
+    return values
+
+
+def list_entities(ent_iob: numpy.ndarray, ent_type: numpy.ndarray) -> Set[Tuple[int, int, int]]:
+    """Start, end and label's hash of each entity of documents that follow each other."""
+    starts, ends = find_ends(ent_iob)
+    return set(zip(starts.tolist(), ends.tolist(), ent_type[starts].tolist()))
 
 
 def add_outside(scores: Any, added: float) -> Any:

@@ -106,7 +106,7 @@ def test_registry_builds_the_rest_of_each_config(name):
     config = build(name).config.interpolate()
     training = registry.resolve(config["training"], schema=ConfigSchemaTraining)
     assert training["train_corpus"] == "corpora.train"
-    assert training["score_weights"]["ents_f"] == 1.0
+    assert training["score_weights"]["ents_f_tuned"] == 1.0
     corpora = registry.resolve(config["corpora"])
     assert set(corpora) == {"train", "dev"}
     registry.resolve(config["initialize"]["components"])

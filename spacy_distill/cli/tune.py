@@ -35,12 +35,18 @@ def tune_cli(
     examples = list(Corpus(dev, gold_preproc=True)(nlp))
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
-    tuned = tune_outside(find_ner_tagger(nlp), examples)
+    ner = find_ner_tagger(nlp)
+    tuned = tune_outside(ner, [eg.reference for eg in examples])
     before, after = 100 * tuned.before, 100 * tuned.after
-    if tuned.added:
-        nlp.meta.setdefault("performance", {}).update(nlp.evaluate(examples))
-        nlp.meta["performance"].pop("speed", None)
+    if tuned.added or ner.score_tuned:
+        # What could be had is of no interest from here on.
+        ner.score_tuned = nlp.get_pipe_config(ner.name)["score_tuned"] = False
+        performance = nlp.meta.setdefault("performance", {})
+        performance.update(nlp.evaluate(examples))
+        for name in ("speed", "ents_f_tuned"):
+            performance.pop(name, None)
         nlp.to_disk(model)
+    if tuned.added:
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
     else:
         msg.info(f"Nothing added to the score of O is better: F1 on '{dev}' {after:.2f}")

@@ -33,6 +33,7 @@ default_config = """
 [ner_tagger]
 scheme = "iob"
 spans_key = null
+score_tuned = false
 
 [ner_tagger.model]
 @architectures = "spacy-distill.CharCNNBiLSTM.v1"
@@ -74,6 +75,7 @@ def make_ner_tagger(
     loss: DistillationLoss,
     scheme: TagScheme,
     spans_key: Optional[str],
+    score_tuned: bool,
     scorer: Optional[Callable],
 ) -> "NERTagger":
     """Make a `ner_tagger`.
@@ -83,10 +85,20 @@ def make_ner_tagger(
     scheme (Literal["iob", "biluo"]): How entities become tags.
     spans_key (Optional[str]): Where in `doc.spans` the entities are put together with their
         confidences, `doc.spans[spans_key].attrs["scores"]`; null: nowhere.
+    score_tuned (bool): Whether scores have `ents_f_tuned`, too: the F1 that `spacy-distill tune`
+        will bring. The best weights before tuning are not the best after it, so training
+        chooses by this.
     scorer (Optional[Callable]): The scoring method.
     """
     return NERTagger(
-        nlp.vocab, model, name, loss=loss, scheme=scheme, spans_key=spans_key, scorer=scorer
+        nlp.vocab,
+        model,
+        name,
+        loss=loss,
+        scheme=scheme,
+        spans_key=spans_key,
+        score_tuned=score_tuned,
+        scorer=scorer,
     )
 
 
@@ -102,6 +114,7 @@ class NERTagger(DistillablePipe):
         loss: Optional[DistillationLoss] = None,
         scheme: TagScheme = "iob",
         spans_key: Optional[str] = None,
+        score_tuned: bool = False,
         scorer: Optional[Callable] = ner_score,
     ) -> None:
         """Initialise the component. The arguments are those of `make_ner_tagger`."""
@@ -113,6 +126,7 @@ class NERTagger(DistillablePipe):
         self.scorer = scorer
         self.cfg: Dict[str, Any] = {"labels": [], "scheme": scheme}
         self.spans_key = spans_key
+        self.score_tuned = score_tuned
         self._labels_changed()
 
     @property
@@ -234,6 +248,16 @@ class NERTagger(DistillablePipe):
             sent_start=attributes.sent_start,
         )
         return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
+
+    def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
+        """Score predictions and, with `score_tuned`, what tuning can make of them."""
+        examples = list(examples)
+        scores = super().score(examples, **settings)
+        if self.score_tuned:
+            from ..tuning import score_candidates  # only who trains needs it
+
+            scores["ents_f_tuned"] = max(score_candidates(self, [eg.reference for eg in examples]))
+        return scores
 
     def update(
         self,

@@ -31,11 +31,15 @@ def test_tune_changes_the_pipeline_on_disk(model, dev):
     nlp = spacy.load(model)
     layer = nlp.get_pipe("ner").model.get_ref("output_layer")
     layer.set_param("b", add_outside(layer.get_param("b"), 6.0))
+    nlp.get_pipe_config("ner")["score_tuned"] = True
     nlp.to_disk(model)
+    assert spacy.load(model).get_pipe("ner").score_tuned
     result = run(model, dev)
     assert result.exit_code == 0, result.output
     assert "nats for O" in result.output
     tuned = spacy.load(model)
+    assert not tuned.get_pipe("ner").score_tuned
+    assert "ents_f_tuned" not in tuned.meta["performance"]
     assert tuned.meta["performance"]["ents_f"] > 0.9
     assert (
         tuned.get_pipe("ner").model.get_ref("output_layer").get_param("b")[0]

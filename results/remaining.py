@@ -1,0 +1,97 @@
+"""Where a student stays behind its teacher: recall of entities by how well they are known."""
+
+from collections import Counter
+from pathlib import Path
+from statistics import mean
+from typing import Annotated, Dict, Iterable, List, Set, Tuple
+
+import spacy
+import typer
+from spacy.tokens import Doc
+from spacy.training import Corpus
+
+from spacy_distill.corpus import read_docbins
+
+GROUPS = ("among the labels", "in the pool's text", "words in the pool", "new words")
+# The words of an entity, in lower case.
+Words = Tuple[str, ...]
+
+
+def print_remaining(
+    work: Annotated[Path, typer.Argument(help="The sweep's --work")],
+    size: Annotated[int, typer.Argument(help="Labelled sentences")],
+    systems: Annotated[
+        str, typer.Option(help="Which, between commas")
+    ] = "teacher,student-softmax,student-crf",
+) -> None:
+    """Print the share of the test set's entities in each group, and each system's recall of them.
+
+    An entity is in the first group that holds: the same words are an entity of the labelled
+    sentences; they stand in the pool; each of them does; not even that.
+    """
+    names = systems.split(",")
+    shares: Dict[str, List[float]] = {group: [] for group in GROUPS}
+    recalls: Dict[Tuple[str, str], List[float]] = {}
+    for folder in sorted((work / str(size)).iterdir()):
+        gold = list(read_docbins(folder / "corpus" / "test.spacy", spacy.blank("en").vocab))
+        groups = group_entities(gold, folder / "corpus")
+        total = Counter(groups.values())
+        for group in GROUPS:
+            shares[group].append(100 * total[group] / len(groups))
+        for name in names:
+            found = find_entities(folder / "training" / name / "model-best", folder / "corpus")
+            hits = Counter(group for key, group in groups.items() if key in found)
+            for group in GROUPS:
+                recalls.setdefault((group, name), []).append(100 * hits[group] / total[group])
+    print("| entities | share | " + " | ".join(names) + " |")
+    print("| --- | ---: |" + " ---: |" * len(names))
+    for group in GROUPS:
+        cells = [shares[group], *(recalls[group, name] for name in names)]
+        print(f"| {group} | " + " | ".join(f"{mean(cell):.1f}" for cell in cells) + " |")
+
+
+# A document's number, and the start, end and label of an entity in it.
+Key = Tuple[int, int, int, str]
+
+
+def find_entities(model: Path, corpus: Path) -> Set[Key]:
+    nlp = spacy.load(model)
+    examples = Corpus(corpus / "test.spacy", gold_preproc=True)(nlp)
+    return list_entities(nlp.pipe([eg.predicted for eg in examples]))
+
+
+def list_entities(docs: Iterable[Doc]) -> Set[Key]:
+    return {(i, ent.start, ent.end, ent.label_) for i, doc in enumerate(docs) for ent in doc.ents}
+
+
+def group_entities(gold: List[Doc], corpus: Path) -> Dict[Key, str]:
+    """The group of each entity of the test set."""
+    vocab = spacy.blank("en").vocab
+    labelled = {
+        words_of(ent) for doc in read_docbins(corpus / "labelled.spacy", vocab) for ent in doc.ents
+    }
+    entities = [(i, ent) for i, doc in enumerate(gold) for ent in doc.ents]
+    wanted = {words_of(ent) for _, ent in entities}
+    longest = max(map(len, wanted))
+    words: Set[str] = set()
+    runs: Set[Words] = set()
+    for doc in read_docbins(corpus / "unlabelled.spacy", vocab):
+        lower = words_of(doc)
+        words.update(lower)
+        for start in range(len(lower)):
+            runs.update(lower[start : start + n] for n in range(1, longest + 1))
+        runs &= wanted
+    groups = {}
+    for i, ent in entities:
+        found = words_of(ent)
+        known = [found in labelled, found in runs, words.issuperset(found), True]
+        groups[i, ent.start, ent.end, ent.label_] = GROUPS[known.index(True)]
+    return groups
+
+
+def words_of(tokens: Iterable[spacy.tokens.Token]) -> Words:
+    return tuple(token.lower_ for token in tokens)
+
+
+if __name__ == "__main__":
+    typer.run(print_remaining)
