@@ -33,10 +33,11 @@ def measure(
     """Compare engines."""
     job = Job([teacher], shard_size=shard_size)
     engines: Dict[str, Engine] = {
-        "one process": ThisProcess(),
-        "two processes": Processes(2),
         "Ray, one worker": RayCluster("local", n_workers=1),
         "Ray, two workers": RayCluster("local", n_workers=2),
+        "two processes": Processes(2),
+        # The last, because the tokenizers that it uses complain of later forks.
+        "one process": ThisProcess(),
     }
     digests = set()
     for name, engine in engines.items():

@@ -4,7 +4,9 @@ Files differ in their separator, in the number of columns and in the scheme of t
 IOB2, BILUO or IOBES). What could only be guessed at is refused, with its line.
 """
 
+import gzip
 import re
+import zlib
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -36,15 +38,17 @@ def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
     A `# ...` line before a sentence is a comment if it can't be a token, a token without text is
     left out if it is outside, and a language prefix is removed if every token has it.
 
+    The file is read three times, so that it need not be held: what every token begins with, and
+    whether entities are closed, is known at its end.
+
     path (Path): The file, in UTF-8.
     nlp (Language): Pipeline whose vocab the documents get.
     YIELDS (Doc): One document a sentence, with entities.
     RAISES (ValueError): If a line is malformed or its tag can't stand where it does.
     """
-    sentences = list(read_rows(path))
-    skip = measure_prefix([token for rows in sentences for _, token, _ in rows])
-    closes = is_closing({tag for rows in sentences for _, _, tag in rows})
-    for rows in sentences:
+    skip = measure_prefix(token for rows in read_rows(path) for _, token, _ in rows)
+    closes = is_closing(tag for rows in read_rows(path) for _, _, tag in rows)
+    for rows in read_rows(path):
         lines, tokens, tags = zip(*rows, strict=True)
         words = [token[skip:] for token in tokens]
         yield make_tagged_doc(words, tags, vocab=nlp.vocab, source=path, lines=lines, closes=closes)
@@ -110,20 +114,23 @@ def check_closed(tags: Sequence[str], *, source: object, lines: Sequence[int]) -
             )
 
 
-def measure_prefix(tokens: Sequence[str]) -> int:
+def measure_prefix(tokens: Iterable[str]) -> int:
     """How many characters of language prefix every token has, 0 if there is one without."""
-    found = LANGUAGE_PREFIX.match(tokens[0]) if tokens else None
-    if found is None or not all(token.startswith(found[0]) for token in tokens):
-        return 0
-    return len(found[0]) if all(len(token) > len(found[0]) for token in tokens) else 0
+    prefix: Optional[str] = None
+    for token in tokens:
+        if prefix is None:
+            found = LANGUAGE_PREFIX.match(token)
+            prefix = found[0] if found else ""
+        if not prefix or not token.startswith(prefix) or len(token) == len(prefix):
+            return 0
+    return len(prefix or "")
 
 
 def read_rows(path: Path) -> Iterator[List[Row]]:
     """Split a column file into sentences and these into rows."""
-    lines = list(read_lines(path))
-    form = find_form([line for _, line in lines])
+    form = find_form(line for _, line in read_lines(path))
     rows: List[Row] = []
-    for number, line in lines:
+    for number, line in read_lines(path):
         if not line or line.isspace() or line.startswith(DOCUMENT_START):
             if rows:
                 yield rows
@@ -155,12 +162,17 @@ def split_fields(line: str) -> List[str]:
     return [field for field in line.split(" ") if field]
 
 
-def find_form(lines: Sequence[str]) -> Optional[int]:
+def find_form(lines: Iterable[str]) -> Optional[int]:
     """The form of a file's lines: that of the first which is surely a token."""
+    unsure: Optional[int] = None
     for line in lines:
-        if line and not line.isspace() and not line.startswith((DOCUMENT_START, "# ")):
-            return form_of(split_fields(line), line)
-    return next((form_of(split_fields(line), line) for line in lines if line[:2] == "# "), None)
+        if not line or line.isspace() or line.startswith(DOCUMENT_START):
+            continue
+        form = form_of(split_fields(line), line)
+        if not line.startswith("# "):
+            return form
+        unsure = form if unsure is None else unsure
+    return unsure
 
 
 def form_of(fields: Sequence[str], line: str) -> int:
@@ -173,16 +185,20 @@ def is_row(fields: Sequence[str], line: str, *, form: Optional[int]) -> bool:
 
 
 def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
-    """Read a text file in UTF-8, with or without byte order mark.
+    """Read a text file in UTF-8, with or without byte order mark, compressed if it is a .gz.
 
     YIELDS (Tuple[int, str]): Each line's number, from 1, and its text without the line's end.
-    RAISES (ValueError): If a line is not UTF-8.
+    RAISES (ValueError): D104 if a line is not UTF-8, D126 if a compressed file is damaged.
     """
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
+    number = 0
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        try:
+            for number, line in enumerate(file, start=1):
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                message = Errors.D104.format(source=path, line=number, reason=error.reason)
-                raise ValueError(message) from error
-            yield number, text.rstrip("\r\n")
+                yield number, text.rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            message = Errors.D104.format(source=path, line=number, reason=error.reason)
+            raise ValueError(message) from error
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            message = Errors.D126.format(source=path, line=number, reason=error)
+            raise ValueError(message) from error

@@ -4,8 +4,7 @@ import random
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
-from uuid import uuid4
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, cast
 
 import numpy
 import srsly
@@ -14,7 +13,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.training.corpus import walk_corpus
-from spacy.vocab import Vocab
+from spacy.vocab import Vocab, create_vocab
 
 from .annotate.manifest import find_counts
 from .errors import Errors, require
@@ -54,7 +53,8 @@ def build_distillation_corpus_v1(
     seed (int): Of the order. Each epoch has another.
     limit (int): How many unlabelled documents are read, the first ones; 0 for all.
     shuffle_buffer (int): For training that does not hold all of it in memory (`max_epochs = -1`):
-        unlabelled documents come in a random order, drawn from so many that wait; 0: as they lie.
+        unlabelled documents come in a random order, drawn from so many that wait, out of files in
+        a random order if there is no limit; 0: as they lie.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader. An epoch is one pass over the
         unlabelled documents.
     RAISES (ValueError): D007 for a setting out of its range.
@@ -113,8 +113,12 @@ class DistillationCorpus:
         last = self.limit or None  # None: there is no last one
         n_docs = count_docs(self.unlabelled) if gold else 0
         n_left = min(n_docs, self.limit or n_docs)
-        unlabelled = islice(read_examples(self.unlabelled, nlp.vocab), last)
-        for eg in shuffle(unlabelled, size=self.shuffle_buffer, rng=self.rng):
+        if self.shuffle_buffer:
+            rng = None if self.limit else self.rng
+            pool = stream_examples(self.unlabelled, nlp, rng=rng)
+        else:
+            pool = read_examples(self.unlabelled, nlp.vocab)
+        for eg in shuffle(islice(pool, last), size=self.shuffle_buffer, rng=self.rng):
             if not has_soft_targets(eg.reference):
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
             leave_out_unsure(
@@ -175,11 +179,13 @@ def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
     """Documents of a DocBin, of which memory zones may begin and end between them."""
     packed, docbin.user_data = docbin.user_data, []
     docs = docbin.get_docs(vocab)
-    mark = f"strings of {uuid4().hex}"
+    # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
+    mark = f"\0{id(docbin)}"
+    is_kept = False  # Outside of zones they stay, and a mark would stay in what is saved.
     for user_data in unpack_user_data(packed):
-        # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
-        if mark not in vocab.strings:
-            for string in (mark, *docbin.strings):
+        if not is_kept and mark not in vocab.strings:
+            is_kept = not cast(Any, vocab).in_memory_zone
+            for string in docbin.strings if is_kept else (mark, *docbin.strings):
                 vocab.strings.add(string)
         doc = next(docs)
         doc.user_data.update(user_data)
@@ -212,6 +218,25 @@ def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
     """Examples whose predicted documents have the tokens of their references."""
     for doc in read_docbins(path, vocab):
         yield Example(copy_words(doc), doc)
+
+
+def stream_examples(
+    path: Path, nlp: Language, *, rng: Optional[random.Random]
+) -> Iterator[Example]:
+    """As `read_examples`, without filling the vocabulary with all words of a large pool.
+
+    Those of a file are in a vocabulary of its own, which goes when its documents do. Where there
+    are word vectors, it must be the pipeline's.
+
+    rng (Optional[Random]): Brings the files into a random order, if given.
+    """
+    files = find_docbins(path)
+    if rng is not None:
+        rng.shuffle(files)
+    for file in files:
+        has_vectors = len(nlp.vocab.vectors) > 0
+        vocab = nlp.vocab if has_vectors else create_vocab(nlp.lang, nlp.Defaults)
+        yield from read_examples(file, vocab)
 
 
 def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:

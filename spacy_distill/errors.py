@@ -119,6 +119,14 @@ class Errors(metaclass=ErrorsWithCodes):
         "entity annotation: nothing would be left to learn from. Add a dev set, or label more."
     )
     D124 = "--dev-share is {value}, but must be above 0 and below 1. Give a share such as 0.1."
+    D125 = (
+        "'{source}', line {line}: a text of {length} characters, of which spaCy reads {limit} at a "
+        "time. Split it; where it is unlabelled, --split-sentences does."
+    )
+    D126 = (
+        "'{source}' can't be read after row or line {line} ({reason}). It is damaged, or the "
+        "network broke off: get it again."
+    )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."
@@ -361,6 +369,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "A worker has written '{path}', but it is not there. Give an OUTPUT that all machines of "
         "the cluster share."
     )
+    D914 = "Another run annotates into '{path}'. Wait for its end, or give another OUTPUT."
 
 
 def require(holds: bool, setting: str, value: Any, requirement: object) -> None:

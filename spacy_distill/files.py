@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 from uuid import uuid4
 
 from .errors import Errors
@@ -39,6 +41,31 @@ def append_line(path: Path, line: str) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold a folder, where the system can, until the end, even that of a process that is killed.
+
+    RAISES (OSError): D914 if another process holds it.
+    """
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise OSError(Errors.D914.format(path=folder)) from error
+    except OSError:
+        pass  # of some file systems no part can be held
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def remove_parts(folder: Path) -> None:

@@ -1,26 +1,33 @@
-"""Data sets of the library `datasets`: from the hub by their id, or from a folder it has saved."""
+"""Data sets: from the hub by their id, from a folder saved by `datasets`, or in Parquet files."""
 
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from .errors import Errors
-from .rows import make_row_doc
+from .rows import COLUMNS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
 # How an id on the hub may look: name, name@revision, name:config, name:config@revision.
 ID = re.compile(r"(?P<name>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 
 
+# Rows of a Parquet file that are unpacked at a time.
+ROWS_TOGETHER = 1000
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a folder was saved by `datasets`."""
+    return any((path / name).exists() for name in SAVED)
+
+
 def is_dataset(path: Path) -> bool:
     """Whether a folder was saved by `datasets`, or holds the parquet files of a data set."""
-    if not path.is_dir():
-        return False
-    return any((path / name).exists() for name in SAVED) or any(path.rglob("*.parquet"))
+    return path.is_dir() and (is_saved(path) or any(path.rglob("*.parquet")))
 
 
 def split_id(source: str) -> Tuple[str, Optional[str], Optional[str]]:
@@ -29,11 +36,13 @@ def split_id(source: str) -> Tuple[str, Optional[str], Optional[str]]:
     return (found["name"], found["config"], found["revision"]) if found else (source, None, None)
 
 
-def load_splits(source: str) -> Dict[str, Any]:
+def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
     """Load a data set.
 
     source (str): A folder, or an id on the hub: `name`, `name@revision`, `name:config@revision`.
-    RETURNS (Dict[str, Any]): The splits, each a `datasets.Dataset`.
+    streaming (bool): Of one on the hub, keep no copy: its rows come one by one. Those of a folder
+        always do.
+    RETURNS (Dict[str, Any]): The splits, each a `datasets.Dataset` or `datasets.IterableDataset`.
     RAISES (ValueError): If `datasets` is not installed or can't load it.
     """
     if find_spec("datasets") is None:
@@ -42,37 +51,107 @@ def load_splits(source: str) -> Dict[str, Any]:
 
     name, config, revision = split_id(source)
     try:
-        if any((Path(source) / saved).exists() for saved in SAVED):
+        if is_saved(Path(source)):
             loaded = datasets.load_from_disk(source)
         elif Path(source).is_dir():
-            loaded = datasets.load_dataset(source)
+            loaded = datasets.load_dataset(source, streaming=True)
         else:
-            loaded = datasets.load_dataset(name, config, revision=revision)
+            loaded = datasets.load_dataset(name, config, revision=revision, streaming=streaming)
     except (OSError, ValueError, RuntimeError) as error:
         raise ValueError(Errors.D116.format(source=source, reason=error)) from error
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 
 
-def read_dataset(rows: Any, *, nlp: Language, source: object) -> Iterator[Doc]:
+def read_dataset(
+    rows: Any, *, nlp: Language, source: object, split_sentences: bool = False
+) -> Iterator[Doc]:
     """Read one split.
 
     rows (datasets.Dataset): With columns `tokens`, and if labelled `ner_tags` or `tags` (names or
-        class labels), or with a column `text`.
+        class labels), or with a column `text`. A `datasets.IterableDataset` will do.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     source (object): The data set's name, for errors.
+    split_sentences (bool): Unlabelled text becomes a document a sentence.
     YIELDS (Doc): A document a row, with entities where it is labelled; none is empty.
-    RAISES (ValueError): If it has none of these columns, or a row is malformed.
+    RAISES (ValueError): If it has none of these columns, or a row is malformed or can't be had.
     """
-    if not {"tokens", "text"} & set(rows.column_names):
-        raise ValueError(Errors.D117.format(source=source, found=rows.column_names))
-    names = {column: find_names(rows.features[column]) for column in rows.column_names}
-    for number, row in enumerate(rows, start=1):
+    if rows.column_names is not None:  # a stream need not know them
+        rows = rows.select_columns(find_columns(rows.column_names, source=source))
+    yield from read_table(
+        rows,
+        features=rows.features or {},
+        nlp=nlp,
+        source=source,
+        split_sentences=split_sentences,
+    )
+
+
+def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
+    """Read a Parquet file, some rows at a time. The columns are those of `read_dataset`.
+
+    RAISES (ValueError): D118 if `datasets`, with which PyArrow comes, is not installed, D126 for a
+        damaged file, D117 for other columns.
+    """
+    if find_spec("datasets") is None:
+        raise ValueError(Errors.D118.format(source=path))
+    from datasets import Features
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        file = ParquetFile(path)
+    except (OSError, ValueError) as error:
+        raise ValueError(Errors.D126.format(source=path, line=0, reason=error)) from error
+    with file:
+        columns = find_columns(file.schema_arrow.names, source=path)
+        batches = file.iter_batches(batch_size=ROWS_TOGETHER, columns=columns)
+        yield from read_table(
+            (row for batch in batches for row in batch.to_pylist()),
+            features=Features.from_arrow_schema(file.schema_arrow),
+            nlp=nlp,
+            source=path,
+            split_sentences=split_sentences,
+        )
+
+
+def find_columns(names: Iterable[str], *, source: object) -> List[str]:
+    """Those columns that are read. RAISES (ValueError): D117 if they hold no text."""
+    names = list(names)
+    if not {"tokens", "text"} & set(names):
+        raise ValueError(Errors.D117.format(source=source, found=names))
+    return [name for name in names if name in COLUMNS]
+
+
+def read_table(
+    rows: Iterable[Dict[str, Any]],
+    *,
+    features: Mapping[str, Any],
+    nlp: Language,
+    source: object,
+    split_sentences: bool,
+) -> Iterator[Doc]:
+    """Documents of the rows of a data set; `features` tell the names of class labels."""
+    names = {column: find_names(feature) for column, feature in features.items()}
+    for number, row in number_rows(rows, source=source):
+        if row.get("text") is None and row.get("tokens") is None:  # a table's way of an empty text
+            continue
         for column in ("ner_tags", "tags"):
             if names.get(column) and row[column] is not None:
                 row[column] = name_tags(row[column], names=names[column])
-        doc = make_row_doc(row, nlp=nlp, source=source, line=number)
-        if doc.text.strip():
-            yield doc
+        yield from make_row_docs(
+            row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
+        )
+
+
+def number_rows(
+    rows: Iterable[Dict[str, Any]], *, source: object
+) -> Iterator[Tuple[int, Dict[str, Any]]]:
+    """Each row and its number from 1. RAISES (ValueError): D126 where no more can be had."""
+    number = 0
+    try:
+        for number, row in enumerate(rows, start=1):
+            yield number, row
+    except Exception as error:  # whatever Arrow, a file system or the network comes up with
+        raise ValueError(Errors.D126.format(source=source, line=number, reason=error)) from error
 
 
 def find_names(feature: Any) -> List[str]:

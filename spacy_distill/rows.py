@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, TypeGuard
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, TypeGuard
 
 import srsly
 from spacy.language import Language
@@ -10,13 +10,18 @@ from spacy.tokens import Doc, Span
 
 from .columns import is_closing, make_tagged_doc, read_lines
 from .errors import Errors
+from .raw_text import make_docs
+
+# What a row may hold.
+COLUMNS = ("text", "tokens", "ner_tags", "tags", "entities", "spans", "label")
 
 
-def read_jsonl(path: Path, *, nlp: Language) -> Iterator[Doc]:
+def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
     """Read one JSON object a line; what an annotation tool marks as not accepted is left out.
 
     path (Path): The file, in UTF-8.
     nlp (Language): Pipeline that tokenises text that has no tokens.
+    split_sentences (bool): Unlabelled text becomes a document a sentence.
     YIELDS (Doc): A document a line, with entities where it is labelled; none is empty.
     RAISES (ValueError): If a line is malformed, or its entities do not fit its tokens.
     """
@@ -31,24 +36,28 @@ def read_jsonl(path: Path, *, nlp: Language) -> Iterator[Doc]:
             found = f"a {type(row).__name__}, not an object"
             raise ValueError(Errors.D108.format(source=path, line=number, found=found))
         if row.get("answer", "accept") == "accept":
-            doc = make_row_doc(row, nlp=nlp, source=path, line=number)
-            if doc.text.strip():
-                yield doc
+            yield from make_row_docs(
+                row, nlp=nlp, split_sentences=split_sentences, source=path, line=number
+            )
 
 
-def make_row_doc(row: Dict[str, Any], *, nlp: Language, source: object, line: int) -> Doc:
-    """A document from one row.
+def make_row_docs(
+    row: Dict[str, Any], *, nlp: Language, split_sentences: bool, source: object, line: int
+) -> Iterator[Doc]:
+    """The documents of one row.
 
     row (Dict[str, Any]): It has `text`, and if labelled one of `entities`, `spans` or `label`: a
         list of `[start, end, label]` or of `{"start", "end", "label"}`, in characters; or it has
         `tokens`, and if labelled one of `ner_tags` or `tags`.
     nlp (Language): Pipeline that tokenises `text`.
+    split_sentences (bool): Unlabelled text becomes a document a sentence.
     source (object): Where the row comes from, for errors.
     line (int): Its number from 1, for errors.
-    RETURNS (Doc): The document, without entity annotation if the row is unlabelled.
+    YIELDS (Doc): The document, or those of its sentences, without entity annotation if the row is
+        unlabelled; none is empty.
     RAISES (ValueError): If the row has none of these, or entities that do not fit its tokens.
     """
-    text, tokens = row.get("text"), row.get("tokens")
+    text, tokens, entities = row.get("text"), row.get("tokens"), find_entities(row)
     tags = row["ner_tags"] if row.get("ner_tags") is not None else row.get("tags")
     if is_strings(tokens) and tags is not None:
         if not is_strings(tags) or len(tokens) != len(tags):
@@ -56,19 +65,26 @@ def make_row_doc(row: Dict[str, Any], *, nlp: Language, source: object, line: in
             raise ValueError(Errors.D108.format(source=source, line=line, found=found))
         lines = [line] * len(tokens)
         closes = is_closing(tags)
-        return make_tagged_doc(
-            tokens, tags, vocab=nlp.vocab, source=source, lines=lines, closes=closes
-        )
-    if isinstance(text, str):
-        doc = nlp.make_doc(text)
-        entities = find_entities(row)
+        entities = None
+        docs: Iterable[Doc] = [
+            make_tagged_doc(
+                tokens, tags, vocab=nlp.vocab, source=source, lines=lines, closes=closes
+            )
+        ]
+    elif isinstance(text, str):
+        is_split = split_sentences and entities is None
+        docs = make_docs(text, nlp=nlp, split_sentences=is_split, source=source, line=line)
+    elif is_strings(tokens):
+        entities = None
+        docs = [Doc(nlp.vocab, words=tokens)]
+    else:
+        found = f"neither 'text' nor 'tokens' among {sorted(row)}"
+        raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+    for doc in docs:
         if entities is not None:
             set_entities(doc, entities, source=source, line=line)
-        return doc
-    if is_strings(tokens):
-        return Doc(nlp.vocab, words=tokens)
-    found = f"neither 'text' nor 'tokens' among {sorted(row)}"
-    raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+        if doc.text.strip():
+            yield doc
 
 
 def is_strings(values: Any) -> TypeGuard[List[str]]:

@@ -6,7 +6,7 @@ token that the teacher says nothing about is NaN. A DocBin keeps them if it is m
 `store_user_data=True`.
 """
 
-from typing import Optional, Sequence
+from typing import Optional, Sequence, Set
 
 import numpy
 from spacy.tokens import Doc
@@ -41,6 +41,13 @@ def set_soft_targets(
 
 def has_soft_targets(doc: Doc) -> bool:
     return KEY in doc.user_data
+
+
+def find_labels(doc: Doc) -> Set[str]:
+    """The labels of a document's entities, and all that its teacher knows."""
+    tags = doc.user_data.get(KEY, {}).get("tags", ())
+    labels = {label for _, label in map(split_tag, tags) if label}
+    return labels.union(ent.label_ for ent in doc.ents)
 
 
 def get_soft_targets(

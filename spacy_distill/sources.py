@@ -10,7 +10,8 @@ from spacy.tokens import Doc
 from .columns import read_columns, read_lines
 from .corpus import read_docbins
 from .errors import Errors
-from .hub import is_dataset, load_splits, read_dataset
+from .hub import is_dataset, is_saved, load_splits, read_dataset, read_parquet
+from .raw_text import make_docs
 from .rows import read_jsonl
 
 # Which part of a name says which split a file is: `train.conll`, `eng.testa`, `en_x-ud-dev.iob2`.
@@ -21,37 +22,43 @@ SPLITS = {
 }
 
 
-def read_docs(source: Union[str, Path], *, nlp: Language) -> Iterator[Doc]:
-    """Read everything a source holds.
+def read_docs(
+    source: Union[str, Path], *, nlp: Language, split_sentences: bool = False
+) -> Iterator[Doc]:
+    """Read everything a source holds, however large: no more than a part of it is held at a time.
+
+    A memory zone of `nlp` may begin or end between two documents.
 
     source (Union[str, Path]): A file, a folder of files (read recursively, in order of their
         names), a folder saved by `datasets`, or the id of a data set on the hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
+    split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     YIELDS (Doc): A document a sentence or text, with entities where it is labelled; none is empty.
     RAISES (ValueError): If the source can't be read, with the file and line.
     """
     path = Path(source)
-    if is_dataset(path) or is_on_hub(source):
-        for rows in load_splits(str(source)).values():
-            yield from read_dataset(rows, nlp=nlp, source=source)
-    elif path.is_dir():
-        for file in find_files(path):
-            yield from read_file(file, nlp=nlp)
-    else:
-        yield from read_file(path, nlp=nlp)
+    if is_saved(path) or is_on_hub(source):
+        for rows in load_splits(str(source), streaming=True).values():
+            yield from read_dataset(rows, nlp=nlp, source=source, split_sentences=split_sentences)
+        return
+    for file in find_files(path) if path.is_dir() else [path]:
+        yield from read_file(file, nlp=nlp, split_sentences=split_sentences)
 
 
 def is_on_hub(source: Union[str, Path]) -> bool:
     """Whether a source can only be a data set's id: there is no such path, nor was one meant."""
-    return not Path(source).exists() and Path(source).suffix not in READERS
+    return not Path(source).exists() and find_suffix(Path(source)) not in READERS
 
 
-def find_splits(source: str, *, nlp: Language) -> Dict[str, Iterator[Doc]]:
+def find_splits(
+    source: str, *, nlp: Language, split_sentences: bool = False
+) -> Dict[str, Iterator[Doc]]:
     """Find the training, development and test data of a source.
 
     source (str): A folder with one file, or folder, a split (`train*`; `dev*`, `val*` or `testa*`;
         `test*`), a folder saved by `datasets`, or the id of a data set on the hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
+    split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     RETURNS (Dict[str, Iterator[Doc]]): The documents of each of `train`, `dev` and `test` found.
     RAISES (ValueError): If two files claim to be the same split.
     """
@@ -62,12 +69,16 @@ def find_splits(source: str, *, nlp: Language) -> Dict[str, Iterator[Doc]]:
         files = [
             file
             for file in sorted(path.iterdir())
-            if not file.name.startswith(".") and (file.is_dir() or file.suffix in READERS)
+            if not file.name.startswith(".") and (file.is_dir() or find_suffix(file) in READERS)
         ]
-        named = [(file.name, read_docs(file, nlp=nlp)) for file in files]
+        named = [
+            (file.name, read_docs(file, nlp=nlp, split_sentences=split_sentences)) for file in files
+        ]
     else:
-        splits = load_splits(source)
-        named = [(name, read_dataset(splits[name], nlp=nlp, source=source)) for name in splits]
+        named = [
+            (name, read_dataset(rows, nlp=nlp, source=source, split_sentences=split_sentences))
+            for name, rows in load_splits(source).items()
+        ]
     found: Dict[str, Iterator[Doc]] = {}
     for split, pattern in SPLITS.items():
         matches = [(name, docs) for name, docs in named if pattern.search(name.lower())]
@@ -84,30 +95,41 @@ def find_files(folder: Path) -> List[Path]:
     files = [
         path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix in READERS and not path.name.startswith(".")
+        if path.is_file() and find_suffix(path) in READERS and not path.name.startswith(".")
     ]
     if not files:
         raise ValueError(Errors.D113.format(source=folder, known=sorted(READERS)))
     return files
 
 
-def read_file(path: Path, *, nlp: Language) -> Iterator[Doc]:
+def find_suffix(path: Path) -> str:
+    """What tells a file's form: the end of its name, the one before it if that is `.gz`."""
+    inner = Path(path.stem).suffix
+    return inner if path.suffix == ".gz" and inner not in COMPRESSED else path.suffix
+
+
+def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[Doc]:
     """Read one file by the reader of its suffix."""
     if not path.exists():
         raise FileNotFoundError(Errors.D110.format(source=path))
-    if path.suffix not in READERS:
+    suffix = find_suffix(path)
+    if suffix not in READERS:
         raise ValueError(Errors.D113.format(source=path, known=sorted(READERS)))
-    return READERS[path.suffix](path, nlp=nlp)
+    if suffix in TEXT_READERS:
+        return TEXT_READERS[suffix](path, nlp=nlp, split_sentences=split_sentences)
+    return READERS[suffix](path, nlp=nlp)
 
 
-def read_text(path: Path, *, nlp: Language) -> Iterator[Doc]:
+def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
     """Read one unlabelled text a line; a split's name (`train.txt`) means a column file."""
     if any(pattern.search(path.name.lower()) for pattern in SPLITS.values()):
         yield from read_columns(path, nlp=nlp)
         return
-    for _, line in read_lines(path):
-        if line.strip():
-            yield nlp.make_doc(line.strip())
+    for number, line in read_lines(path):
+        if text := line.strip():
+            yield from make_docs(
+                text, nlp=nlp, split_sentences=split_sentences, source=path, line=number
+            )
 
 
 def read_docbin(path: Path, *, nlp: Language) -> Iterator[Doc]:
@@ -115,11 +137,18 @@ def read_docbin(path: Path, *, nlp: Language) -> Iterator[Doc]:
     return (doc for doc in read_docbins(path, nlp.vocab) if doc.text.strip())
 
 
-READERS: Dict[str, Callable[..., Iterator[Doc]]] = {
-    ".spacy": read_docbin,
+# What may hold text without tokens.
+TEXT_READERS: Dict[str, Callable[..., Iterator[Doc]]] = {
     ".jsonl": read_jsonl,
+    ".parquet": read_parquet,
     ".txt": read_text,
+}
+READERS: Dict[str, Callable[..., Iterator[Doc]]] = {
+    **TEXT_READERS,
+    ".spacy": read_docbin,
     # CoNLL-2003 names its files eng.train, eng.testa and eng.testb.
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), read_columns),
     **dict.fromkeys((".train", ".testa", ".testb"), read_columns),
 }
+# Forms that compress their files themselves.
+COMPRESSED = (".parquet", ".spacy")

@@ -3,6 +3,7 @@ from collections import Counter
 
 import numpy
 import pytest
+import spacy
 from spacy.tokens import DocBin
 
 from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure, read_docbins
@@ -259,3 +260,68 @@ def test_corpus_shuffles_within_a_buffer(nlp, write):
     whole = build_distillation_corpus_v1(**settings, shuffle_buffer=1000)
     found = [name for name in names(whole(nlp)) if name.startswith("pool")]
     assert sorted(found) == sorted(in_order) and found != in_order
+
+
+@pytest.fixture
+def shards(write, tmp_path):
+    """A folder of ten files of ten documents each: `s0-0`, `s0_1` and so on."""
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for i in range(10):
+        write(f"s{i}-", 10).rename(folder / f"{i}.spacy")
+    return folder
+
+
+def files_of(found):
+    return [name.partition("-")[0] for name in found]
+
+
+def test_corpus_streams_files_in_a_random_order(nlp, shards):
+    """Were they in order, the first would always come first. A buffer of one mixes nothing else."""
+    settings = {"labelled": None, "unlabelled": shards, "seed": 1, "shuffle_buffer": 1}
+    reader, again = (build_distillation_corpus_v1(**settings) for _ in range(2))
+    epochs = [names(reader(nlp)) for _ in range(3)]
+    assert epochs == [names(again(nlp)) for _ in range(3)]
+    assert all(sorted(epoch) == sorted(epochs[0]) and len(set(epoch)) == 100 for epoch in epochs)
+    orders = [list(dict.fromkeys(files_of(epoch))) for epoch in epochs]
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+    assert orders[0] != sorted(orders[0])
+
+
+def test_corpus_with_a_limit_streams_the_same_documents(nlp, shards):
+    settings = {"labelled": None, "unlabelled": shards, "limit": 15}
+    reader = build_distillation_corpus_v1(**settings, shuffle_buffer=50)
+    first = {f"s{i // 10}-{i % 10}" for i in range(15)}
+    assert all(set(names(reader(nlp))) == first for _ in range(3))
+
+
+def test_corpus_keeps_its_share_of_gold_in_a_stream(nlp, shards, write):
+    settings = {"labelled": write("gold", 5), "unlabelled": shards, "shuffle_buffer": 30}
+    reader = build_distillation_corpus_v1(**settings, labelled_fraction=0.2)
+    epochs = [names(reader(nlp)) for _ in range(10)]
+    assert share([name for epoch in epochs for name in epoch]) == pytest.approx(0.2, abs=0.04)
+    assert all(len({name for name in epoch if name.startswith("s")}) == 100 for epoch in epochs)
+
+
+def test_corpus_does_not_fill_the_vocabulary_from_a_stream(shards):
+    nlp = spacy.blank("en")
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=shards, shuffle_buffer=5)
+    examples = list(reader(nlp))
+    assert len(examples) == 100 and "s3-3" not in nlp.vocab.strings
+    assert [ent.label_ for ent in examples[0].reference.ents] == ["PER"]
+    assert examples[0].predicted.vocab is examples[0].reference.vocab
+    assert examples[0].predicted[1].lower_ == "left"  # it has what the language makes of words
+    nlp.vocab.set_vector("left", numpy.ones(3, dtype="f"))
+    assert all(eg.predicted.vocab is nlp.vocab for eg in reader(nlp))
+
+
+def test_corpus_leaves_no_strings_of_its_own(write):
+    """The strings are saved with a pipeline, whose files are the same for the same training."""
+    path = write("pool", 3)
+    found = []
+    for _ in range(2):
+        vocab = spacy.blank("en").vocab
+        list(read_docbins(path, vocab))
+        found.append(sorted(vocab.strings))
+    assert found[0] == found[1] and "pool2" in found[0]
+    assert not any(string.startswith("\0") for string in found[0])

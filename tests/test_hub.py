@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import spacy
 
-from spacy_distill.hub import split_id
+from spacy_distill.hub import load_splits, read_dataset, split_id
 from spacy_distill.sources import find_splits, read_docs
 
 
@@ -61,6 +61,81 @@ def test_dataset_folder(nlp, tmp_path, monkeypatch, form, as_labels):
     assert len(list(read_docs(folder, nlp=nlp))) == 3
 
 
+@pytest.mark.parametrize("as_labels", [True, False])
+def test_parquet_files_are_read_as_other_files_are(nlp, tmp_path, as_labels):
+    datasets = pytest.importorskip("datasets")
+    rows = make_dataset(datasets, ["Ann", "Lee", "left"], as_labels=as_labels)
+    rows.to_parquet(str(tmp_path / "train.parquet"))
+    (doc,) = read_docs(tmp_path / "train.parquet", nlp=nlp)
+    assert ents_of(doc) == [(0, 2, "PER")]
+    (tmp_path / "more").mkdir()
+    more = {"text": ["One. Two."], "id": [1]}
+    datasets.Dataset.from_dict(more).to_parquet(str(tmp_path / "more" / "a.parquet"))
+    (tmp_path / "z.txt").write_text("Three\n")
+    assert [len(doc) for doc in read_docs(tmp_path, nlp=nlp)] == [4, 3, 1]
+    found = read_docs(tmp_path / "more", nlp=nlp, split_sentences=True)
+    assert words_of(found) == [["One", "."], ["Two", "."]]
+
+
+def test_parquet_file_is_read_in_parts(nlp, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    from pyarrow.parquet import ParquetFile
+
+    path = tmp_path / "a.parquet"
+    texts = [f"text {i}" for i in range(2500)]
+    datasets.Dataset.from_dict({"text": [None, *texts, ""]}).to_parquet(str(path), batch_size=700)
+    with ParquetFile(path) as file:
+        assert file.num_row_groups > 1
+    assert [doc.text for doc in read_docs(path, nlp=nlp)] == texts
+
+
+def test_parquet_file_that_is_damaged(nlp, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    path = tmp_path / "a.parquet"
+    texts = [f"text {i * i}" for i in range(5000)]
+    datasets.Dataset.from_dict({"text": texts}).to_parquet(str(path))
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-100], whole[:20_000] + bytes(1000) + whole[21_000:]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"\[D126\].*a\.parquet"):
+            list(read_docs(path, nlp=nlp))
+    datasets.Dataset.from_dict({"sentence": ["a"]}).to_parquet(str(path))
+    with pytest.raises(ValueError, match=r"D117.*a\.parquet.*\['sentence'\]"):
+        list(read_docs(path, nlp=nlp))
+
+
+def test_dataset_that_streams(nlp, tmp_path):
+    """As one from the hub does, of which the columns may not be known."""
+    datasets = pytest.importorskip("datasets")
+    rows = make_dataset(datasets, ["Ann", "Lee", "left"])
+    rows.to_parquet(str(tmp_path / "a.parquet"))
+    known = load_splits(str(tmp_path), streaming=True)["train"]
+    assert isinstance(known, datasets.IterableDataset) and known.column_names is not None
+
+    def make_rows():
+        yield {"tokens": ["Ann", "Lee", "left"], "ner_tags": ["B-PER", "I-PER", "O"], "id": 1}
+
+    unknown = datasets.IterableDataset.from_generator(make_rows)
+    assert unknown.column_names is None
+    for streamed in (known, unknown):
+        (doc,) = read_dataset(streamed, nlp=nlp, source="x")
+        assert ents_of(doc) == [(0, 2, "PER")]
+
+
+def test_dataset_that_breaks_off(nlp):
+    """Say, because the network did."""
+    datasets = pytest.importorskip("datasets")
+
+    def make_rows():
+        yield from ({"text": f"text {i}"} for i in range(3))
+        raise ConnectionError("gone")
+
+    rows = datasets.IterableDataset.from_generator(make_rows)
+    read = read_dataset(rows, nlp=nlp, source="some/name")
+    with pytest.raises(ValueError, match=r"D126\] 'some/name' .* line 3 \(.*gone"):
+        list(read)
+
+
 def test_dataset_of_text_is_unlabelled(nlp, tmp_path):
     datasets = pytest.importorskip("datasets")
     rows = datasets.Dataset.from_dict({"text": ["Ann left.", " "], "label": [0, 1]})
@@ -80,25 +155,29 @@ def test_dataset_id_has_config_and_revision(nlp, monkeypatch):
     datasets = pytest.importorskip("datasets")
     asked = []
 
-    def load_dataset(name, config=None, *, revision=None):
-        asked.append((name, config, revision))
-        return datasets.DatasetDict({"train": make_dataset(datasets, ["a", "b", "c"])})
+    def load_dataset(name, config=None, *, revision=None, streaming):
+        asked.append((name, config, revision, streaming))
+        rows = make_dataset(datasets, ["a", "b", "c"])
+        return {"train": rows.to_iterable_dataset() if streaming else rows}
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     for source in ("some/name@v1.0", "name:en@refs/x", "name:en"):
         assert words_of(read_docs(source, nlp=nlp)) == [["a", "b", "c"]]
         assert set(find_splits(source, nlp=nlp)) == {"train"}
     assert asked[::2] == [
-        ("some/name", None, "v1.0"),
-        ("name", "en", "refs/x"),
-        ("name", "en", None),
+        ("some/name", None, "v1.0", True),
+        ("name", "en", "refs/x", True),
+        ("name", "en", None, True),
     ]
+    assert not any(streaming for _, _, _, streaming in asked[1::2])
     assert split_id("name") == ("name", None, None)
 
 
 def test_dataset_that_can_not_be_had_names_the_remedy():
     pytest.importorskip("datasets")
-    code = "from spacy_distill.hub import load_splits; load_splits('nobody/nothing@1')"
+    code = (
+        "from spacy_distill.hub import load_splits; load_splits('nobody/nothing@1', streaming=True)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "HF_HUB_OFFLINE": "1"},

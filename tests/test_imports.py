@@ -24,6 +24,7 @@ LAYERS = (
             "loggers",
             "overlap",
             "pipeline",
+            "raw_text",
             "report",
             "rows",
             "sources",

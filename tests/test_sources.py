@@ -1,5 +1,8 @@
+import gzip
+import itertools
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,108 @@ def test_folder_is_read_recursively_in_order(nlp, tmp_path):
     (tmp_path / "README.md").write_text("not this")
     (tmp_path / ".d.txt").write_text("nor this")
     assert [doc[0].text for doc in read_docs(tmp_path, nlp=nlp)] == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("a.txt.gz", "Ann left\n"),
+        ("a.jsonl.gz", '{"text": "Ann left"}\n'),
+        ("train.conll.gz", "Ann B-PER\nleft O\n"),
+    ],
+)
+def test_compressed_files(read, nlp, tmp_path, name, text):
+    (doc,) = read(gzip.compress(text.encode()), name)
+    assert doc.text.split() == ["Ann", "left"]
+    if name.startswith("train"):
+        assert list(find_splits(str(tmp_path), nlp=nlp)) == ["train"]
+
+
+def test_compressed_file_that_is_cut_off(read):
+    text = "".join(f"This is text {i * i}\n" for i in range(20_000)).encode()
+    with pytest.raises(
+        ValueError, match=r"D126.*a\.txt\.gz' can't be read after row or line [1-9]"
+    ):
+        read(gzip.compress(text)[:-1000], "a.txt.gz")
+    with pytest.raises(ValueError, match=r"D126.* line 0 .*Not a gzipped file"):
+        read(text, "a.txt.gz")
+    assert read(b"", "a.txt.gz") == []
+
+
+def test_docbin_cut_off(nlp, tmp_path):
+    path = tmp_path / "a.spacy"
+    DocBin(docs=[nlp.make_doc("Ann left")]).to_disk(path)
+    for end in (0, 20):
+        path.write_bytes(path.read_bytes()[:end])
+        with pytest.raises(ValueError, match=r"D114.*a\.spacy"):
+            list(read_docs(path, nlp=nlp))
+
+
+def test_split_sentences_of_raw_text_only(nlp, tmp_path):
+    """What has tokens, entities or sentences is as it should be."""
+    (tmp_path / "a.txt").write_text("Ann left. Bob came.\n")
+    (tmp_path / "b.jsonl").write_text(
+        '{"text": "Ann left. Bob came."}\n'
+        '{"text": "Ann left. Bob came.", "entities": []}\n'
+        '{"tokens": ["A", "b", ".", "C", "d", "."]}\n'
+        '{"text": "Ann left. Bob came.", "tokens": ["A.", "B."], "tags": ["O", "O"]}\n'
+    )
+    (tmp_path / "c.conll").write_text("A O\n. O\nC O\n")
+    DocBin(docs=[nlp.make_doc("Ann left. Bob came.")]).to_disk(tmp_path / "d.spacy")
+    found = read_docs(tmp_path, nlp=nlp, split_sentences=True)
+    assert [len(doc) for doc in found] == [3, 3, 3, 3, 6, 6, 2, 3, 6]
+    assert [len(doc) for doc in read_docs(tmp_path / "a.txt", nlp=nlp)] == [6]
+    splits = tmp_path / "splits"
+    splits.mkdir()
+    (splits / "train.jsonl").write_text('{"text": "Ann left. Bob came."}\n')
+    found = find_splits(str(splits), nlp=nlp, split_sentences=True)
+    assert [len(doc) for doc in found["train"]] == [3, 3]
+
+
+def test_readers_go_on_in_another_memory_zone(nlp, tmp_path):
+    """Words and labels are there, though what the zone before had is forgotten."""
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    words = [f"word{i}x" for i in range(8)]
+    docs = [Doc(nlp.vocab, words=[word, "y"], ents=["B-" + word, "O"]) for word in words]
+    DocBin(docs=docs[:4]).to_disk(folder / "a.spacy")
+    DocBin(docs=docs[4:]).to_disk(folder / "b.spacy")
+    (folder / "c.conll").write_text("\n".join(f"{word} B-{word}\ny O\n" for word in words))
+    (folder / "d.jsonl").write_text("".join(f'{{"text": "{word} y"}}\n' for word in words))
+    (folder / "e.txt").write_text("".join(f"{word} y\n" for word in words))
+    for size in (1, 3, 5):
+        nlp = spacy.blank("en")
+        found, reader = [], read_docs(folder, nlp=nlp)
+        while len(found) < 32:
+            with nlp.memory_zone():
+                part = [
+                    (doc.text.split()[0], [ent.label_ for ent in doc.ents])
+                    for doc in itertools.islice(reader, size)
+                ]
+            found += part
+        assert found == [(word, [word]) for word in words * 2] + [(word, []) for word in words * 2]
+        assert not any(word in nlp.vocab.strings for word in words)
+        assert not any(string.startswith("\0") for string in nlp.vocab.strings)
+
+
+def test_reading_takes_no_more_memory_for_more(nlp, tmp_path, monkeypatch):
+    """Of a file fifteen times as large, at most twice as much is held at a time."""
+    rows = {
+        "a.txt": "Ann went to the town of {}\n",
+        "a.jsonl": '{{"text": "Ann went to the town of {}"}}\n',
+        "a.conll": "Ann B-PER\nleft O\ntown{} O\n\n",
+    }
+    for name, row in rows.items():
+        peaks = []
+        for n_rows in (200, 3_000):
+            (tmp_path / name).write_text("".join(row.format(i % 100) for i in range(n_rows)))
+            nlp = spacy.blank("en")
+            assert sum(1 for _ in read_docs(tmp_path / name, nlp=nlp)) == n_rows  # its words
+            tracemalloc.start()
+            assert sum(1 for _ in read_docs(tmp_path / name, nlp=nlp)) == n_rows
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[1] < 2 * peaks[0], name
 
 
 def test_sources_that_can_not_be_read(nlp, tmp_path):

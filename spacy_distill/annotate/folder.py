@@ -47,7 +47,6 @@ class Folder:
             if not overwrite:
                 raise
             state = NOTHING
-        path.mkdir(parents=True, exist_ok=True)
         remove_parts(path)
         folder = cls(path, settings, state, overwrite=overwrite)
         if not folder.is_finished:

@@ -1,6 +1,7 @@
 """Annotate whatever a source holds, into a folder of shards, and go on where it was interrupted."""
 
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Callable, Dict, Iterator, Optional, Sequence, Union
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..files import remove_parts
+from ..files import hold, remove_parts
 from ..overlap import find_texts, leave_out_texts
 from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
@@ -50,8 +51,8 @@ def annotate_source(
         is there already, the words are 0.
     RETURNS (Summary): What the folder holds.
     RAISES (ValueError): What the source, the teacher or the folder has that does not fit; see
-        D902 to D906. (OSError): D901 if the disk is full, D907 or D908 if a worker fails. What is
-        finished stays.
+        D902 to D906. (OSError): D901 if the disk is full, D907 or D908 if a worker fails, D914 if
+        another run is at it. What is finished stays.
     """
     engine = engine or ThisProcess()
     reader = make_reader(job)
@@ -62,21 +63,23 @@ def annotate_source(
     first = next(shards)
     if not job.labels:
         job = replace(job, gold=first.labels)
-    try:
+    new = []
+    with ExitStack() as ends:
+        ends.callback(engine.stop)
         tags = engine.start(job, output)
         settings = list_settings(job, tags)
+        output.mkdir(parents=True, exist_ok=True)
+        ends.enter_context(hold(output))
+        ends.callback(remove_parts, output)
+        ends.callback(engine.stop)  # before that
         folder = Folder.begin(output, settings, overwrite=overwrite)
         start = perf_counter()
         known = None if job.labels else list_labels(tags, NO_MAP)
         left = folder.list_missing(chain([first], shards), known=known, advance=advance)
-        new = []
         for record in engine.run(left, advance=advance):
             folder.add(record)
             new.append(record)
         folder.finish()
-    finally:
-        engine.stop()
-        remove_parts(output)
     seconds = perf_counter() - start
     return summarise(folder.in_order(), new=new, dropped=dict(dropped), seconds=seconds)
 

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +20,7 @@ from ..annotate.shards import Advance
 from ..annotate.summary import Summary
 from ..corpus import count_docs
 from ..errors import Errors, require
+from ..sources import read_docs
 from ..teachers.choose import is_on_hub, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 
@@ -100,6 +102,12 @@ def annotate_cli(
             help="A dev or test set, whose texts are left out; as often as you like",
         ),
     ] = None,
+    split_sentences: Annotated[
+        bool,
+        typer.Option(
+            "--split-sentences", help="Split text without tokens and entities into sentences"
+        ),
+    ] = False,
     shard_size: Annotated[int, typer.Option(help="Documents in one file")] = 10_000,
     batch_size: Annotated[
         int, typer.Option(help="Documents that the teacher gets at a time")
@@ -163,6 +171,7 @@ def annotate_cli(
             engine=choose_engine(engine, n_process=n_process, address=address),
             exclude=exclude or [],
             overwrite=overwrite,
+            read=partial(read_docs, split_sentences=split_sentences),
             advance=advance,
         )
     report_summary(summary, output)

@@ -28,7 +28,7 @@ def corpus_cli(
         str,
         typer.Argument(
             help="Folder with a training, a test and, if there is one, a dev set (train.*, test.*, "
-            "dev.*: column files, .jsonl or .spacy), or id of a data set on the hub "
+            "dev.*: column files, .jsonl, .parquet or .spacy), or id of a data set on the hub "
             "(name@revision or name:config@revision)",
         ),
     ],
@@ -66,6 +66,12 @@ def corpus_cli(
     no_test: Annotated[
         bool, typer.Option("--no-test", help="Accept DATA without a test set")
     ] = False,
+    split_sentences: Annotated[
+        bool,
+        typer.Option(
+            "--split-sentences", help="Split text without tokens and entities into sentences"
+        ),
+    ] = False,
 ) -> None:
     """Make the corpus: sample labelled sentences, and strip the others of their labels.
 
@@ -77,7 +83,7 @@ def corpus_cli(
     nlp = make_tokenizer(lang)
     more = split_paths(unlabelled or [])
     warn_unpinned([data, *more])
-    splits = read_splits(data, nlp=nlp, no_test=no_test)
+    splits = read_splits(data, nlp=nlp, no_test=no_test, split_sentences=split_sentences)
     if "dev" not in splits:
         splits["dev"], splits["train"] = hold_out(
             splits["train"], share=dev_share, seed=seed, source=data
@@ -89,7 +95,8 @@ def corpus_cli(
         msg.warn(f"Only {len(gold)} labelled sentences in {data}, not {labelled}: taking all")
     splits = {"labelled": gold, "dev": splits.pop("dev"), **splits}
     dropped: Counter = Counter()
-    pool = make_pool([rest, *(read_docs(path, nlp=nlp) for path in more)], splits, dropped)
+    added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
+    pool = make_pool([rest, *added], splits, dropped)
     packed = {name: pack(docs) for name, docs in splits.items()}
     packed["unlabelled"] = pack(tqdm(pool, desc="unlabelled", unit=" texts", disable=None))
     output.mkdir(parents=True, exist_ok=True)
@@ -131,9 +138,11 @@ def warn_unpinned(sources: Iterable[str]) -> None:
             )
 
 
-def read_splits(source: str, *, nlp: Language, no_test: bool) -> Dict[str, List[Doc]]:
+def read_splits(
+    source: str, *, nlp: Language, no_test: bool, split_sentences: bool
+) -> Dict[str, List[Doc]]:
     """Read the training, dev and test set; the dev set may be missing."""
-    found = find_splits(source, nlp=nlp)
+    found = find_splits(source, nlp=nlp, split_sentences=split_sentences)
     if "train" not in found:
         raise ValueError(Errors.D119.format(source=source, found=list(found)))
     if "test" not in found and not no_test:

@@ -6,7 +6,7 @@ Teacher and student are this same component with different models. It asks one t
 
 from functools import partial
 from itertools import islice
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -27,6 +27,7 @@ from ..tags import check_scheme, make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradients
+from .examples import read_initial_examples
 
 default_config = """
 [ner_tagger]
@@ -171,7 +172,7 @@ class NERTagger(DistillablePipe):
             model its vocabularies, so it should be all of it.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Sequence[str]]): As `spacy init labels` makes them; None: those of the
-            examples, sorted.
+            examples' entities and soft targets, sorted.
         init_model (Optional[Callable[[Model], Model]]): Called with the model before its shapes
             are inferred, for instance to load a lookup table.
         RAISES (ValueError): D001 if there are no labels at all.
@@ -179,12 +180,8 @@ class NERTagger(DistillablePipe):
         # spaCy looks at all examples, and reading them takes longer than all else here.
         few = (lambda: list(islice(get_examples(), 10))) if callable(get_examples) else get_examples
         validate_get_examples(few, "NERTagger.initialize")
-        docs = []
-        found: Set[str] = set()
-        for eg in get_examples():
-            docs.append(eg.predicted)
-            found.update(ent.label_ for ent in eg.reference.ents)
-        for label in sorted(found) if labels is None else labels:
+        docs, found = read_initial_examples(get_examples, nlp)
+        for label in found if labels is None else labels:
             self.add_label(label)
         if not self.labels:
             raise ValueError(Errors.D001.format(name=self.name))

@@ -21,7 +21,7 @@ from spacy_distill.annotate.manifest import JOURNAL, MANIFEST, find_counts
 from spacy_distill.annotate.run import annotate_source
 from spacy_distill.annotate.shards import Annotator, pack_shards
 from spacy_distill.corpus import count_docs, read_docbins
-from spacy_distill.files import PART
+from spacy_distill.files import PART, hold
 from spacy_distill.sources import read_docs
 
 # How often a run is killed. SPACY_DISTILL_KILLS=20 for a longer look.
@@ -195,6 +195,15 @@ def test_run_refuses_labels_that_come_late(job, out, make_doc, tmp_path):
     assert [path.name for path in out.iterdir()] == [JOURNAL] or (out / "00000.spacy").exists()
     named = replace(job, labels=["LOC", "PER"])
     assert annotate_source(named, [tmp_path / "gold.spacy"], out).new_shards == 1
+
+
+def test_run_holds_its_folder(job, source, out, digests):
+    annotate_source(job, [source], out.parent / "alone")
+    out.mkdir()
+    with hold(out), pytest.raises(OSError, match=r"\[D914\]"):
+        annotate_source(job, [source], out)
+    annotate_source(job, [source], out)
+    assert digests(out) == digests(out.parent / "alone")
 
 
 def test_run_leaves_texts_out(job, source, out, texts, nlp, make_doc):

@@ -73,6 +73,23 @@ def test_annotate_starts_anew_only_if_told_to(run, source, read, tmp_path):
     assert "Nothing to do" in run(source, "--shard-size", "6", "--overwrite").text
 
 
+def test_annotate_splits_sentences(run, read, tmp_path):
+    (tmp_path / "pool.txt").write_text("Ann left. Bob went to Rome.", encoding="utf-8")
+    assert run(tmp_path / "pool.txt", "--split-sentences").exit_code == 0
+    assert [doc.text for doc in read()] == ["Ann left.", "Bob went to Rome."]
+
+
+def test_annotate_leaves_texts_of_a_test_set_out(run, source, read, texts, tmp_path):
+    (tmp_path / "test.jsonl").write_text(f'{{"text": "{texts[2]}"}}', encoding="utf-8")
+    result = run(source, "--exclude", str(tmp_path / "test.jsonl"))
+    assert "test.jsonl has the same text: 1" in result.text
+    assert [doc.text for doc in read()] == [*texts[:2], *texts[3:]]
+
+
+def test_annotate_refuses_an_impossible_engine(run, source):
+    assert "[D007] --n-process" in str(run(source, "--n-process", "-1").exception)
+
+
 def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
     starts = [True, False, False, True, False]
     gold = make_doc("Ann saw Rome Bob left", "O O B-X O O", sent_starts=starts)

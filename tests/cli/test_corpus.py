@@ -226,6 +226,13 @@ def test_corpus_pool_lacks_what_other_splits_have(run, read, write, tmp_path):
     assert pool.count("same .") == (0 if labelled == "same ." else 2)
 
 
+def test_corpus_splits_text_into_sentences(run, data, read, tmp_path):
+    (tmp_path / "pool.txt").write_text("Eve is here. Bob is not.\n")
+    result = run("--unlabelled", tmp_path / "pool.txt", "--split-sentences")
+    assert result.exit_code == 0, result.output
+    assert {"Eve is here.", "Bob is not."} <= set(texts(read("unlabelled")))
+
+
 def test_corpus_warns_of_types_without_a_labelled_sentence(run, write):
     write("train.conll", "Ann/PER left")
     write("dev.conll", "Bob/PER met Acme/ORG")
@@ -247,7 +254,7 @@ def test_corpus_table_counts(run, data):
 
 
 def test_corpus_warns_of_data_sets_without_revision(run, data, monkeypatch):
-    monkeypatch.setattr("spacy_distill.cli.corpus.read_docs", lambda source, *, nlp: iter(()))
+    monkeypatch.setattr("spacy_distill.cli.corpus.read_docs", lambda source, **_: iter(()))
     assert "No revision of data set some/set" in run("--unlabelled", "some/set").text
     assert "No revision" not in run("--unlabelled", "some/set@v1").text
 

@@ -1,0 +1,74 @@
+"""Raw text -> documents: a text as it is, or one document a sentence."""
+
+import re
+from itertools import pairwise
+from typing import Iterator
+
+import numpy
+from spacy.attrs import IS_SPACE, ORTH, SPACY
+from spacy.language import Language
+from spacy.pipeline import Sentencizer
+from spacy.tokens import Doc
+
+from .errors import Errors
+
+# Characters that are tokenised at a time (of what is all brackets, the time grows as the square of
+# them), and tokens of the longest sentence: what is longer, as lists and tables are, is cut.
+PART_LENGTH = 5_000
+SENTENCE_LENGTH = 200
+BLANK_LINE = re.compile(r"\n\s*\n")
+# Where a part that is too long is best cut, in this order.
+ENDS = ("\n", ". ", " ")
+
+
+def make_docs(
+    text: str, *, nlp: Language, split_sentences: bool, source: object, line: int
+) -> Iterator[Doc]:
+    """Tokenise a text.
+
+    text (str): The text.
+    nlp (Language): Pipeline that tokenises it.
+    split_sentences (bool): Each sentence becomes a document of its own, by spaCy's rules: it ends
+        after the punctuation of any script, or at a blank line. White space around it is left out.
+    source (object): Where the text comes from, for errors.
+    line (int): Its line or row from 1, for errors.
+    YIELDS (Doc): The document, or those of its sentences.
+    RAISES (ValueError): D125 for a text that is too long to be tokenised as a whole.
+    """
+    if split_sentences:
+        for part in cut_text(text):
+            yield from split_doc(nlp.make_doc(part))
+        return
+    if len(text) > nlp.max_length:
+        raise ValueError(
+            Errors.D125.format(source=source, line=line, length=len(text), limit=nlp.max_length)
+        )
+    yield nlp.make_doc(text)
+
+
+def cut_text(text: str) -> Iterator[str]:
+    """The paragraphs of a text, cut where they are too long."""
+    for paragraph in BLANK_LINE.split(text):
+        start = 0
+        while len(paragraph) - start > PART_LENGTH:
+            window = (start + PART_LENGTH // 2, start + PART_LENGTH)
+            ends = (paragraph.rfind(mark, *window) + len(mark) for mark in ENDS)
+            end = next((end for end in ends if end > window[0]), window[1])
+            yield paragraph[start:end]
+            start = end
+        yield paragraph[start:]
+
+
+def split_doc(doc: Doc) -> Iterator[Doc]:
+    """A document of each sentence, without white space around it; none is empty."""
+    orths, spaces, is_space = doc.to_array([ORTH, SPACY, IS_SPACE]).reshape(-1, 3).T
+    starts = numpy.flatnonzero(Sentencizer().predict([doc])[0])
+    for start, end in pairwise([*starts.tolist(), len(doc)]):
+        words = numpy.flatnonzero(is_space[start:end] == 0) + start
+        if not len(words):
+            continue
+        for first in range(words[0], words[-1] + 1, SENTENCE_LENGTH):
+            last = min(first + SENTENCE_LENGTH, words[-1] + 1)
+            kept = spaces[first:last].astype(bool)
+            kept[-1] = False
+            yield Doc(doc.vocab, words=orths[first:last], spaces=kept)

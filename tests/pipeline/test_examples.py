@@ -1,0 +1,162 @@
+"""Training on a stream: `max_epochs = -1`, in `spacy train`."""
+
+import gc
+
+import numpy
+import pytest
+import spacy
+from spacy.cli.train import train
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.util import load_config, load_model_from_config
+
+from spacy_distill.corpus import DistillationCorpus
+from spacy_distill.pipeline.examples import read_initial_examples
+from spacy_distill.soft_targets import set_soft_targets
+from spacy_distill.tags import make_tags
+
+CONFIG = """
+[paths]
+gold = "{gold}"
+pool = "{pool}"
+
+[nlp]
+lang = "en"
+pipeline = ["ner"]
+
+[components]
+
+[components.ner]
+factory = "ner_tagger"
+
+[components.ner.model]
+dropout = 0.0
+
+[components.ner.model.lookup]
+width = 8
+
+[components.ner.model.bilstm]
+width = 8
+
+[corpora]
+
+[corpora.train]
+@readers = "spacy-distill.DistillationCorpus.v1"
+labelled = ${{paths.gold}}
+unlabelled = ${{paths.pool}}
+labelled_fraction = 0.2
+shuffle_buffer = 50
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = ${{paths.gold}}
+
+[training]
+seed = 0
+dropout = 0.0
+max_epochs = -1
+max_steps = {steps}
+patience = 0
+eval_frequency = 20
+
+[training.batcher]
+@batchers = "spacy.batch_by_sequence.v1"
+size = 16
+
+[training.optimizer]
+@optimizers = "Adam.v1"
+learn_rate = 0.01
+
+[training.logger]
+@loggers = "spacy-distill.ConsoleLogger.v1"
+progress_bar = false
+"""
+TAGS = make_tags(["LOC", "PER", "RARE"], scheme="iob")
+
+
+@pytest.fixture
+def config(nlp, write_config, tmp_path):
+    """Ten files of the soft targets of a teacher that is sure, beside six gold sentences.
+
+    The label RARE is nowhere but among its tags. The character `ß` is in one document of twenty.
+    """
+    certain = numpy.log(numpy.eye(len(TAGS)) * 0.99 + 0.002)
+
+    def make(i):
+        name, label = (("Ann", "PER"), ("Oslo", "LOC"))[i % 2]
+        words = [f"{name}{i}", "saw", f"x{'ß' if i % 20 == 7 else ''}{i}"]
+        doc = Doc(nlp.vocab, words=words, ents=[f"B-{label}", "O", "O"])
+        rows = certain[[TAGS.index(f"B-{label}"), 0, 0]]
+        set_soft_targets(doc, rows, tags=TAGS)
+        return doc
+
+    (tmp_path / "pool").mkdir()
+    for i in range(10):
+        shard = DocBin(store_user_data=True)
+        for j in range(100):
+            shard.add(make(100 * i + j))
+        shard.to_disk(tmp_path / "pool" / f"{i}.spacy")
+    gold = DocBin(docs=[make(i) for i in range(6)], store_user_data=True)
+    gold.to_disk(tmp_path / "gold.spacy")
+
+    def write(steps):
+        paths = {"gold": tmp_path / "gold.spacy", "pool": tmp_path / "pool"}
+        return write_config(CONFIG.format(**paths, steps=steps))
+
+    return write
+
+
+def count_examples():
+    return sum(type(value) is Example for value in gc.get_objects())
+
+
+def test_examples_are_streamed_in_training(config, tmp_path, monkeypatch):
+    """It learns, goes over the files again and again, and never holds more than the buffer."""
+    epochs, held, before = [], [], count_examples()
+    read = DistillationCorpus.__call__
+
+    def watch(self, nlp):
+        epochs.append(0)
+        for eg in read(self, nlp):
+            epochs[-1] += 1
+            if len(epochs) > 2 and epochs[-1] % 100 == 0:
+                held.append(count_examples() - before)
+            yield eg
+
+    monkeypatch.setattr(DistillationCorpus, "__call__", watch)
+    train(config(150), tmp_path / "trained")
+    nlp = spacy.load(tmp_path / "trained" / "model-best")
+    assert nlp.get_pipe("ner").labels == ("LOC", "PER", "RARE")
+    assert nlp.meta["performance"]["ents_f"] == 1.0
+    # Two to initialise, of which spaCy reads ten examples; 150 batches of 16 are nearly two more.
+    assert epochs[0] == 10 and len(epochs) == 4
+    assert all(1150 < n < 1350 for n in epochs[1:3])
+    assert len(held) > 20 and max(held) < 50 + 6 + 3 * 16
+    assert "ß" in nlp.get_pipe("ner").model.get_ref("char_cnn").attrs["chars"]
+    assert not any(f"Ann{i}" in nlp.vocab.strings for i in range(50, 1000, 2))
+    assert [ent.label_ for ent in nlp("Ann500 saw x").ents] == ["PER"]
+
+
+def test_examples_to_begin_with_are_a_sample_of_a_stream(config, monkeypatch):
+    nlp = load_model_from_config(load_config(config(1)), auto_fill=True)
+    monkeypatch.setattr("spacy_distill.pipeline.examples.SAMPLE_SIZE", 300)
+    docs, labels = read_initial_examples(list, nlp)
+    assert len(docs) == 300
+    assert len({doc[0].text for doc in docs}) > 200
+    assert labels == ["LOC", "PER", "RARE"]
+
+
+def test_examples_to_begin_with_are_all_if_nothing_streams(nlp, examples):
+    for pipeline in (nlp, None):
+        docs, labels = read_initial_examples(lambda: iter(examples), pipeline)
+        assert docs == [eg.predicted for eg in examples]
+        assert labels == ["LOC", "PER"]
+
+
+def test_examples_have_the_labels_that_a_teacher_knows(nlp, tiny, examples):
+    """One that it never finds is a tag of its distributions all the same."""
+    set_soft_targets(examples[3].reference, numpy.zeros((5, len(TAGS))), tags=TAGS)
+    ner = nlp.add_pipe("ner_tagger", config=tiny)
+    nlp.initialize(lambda: examples)
+    assert ner.labels == ("LOC", "PER", "RARE")
+    nlp.update(examples)

@@ -1,0 +1,69 @@
+import pytest
+import spacy
+
+from spacy_distill.raw_text import PART_LENGTH, SENTENCE_LENGTH, make_docs
+
+
+@pytest.fixture
+def split(nlp):
+    def split_text(text):
+        return [
+            doc.text
+            for doc in make_docs(text, nlp=nlp, split_sentences=True, source="a.txt", line=1)
+        ]
+
+    return split_text
+
+
+def test_raw_text_becomes_a_document_a_sentence(split):
+    assert split("Ann left.  She won! \nReally?") == ["Ann left.", "She won!", "Really?"]
+
+
+def test_raw_text_ends_sentences_at_blank_lines(split):
+    assert split("\n\nA title\n \nIt begins\nhere.\n\n") == ["A title", "It begins\nhere."]
+
+
+def test_raw_text_of_other_scripts():
+    nlp = spacy.blank("xx")
+    docs = make_docs("वह गया। वह आया।", nlp=nlp, split_sentences=True, source="a", line=1)
+    assert [len(doc) for doc in docs] == [3, 3]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\n\n \n"])
+def test_raw_text_without_words_is_no_sentence(split, text):
+    assert split(text) == []
+
+
+def test_raw_text_keeps_the_tokens_of_the_whole(nlp):
+    text = "Mr. O'Neil didn't pay $5.50 (yet). He will..."
+    docs = make_docs(text, nlp=nlp, split_sentences=True, source="a.txt", line=1)
+    words = [token.text for doc in docs for token in doc]
+    assert words == [token.text for token in nlp.make_doc(text)]
+
+
+def test_raw_text_cuts_what_has_no_end(split):
+    found = split(" ".join(["one"] * 450))
+    assert [len(text.split()) for text in found] == [SENTENCE_LENGTH, SENTENCE_LENGTH, 50]
+    assert all(text == text.strip() for text in found)
+
+
+@pytest.mark.parametrize("unit", ["a sentence of it. ", "a line of it\n", "word ", "x"])
+def test_raw_text_may_be_of_any_length(split, nlp, unit):
+    """Nothing is lost, and no word is cut where there is white space."""
+    text = unit * (2 * nlp.max_length // 10 // len(unit))
+    found = split(text)
+    assert "".join("".join(found).split()) == "".join(text.split())
+    if unit != "x":
+        assert {word for part in found for word in part.split()} == set(unit.split())
+    if unit.startswith("a sentence"):
+        assert set(found) == {unit.strip()}
+    assert len(text) > 5 * PART_LENGTH
+
+
+def test_raw_text_that_spacy_does_not_read_has_a_remedy(nlp):
+    nlp.max_length = 100
+    settings = {"nlp": nlp, "source": "a.txt", "line": 7}
+    with pytest.raises(ValueError, match=r"\[D125\] 'a.txt', line 7.* 101 .*--split-sentences"):
+        list(make_docs("x" * 101, split_sentences=False, **settings))
+    (doc,) = make_docs("x" * 100, split_sentences=False, **settings)
+    assert len(doc.text) == 100
