@@ -10,7 +10,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
-from ..errors import Errors
+from ..errors import Errors, require
 from ..files import digest_folder
 from ..teachers.choose import load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
@@ -38,6 +38,7 @@ class Job:
     batch_size (int): Documents that the teacher gets at a time.
     shard_size (int): Documents in one file.
     lang (str): Language that text is tokenised by; none: the first pipeline's, else English.
+    RAISES (ValueError): D007 for a size below 1.
     """
 
     teachers: Sequence[str]
@@ -52,6 +53,11 @@ class Job:
     batch_size: int = 1024
     shard_size: int = 10_000
     lang: str = ""
+
+    def __post_init__(self) -> None:
+        for setting in ("batch_size", "shard_size"):
+            value = getattr(self, setting)
+            require(value >= 1, setting, value, "1 or more")
 
 
 class Loaded(NamedTuple):

@@ -20,7 +20,7 @@ from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import choose_teacher, load_teacher
 from spacy_distill.teachers.ensemble import join_teachers
-from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier, list_windows
+from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier, find_commit, list_windows
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ann", "bob", "met", "in", "ro", "##me"]
 PIECES += ["os", "##lo", "##s", "."]
@@ -197,3 +197,18 @@ def test_hf_token_classifier_takes_io_labels(bert, tmp_path, docs):
 def labels_of(teacher, doc):
     (log_probs,) = teacher.predict_labels([doc])
     return log_probs.argmax(axis=1)
+
+
+def test_hf_token_classifier_is_known_by_its_commit(monkeypatch, tmp_path):
+    """Of a checkpoint on the hub, by what the cache has of it."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    folder = tmp_path / "models--owner--name"
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    (folder / "snapshots" / commit / "config.json").write_text("{}")
+    (folder / "refs").mkdir()
+    (folder / "refs" / "v1").write_text(commit)
+    monkeypatch.setattr("transformers.utils.hub.TRANSFORMERS_CACHE", str(tmp_path))
+    monkeypatch.setattr("transformers.utils.hub._is_offline_mode", True)
+    assert find_commit("owner/name", revision="v1") == commit
+    with pytest.raises(OSError, match=r"\[D309\]"):
+        find_commit("owner/other")
