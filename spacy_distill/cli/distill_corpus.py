@@ -3,7 +3,7 @@
 import hashlib
 from itertools import islice
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence
+from typing import Dict, List, NamedTuple, Sequence, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -68,10 +68,10 @@ def make_corpus(
     return paths
 
 
-def hold_out_text(sources: Sequence[str], *, nlp: Language, share: float) -> List[Doc]:
+def hold_out_text(sources: Sequence[Union[str, Path]], *, nlp: Language, share: float) -> List[Doc]:
     """Hold out texts that no seed chooses: the same ones however often this is done.
 
-    sources (Sequence[str]): Each is read from its beginning, and only as far as needed.
+    sources (Sequence[Union[str, Path]]): Each is read from its beginning, as far as is needed.
     nlp (Language): Tokenises text.
     share (float): How many of the texts that are looked at: those whose digests are the lowest.
     RETURNS (List[Doc]): Different texts, without annotation, in the order of their digests.
@@ -82,7 +82,7 @@ def hold_out_text(sources: Sequence[str], *, nlp: Language, share: float) -> Lis
         for doc in islice(read_docs(source, nlp=nlp), LOOKED_AT // len(sources)):
             found.setdefault(digest_text(doc), doc)
     if len(found) < 2:
-        raise ValueError(Errors.D413.format(source=" ".join(sources), found=len(found)))
+        raise ValueError(Errors.D413.format(source=" ".join(map(str, sources)), found=len(found)))
     return [strip(found[key]) for key in sorted(found)[: max(1, round(share * len(found)))]]
 
 
