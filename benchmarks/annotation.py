@@ -14,7 +14,7 @@ import spacy
 import torch
 import typer
 
-from spacy_distill.annotation import annotate_batch
+from spacy_distill.annotate.docs import annotate_batch
 from spacy_distill.benchmark.export import find_transformer
 from spacy_distill.corpus import copy_words, read_docbins
 from spacy_distill.models.linear_tagger import batch_by_length, count_pieces

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from uuid import uuid4
 
 import numpy
 import srsly
@@ -15,6 +16,7 @@ from spacy.training import Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
+from .annotate.manifest import find_counts
 from .errors import Errors, require
 from .soft_targets import KEY, has_soft_targets
 from .types import Reader
@@ -166,11 +168,22 @@ def load_docbin(path: Path) -> DocBin:
 def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Documents of a DocBin file, or of all such files in a folder."""
     for file in find_docbins(path):
-        docbin = load_docbin(file)
-        packed, docbin.user_data = docbin.user_data, []
-        for doc, user_data in zip(docbin.get_docs(vocab), unpack_user_data(packed)):
-            doc.user_data.update(user_data)
-            yield doc
+        yield from unpack_docs(load_docbin(file), vocab)
+
+
+def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
+    """Documents of a DocBin, of which memory zones may begin and end between them."""
+    packed, docbin.user_data = docbin.user_data, []
+    docs = docbin.get_docs(vocab)
+    mark = f"strings of {uuid4().hex}"
+    for user_data in unpack_user_data(packed):
+        # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
+        if mark not in vocab.strings:
+            for string in (mark, *docbin.strings):
+                vocab.strings.add(string)
+        doc = next(docs)
+        doc.user_data.update(user_data)
+        yield doc
 
 
 def unpack_user_data(packed: Sequence[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:
@@ -188,8 +201,11 @@ def unpack_user_data(packed: Sequence[Optional[bytes]]) -> Iterator[Dict[Any, An
 
 
 def count_docs(path: Path) -> int:
-    """How many documents `read_docbins` reads, without making them."""
-    return sum(len(load_docbin(file)) for file in find_docbins(path))
+    """How many documents `read_docbins` reads: as a manifest says, else by loading the files."""
+    known = find_counts(Path(path))
+    return sum(
+        known[file] if file in known else len(load_docbin(file)) for file in find_docbins(path)
+    )
 
 
 def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:

@@ -2,7 +2,7 @@
 
 D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers and models;
 D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx: report;
-D8xx: teachers.
+D8xx: teachers; D9xx: annotation at scale.
 """
 
 from typing import Any
@@ -331,6 +331,36 @@ class Errors(metaclass=ErrorsWithCodes):
         "A component of teacher '{teacher}' sets entities of the labels {labels} before 'ner', but "
         "does not say so in its 'labels'. Add them to 'ner' with add_label and save the teacher."
     )
+    D901 = (
+        "Can't write '{path}': {reason}. Make room or give another folder, and run it again: what "
+        "is finished stays."
+    )
+    D902 = (
+        "'{path}' was annotated otherwise: {differences} differ. Go back to what it was made with, "
+        "give another OUTPUT, or start anew with --overwrite."
+    )
+    D903 = (
+        "'{path}' was annotated from other texts than the source has now: {found}. Give the same "
+        "source, another OUTPUT, or do with --overwrite what has changed."
+    )
+    D904 = (
+        "'{path}' holds files that are not of this annotation: {names}. Give another OUTPUT, or "
+        "remove them with --overwrite."
+    )
+    D905 = (
+        "'{path}' can't be read ({reason}). Restore the file, give another OUTPUT, or start anew "
+        "with --overwrite."
+    )
+    D906 = (
+        "The source's texts from number {first:,} on have entities of the labels {unknown}, which "
+        "the student's {known} lack. Name all of the student's with --labels."
+    )
+    D907 = (
+        "A process that annotates ended with code {code}. If memory ran out, give a lower "
+        "--n-process, --batch-size or --shard-size, and run it again: what is finished stays."
+    )
+    D908 = "The teacher failed in a process that annotates:\n{traceback}"
+    D909 = "There is no GPU {gpu} ({reason}). Give --gpu -1 to use the CPU, or install CuPy."
 
 
 def require(holds: bool, setting: str, value: Any, requirement: object) -> None:

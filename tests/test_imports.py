@@ -13,15 +13,16 @@ PACKAGE = Path(spacy_distill.__file__).parent
 # A module may import those of the layers above its own, and those of its own layer.
 LAYERS = (
     {"types", "errors"},
-    {"tags", "crf", "decoding", "entities", "compression", "steps"},
+    {"tags", "crf", "decoding", "entities", "compression", "files", "steps"},
     {
         *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),
         *("soft_targets", "targets"),
     },
     {
-        *("annotation", "benchmark", "columns", "corpus", "encoder", "hub"),
+        *("annotate", "benchmark", "columns", "corpus", "encoder", "hub"),
         *(
             "loggers",
+            "overlap",
             "pipeline",
             "report",
             "rows",

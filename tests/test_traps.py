@@ -36,12 +36,12 @@ from numpy.testing import assert_array_equal
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 from spacy.training.loop import create_train_batches
-from spacy.util import load_config, registry
+from spacy.util import load_config, minibatch, registry
 from weasel.util.config import load_project_config
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
+from spacy_distill.annotate.shards import pack, shard_name
 from spacy_distill.cli import app
-from spacy_distill.cli.annotate import write_shards
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import KEY, set_soft_targets
 from spacy_distill.table import random_table, word_segmenter
@@ -84,11 +84,6 @@ def make_doc(vocab, text, tags=None):
     return Doc(vocab, words=text.split(), ents=None if tags is None else tags.split())
 
 
-class NoBar:
-    def update(self, n):
-        pass
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, student_path):
     """The files that the stages before training leave, `{150 gold, 450 of the pool, dev}`."""
@@ -98,7 +93,8 @@ def corpus(tmp_path_factory, student_path):
     for name, n_docs in (("labelled", 150), ("unlabelled", 450)):
         docs = (make_doc(teacher.vocab, texts[i % 3]) for i in range(n_docs))
         (folder / name).mkdir()
-        write_shards(annotate_docs(teacher, docs), folder / name, shard_size=400, bar=NoBar())
+        for i, shard in enumerate(minibatch(annotate_docs(teacher, docs), 400)):
+            (folder / name / shard_name(i)).write_bytes(pack(shard))
     DocBin(docs=[make_doc(teacher.vocab, *DEV)]).to_disk(folder / "dev.spacy")
     words = sorted({word for text in texts for word in text.split()})
     random_table(word_segmenter(words), width=100).to_disk(folder / "table.npz")

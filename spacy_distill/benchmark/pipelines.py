@@ -7,7 +7,7 @@ import spacy
 from spacy.language import Language
 from thinc.api import Config, Model
 
-from ..layers.word_cache import WordCache
+from ..layers.word_cache import find_caches
 from .runner import Runner
 
 # The shape of en_core_web_sm's, with a tok2vec layer of its own.
@@ -75,11 +75,6 @@ def find_nodes(nlp: Language) -> List[Model]:
     """Every layer of every component."""
     models = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
     return [node for model in models if isinstance(model, Model) for node in model.walk()]
-
-
-def find_caches(nlp: Language) -> List[WordCache]:
-    shims = [shim for node in find_nodes(nlp) for shim in node.shims]
-    return [shim for shim in shims if isinstance(shim, WordCache) and shim.max_words > 0]
 
 
 def count_parameters(nodes: Sequence[Model]) -> int:

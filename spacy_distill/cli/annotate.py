@@ -1,30 +1,24 @@
 """`spacy-distill annotate`: a teacher labels text for its student."""
 
-import os
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Iterable, List, Optional, Sequence
+from time import perf_counter
+from typing import Annotated, Iterator, List, Optional, Sequence
 
-import spacy
 import typer
-from spacy.cli._util import setup_gpu
-from spacy.language import Language
-from spacy.tokens import Doc, DocBin
-from spacy.util import is_package, minibatch
+from spacy.util import is_package
 from tqdm import tqdm
 from wasabi import msg
 
-from ..annotation import annotate_docs
+from ..annotate.engines import Engine, Processes, ThisProcess
+from ..annotate.job import Job
+from ..annotate.run import annotate_source
+from ..annotate.shards import Advance
+from ..annotate.summary import Summary
+from ..corpus import count_docs
 from ..errors import Errors, require
-from ..sources import read_docs
-from ..teachers.choose import is_on_hub, load_teacher, split_revision
+from ..teachers.choose import is_on_hub, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from ..teachers.ensemble import join_teachers
-from ..teachers.label_map import read_label_map
-from ..types import Teacher
-
-# What text is tokenised by where no teacher is a pipeline.
-DEFAULT_LANG = "en"
 
 
 def annotate_cli(
@@ -36,7 +30,11 @@ def annotate_cli(
         ),
     ],
     source: Annotated[
-        Path, typer.Argument(help="Text (.txt, a line a text), .jsonl, .spacy, or a folder of them")
+        str,
+        typer.Argument(
+            help="Text (.txt, a line a text), .jsonl, .spacy, column files, or a folder of them; "
+            "or the id of a data set on the hub"
+        ),
     ],
     output: Annotated[Path, typer.Argument(help="Folder for the annotated .spacy files")],
     also: Annotated[
@@ -64,7 +62,7 @@ def annotate_cli(
         str,
         typer.Option(
             help="The student's labels, such as LOC,ORG,PER, of which a teacher may lack some; "
-            "else those of the gold entities in SOURCE, else the first teacher's"
+            "else those of the gold entities in the first file written, else the first teacher's"
         ),
     ] = "",
     smoothing: Annotated[
@@ -85,10 +83,29 @@ def annotate_cli(
     lang: Annotated[
         str, typer.Option(help="Language that text is tokenised by; the first pipeline's if none")
     ] = "",
+    exclude: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--exclude",
+            "-x",
+            help="A dev or test set, whose texts are left out; as often as you like",
+        ),
+    ] = None,
     shard_size: Annotated[int, typer.Option(help="Documents in one file")] = 10_000,
     batch_size: Annotated[
         int, typer.Option(help="Documents that the teacher gets at a time")
     ] = 1024,
+    n_process: Annotated[
+        int,
+        typer.Option("--n-process", "-n", help="Processes, each with a teacher and one thread"),
+    ] = 1,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Do anew what OUTPUT has from another teacher, with other options or other texts",
+        ),
+    ] = False,
     gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
 ) -> None:
     """Label documents with a teacher: soft targets and pseudo-labels.
@@ -97,46 +114,88 @@ def annotate_cli(
     checkpoint. Gold entities that are there already stay as they are. Each output document keeps
     the teacher's log-probabilities beside its entities, for `spacy-distill.DistillationCorpus.v1`
     to read.
+
+    Give the same command again if it was interrupted: it goes on, and OUTPUT becomes what it would
+    have been. There manifest.json says what each file was made from.
     """
-    setup_gpu(gpu, silent=True)
-    shares = read_weights(weights)
-    label_map = read_label_map(names or [], drop=drop or [])
     for given in (teacher, *(also or [])):
         if is_on_hub(given) and not is_package(given) and not split_revision(given)[1]:
             msg.warn(f"No revision of {given} given: it may change. Use {given}@REVISION")
-    load = partial(load_teacher, smoothing=smoothing, iob1=iob1, gpu=gpu)
-    teachers = [load(given) for given in (teacher, *(also or []))]
-    docs = list(read_docs(source, nlp=make_reader(teachers, lang)))
-    joined = join_teachers(
-        teachers,
-        weights=shares,
-        labels=read_labels(labels) or find_gold_labels(docs),
-        label_map=label_map,
-        may_lack=bool(labels),
+    job = Job(
+        teachers=[teacher, *(also or [])],
+        weights=read_weights(weights),
+        names=names or [],
+        drop=drop or [],
+        labels=read_labels(labels),
+        smoothing=smoothing,
+        iob1=iob1,
+        gpu=gpu,
+        batch_size=batch_size,
+        shard_size=shard_size,
+        lang=lang,
     )
-    n_words = sum(len(doc) for doc in docs)
-    msg.info(f"{len(docs):,} documents, {n_words:,} words, {len(joined.tags)} tags")
-    output.mkdir(parents=True, exist_ok=True)
-    with tqdm(total=n_words, unit=" words", unit_scale=True, desc="Annotate", disable=None) as bar:
-        annotated = annotate_docs(joined, docs, batch_size=batch_size)
-        n_shards = write_shards(annotated, output, shard_size=shard_size, bar=bar)
-    n_ents = sum(len(doc.ents) for doc in docs)
-    msg.good(f"{n_ents:,} entities in {n_shards} file(s) in {output}")
+    with show_progress([source]) as advance:
+        summary = annotate_source(
+            job,
+            [source],
+            output,
+            engine=choose_engine(n_process),
+            exclude=exclude or [],
+            overwrite=overwrite,
+            advance=advance,
+        )
+    report_summary(summary, output)
 
 
-def make_reader(teachers: Sequence[Teacher], lang: str) -> Language:
-    """What tokenises text: a pipeline of the student's language, without components.
+def choose_engine(n_process: int) -> Engine:
+    """Where the work is done. RAISES (ValueError): D007 for less than one process."""
+    require(n_process >= 1, "--n-process", n_process, "1 or more")
+    return ThisProcess() if n_process == 1 else Processes(n_process)
 
-    teachers (Sequence[Teacher]): The first that is a pipeline says the language,
-    lang (str): unless it is given. English if nothing says it.
-    RAISES (ValueError): D121 for a language that spaCy does not have.
+
+@contextmanager
+def show_progress(sources: Sequence[str]) -> Iterator[Advance]:
+    """Show documents, words/s, and the time that is left, where that can be known.
+
+    sources (Sequence[str]): What is annotated.
+    YIELDS (Callable[[int, int], None]): To be told of documents and words.
     """
-    pipelines = [teacher.nlp for teacher in teachers if hasattr(teacher, "nlp")]
-    chosen = lang or next((nlp.lang for nlp in pipelines), DEFAULT_LANG)
-    try:
-        return spacy.blank(chosen)
-    except ImportError as error:
-        raise ValueError(Errors.D121.format(lang=chosen, reason=error)) from error
+    start, n_words = perf_counter(), 0
+    files = [Path(source) for source in sources]
+    is_counted = all(file.suffix == ".spacy" and file.is_file() for file in files)
+    total = sum(map(count_docs, files)) if is_counted else None
+    with tqdm(total=total, unit=" docs", desc="Annotate", disable=None) as bar:
+
+        def advance(docs: int, words: int) -> None:
+            nonlocal n_words
+            n_words += words
+            bar.set_postfix_str(f"{n_words / (perf_counter() - start):,.0f} words/s", refresh=False)
+            bar.update(docs)
+
+        yield advance
+
+
+def report_summary(summary: Summary, output: Path) -> None:
+    """Show what was annotated, and how sure the teacher was of it."""
+    rows = [
+        ("documents", f"{summary.docs:,}"),
+        ("words", f"{summary.words:,}"),
+        *((label, f"{n:,}") for label, n in summary.entities.items()),
+        ("mean confidence of a word", f"{summary.confidence:.3f}"),
+        *((f"  under {limit}", f"{share:.1%}") for limit, share in summary.shares.items()),
+    ]
+    msg.table(rows, aligns=["l", "r"])
+    for source, n in summary.dropped.items():
+        msg.info(f"Left out because {source} has the same text: {n:,}")
+    n_old = summary.shards - summary.new_shards
+    if not summary.new_shards:
+        msg.good(f"Nothing to do: {summary.shards} file(s) in {output} are as they would be")
+        return
+    speed = summary.new_words / summary.seconds
+    there = f" ({n_old} of them were there)" if n_old else ""
+    n_ents = sum(summary.entities.values())
+    msg.good(f"{n_ents:,} entities in {summary.shards} file(s){there} in {output}")
+    msg.info(f"{summary.new_words:,} words in {summary.seconds:,.0f} s: {speed:,.0f} words/s")
 
 
 def read_labels(text: str) -> List[str]:
@@ -145,11 +204,6 @@ def read_labels(text: str) -> List[str]:
     holds = all(labels) and len(labels) == len(set(labels))
     require(holds, "--labels", text, "different labels with commas between them")
     return labels
-
-
-def find_gold_labels(docs: Sequence[Doc]) -> Optional[List[str]]:
-    """The labels of the entities that are there already, sorted; None if there are none."""
-    return sorted({ent.label_ for doc in docs for ent in doc.ents if ent.label_}) or None
 
 
 def read_weights(text: str) -> Optional[List[float]]:
@@ -163,32 +217,3 @@ def read_weights(text: str) -> Optional[List[float]]:
         raise ValueError(
             Errors.D007.format(setting="--weights", value=repr(text), requirement=requirement)
         ) from error
-
-
-def write_shards(docs: Iterable[Doc], output: Path, *, shard_size: int, bar: tqdm) -> int:
-    """Write documents to numbered DocBin files, each whole or not at all.
-
-    docs (Iterable[Doc]): Documents with soft targets.
-    output (Path): The folder. Files of an earlier run that are not written anew are removed.
-    shard_size (int): Documents in one file.
-    bar (tqdm): Counts words.
-    RETURNS (int): How many files were written.
-    """
-    written: List[Path] = []
-    # An empty source gives one empty file, so that whoever reads the folder finds what it expects.
-    for i, batch in enumerate(minibatch(docs, size=shard_size)):
-        shard = DocBin(attrs=["ENT_IOB", "ENT_TYPE", "SENT_START"], store_user_data=True)
-        for doc in batch:
-            shard.add(doc)
-            bar.update(len(doc))
-        path = output / f"{i:05d}.spacy"
-        unfinished = path.with_suffix(".unfinished")
-        shard.to_disk(unfinished)
-        os.replace(unfinished, path)
-        written.append(path)
-    if not written:
-        DocBin(store_user_data=True).to_disk(output / "00000.spacy")
-        written.append(output / "00000.spacy")
-    for path in set(output.glob("*.spacy")) - set(written):
-        path.unlink()
-    return len(written)

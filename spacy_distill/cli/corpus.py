@@ -16,6 +16,7 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..hub import split_id
+from ..overlap import find_texts, leave_out_texts
 from ..sources import find_splits, is_on_hub, read_docs
 
 # What a corpus keeps of a document, beside its words and white space.
@@ -207,21 +208,12 @@ def make_pool(
     YIELDS (Doc): The documents of the pool, their entity annotation missing.
     """
     # The test set comes last, so that a text in two of them counts as a leak of it.
-    known = {text_key(doc): name for name, docs in splits.items() for doc in docs}
+    texts = find_texts(splits)
     for docs in sources:
-        for doc in docs:
-            split = known.get(text_key(doc))
-            if split is not None:
-                dropped[split] += 1
-                continue
+        for doc in leave_out_texts(docs, texts, dropped):
             doc.set_ents([], default="missing")
             doc.spans.clear()
             yield doc
-
-
-def text_key(doc: Doc) -> str:
-    """The text without white space, so that it is the same however it was tokenised."""
-    return "".join(doc.text.split())
 
 
 def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:

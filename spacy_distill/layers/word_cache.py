@@ -5,8 +5,9 @@ from threading import Lock
 from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy
+from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.api import Optimizer, Shim
+from thinc.api import Model, Optimizer, Shim
 
 from .word_types import find_words, token_hashes
 
@@ -154,3 +155,11 @@ class WordCache(Shim):
 
 def same_arrays(first: Sequence[Any], second: Sequence[Any]) -> bool:
     return len(first) == len(second) and all(a is b for a, b in zip(first, second))
+
+
+def find_caches(nlp: Language) -> List[WordCache]:
+    """The caches of a pipeline's models that keep anything."""
+    models = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
+    nodes = [node for model in models if isinstance(model, Model) for node in model.walk()]
+    shims = [shim for node in nodes for shim in node.shims]
+    return [shim for shim in shims if isinstance(shim, WordCache) and shim.max_words > 0]

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from ..files import digest
 from .plan import TEACHER, Run
 
 # The files of a corpus.
@@ -99,21 +99,6 @@ def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> L
 def fingerprint(inputs: Inputs) -> str:
     """A short name of inputs: the same for the same."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def digest(path: Path) -> str:
-    """The SHA-256 of a file. Read again only if the file has changed."""
-    state = path.stat()
-    return read_digest(path, state.st_mtime_ns, state.st_size)
-
-
-@cache
-def read_digest(path: Path, changed: int, size: int) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
 
 
 def weights_digest(teacher: str) -> Optional[str]:

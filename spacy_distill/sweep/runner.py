@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from ..corpus import count_docs
 from ..errors import Errors
+from ..files import digest
 from .describe import make_row
 from .execute import accept_stage, drop_last, run_stage, settle
-from .inputs import Settings, cell_folder, corpus_files, digest, find_differences, make_inputs
+from .inputs import Settings, cell_folder, corpus_files, find_differences, make_inputs
 from .plan import Run
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage

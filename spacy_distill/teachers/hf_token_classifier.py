@@ -12,6 +12,7 @@ import numpy
 import torch
 from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 from ..decoding import log_softmax
 from ..encoder import find_specials, load
@@ -149,6 +150,12 @@ class HFTokenClassifier:
         with torch.inference_mode():
             logits = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
         return logits.float().cpu().numpy()
+
+
+def find_commit(name: str, *, revision: str = "") -> str:
+    """The commit of a checkpoint on the hub. RAISES (OSError): D309 if it can't be reached."""
+    find = partial(cached_file, filename="config.json", revision=revision or None)
+    return str(extract_commit_hash(load(find, name), None))
 
 
 def list_windows(n_pieces: int, *, doc: int, size: int) -> Iterator[Window]:

@@ -7,12 +7,12 @@ from thinc.api import Linear, Model, PyTorchWrapper
 
 from spacy_distill.benchmark.pipelines import (
     count_parameters,
-    find_caches,
     folder_size,
     load_pipeline,
     make_stock_ner,
 )
 from spacy_distill.benchmark.systems import HEAVY, find_labels, student_system
+from spacy_distill.layers.word_cache import find_caches
 
 HIDDEN = """
 import sys

@@ -4,19 +4,10 @@ import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_distill.cli.annotate import annotate_cli, write_shards
+from spacy_distill.cli.annotate import annotate_cli
 from spacy_distill.corpus import build_distillation_corpus_v1, read_docbins
 from spacy_distill.soft_targets import KEY, get_soft_targets
 from spacy_distill.tags import make_tags
-
-
-class Bar:
-    """Counts words, as tqdm does."""
-
-    n = 0
-
-    def update(self, n):
-        self.n += n
 
 
 @pytest.fixture
@@ -52,9 +43,9 @@ def names(folder):
 def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts, tmp_path):
     result = run(source)
     assert result.exit_code == 0, result.output
-    assert "10 documents" in result.text
+    assert "documents 10 words 48" in result.text
     docs = read()
-    assert names(tmp_path / "out") == ["00000.spacy"]
+    assert names(tmp_path / "out") == ["00000.spacy", "manifest.json"]
     assert [doc.text for doc in docs] == texts
     for doc, expected in zip(docs, student.pipe(texts)):
         assert [str(ent) for ent in doc.ents] == [str(ent) for ent in expected.ents]
@@ -66,15 +57,20 @@ def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts
 @pytest.mark.parametrize("batch_size", ["1", "3", "99"])
 def test_annotate_writes_shards_in_order(run, source, read, texts, tmp_path, batch_size):
     assert run(source, "--shard-size", "4", "--batch-size", batch_size).exit_code == 0
-    assert names(tmp_path / "out") == ["00000.spacy", "00001.spacy", "00002.spacy"]
+    assert names(tmp_path / "out") == [*(f"0000{i}.spacy" for i in range(3)), "manifest.json"]
     assert [doc.text for doc in read()] == texts
 
 
-def test_annotate_removes_shards_of_an_earlier_run(run, source, read, tmp_path):
+def test_annotate_starts_anew_only_if_told_to(run, source, read, tmp_path):
     run(source, "--shard-size", "4")
-    run(source, "--shard-size", "6")
-    assert names(tmp_path / "out") == ["00000.spacy", "00001.spacy"]
+    result = run(source, "--shard-size", "6")
+    assert "[D902]" in str(result.exception)
+    assert "shard_size (4, now 6)" in str(result.exception)
+    assert names(tmp_path / "out") == [f"0000{i}.spacy" for i in range(3)] + ["manifest.json"]
+    assert run(source, "--shard-size", "6", "--overwrite").exit_code == 0
+    assert names(tmp_path / "out") == ["00000.spacy", "00001.spacy", "manifest.json"]
     assert len(read()) == 10
+    assert "Nothing to do" in run(source, "--shard-size", "6", "--overwrite").text
 
 
 def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
@@ -93,7 +89,7 @@ def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
 def test_annotate_of_no_text_gives_one_empty_file(run, read, tmp_path):
     (tmp_path / "pool.jsonl").write_text("", encoding="utf-8")
     assert run(tmp_path / "pool.jsonl").exit_code == 0
-    assert names(tmp_path / "out") == ["00000.spacy"]
+    assert names(tmp_path / "out") == ["00000.spacy", "manifest.json"]
     assert read() == []
 
 
@@ -107,27 +103,6 @@ def test_annotate_names_what_is_missing(run, source, nlp, tmp_path):
     result = run(source, teacher=tmp_path / "other")
     assert "[D012]" in str(result.exception)
     assert not (tmp_path / "out").exists()
-
-
-def test_annotate_writes_each_shard_whole_or_not_at_all(make_doc, tmp_path, read):
-    """A teacher that fails on the way leaves the shards of an earlier run readable."""
-    output = tmp_path / "out"
-    output.mkdir()
-    bar = Bar()
-    assert (
-        write_shards([make_doc(f"old {i}") for i in range(4)], output, shard_size=2, bar=bar) == 2
-    )
-    assert bar.n == 8
-
-    def failing():
-        for i in range(3):
-            yield make_doc(f"new {i}")
-        raise RuntimeError("no more memory")
-
-    with pytest.raises(RuntimeError):
-        write_shards(failing(), output, shard_size=2, bar=bar)
-    assert names(output) == ["00000.spacy", "00001.spacy"]
-    assert [doc.text.strip() for doc in read()] == ["new 0", "new 1", "old 2", "old 3"]
 
 
 def test_annotate_averages_teachers(run, source, read, student_path):
@@ -179,7 +154,7 @@ def test_annotate_takes_the_labels_of_gold(run, read, make_doc, tmp_path):
     DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
     assert run(tmp_path / "gold.spacy").exit_code == 0
     DocBin(docs=docs[:1], attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
-    assert run(tmp_path / "gold.spacy", "--labels", "LOC,PER,ORG").exit_code == 0
+    assert run(tmp_path / "gold.spacy", "--labels", "LOC,PER,ORG", "--overwrite").exit_code == 0
     tags = read()[0].user_data[KEY]["tags"]
     assert tags == tuple(make_tags(["LOC", "PER", "ORG"], scheme="iob"))
     assert "[D007]" in str(run(tmp_path / "gold.spacy", "--labels", "LOC,,PER").exception)
@@ -189,7 +164,7 @@ def test_annotate_tokenises_text_as_the_student_does(run, read, rules_path, tmp_
     (tmp_path / "pool.txt").write_text("l'Uomo vede Bob", encoding="utf-8")
     assert run(tmp_path / "pool.txt", "--lang", "it", teacher=rules_path).exit_code == 0
     assert [token.text for token in read()[0]] == ["l'", "Uomo", "vede", "Bob"]
-    assert run(tmp_path / "pool.txt", teacher=rules_path).exit_code == 0
+    assert run(tmp_path / "pool.txt", "--overwrite", teacher=rules_path).exit_code == 0
     assert [token.text for token in read()[0]] == ["l'Uomo", "vede", "Bob"]
     assert "[D121]" in str(run(tmp_path / "pool.txt", "--lang", "zz").exception)
 
@@ -198,7 +173,7 @@ def test_annotate_warns_of_a_checkpoint_without_a_revision(run, source, monkeypa
     def refuse(name, **options):
         raise ValueError(f"asked for {name}")
 
-    monkeypatch.setattr("spacy_distill.cli.annotate.load_teacher", refuse)
+    monkeypatch.setattr("spacy_distill.annotate.job.load_teacher", refuse)
     result = run(source, teacher="owner/name")
     assert "Use owner/name@REVISION" in result.text
     assert str(result.exception) == "asked for owner/name"

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.compression import compress, restore
 from spacy_distill.crf import infer
 from spacy_distill.decoding import log_softmax

@@ -3,7 +3,7 @@ import pytest
 import spacy
 from numpy.testing import assert_allclose
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import choose_teacher

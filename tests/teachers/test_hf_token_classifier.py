@@ -13,7 +13,7 @@ from transformers import (
     RobertaTokenizerFast,
 )
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.decoding import log_softmax
 from spacy_distill.segmentation import BYTE_ALPHABET
 from spacy_distill.soft_targets import KEY

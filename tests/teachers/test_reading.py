@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure
 from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, biluo_tags_to_spans
 from spacy.util import fix_random_seed
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.soft_targets import get_soft_targets
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import choose_teacher

@@ -4,7 +4,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.corpus import build_distillation_corpus_v1
 
 

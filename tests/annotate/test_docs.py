@@ -4,7 +4,7 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc, DocBin
 
-from spacy_distill.annotation import annotate_docs
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.corpus import build_distillation_corpus_v1
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import KEY, get_soft_targets, set_soft_targets

@@ -7,15 +7,15 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
-from .corpus import leave_out_labels
-from .decoding import Transitions, decode, forbid_tags
-from .distributions import get_log_probs
-from .entities import TokenAttributes, write_entities
-from .soft_targets import set_soft_targets
-from .teachers.choose import choose_teacher
-from .teachers.ensemble import Ensemble, join_teachers
-from .teachers.ner_tagger import NERTaggerTeacher
-from .types import Teacher
+from ..corpus import leave_out_labels
+from ..decoding import Transitions, decode, forbid_tags
+from ..distributions import get_log_probs
+from ..entities import TokenAttributes, write_entities
+from ..soft_targets import set_soft_targets
+from ..teachers.choose import choose_teacher
+from ..teachers.ensemble import Ensemble, join_teachers
+from ..teachers.ner_tagger import NERTaggerTeacher
+from ..types import Teacher
 
 
 def annotate_docs(

@@ -1,0 +1,145 @@
+"""What is to be done: the teachers, the student's labels, and all that decides what is written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+import spacy
+import srsly
+from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from spacy.util import get_package_path, is_package
+
+from ..errors import Errors
+from ..files import digest_folder
+from ..teachers.choose import load_teacher, split_revision
+from ..teachers.doc_ents import DEFAULT_SMOOTHING
+from ..teachers.ensemble import join_teachers
+from ..teachers.label_map import read_label_map
+from ..types import Teacher
+
+# What text is tokenised by where no teacher is a pipeline.
+DEFAULT_LANG = "en"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to annotate with. It is of plain values, so that any process or machine can be sent it.
+
+    teachers (Sequence[str]): As `load_teacher` takes them. Of several, the mean teaches.
+    weights (Optional[Sequence[float]]): Of each of them; None: all the same.
+    names (Sequence[str]): `OLD=NEW` each: what labels of the teachers are called.
+    drop (Sequence[str]): Labels of the teachers that become O.
+    labels (Sequence[str]): The student's, of which a teacher may lack some; none: those of the gold
+        entities in the source's first shard, else the first teacher's.
+    gold (Sequence[str]): Labels of gold entities, where `labels` are not given. Found by
+        `annotate_source`.
+    smoothing, iob1, gpu: See `load_teacher`.
+    batch_size (int): Documents that the teacher gets at a time.
+    shard_size (int): Documents in one file.
+    lang (str): Language that text is tokenised by; none: the first pipeline's, else English.
+    """
+
+    teachers: Sequence[str]
+    weights: Optional[Sequence[float]] = None
+    names: Sequence[str] = ()
+    drop: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    gold: Sequence[str] = ()
+    smoothing: float = DEFAULT_SMOOTHING
+    iob1: bool = False
+    gpu: int = -1
+    batch_size: int = 1024
+    shard_size: int = 10_000
+    lang: str = ""
+
+
+class Loaded(NamedTuple):
+    """Teachers that are ready."""
+
+    teacher: Teacher  # one of all of them
+    pipelines: List[Language]  # those of them that are pipelines
+
+
+def load_job(job: Job) -> Loaded:
+    """Load the teachers.
+
+    RAISES (ValueError): D909 without that GPU, and what `load_teacher` and `join_teachers` raise.
+    """
+    use_gpu(job.gpu)
+    teachers = [
+        load_teacher(given, smoothing=job.smoothing, iob1=job.iob1, gpu=job.gpu)
+        for given in job.teachers
+    ]
+    joined = join_teachers(
+        teachers,
+        weights=job.weights,
+        labels=job.labels or job.gold or None,
+        label_map=read_label_map(job.names, drop=job.drop),
+        may_lack=bool(job.labels),
+    )
+    return Loaded(joined, [one.nlp for one in teachers if hasattr(one, "nlp")])
+
+
+def use_gpu(gpu: int) -> None:
+    """Use a GPU, or -1: the CPU. RAISES (ValueError): D909 if there is none."""
+    try:
+        setup_gpu(gpu, silent=True)
+    except Exception as error:  # CuPy has its own for a number that is too high
+        raise ValueError(Errors.D909.format(gpu=gpu, reason=error)) from error
+
+
+def make_reader(job: Job) -> Language:
+    """What tokenises text: a pipeline of the student's language, without components.
+
+    RAISES (ValueError): D121 for a language that spaCy does not have.
+    """
+    lang = job.lang or next(filter(None, map(find_lang, job.teachers)), DEFAULT_LANG)
+    try:
+        return spacy.blank(lang)
+    except ImportError as error:
+        raise ValueError(Errors.D121.format(lang=lang, reason=error)) from error
+
+
+def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
+    """All that decides which bytes are written, beside the texts: as JSON has it.
+
+    tags (Sequence[str]): Those of the joined teachers, which say of labels all that matters.
+    """
+    return {
+        "teachers": [fingerprint(given) for given in job.teachers],
+        "weights": None if job.weights is None else list(job.weights),
+        "map": list(job.names),
+        "drop": list(job.drop),
+        "tags": list(tags),
+        "smoothing": job.smoothing,
+        "iob1": job.iob1,
+        "device": "cpu" if job.gpu < 0 else "gpu",
+        "batch_size": job.batch_size,
+        "shard_size": job.shard_size,
+    }
+
+
+def fingerprint(teacher: str) -> str:
+    """What identifies a teacher: the digest of its folder or package, or the hub's commit."""
+    folder = find_folder(teacher)
+    if folder is not None:
+        return f"sha256:{digest_folder(folder)}"
+    from ..teachers.hf_token_classifier import find_commit
+
+    name, revision = split_revision(teacher)
+    return f"{name}@{find_commit(name, revision=revision)}"
+
+
+def find_lang(teacher: str) -> str:
+    """The language of a pipeline; empty for what is none."""
+    folder = find_folder(teacher)
+    meta = folder / "meta.json" if folder else Path()
+    return srsly.read_json(meta).get("lang", "") if meta.is_file() else ""
+
+
+def find_folder(teacher: str) -> Optional[Path]:
+    """Where a teacher's files are: its folder, or its package's; None for an id on the hub."""
+    if Path(teacher).exists():
+        return Path(teacher)
+    return get_package_path(teacher) if is_package(teacher) else None

@@ -1,0 +1,89 @@
+"""Annotate whatever a source holds, into a folder of shards, and go on where it was interrupted."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from time import perf_counter
+from typing import Callable, Dict, Iterator, Optional, Sequence, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..files import remove_parts
+from ..overlap import find_texts, leave_out_texts
+from ..sources import read_docs
+from ..teachers.label_map import NO_MAP, list_labels
+from .engines import Engine, ThisProcess
+from .folder import Folder
+from .job import Job, list_settings, make_reader
+from .shards import Advance, pack_shards
+from .summary import Summary, summarise
+
+Source = Union[str, Path]
+
+
+def annotate_source(
+    job: Job,
+    sources: Sequence[Source],
+    output: Path,
+    *,
+    engine: Optional[Engine] = None,
+    exclude: Sequence[Source] = (),
+    overwrite: bool = False,
+    read: Callable[..., Iterator[Doc]] = read_docs,
+    advance: Advance = lambda *_: None,
+) -> Summary:
+    """Annotate all documents of sources. Memory does not grow with their number.
+
+    What is finished is not done again, as long as it was annotated with the same from the same
+    texts. A run that was interrupted and one that was not leave the same files.
+
+    job (Job): What to annotate with.
+    sources (Sequence[Union[str, Path]]): One or more of what `read_docs` reads.
+    output (Path): The folder. In the end it holds `00000.spacy`, ..., and `manifest.json`.
+    engine (Optional[Engine]): Where the work is done; None: in this process.
+    exclude (Sequence[Union[str, Path]]): Their texts are left out.
+    overwrite (bool): Whether what was annotated otherwise, or from other texts, is done anew.
+    read (Callable): What reads a source, called as `read_docs` is.
+    advance (Callable[[int, int], Any]): Told of documents and words as they are annotated; of what
+        is there already, the words are 0.
+    RETURNS (Summary): What the folder holds.
+    RAISES (ValueError): What the source, the teacher or the folder has that does not fit; see
+        D902 to D906. (OSError): D901 if the disk is full, D907 or D908 if a worker fails. What is
+        finished stays.
+    """
+    engine = engine or ThisProcess()
+    reader = make_reader(job)
+    dropped: Counter = Counter()
+    texts = read_texts(exclude, reader, read=read)
+    docs = chain.from_iterable(read(source, nlp=reader) for source in sources)
+    shards = pack_shards(leave_out_texts(docs, texts, dropped), reader, size=job.shard_size)
+    first = next(shards)
+    if not job.labels:
+        job = replace(job, gold=first.labels)
+    try:
+        tags = engine.start(job, output)
+        settings = list_settings(job, tags)
+        folder = Folder.begin(output, settings, overwrite=overwrite)
+        start = perf_counter()
+        known = None if job.labels else list_labels(tags, NO_MAP)
+        left = folder.list_missing(chain([first], shards), known=known, advance=advance)
+        new = []
+        for record in engine.run(left, advance=advance):
+            folder.add(record)
+            new.append(record)
+        folder.finish()
+    finally:
+        engine.stop()
+        remove_parts(output)
+    seconds = perf_counter() - start
+    return summarise(folder.in_order(), new=new, dropped=dict(dropped), seconds=seconds)
+
+
+def read_texts(
+    sources: Sequence[Source], reader: Language, *, read: Callable[..., Iterator[Doc]]
+) -> Dict[str, str]:
+    """The texts that are to be left out, and which source has them."""
+    with reader.memory_zone():
+        return find_texts({str(source): read(source, nlp=reader) for source in sources})

@@ -1,0 +1,80 @@
+"""What was annotated, in numbers: entities, and how sure the teacher was."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Sequence, Tuple
+
+import numpy
+from spacy.tokens import Doc
+
+from ..soft_targets import KEY
+from .manifest import Record
+
+# How finely confidences are counted, from 0 to 1.
+BINS = 20
+# Shares of tokens under these are shown. Each is where a bin begins.
+LIMITS = (0.5, 0.7, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a folder of annotated documents holds, and what this run did of it.
+
+    entities (Dict[str, int]): How many, by label.
+    confidence (float): Mean probability of a token's most probable tag.
+    shares (Dict[float, float]): Of tokens whose confidence is lower than each of `LIMITS`: what
+        `min_confidence` of the reader would leave out.
+    dropped (Dict[str, int]): Documents left out, by the file that has their text.
+    new_words (int): Words annotated in this run; the others were there already.
+    seconds (float): Of this run, without loading the teacher.
+    """
+
+    docs: int
+    words: int
+    shards: int
+    entities: Dict[str, int]
+    confidence: float
+    shares: Dict[float, float]
+    dropped: Dict[str, int]
+    new_shards: int
+    new_words: int
+    seconds: float
+
+
+def summarise(
+    records: Sequence[Record], *, new: Sequence[Record], dropped: Dict[str, int], seconds: float
+) -> Summary:
+    """Add up the records of all shards, and of those that are new."""
+    entities: Counter = Counter()
+    for record in records:
+        entities.update(record.entities)
+    counts = numpy.asarray([record.confidences for record in records]).sum(axis=0)  # (BINS,)
+    n_tokens = max(int(counts.sum()), 1)
+    return Summary(
+        docs=sum(record.docs for record in records),
+        words=sum(record.words for record in records),
+        shards=len(records),
+        entities=dict(sorted(entities.items())),
+        confidence=sum(record.confidence for record in records) / n_tokens,
+        shares={limit: counts[: round(limit * BINS)].sum() / n_tokens for limit in LIMITS},
+        dropped=dropped,
+        new_shards=len(new),
+        new_words=sum(record.words for record in new),
+        seconds=seconds,
+    )
+
+
+def count_confidences(docs: Iterable[Doc]) -> Tuple[float, List[int]]:
+    """How sure a teacher is of the tokens that it says anything about.
+
+    docs (Iterable[Doc]): Documents with soft targets.
+    RETURNS (Tuple[float, List[int]]): The sum of their most probable tags' probabilities, and how
+        many tokens have one of 0 to 0.05, of 0.05 to 0.1, and so on.
+    """
+    rows = [doc.user_data[KEY]["log_probs"] for doc in docs if len(doc)]
+    highest = [part.astype("d").max(axis=1) for part in rows]  # (n_tokens,), NaN: nothing is said
+    found = numpy.concatenate(highest) if highest else numpy.zeros(0)
+    found = found[~numpy.isnan(found)]
+    # In logarithms, as the reader compares them.
+    bins = numpy.searchsorted(numpy.log(numpy.arange(1, BINS) / BINS), found, side="right")
+    return float(numpy.exp(found).sum()), numpy.bincount(bins, minlength=BINS).tolist()

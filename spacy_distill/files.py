@@ -1,0 +1,87 @@
+"""Files that are whole or not there, whatever happens on the way, and what identifies them."""
+
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+from .errors import Errors
+
+# What a file is called until it is whole: hidden, so that no reader of a corpus sees it.
+PART = ".{name}.{unique}.part"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is either whole or not there, even after a loss of power.
+
+    RAISES (OSError): D901 if it can't be written. Nothing of it is left then.
+    """
+    part = path.with_name(PART.format(name=path.name, unique=uuid4().hex))
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append to a file. It is on the disk when this returns. RAISES (OSError): D901."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what writers that were killed have left."""
+    for path in folder.glob(PART.format(name="*", unique="*")):
+        path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk, where the system can."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file. Read again only if the file has changed."""
+    state = path.stat()
+    return read_digest(path, state.st_mtime_ns, state.st_size)
+
+
+@cache
+def read_digest(path: Path, changed: int, size: int) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def digest_folder(folder: Path) -> str:
+    """The SHA-256 of all files in a folder and below: of their names and what they hold.
+
+    Hidden files, and what Python compiled, take no part.
+    """
+    found = hashlib.sha256()
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    for name in names:
+        is_passed_over = any(part.startswith((".", "__pycache__")) for part in name.split("/"))
+        if (folder / name).is_file() and not is_passed_over:
+            found.update(f"{name}\n{digest(folder / name)}\n".encode())
+    return found.hexdigest()
