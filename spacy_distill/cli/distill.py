@@ -5,34 +5,35 @@ workflow: annotate, table, train, tune, evaluate.
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, List, Mapping, Optional
 
 import srsly
 import typer
 from spacy.cli._util import app as spacy_app
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
+from spacy.cli._util import import_code, parse_config_overrides
 from spacy.cli.evaluate import evaluate
 from spacy.util import logger
 from wasabi import msg
-from weasel.util.hashing import get_checksum
 
+from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
+from .annotate import read_labels, read_weights
 from .corpus import make_tokenizer, split_paths, warn_unpinned
-from .distill_corpus import Given, make_corpus
+from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
     find,
     find_student,
-    fingerprint,
     has_table,
     make_table,
     read_config,
     set_inputs,
     train_student,
 )
-from .distill_teacher import Asked, annotate_corpus, find_labels, score_annotated
+from .distill_teacher import annotate_corpus, score_annotated
 from .evaluate import percentages
 from .failing import fail_in_one_line
 
@@ -107,6 +108,9 @@ def distill_cli(
         float, typer.Option(help="Of a teacher without scores: what the other tags share")
     ] = DEFAULT_SMOOTHING,
     iob1: Annotated[bool, typer.Option("--iob1", help="Checkpoints are trained on IOB1")] = False,
+    n_process: Annotated[
+        int, typer.Option("--n-process", "-n", help="Processes, each with a teacher")
+    ] = 1,
     code_path: Annotated[
         Optional[Path],
         typer.Option("--code", "-c", help="Python file with functions that the config names"),
@@ -129,24 +133,25 @@ def distill_cli(
     import_code(code_path)
     sources = split_paths(unlabelled or [])
     warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
-    asked = Asked(
-        teachers=(teacher_model, *(also or [])),
-        weights=weights,
-        names=tuple(names or ()),
-        drop=tuple(drop or ()),
-        labels=labels,
+    job = Job(
+        teachers=[teacher_model, *(also or [])],
+        weights=read_weights(weights),
+        names=names or [],
+        drop=drop or [],
+        labels=read_labels(labels),
         smoothing=smoothing,
         iob1=iob1,
         gpu=use_gpu,
     )
     distill(
-        asked,
+        job,
         student_config_path,
         output_path,
         given=Given(labelled, sources, dev, test),
         dev_share=dev_share,
         table=table,
         encoder=encoder,
+        n_process=n_process,
         overrides=overrides,
     )
 
@@ -156,7 +161,7 @@ spacy_app.command("distill", context_settings=OVERRIDES)(spacy_command)
 
 
 def distill(
-    asked: Asked,
+    job: Job,
     config_path: Path,
     output: Path,
     *,
@@ -164,6 +169,7 @@ def distill(
     dev_share: float,
     table: Optional[Path],
     encoder: str,
+    n_process: int,
     overrides: Mapping[str, Any],
 ) -> None:
     """Run all steps. See `distill_cli`."""
@@ -171,60 +177,57 @@ def distill(
         raise FileNotFoundError(Errors.D110.format(source=table))
     config = read_config(config_path, overrides)
     name = find_student(config, source=config_path)
+    inputs = Inputs.plan(output, given, table=table)
+    set_inputs(config, inputs, name=name)
     settings = config.interpolate()
-    nlp = make_tokenizer(settings["nlp"]["lang"])
-    setup_gpu(asked.gpu, silent=True)
+    lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
+    job = replace(job, lang=lang)
+    for other in {*map(find_lang, job.teachers)} - {lang, ""}:
+        msg.warn(f"A teacher is for '{other}', the student for '{lang}'. Is --nlp.lang right?")
 
     msg.divider("Corpus")
-    seed = find(settings, "training.seed") or 0
-    corpus = make_corpus(output / "corpus", given, nlp=nlp, dev_share=dev_share, seed=seed)
+    nlp = make_tokenizer(lang)
+    corpus = make_corpus(inputs.dev.parent, given, nlp=nlp, dev_share=dev_share, seed=seed)
 
     msg.divider("Annotate")
-    annotated = annotate_corpus(asked, corpus, output / "annotated", given=given, nlp=nlp)
-    labels = find_labels(annotated["unlabelled"]) or find_labels(annotated["labelled"])
-    if not given.unlabelled:
-        msg.warn("No --unlabelled text: distilling on the labelled sentences alone")
-    inputs = {
-        "labelled": str(annotated["labelled"]) if "labelled" in annotated else None,
-        "unlabelled": str(annotated["unlabelled"]),
-        "dev": str(corpus["dev"]),
-    }
-    if has_table(settings, name):
+    scored = annotate_corpus(job, corpus, inputs, given=given, n_process=n_process)
+
+    if table is None and has_table(settings, name):
         msg.divider("Table")
         width = find(settings, f"components.{name}.model.lookup.width")
-        table = table or make_table(output, encoder=encoder, width=width, gpu=asked.gpu)
-        inputs["table"] = str(table)
-    set_inputs(config, inputs, name=name, labels=labels)
+        make_table(inputs.table, encoder=encoder, width=width, gpu=job.gpu)
 
     msg.divider("Train")
-    digests = [get_checksum(path) for path in inputs.values() if path is not None]
-    made_from = fingerprint(config.to_str(), digests)
-    best = train_student(config, output, source=config_path, made_from=made_from)
+    best = train_student(config, output, name=name, source=config_path)
 
     msg.divider("Evaluate")
-    report(best, corpus, annotated)
+    report(best, corpus.get("test", inputs.dev), scored)
+    if scored is not None and "test" not in corpus:
+        msg.info("The best weights were chosen on these sentences. Give --test for others")
+    msg.good(f"The student is in {best} ({folder_size(best) / 1e6:.1f} MB)")
 
 
-def report(best: Path, corpus: Mapping[str, Path], annotated: Mapping[str, Path]) -> None:
-    """Score the student, and its teacher where there is gold, and say what was made."""
-    scored_on = corpus["test"] if "test" in corpus else corpus["dev"]
+def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
+    """Score the student, and its teacher where there is gold.
+
+    best (Path): The student.
+    scored_on (Path): Test or development set.
+    scored (Optional[Path]): What the teacher says of it; None if the teacher has made it.
+    """
     metrics = best.parent / "metrics"
     metrics.mkdir(exist_ok=True)
     evaluate(str(best), scored_on, output=metrics / "student.json", gold_preproc=True, silent=True)
     rows = [("student", *percentages(srsly.read_json(metrics / "student.json")))]
-    if "scored" in annotated:
-        of_teacher = score_annotated(annotated["scored"], scored_on)
+    if scored is not None:
+        of_teacher = score_annotated(scored, scored_on)
         srsly.write_json(metrics / "teacher.json", of_teacher)
         rows.append(("teacher", *percentages(of_teacher)))
     else:
         # One of an earlier run would be taken for that of this teacher.
         (metrics / "teacher.json").unlink(missing_ok=True)
     msg.table(rows, header=("", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
-    if "scored" not in annotated:
+    if scored is None:
         msg.warn(
             "These scores are agreement with the teacher on text that was held out, not accuracy: "
             "nothing here is labelled. Give --dev or --test to measure that"
         )
-    elif "test" not in corpus:
-        msg.info("These are the sentences that the best weights were chosen on: give --test")
-    msg.good(f"The student is in {best} ({folder_size(best) / 1e6:.1f} MB)")

@@ -3,8 +3,9 @@
 import hashlib
 from itertools import islice
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Sequence, Union
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -12,8 +13,9 @@ from wasabi import msg
 
 from ..corpus import read_docbins
 from ..errors import Errors
+from ..overlap import text_key
 from ..sources import read_docs
-from .corpus import check_labelled, hold_out, pack, text_key, write_docbin
+from .corpus import check_labelled, hold_out, pack, write_docbin
 
 # Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
 LOOKED_AT = 20_000
@@ -26,6 +28,26 @@ class Given(NamedTuple):
     unlabelled: Sequence[str]
     dev: str
     test: str
+
+
+class Inputs(NamedTuple):
+    """What a student learns from: the block [paths] of its config."""
+
+    labelled: Optional[Path]
+    unlabelled: Path
+    dev: Path
+    table: Path
+
+    @classmethod
+    def plan(cls, output: Path, given: Given, *, table: Optional[Path]) -> "Inputs":
+        """Where they will lie."""
+        corpus, annotated = output / "corpus", output / "annotated"
+        return cls(
+            labelled=annotated / "labelled" if given.labelled else None,
+            unlabelled=annotated / "unlabelled" if given.unlabelled else corpus / "no_text.spacy",
+            dev=corpus / "dev.spacy",
+            table=table or output / "table.npz",
+        )
 
 
 def make_corpus(
@@ -79,29 +101,28 @@ def hold_out_text(sources: Sequence[Union[str, Path]], *, nlp: Language, share: 
     """
     found: Dict[str, Doc] = {}
     for source in sources:
-        for doc in islice(read_docs(source, nlp=nlp), LOOKED_AT // len(sources)):
+        for doc in islice(read_stripped(source, nlp=nlp), LOOKED_AT // len(sources)):
             found.setdefault(digest_text(doc), doc)
     if len(found) < 2:
         raise ValueError(Errors.D413.format(source=" ".join(map(str, sources)), found=len(found)))
-    return [strip(found[key]) for key in sorted(found)[: max(1, round(share * len(found)))]]
+    return [found[key] for key in sorted(found)[: max(1, round(share * len(found)))]]
 
 
 def digest_text(doc: Doc) -> str:
     return hashlib.sha256(text_key(doc).encode()).hexdigest()
 
 
-def strip(doc: Doc) -> Doc:
-    """A copy without entities or whatever else was found in the text."""
-    copy = doc.copy()
-    copy.set_ents([], default="missing")
-    copy.spans.clear()
-    copy.user_data.clear()
-    return copy
+def read_stripped(source: Union[str, Path], *, nlp: Language) -> Iterator[Doc]:
+    """As `read_docs`, but without labels: a teacher is asked, not told."""
+    for doc in read_docs(source, nlp=nlp):
+        doc.set_ents([], default="missing")
+        doc.spans.clear()
+        yield doc
 
 
 def write_stripped(source: Path, output: Path) -> None:
-    """Write the documents of a file without their labels, for a teacher to be asked."""
-    write_docbin(pack(strip(doc) for doc in read_docbins(source, Vocab()))[0], output)
+    """Write the documents of a file without their labels."""
+    write_docbin(pack(read_stripped(source, nlp=spacy.blank("xx")))[0], output)
 
 
 def write_dev(annotated: Path, output: Path, *, teacher: str) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional
 
 import srsly
 from spacy.cli._util import show_validation_error
@@ -13,9 +13,12 @@ from spacy.training.loop import train
 from spacy.util import load_config
 from thinc.api import Config, require_cpu
 from wasabi import msg
-from weasel.util.hashing import get_checksum
 
+from ..annotate.manifest import MANIFEST
 from ..errors import Errors, require
+from ..files import digest, digest_folder
+from ..teachers.label_map import NO_MAP, list_labels
+from .distill_corpus import Inputs
 from .table import table_cli
 from .tune import tune_cli
 from .weights import DEFAULT, weights_cli
@@ -51,21 +54,16 @@ def has_table(config: Config, name: str) -> bool:
     return find(config, f"initialize.components.{name}.init_model.path") is not None
 
 
-def set_inputs(
-    config: Config, inputs: Mapping[str, Optional[str]], *, name: str, labels: Sequence[str]
-) -> None:
-    """Put what a student learns from into its config.
+def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
+    """Put into a student's config what it learns from.
 
-    config (Config): Not interpolated. Modified in place.
-    inputs (Mapping[str, Optional[str]]): For the block [paths]: `labelled`, `unlabelled`, `dev`,
-        `table`.
+    config (Config): Not interpolated. Its block [paths] is modified.
+    inputs (Inputs): The paths.
     name (str): The component's name.
-    labels (Sequence[str]): All that the teacher has. There need not be an entity of each.
     RAISES (ValueError): D007 if the config does not read its data from [paths].
     """
-    config.setdefault("paths", {}).update(inputs)
-    blocks = config.setdefault("initialize", {}).setdefault("components", {})
-    blocks.setdefault(name, {}).setdefault("labels", list(labels))
+    paths = {key: path and str(path) for key, path in inputs._asdict().items()}
+    config.setdefault("paths", {}).update(paths)
     filled = config.interpolate()
     reader = find(filled, "corpora.train.@readers")
     require(reader == READER, "'corpora.train.@readers'", reader, f"'{READER}'")
@@ -73,12 +71,12 @@ def set_inputs(
         "corpora.train.labelled": "labelled",
         "corpora.train.unlabelled": "unlabelled",
         "corpora.dev.path": "dev",
-        f"initialize.components.{name}.init_model.path": "table",
     }
+    if has_table(filled, name):
+        reads[f"initialize.components.{name}.init_model.path"] = "table"
     for setting, key in reads.items():
-        if key in inputs:
-            found = find(filled, setting)
-            require(found == inputs[key], f"'{setting}'", found, f"'${{paths.{key}}}'")
+        found = find(filled, setting)
+        require(found == paths[key], f"'{setting}'", found, f"${{paths.{key}}}")
 
 
 def find(config: Mapping[str, Any], setting: str) -> Any:
@@ -89,51 +87,63 @@ def find(config: Mapping[str, Any], setting: str) -> Any:
     return found
 
 
-def make_table(output: Path, *, encoder: str, width: Optional[int], gpu: int) -> Path:
+def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> None:
     """Make a lookup table from a transformer's word pieces, unless it is there.
 
-    output (Path): The folder for it, and for the transformer's weights if they are not here.
+    path (Path): The table. The weights go beside it, if they are not on this machine.
     encoder (str): A folder, or what the command `weights` takes; empty: the default teacher.
     width (Optional[int]): Dimensions of a row; None: the usual ones.
     gpu (int): Which to use, -1 for the CPU.
     """
-    is_of_project = not encoder and (PROJECT_WEIGHTS / "config.json").exists()
-    weights = PROJECT_WEIGHTS if is_of_project else Path(encoder or output / "encoder")
-    if not weights.is_dir() or weights == output / "encoder":
-        weights = output / "encoder"
+    if not encoder and (PROJECT_WEIGHTS / "config.json").exists():
+        weights = PROJECT_WEIGHTS
+    elif Path(encoder or DEFAULT).is_dir():
+        weights = Path(encoder or DEFAULT)
+    else:
+        weights = path.parent / "encoder"
         weights_cli(encoder or DEFAULT, weights)
-    path = output / "table.npz"
-    made_from = fingerprint(get_checksum(weights), width)
-    if path.exists() and recall(output, "table") == made_from:
+    made_from = fingerprint(digest_folder(weights), width)
+    if path.exists() and recall(path) == made_from:
         msg.info(f"'{path}' is up to date")
-        return path
+        return
     table_cli(path, teacher=str(weights), width=width or TABLE_WIDTH, gpu=gpu)
-    note(output, "table", made_from)
-    return path
+    note(path, made_from)
 
 
-def train_student(config: Config, output: Path, *, source: Path, made_from: str) -> Path:
+def train_student(config: Config, output: Path, *, name: str, source: Path) -> Path:
     """Train a student, and tune it on its development set, unless that is done.
 
-    config (Config): Not interpolated, its inputs set.
+    config (Config): Not interpolated, its inputs set and made.
     output (Path): The folder, as of `spacy train`.
+    name (str): The component's name. It gets all labels of the teacher, even those of which there
+        is no entity.
     source (Path): Where the config is from, for errors.
-    made_from (str): Fingerprint of the inputs.
     RETURNS (Path): The best pipeline.
     """
+    paths = [Path(path) for path in config["paths"].values() if path]
+    folders = [path for path in paths if path.is_dir()]
+    blocks = config.setdefault("initialize", {}).setdefault("components", {})
+    blocks.setdefault(name, {}).setdefault("labels", find_labels(folders[0]))
+    files = [path / MANIFEST if path in folders else path for path in paths]
+    made_from = fingerprint(config.to_str(), [digest(path) for path in files if path.exists()])
     best = output / "model-best"
-    if (best / "meta.json").exists() and recall(output, "student") == made_from:
+    if (best / "meta.json").exists() and recall(best) == made_from:
         msg.info(f"'{best}' is up to date")
         return best
-    note(output, "student", None)
+    note(best, None)
     # The teacher may have used a GPU. The student's layers are NumPy's.
     require_cpu()
     with show_validation_error(source, hint_fill=False):
         nlp = init_nlp(config)
     train(nlp, output, stdout=sys.stdout, stderr=sys.stderr)
-    tune_cli(best, Path(config.interpolate()["paths"]["dev"]), output=output / "tuned.json")
-    note(output, "student", made_from)
+    tune_cli(best, Path(config["paths"]["dev"]), output=output / "tuned.json")
+    note(best, made_from)
     return best
+
+
+def find_labels(annotated: Path) -> List[str]:
+    """The labels that a folder was annotated with."""
+    return list_labels(srsly.read_json(annotated / MANIFEST)["settings"]["tags"], NO_MAP)
 
 
 def fingerprint(*inputs: Any) -> str:
@@ -141,14 +151,14 @@ def fingerprint(*inputs: Any) -> str:
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def recall(output: Path, product: str) -> Optional[str]:
+def recall(product: Path) -> Optional[str]:
     """What a product was made from; None if it was not finished."""
-    path = output / NOTE
-    return srsly.read_json(path).get(product) if path.exists() else None
+    path = product.parent / NOTE
+    return srsly.read_json(path).get(product.name) if path.exists() else None
 
 
-def note(output: Path, product: str, made_from: Optional[str]) -> None:
+def note(product: Path, made_from: Optional[str]) -> None:
     """Keep in mind what a product was made from."""
-    path = output / NOTE
+    path = product.parent / NOTE
     known = srsly.read_json(path) if path.exists() else {}
-    srsly.write_json(path, {**known, product: made_from})
+    srsly.write_json(path, {**known, product.name: made_from})

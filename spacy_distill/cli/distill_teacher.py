@@ -1,118 +1,87 @@
 """The teacher of `distill`: it labels what the student learns from, and is scored beside it."""
 
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence
 
-from spacy.language import Language
 from spacy.scorer import get_ner_prf
 from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.vocab import Vocab
-from tqdm import tqdm
+from wasabi import msg
 
-from ..annotation import annotate_docs
-from ..corpus import count_docs, read_docbins
+from ..annotate.job import Job
+from ..annotate.run import annotate_source
+from ..corpus import read_docbins
 from ..errors import Errors
-from ..soft_targets import KEY
-from ..sources import read_docs
-from ..tags import split_tag
-from ..teachers.choose import load_teacher
-from ..teachers.ensemble import join_teachers
-from ..teachers.label_map import read_label_map
-from .annotate import find_gold_labels, read_labels, read_weights, write_shards
-from .corpus import make_pool, write_docbin
-from .distill_corpus import Given, check_known, write_dev, write_stripped
-
-
-class Asked(NamedTuple):
-    """Which teachers are asked, and how. See `annotate`."""
-
-    teachers: Tuple[str, ...]
-    weights: str = ""
-    names: Tuple[str, ...] = ()
-    drop: Tuple[str, ...] = ()
-    labels: str = ""
-    smoothing: float = 0.1
-    iob1: bool = False
-    gpu: int = -1
-
-
-def annotate(
-    asked: Asked,
-    sources: Sequence[str],
-    output: Path,
-    *,
-    nlp: Language,
-    exclude: Iterable[Path] = (),
-) -> None:
-    teachers = [
-        load_teacher(given, smoothing=asked.smoothing, iob1=asked.iob1, gpu=asked.gpu)
-        for given in asked.teachers
-    ]
-    docs = [doc for source in sources for doc in read_docs(source, nlp=nlp)]
-    if exclude:
-        found = {path.stem: list(read_docbins(path, nlp.vocab)) for path in exclude}
-        docs = list(make_pool([docs], found, Counter()))
-    joined = join_teachers(
-        teachers,
-        weights=read_weights(asked.weights),
-        labels=read_labels(asked.labels) or find_gold_labels(docs),
-        label_map=read_label_map(asked.names, drop=asked.drop),
-        may_lack=bool(asked.labels),
-    )
-    output.mkdir(parents=True, exist_ok=True)
-    with tqdm(disable=True) as bar:
-        write_shards(annotate_docs(joined, docs), output, shard_size=10_000, bar=bar)
+from .annotate import choose_engine, report_summary, show_progress
+from .corpus import write_docbin
+from .distill_corpus import Given, Inputs, check_known, read_stripped, write_dev, write_stripped
+from .distill_student import find_labels
 
 
 def annotate_corpus(
-    asked: Asked, corpus: Dict[str, Path], output: Path, *, given: Given, nlp: Language
-) -> Dict[str, Path]:
+    job: Job, corpus: Mapping[str, Path], inputs: Inputs, *, given: Given, n_process: int
+) -> Optional[Path]:
     """Let the teacher label text, gold sentences, and whatever it is to be scored on.
 
-    asked (Asked): The teacher.
-    corpus (Dict[str, Path]): What `make_corpus` returned. Gets a `dev` where it has none.
-    output (Path): Gets a folder for each part.
+    job (Job): The teacher.
+    corpus (Mapping[str, Path]): What `make_corpus` returned.
+    inputs (Inputs): Where things go: a development set, too, if there is none.
     given (Given): The sources.
-    nlp (Language): Tokenises text.
-    RETURNS (Dict[str, Path]): What holds the parts `unlabelled`, `labelled` and `scored`: the
-        latter two as far as there is gold.
+    n_process (int): Processes for the text.
+    RETURNS (Optional[Path]): What the teacher says of the test set, else of the development set;
+        None without gold.
     RAISES (ValueError): D413 if no text is left, D414 if there is no entity in what is held out,
-        D415 for gold with labels that the teacher does not have.
+        D415 for gold with labels that the student will not have.
     """
-    parts: Dict[str, Path] = {}
-    parts.update((name, corpus[name]) for name in ("labelled", "held_out") if name in corpus)
+    output = inputs.dev.parents[1] / "annotated"
+    parts = [(name, corpus[name]) for name in ("labelled", "held_out") if name in corpus]
     gold = corpus.get("test", corpus.get("dev"))
     if gold is not None:
-        parts["scored"] = gold.with_name("scored.spacy")
-        write_stripped(gold, parts["scored"])
-    annotated = {name: output / name for name in [*parts, "unlabelled"]}
-    for name, path in parts.items():
-        annotate(asked, [str(path)], annotated[name], nlp=nlp)
-        # Gold's labels are those of all parts, those of a teacher without gold its own.
-        asked = asked._replace(labels=",".join(find_labels(annotated[name])))
-    for name in ("dev", "test"):
-        if getattr(given, name):
-            check_known(corpus[name], labels=asked.labels.split(","), source=getattr(given, name))
-    if "held_out" in parts:
-        corpus["dev"] = parts["held_out"].with_name("dev.spacy")
-        write_dev(annotated.pop("held_out"), corpus["dev"], teacher=asked.teachers[0])
+        parts.append(("scored", gold.with_name("scored.spacy")))
+        write_stripped(gold, parts[-1][1])
+    for name, path in parts:
+        annotate_source(job, [path], output / name, overwrite=True)
+        # Gold's labels are those of all parts; without gold, those of the teacher.
+        job = replace(job, labels=find_labels(output / name))
+    for name in ("labelled", "dev", "test"):
+        if name in corpus:
+            source = getattr(given, name) or given.labelled
+            check_known(corpus[name], labels=job.labels, source=source)
+    if "held_out" in corpus:
+        write_dev(output / "held_out", inputs.dev, teacher=job.teachers[0])
     if given.unlabelled:
-        annotate(asked, given.unlabelled, annotated["unlabelled"], nlp=nlp, exclude=corpus.values())
-        if count_docs(annotated["unlabelled"]) == 0:
-            raise ValueError(Errors.D413.format(source=" ".join(given.unlabelled), found=0))
+        annotate_text(job, given.unlabelled, inputs, exclude=corpus, n_process=n_process)
     else:
-        annotated["unlabelled"] = next(iter(corpus.values())).with_name("no_text.spacy")
-        write_docbin(DocBin(), annotated["unlabelled"])
-    return annotated
+        msg.warn("No --unlabelled text: distilling on the labelled sentences alone")
+        write_docbin(DocBin(), inputs.unlabelled)
+    return None if gold is None else output / "scored"
 
 
-def find_labels(annotated: Path) -> List[str]:
-    """The labels of the soft targets in a folder, in the order of their tags."""
-    for doc in read_docbins(annotated, Vocab()):
-        return list(dict.fromkeys(split_tag(tag)[1] for tag in doc.user_data[KEY]["tags"][1:]))
-    return []
+def annotate_text(
+    job: Job,
+    sources: Sequence[str],
+    inputs: Inputs,
+    *,
+    exclude: Mapping[str, Path],
+    n_process: int,
+) -> None:
+    """Let the teacher label text. RAISES (ValueError): D413 if there is none."""
+    with show_progress(sources) as advance:
+        summary = annotate_source(
+            job,
+            sources,
+            inputs.unlabelled,
+            engine=choose_engine(n_process),
+            exclude=list(exclude.values()),
+            overwrite=True,
+            read=read_stripped,
+            advance=advance,
+        )
+    if not summary.docs:
+        raise ValueError(Errors.D413.format(source=" ".join(sources), found=0))
+    report_summary(summary, inputs.unlabelled)
 
 
 def score_annotated(annotated: Path, gold: Path) -> Dict[str, Any]:

@@ -169,7 +169,7 @@ def test_distill_on_labelled_sentences_alone(run, gold, tmp_path):
     result = run(labelled=gold[0], dev=gold[1])
     assert result.exit_code == 0, result.output
     assert "distilling on the labelled sentences alone" in result.text
-    assert "give --test" in result.text
+    assert "Give --test" in result.text
     assert len(read(tmp_path / "out" / "annotated" / "labelled")) == 50
     assert (tmp_path / "out" / "model-best" / "meta.json").exists()
 
