@@ -152,6 +152,7 @@ def distill_cli(
         table=table,
         encoder=encoder,
         n_process=n_process,
+        code=code_path,
         overrides=overrides,
     )
 
@@ -170,6 +171,7 @@ def distill(
     table: Optional[Path],
     encoder: str,
     n_process: int,
+    code: Optional[Path],
     overrides: Mapping[str, Any],
 ) -> None:
     """Run all steps. See `distill_cli`."""
@@ -198,7 +200,7 @@ def distill(
         make_table(inputs.table, encoder=encoder, width=width, gpu=job.gpu)
 
     msg.divider("Train")
-    best = train_student(config, output, name=name, source=config_path)
+    best = train_student(config, output, name=name, source=config_path, code=code)
 
     msg.divider("Evaluate")
     report(best, corpus.get("test", inputs.dev), scored)

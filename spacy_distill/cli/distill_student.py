@@ -110,7 +110,9 @@ def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> N
     note(path, made_from)
 
 
-def train_student(config: Config, output: Path, *, name: str, source: Path) -> Path:
+def train_student(
+    config: Config, output: Path, *, name: str, source: Path, code: Optional[Path]
+) -> Path:
     """Train a student, and tune it on its development set, unless that is done.
 
     config (Config): Not interpolated, its inputs set and made.
@@ -118,13 +120,14 @@ def train_student(config: Config, output: Path, *, name: str, source: Path) -> P
     name (str): The component's name. It gets all labels of the teacher, even those of which there
         is no entity.
     source (Path): Where the config is from, for errors.
+    code (Optional[Path]): What was imported for it.
     RETURNS (Path): The best pipeline.
     """
     paths = [Path(path) for path in config["paths"].values() if path]
     folders = [path for path in paths if path.is_dir()]
     blocks = config.setdefault("initialize", {}).setdefault("components", {})
     blocks.setdefault(name, {}).setdefault("labels", find_labels(folders[0]))
-    files = [path / MANIFEST if path in folders else path for path in paths]
+    files = [path / MANIFEST if path in folders else path for path in [*paths, code] if path]
     made_from = fingerprint(config.to_str(), [digest(path) for path in files if path.exists()])
     best = output / "model-best"
     if (best / "meta.json").exists() and recall(best) == made_from:

@@ -42,7 +42,8 @@ def annotate_corpus(
         parts.append(("scored", gold.with_name("scored.spacy")))
         write_stripped(gold, parts[-1][1])
     for name, path in parts:
-        annotate_source(job, [path], output / name, overwrite=True)
+        with show_progress([str(path)]) as advance:
+            annotate_source(job, [path], output / name, overwrite=True, advance=advance)
         # Gold's labels are those of all parts; without gold, those of the teacher.
         job = replace(job, labels=find_labels(output / name))
     for name in ("labelled", "dev", "test"):

@@ -82,8 +82,8 @@ def arguments(rules, table, tmp_path):
     """Make a command line: `arguments(unlabelled=text)`, into `tmp_path / "out"`."""
 
     def make(teacher=rules, config=CONFIG, overrides=TINY, **options):
-        options = {"output": tmp_path / "out", "table": table, **options}
-        pairs = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+        given = {"output": tmp_path / "out", "table": table, **options}
+        pairs = [(f"--{name.replace('_', '-')}", given[name]) for name in given if given[name]]
         pairs += [(f"--{name}", value) for name, value in overrides.items()]
         return [str(part) for part in (teacher, config, *sum(pairs, ()))]
 
@@ -174,6 +174,32 @@ def test_distill_on_labelled_sentences_alone(run, gold, tmp_path):
     assert (tmp_path / "out" / "model-best" / "meta.json").exists()
 
 
+def test_distill_takes_other_labels_and_a_config_without_a_table(run, text, tmp_path):
+    config = tmp_path / "own.cfg"
+    config.write_text(CONFIG.read_text(encoding="utf-8").partition("[initialize]")[0], "utf-8")
+    few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
+    result = run(config=config, table=None, unlabelled=text, map="ORG=COMPANY", overrides=few)
+    assert result.exit_code == 0, result.output
+    student = spacy.load(tmp_path / "out" / "model-best")
+    assert set(student.get_pipe("ner").labels) == {"COMPANY", "LOC", "PER"}
+    assert not (tmp_path / "out" / "table.npz").exists()
+
+
+def test_distill_goes_on_after_an_interruption(run, text, tmp_path, monkeypatch):
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr("spacy_distill.cli.distill_student.tune_cli", stop)
+        assert run(unlabelled=text, overrides=few).exit_code != 0
+    result = run(unlabelled=text, overrides=few)
+    assert result.exit_code == 0, result.output
+    assert "Nothing to do" in result.text  # of what the teacher has said
+    assert "is up to date" not in result.text
+    assert (tmp_path / "out" / "tuned.json").exists()
+
+
 def test_distill_trains_again_where_its_inputs_change(run, text, tmp_path):
     few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
     assert run(unlabelled=text, overrides=few).exit_code == 0
@@ -258,7 +284,7 @@ def test_distill_refuses_what_it_cannot_work_with(
     for name, value in options.items():
         if isinstance(value, str):
             given[name] = tmp_path / value
-    result = run(**{name: value for name, value in given.items() if value is not None})
+    result = run(**given)
     assert f"[{code}]" in str(result.exception)
     assert not (tmp_path / "out" / "model-best").exists()
 
