@@ -17,11 +17,12 @@ from spacy.cli.evaluate import evaluate
 from spacy.util import logger
 from wasabi import msg
 
+from ..annotate.engines import Engine
 from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .annotate import read_labels, read_weights
+from .annotate import choose_engine, read_labels, read_weights
 from .corpus import make_tokenizer, split_paths, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
@@ -151,7 +152,7 @@ def distill_cli(
         dev_share=dev_share,
         table=table,
         encoder=encoder,
-        n_process=n_process,
+        engine=choose_engine(n_process),
         code=code_path,
         overrides=overrides,
     )
@@ -170,7 +171,7 @@ def distill(
     dev_share: float,
     table: Optional[Path],
     encoder: str,
-    n_process: int,
+    engine: Engine,
     code: Optional[Path],
     overrides: Mapping[str, Any],
 ) -> None:
@@ -192,7 +193,7 @@ def distill(
     corpus = make_corpus(inputs.dev.parent, given, nlp=nlp, dev_share=dev_share, seed=seed)
 
     msg.divider("Annotate")
-    scored = annotate_corpus(job, corpus, inputs, given=given, n_process=n_process)
+    scored = annotate_corpus(job, corpus, inputs, given=given, engine=engine)
 
     if table is None and has_table(settings, name):
         msg.divider("Table")

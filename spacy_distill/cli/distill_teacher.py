@@ -10,18 +10,19 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..annotate.engines import Engine
 from ..annotate.job import Job
 from ..annotate.run import annotate_source
 from ..corpus import read_docbins
 from ..errors import Errors
-from .annotate import choose_engine, report_summary, show_progress
+from .annotate import report_summary, show_progress
 from .corpus import write_docbin
 from .distill_corpus import Given, Inputs, check_known, read_stripped, write_dev, write_stripped
 from .distill_student import find_labels
 
 
 def annotate_corpus(
-    job: Job, corpus: Mapping[str, Path], inputs: Inputs, *, given: Given, n_process: int
+    job: Job, corpus: Mapping[str, Path], inputs: Inputs, *, given: Given, engine: Engine
 ) -> Optional[Path]:
     """Let the teacher label text, gold sentences, and whatever it is to be scored on.
 
@@ -29,7 +30,7 @@ def annotate_corpus(
     corpus (Mapping[str, Path]): What `make_corpus` returned.
     inputs (Inputs): Where things go: a development set, too, if there is none.
     given (Given): The sources.
-    n_process (int): Processes for the text.
+    engine (Engine): Where the text is annotated.
     RETURNS (Optional[Path]): What the teacher says of the test set, else of the development set;
         None without gold.
     RAISES (ValueError): D413 if no text is left, D414 if there is no entity in what is held out,
@@ -53,7 +54,7 @@ def annotate_corpus(
     if "held_out" in corpus:
         write_dev(output / "held_out", inputs.dev, teacher=job.teachers[0])
     if given.unlabelled:
-        annotate_text(job, given.unlabelled, inputs, exclude=corpus, n_process=n_process)
+        annotate_text(job, given.unlabelled, inputs, exclude=corpus, engine=engine)
     else:
         msg.warn("No --unlabelled text: distilling on the labelled sentences alone")
         write_docbin(DocBin(), inputs.unlabelled)
@@ -66,7 +67,7 @@ def annotate_text(
     inputs: Inputs,
     *,
     exclude: Mapping[str, Path],
-    n_process: int,
+    engine: Engine,
 ) -> None:
     """Let the teacher label text. RAISES (ValueError): D413 if there is none."""
     with show_progress(sources) as advance:
@@ -74,7 +75,7 @@ def annotate_text(
             job,
             sources,
             inputs.unlabelled,
-            engine=choose_engine(n_process),
+            engine=engine,
             exclude=list(exclude.values()),
             overwrite=True,
             read=read_stripped,
