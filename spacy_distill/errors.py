@@ -282,6 +282,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first failed "
         "because of this:\n{reason}"
     )
+    D614 = "Another sweep is at work in '{path}'. Wait until it has ended, or give another --work."
     D701 = (
         "'{path}' has no trained student: 'training/student/model-best' is missing. Run "
         "'train-student' first, or give the folder of a project that did."

@@ -155,7 +155,7 @@ def build_distillation_loss_v1(
     temperature: float = 1.0,
     task_weight: float = 1.0,
     distillation_weight: float = 1.0,
-    direction: Direction = "student_teacher",
+    direction: Direction = "teacher_student",
     crf_distribution: CRFDistribution = "marginals",
 ) -> DistillationLoss:
     """The loss `spacy-distill.DistillationLoss.v1`.

@@ -1,9 +1,10 @@
 """`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
 
 import sys
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional, Sequence
+from typing import Annotated, Dict, Iterator, List, Optional, Sequence
 
 import srsly
 import typer
@@ -176,6 +177,34 @@ def run_waiting(
     """Make the corpora, check that they have enough, then run what has no row yet."""
     if not runs:
         return []
+    with lock_folder(settings.work):
+        return run_locked(runs, rows, path, settings, workers=workers, overwrite=overwrite)
+
+
+@contextmanager
+def lock_folder(work: Path) -> Iterator[None]:
+    """Keep a second sweep out of a folder. RAISES (ValueError): D614 if one runs there already."""
+    from filelock import FileLock, Timeout
+
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        # A process that dies lets go of it.
+        with FileLock(work / "sweep.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(Errors.D614.format(path=work)) from error
+
+
+def run_locked(
+    runs: Sequence[Run],
+    rows: Dict[Key, Row],
+    path: Path,
+    settings: Settings,
+    *,
+    workers: int,
+    overwrite: bool,
+) -> List[Failure]:
+    """Run what has no row yet, where no other sweep is at work."""
     # The time left is that of the mean speed so far.
     with tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar:
         runner = Runner(settings, path, bar=bar, say=bar.write)

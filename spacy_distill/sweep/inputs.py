@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from spacy.util import load_config
+
 from ..files import digest
 from .plan import TEACHER, Run
 
@@ -74,7 +76,7 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
     files = corpus_files(folder)
     is_there = all(path.exists() for path in files.values())
     inputs: Inputs = {
-        "config": {"name": config.name, "sha256": digest(config)},
+        "config": {"name": config.name, "sha256": config_digest(config)},
         "overrides": make_overrides(run, settings),
         "corpus": {part: digest(path) for part, path in files.items()} if is_there else None,
         "weights": weights_digest(settings.teacher),
@@ -99,6 +101,12 @@ def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> L
 def fingerprint(inputs: Inputs) -> str:
     """A short name of inputs: the same for the same."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def config_digest(path: Path) -> str:
+    """The SHA-256 of what a config says: its comments may change, and how it is laid out."""
+    said = json.dumps(load_config(path, interpolate=False), sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def weights_digest(teacher: str) -> Optional[str]:

@@ -270,6 +270,16 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     assert rows_of(project)[2]["inputs"]["config"] != before[2]["inputs"]["config"]
 
 
+def test_sweep_shares_its_folder_with_no_other(run, ran, project):
+    filelock = pytest.importorskip("filelock")
+    (project / "work").mkdir()
+    lock = filelock.FileLock(project / "work" / "sweep.lock")
+    with lock:
+        result = run("--sizes", "10", "--seeds", "1")
+        assert "[D614]" in str(result.exception) and ran == []
+    assert run("--sizes", "10", "--seeds", "1").exit_code == 0
+
+
 def test_sweep_annotates_anew_with_another_teacher(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)

@@ -52,8 +52,16 @@ def test_inputs_differ_where_files_do(settings):
         (Path(settings.teacher) / "model.safetensors", "weights"),
     ):
         before = make_inputs(run, settings)
-        path.write_text(path.read_text() + "# more\n")
+        path.write_text(path.read_text() + "\n[more]\n")
         assert find_differences(before, make_inputs(run, settings)) == [name]
+
+
+def test_inputs_do_not_differ_by_comments(settings):
+    run = Run(STUDENT, 300, 1)
+    before = make_inputs(run, settings)
+    config = settings.configs / "student.cfg"
+    config.write_text("# Another comment.\n\n" + config.read_text())
+    assert make_inputs(run, settings) == before
 
 
 def test_inputs_differ_where_settings_do(settings):
