@@ -221,6 +221,23 @@ class Errors(metaclass=ErrorsWithCodes):
         "'train-teacher', 'train-student' or 'train-baseline' first."
     )
     D411 = "'{path}' holds no scores of 'spacy evaluate'. Run 'evaluate' to make it."
+    D412 = "There is nothing to distil from. Give --unlabelled text, --labelled sentences, or both."
+    D413 = (
+        "'{source}' has {found} different texts, too few to learn from. Check the path, and that "
+        "--dev, --test and --labelled do not hold the same texts."
+    )
+    D414 = (
+        "The teacher '{teacher}' finds no entity in the {n_docs} texts that are held out as the "
+        "development set. Give another teacher, more text, or labelled sentences as --dev."
+    )
+    D415 = (
+        "'{source}' has the labels {extra}, which the student will not have: {labels}. Correct "
+        "them, or name all of the student's with --labels."
+    )
+    D416 = (
+        "'{path}' has no component of the factory 'ner_tagger', only {found}. Begin with "
+        "configs/student.cfg."
+    )
     D501 = "There is no system {unknown} to compare with. Choose some of {known}."
     D502 = (
         "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"

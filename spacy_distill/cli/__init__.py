@@ -1,14 +1,13 @@
 """The command line `spacy-distill`: one file a command."""
 
-import sys
-
 import typer
-from wasabi import msg
 
 from .annotate import annotate_cli
 from .benchmark import benchmark_cli
 from .corpus import corpus_cli
+from .distill import OVERRIDES, distill_cli
 from .evaluate import evaluate_cli
+from .failing import fail_in_one_line
 from .package import package_cli
 from .report import report_cli
 from .sweep import sweep_cli
@@ -23,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command("distill", context_settings=OVERRIDES)(distill_cli)
 app.command("corpus")(corpus_cli)
 app.command("weights")(weights_cli)
 app.command("table")(table_cli)
@@ -37,8 +37,5 @@ app.command("package")(package_cli)
 
 def main() -> None:
     """Run a command. What the user can mend ends in one line, not in a traceback."""
-    try:
+    with fail_in_one_line():
         app()
-    except (ValueError, OSError) as error:
-        msg.fail(str(error))
-        sys.exit(1)

@@ -1,0 +1,236 @@
+"""The command `distill`, as `python -m spacy distill` and as `spacy-distill distill`.
+
+Its name, arguments and options are those of spaCy v4's command, its steps those of the project
+workflow: annotate, table, train, tune, evaluate.
+"""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, List, Mapping, Optional
+
+import srsly
+import typer
+from spacy.cli._util import app as spacy_app
+from spacy.cli._util import import_code, parse_config_overrides
+from spacy.cli.evaluate import evaluate
+from spacy.util import logger
+from wasabi import msg
+
+from ..annotate.engines import Engine
+from ..annotate.job import Job, find_lang
+from ..benchmark.pipelines import folder_size
+from ..errors import Errors
+from ..teachers.doc_ents import DEFAULT_SMOOTHING
+from .annotate import choose_engine, read_labels, read_weights
+from .corpus import make_tokenizer, split_paths, warn_unpinned
+from .distill_corpus import Given, Inputs, make_corpus
+from .distill_student import (
+    find,
+    find_student,
+    has_table,
+    make_table,
+    read_config,
+    set_inputs,
+    train_student,
+)
+from .distill_teacher import annotate_corpus, score_annotated
+from .evaluate import percentages
+from .failing import fail_in_one_line
+
+# What is left over are settings of the config, as of `spacy train`.
+OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def distill_cli(
+    ctx: typer.Context,
+    teacher_model: Annotated[
+        str, typer.Argument(help="Teacher: whatever `spacy-distill annotate` takes")
+    ],
+    student_config_path: Annotated[
+        Path, typer.Argument(help="The student's config, such as configs/student.cfg")
+    ],
+    output_path: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "--output-path",
+            "-o",
+            help="Folder for the student, OUTPUT/model-best, and for all that is made on the way",
+        ),
+    ],
+    labelled: Annotated[
+        str, typer.Option(help="Gold sentences: a file, folder or data set; none are needed")
+    ] = "",
+    unlabelled: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            "--unlabelled",
+            "-u",
+            help="Text that the teacher labels (.txt has a text a line); as often as you like",
+        ),
+    ] = None,
+    dev: Annotated[
+        str,
+        typer.Option(
+            help="Gold that chooses the best weights; else some of what is given is held out"
+        ),
+    ] = "",
+    test: Annotated[str, typer.Option(help="Gold to score on; else the development set")] = "",
+    dev_share: Annotated[
+        float, typer.Option(help="Share that is held out where there is no --dev")
+    ] = 0.1,
+    table: Annotated[
+        Optional[Path], typer.Option(help="Lookup table made by `spacy-distill table`")
+    ] = None,
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Transformer whose word pieces make the table: a folder or an id on the hub; "
+            "all-MiniLM-L6-v2 if none"
+        ),
+    ] = "",
+    also: Annotated[
+        Optional[List[str]],
+        typer.Option("--also", "-a", help="A further teacher, as often as you like"),
+    ] = None,
+    weights: Annotated[str, typer.Option(help="Weights of the teachers, such as 2,1,1")] = "",
+    names: Annotated[
+        Optional[List[str]],
+        typer.Option("--map", help="OLD=NEW: what a label of the teachers is called"),
+    ] = None,
+    drop: Annotated[
+        Optional[List[str]], typer.Option(help="A label of the teachers that is to be O")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="The student's labels, of which a teacher may lack some")
+    ] = "",
+    smoothing: Annotated[
+        float, typer.Option(help="Of a teacher without scores: what the other tags share")
+    ] = DEFAULT_SMOOTHING,
+    iob1: Annotated[bool, typer.Option("--iob1", help="Checkpoints are trained on IOB1")] = False,
+    n_process: Annotated[
+        int, typer.Option("--n-process", "-n", help="Processes, each with a teacher")
+    ] = 1,
+    code_path: Annotated[
+        Optional[Path],
+        typer.Option("--code", "-c", help="Python file with functions that the config names"),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-V", help="Show what the training loop says")
+    ] = False,
+    use_gpu: Annotated[
+        int, typer.Option("--gpu-id", "-g", help="GPU for the teacher, -1 for the CPU")
+    ] = -1,
+) -> None:
+    """Distil a teacher into a compact student, with labels or without.
+
+    The teacher labels the text, a lookup table is made, the student trained and scored beside its
+    teacher. A step whose inputs are the same as before is not done again. What is left over on the
+    command line sets values of the config, for instance --training.max_steps 2000.
+    """
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    overrides = parse_config_overrides(ctx.args)
+    import_code(code_path)
+    sources = split_paths(unlabelled or [])
+    warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
+    job = Job(
+        teachers=[teacher_model, *(also or [])],
+        weights=read_weights(weights),
+        names=names or [],
+        drop=drop or [],
+        labels=read_labels(labels),
+        smoothing=smoothing,
+        iob1=iob1,
+        gpu=use_gpu,
+    )
+    distill(
+        job,
+        student_config_path,
+        output_path,
+        given=Given(labelled, sources, dev, test),
+        dev_share=dev_share,
+        table=table,
+        encoder=encoder,
+        engine=choose_engine(n_process),
+        code=code_path,
+        overrides=overrides,
+    )
+
+
+spacy_command = fail_in_one_line()(distill_cli)
+spacy_app.command("distill", context_settings=OVERRIDES)(spacy_command)
+
+
+def distill(
+    job: Job,
+    config_path: Path,
+    output: Path,
+    *,
+    given: Given,
+    dev_share: float,
+    table: Optional[Path],
+    encoder: str,
+    engine: Engine,
+    code: Optional[Path],
+    overrides: Mapping[str, Any],
+) -> None:
+    """Run all steps. See `distill_cli`."""
+    if table is not None and not table.exists():
+        raise FileNotFoundError(Errors.D110.format(source=table))
+    config = read_config(config_path, overrides)
+    name = find_student(config, source=config_path)
+    inputs = Inputs.plan(output, given, table=table)
+    set_inputs(config, inputs, name=name)
+    settings = config.interpolate()
+    lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
+    job = replace(job, lang=lang)
+    for other in {*map(find_lang, job.teachers)} - {lang, ""}:
+        msg.warn(f"A teacher is for '{other}', the student for '{lang}'. Is --nlp.lang right?")
+
+    msg.divider("Corpus")
+    nlp = make_tokenizer(lang)
+    corpus = make_corpus(inputs.dev.parent, given, nlp=nlp, dev_share=dev_share, seed=seed)
+
+    msg.divider("Annotate")
+    scored = annotate_corpus(job, corpus, inputs, given=given, engine=engine)
+
+    if table is None and has_table(settings, name):
+        msg.divider("Table")
+        width = find(settings, f"components.{name}.model.lookup.width")
+        make_table(inputs.table, encoder=encoder, width=width, gpu=job.gpu)
+
+    msg.divider("Train")
+    best = train_student(config, output, name=name, source=config_path, code=code)
+
+    msg.divider("Evaluate")
+    report(best, corpus.get("test", inputs.dev), scored)
+    if scored is not None and "test" not in corpus:
+        msg.info("The best weights were chosen on these sentences. Give --test for others")
+    msg.good(f"The student is in {best} ({folder_size(best) / 1e6:.1f} MB)")
+
+
+def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
+    """Score the student, and its teacher where there is gold.
+
+    best (Path): The student.
+    scored_on (Path): Test or development set.
+    scored (Optional[Path]): What the teacher says of it; None if the teacher has made it.
+    """
+    metrics = best.parent / "metrics"
+    metrics.mkdir(exist_ok=True)
+    evaluate(str(best), scored_on, output=metrics / "student.json", gold_preproc=True, silent=True)
+    rows = [("student", *percentages(srsly.read_json(metrics / "student.json")))]
+    if scored is not None:
+        of_teacher = score_annotated(scored, scored_on)
+        srsly.write_json(metrics / "teacher.json", of_teacher)
+        rows.append(("teacher", *percentages(of_teacher)))
+    else:
+        # One of an earlier run would be taken for that of this teacher.
+        (metrics / "teacher.json").unlink(missing_ok=True)
+    msg.table(rows, header=("", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
+    if scored is None:
+        msg.warn(
+            "These scores are agreement with the teacher on text that was held out, not accuracy: "
+            "nothing here is labelled. Give --dev or --test to measure that"
+        )

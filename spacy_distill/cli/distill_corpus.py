@@ -1,0 +1,144 @@
+"""What `distill` learns from and is measured by: gold where there is some."""
+
+import hashlib
+from itertools import islice
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from ..corpus import read_docbins
+from ..errors import Errors
+from ..overlap import text_key
+from ..sources import read_docs
+from .corpus import check_labelled, hold_out, pack, write_docbin
+
+# Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
+LOOKED_AT = 20_000
+
+
+class Given(NamedTuple):
+    """What the user gives: sources that `read_docs` reads; empty where there is none."""
+
+    labelled: str
+    unlabelled: Sequence[str]
+    dev: str
+    test: str
+
+
+class Inputs(NamedTuple):
+    """What a student learns from: the block [paths] of its config."""
+
+    labelled: Optional[Path]
+    unlabelled: Path
+    dev: Path
+    table: Path
+
+    @classmethod
+    def plan(cls, output: Path, given: Given, *, table: Optional[Path]) -> "Inputs":
+        """Where they will lie."""
+        corpus, annotated = output / "corpus", output / "annotated"
+        return cls(
+            labelled=annotated / "labelled" if given.labelled else None,
+            unlabelled=annotated / "unlabelled" if given.unlabelled else corpus / "no_text.spacy",
+            dev=corpus / "dev.spacy",
+            table=table or output / "table.npz",
+        )
+
+
+def make_corpus(
+    folder: Path, given: Given, *, nlp: Language, dev_share: float, seed: int
+) -> Dict[str, Path]:
+    """Write what is labelled, and hold out a development set where none is given.
+
+    folder (Path): Where the files go. One whose content is the same is not touched.
+    given (Given): The sources.
+    nlp (Language): Tokenises text.
+    dev_share (float): How much is held out: of what is labelled, else of the text.
+    seed (int): Of the draw from what is labelled.
+    RETURNS (Dict[str, Path]): The files of `labelled`, `dev` and `test`, as far as there is gold;
+        and `held_out` in place of `dev`: text of which the teacher is to make one.
+    RAISES (ValueError): D120 for a source without labels, D123 or D413 for too few documents.
+    """
+    if not (given.labelled or given.unlabelled):
+        raise ValueError(Errors.D412)
+    if not 0.0 < dev_share < 1.0:
+        raise ValueError(Errors.D124.format(value=dev_share))
+    splits: Dict[str, List[Doc]] = {}
+    for name in ("labelled", "dev", "test"):
+        source = getattr(given, name)
+        if source:
+            splits[name] = list(read_docs(source, nlp=nlp))
+            check_labelled({name: splits[name]}, source=source)
+    if "dev" not in splits and "labelled" in splits:
+        splits["dev"], splits["labelled"] = hold_out(
+            splits["labelled"], share=dev_share, seed=seed, source=given.labelled
+        )
+        msg.info(f"No --dev: holding out {len(splits['dev'])} labelled sentences")
+    elif "dev" not in splits:
+        splits["held_out"] = hold_out_text(given.unlabelled, nlp=nlp, share=dev_share)
+        n_docs = len(splits["held_out"])
+        msg.warn(f"No --dev, nor labels: holding out {n_docs:,} texts, labelled by the teacher")
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / f"{name}.spacy" for name in splits}
+    for name, docs in splits.items():
+        write_docbin(pack(docs)[0], paths[name])
+    return paths
+
+
+def hold_out_text(sources: Sequence[Union[str, Path]], *, nlp: Language, share: float) -> List[Doc]:
+    """Hold out texts that no seed chooses: the same ones however often this is done.
+
+    sources (Sequence[Union[str, Path]]): Each is read from its beginning, as far as is needed.
+    nlp (Language): Tokenises text.
+    share (float): How many of the texts that are looked at: those whose digests are the lowest.
+    RETURNS (List[Doc]): Different texts, without annotation, in the order of their digests.
+    RAISES (ValueError): D413 if there are fewer than two.
+    """
+    found: Dict[str, Doc] = {}
+    for source in sources:
+        for doc in islice(read_stripped(source, nlp=nlp), LOOKED_AT // len(sources)):
+            found.setdefault(digest_text(doc), doc)
+    if len(found) < 2:
+        raise ValueError(Errors.D413.format(source=" ".join(map(str, sources)), found=len(found)))
+    return [found[key] for key in sorted(found)[: max(1, round(share * len(found)))]]
+
+
+def digest_text(doc: Doc) -> str:
+    return hashlib.sha256(text_key(doc).encode()).hexdigest()
+
+
+def read_stripped(source: Union[str, Path], *, nlp: Language) -> Iterator[Doc]:
+    """As `read_docs`, but without labels: a teacher is asked, not told."""
+    for doc in read_docs(source, nlp=nlp):
+        doc.set_ents([], default="missing")
+        doc.spans.clear()
+        yield doc
+
+
+def write_stripped(source: Path, output: Path) -> None:
+    """Write the documents of a file without their labels."""
+    write_docbin(pack(read_stripped(source, nlp=spacy.blank("xx")))[0], output)
+
+
+def write_dev(annotated: Path, output: Path, *, teacher: str) -> None:
+    """Make a development set of text that the teacher has labelled.
+
+    RAISES (ValueError): D414 if there is no entity in it.
+    """
+    docbin, labels = pack(read_docbins(annotated, Vocab()))
+    if not labels:
+        raise ValueError(Errors.D414.format(teacher=teacher, n_docs=len(docbin)))
+    write_docbin(docbin, output)
+
+
+def check_known(path: Path, *, labels: Sequence[str], source: str) -> None:
+    """Refuse gold that the student can't find. RAISES (ValueError): D415."""
+    found = {ent.label_ for doc in read_docbins(path, Vocab()) for ent in doc.ents}
+    if not found <= set(labels):
+        extra = sorted(found - set(labels))
+        raise ValueError(Errors.D415.format(source=source, extra=extra, labels=sorted(labels)))

@@ -1,0 +1,167 @@
+"""The student of `distill`: its config, its lookup table, its training."""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any, List, Mapping, Optional
+
+import srsly
+from spacy.cli._util import show_validation_error
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_config
+from thinc.api import Config, require_cpu
+from wasabi import msg
+
+from ..annotate.manifest import MANIFEST
+from ..errors import Errors, require
+from ..files import digest, digest_folder
+from ..teachers.label_map import NO_MAP, list_labels
+from .distill_corpus import Inputs
+from .table import table_cli
+from .tune import tune_cli
+from .weights import DEFAULT, weights_cli
+
+# Where the project workflow keeps the weights of its teacher.
+PROJECT_WEIGHTS = Path("assets/teacher")
+READER = "spacy-distill.DistillationCorpus.v1"
+TABLE_WIDTH = 100
+# What each product was made from, so that it is not made again from the same.
+NOTE = "distilled.json"
+
+
+def read_config(path: Path, overrides: Mapping[str, Any]) -> Config:
+    """Read a student's config, not interpolated. RAISES (FileNotFoundError): D110."""
+    if not path.exists():
+        raise FileNotFoundError(Errors.D110.format(source=path))
+    with show_validation_error(path):
+        return load_config(path, overrides=dict(overrides), interpolate=False)
+
+
+def find_student(config: Config, *, source: Path) -> str:
+    """The name of a config's `ner_tagger`. RAISES (ValueError): D416 if there is none."""
+    blocks = config.get("components", {})
+    factories = {name: block.get("factory") for name, block in blocks.items()}
+    for name, factory in factories.items():
+        if factory == "ner_tagger":
+            return name
+    raise ValueError(Errors.D416.format(path=source, found=factories))
+
+
+def has_table(config: Config, name: str) -> bool:
+    """Whether a student begins with a lookup table."""
+    return find(config, f"initialize.components.{name}.init_model.path") is not None
+
+
+def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
+    """Put into a student's config what it learns from.
+
+    config (Config): Not interpolated. Its block [paths] is modified.
+    inputs (Inputs): The paths.
+    name (str): The component's name.
+    RAISES (ValueError): D007 if the config does not read its data from [paths].
+    """
+    paths = {key: path and str(path) for key, path in inputs._asdict().items()}
+    config.setdefault("paths", {}).update(paths)
+    filled = config.interpolate()
+    reader = find(filled, "corpora.train.@readers")
+    require(reader == READER, "'corpora.train.@readers'", reader, f"'{READER}'")
+    reads = {
+        "corpora.train.labelled": "labelled",
+        "corpora.train.unlabelled": "unlabelled",
+        "corpora.dev.path": "dev",
+    }
+    if has_table(filled, name):
+        reads[f"initialize.components.{name}.init_model.path"] = "table"
+    for setting, key in reads.items():
+        found = find(filled, setting)
+        require(found == paths[key], f"'{setting}'", found, f"${{paths.{key}}}")
+
+
+def find(config: Mapping[str, Any], setting: str) -> Any:
+    """A value by its name with dots; None if there is none."""
+    found: Any = config
+    for key in setting.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
+def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> None:
+    """Make a lookup table from a transformer's word pieces, unless it is there.
+
+    path (Path): The table. The weights go beside it, if they are not on this machine.
+    encoder (str): A folder, or what the command `weights` takes; empty: the default teacher.
+    width (Optional[int]): Dimensions of a row; None: the usual ones.
+    gpu (int): Which to use, -1 for the CPU.
+    """
+    if not encoder and (PROJECT_WEIGHTS / "config.json").exists():
+        weights = PROJECT_WEIGHTS
+    elif Path(encoder or DEFAULT).is_dir():
+        weights = Path(encoder or DEFAULT)
+    else:
+        weights = path.parent / "encoder"
+        weights_cli(encoder or DEFAULT, weights)
+    made_from = fingerprint(digest_folder(weights), width)
+    if path.exists() and recall(path) == made_from:
+        msg.info(f"'{path}' is up to date")
+        return
+    table_cli(path, teacher=str(weights), width=width or TABLE_WIDTH, gpu=gpu)
+    note(path, made_from)
+
+
+def train_student(
+    config: Config, output: Path, *, name: str, source: Path, code: Optional[Path]
+) -> Path:
+    """Train a student, and tune it on its development set, unless that is done.
+
+    config (Config): Not interpolated, its inputs set and made.
+    output (Path): The folder, as of `spacy train`.
+    name (str): The component's name. It gets all labels of the teacher, even those of which there
+        is no entity.
+    source (Path): Where the config is from, for errors.
+    code (Optional[Path]): What was imported for it.
+    RETURNS (Path): The best pipeline.
+    """
+    paths = [Path(path) for path in config["paths"].values() if path]
+    folders = [path for path in paths if path.is_dir()]
+    blocks = config.setdefault("initialize", {}).setdefault("components", {})
+    blocks.setdefault(name, {}).setdefault("labels", find_labels(folders[0]))
+    files = [path / MANIFEST if path in folders else path for path in [*paths, code] if path]
+    made_from = fingerprint(config.to_str(), [digest(path) for path in files if path.exists()])
+    best = output / "model-best"
+    if (best / "meta.json").exists() and recall(best) == made_from:
+        msg.info(f"'{best}' is up to date")
+        return best
+    note(best, None)
+    # The teacher may have used a GPU. The student's layers are NumPy's.
+    require_cpu()
+    with show_validation_error(source, hint_fill=False):
+        nlp = init_nlp(config)
+    train(nlp, output, stdout=sys.stdout, stderr=sys.stderr)
+    tune_cli(best, Path(config["paths"]["dev"]), output=output / "tuned.json")
+    note(best, made_from)
+    return best
+
+
+def find_labels(annotated: Path) -> List[str]:
+    """The labels that a folder was annotated with."""
+    return list_labels(srsly.read_json(annotated / MANIFEST)["settings"]["tags"], NO_MAP)
+
+
+def fingerprint(*inputs: Any) -> str:
+    """One name for inputs: the same for the same."""
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+
+
+def recall(product: Path) -> Optional[str]:
+    """What a product was made from; None if it was not finished."""
+    path = product.parent / NOTE
+    return srsly.read_json(path).get(product.name) if path.exists() else None
+
+
+def note(product: Path, made_from: Optional[str]) -> None:
+    """Keep in mind what a product was made from."""
+    path = product.parent / NOTE
+    known = srsly.read_json(path) if path.exists() else {}
+    srsly.write_json(path, {**known, product.name: made_from})

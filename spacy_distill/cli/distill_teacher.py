@@ -1,0 +1,97 @@
+"""The teacher of `distill`: it labels what the student learns from, and is scored beside it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Sequence
+
+from spacy.scorer import get_ner_prf
+from spacy.tokens import DocBin
+from spacy.training import Example
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from ..annotate.engines import Engine
+from ..annotate.job import Job
+from ..annotate.run import annotate_source
+from ..corpus import read_docbins
+from ..errors import Errors
+from .annotate import report_summary, show_progress
+from .corpus import write_docbin
+from .distill_corpus import Given, Inputs, check_known, read_stripped, write_dev, write_stripped
+from .distill_student import find_labels
+
+
+def annotate_corpus(
+    job: Job, corpus: Mapping[str, Path], inputs: Inputs, *, given: Given, engine: Engine
+) -> Optional[Path]:
+    """Let the teacher label text, gold sentences, and whatever it is to be scored on.
+
+    job (Job): The teacher.
+    corpus (Mapping[str, Path]): What `make_corpus` returned.
+    inputs (Inputs): Where things go: a development set, too, if there is none.
+    given (Given): The sources.
+    engine (Engine): Where the text is annotated.
+    RETURNS (Optional[Path]): What the teacher says of the test set, else of the development set;
+        None without gold.
+    RAISES (ValueError): D413 if no text is left, D414 if there is no entity in what is held out,
+        D415 for gold with labels that the student will not have.
+    """
+    output = inputs.dev.parents[1] / "annotated"
+    parts = [(name, corpus[name]) for name in ("labelled", "held_out") if name in corpus]
+    gold = corpus.get("test", corpus.get("dev"))
+    if gold is not None:
+        parts.append(("scored", gold.with_name("scored.spacy")))
+        write_stripped(gold, parts[-1][1])
+    for name, path in parts:
+        with show_progress([str(path)]) as advance:
+            annotate_source(job, [path], output / name, overwrite=True, advance=advance)
+        # Gold's labels are those of all parts; without gold, those of the teacher.
+        job = replace(job, labels=find_labels(output / name))
+    for name in ("labelled", "dev", "test"):
+        if name in corpus:
+            source = getattr(given, name) or given.labelled
+            check_known(corpus[name], labels=job.labels, source=source)
+    if "held_out" in corpus:
+        write_dev(output / "held_out", inputs.dev, teacher=job.teachers[0])
+    if given.unlabelled:
+        annotate_text(job, given.unlabelled, inputs, exclude=corpus, engine=engine)
+    else:
+        msg.warn("No --unlabelled text: distilling on the labelled sentences alone")
+        write_docbin(DocBin(), inputs.unlabelled)
+    return None if gold is None else output / "scored"
+
+
+def annotate_text(
+    job: Job,
+    sources: Sequence[str],
+    inputs: Inputs,
+    *,
+    exclude: Mapping[str, Path],
+    engine: Engine,
+) -> None:
+    """Let the teacher label text. RAISES (ValueError): D413 if there is none."""
+    with show_progress(sources) as advance:
+        summary = annotate_source(
+            job,
+            sources,
+            inputs.unlabelled,
+            engine=engine,
+            exclude=list(exclude.values()),
+            overwrite=True,
+            read=read_stripped,
+            advance=advance,
+        )
+    if not summary.docs:
+        raise ValueError(Errors.D413.format(source=" ".join(sources), found=0))
+    report_summary(summary, inputs.unlabelled)
+
+
+def score_annotated(annotated: Path, gold: Path) -> Dict[str, Any]:
+    """Score a teacher, as `spacy evaluate` does a pipeline.
+
+    annotated (Path): The documents of the other file, labelled by the teacher.
+    gold (Path): The same documents with gold entities.
+    """
+    vocab = Vocab()
+    pairs = zip(read_docbins(annotated, vocab), read_docbins(gold, vocab))
+    return get_ner_prf([Example(found, reference) for found, reference in pairs])

@@ -1,0 +1,296 @@
+import subprocess
+import sys
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import DocBin
+from spacy.training import Example
+from typer.testing import CliRunner
+
+from spacy_distill.cli import app
+from spacy_distill.cli.distill_corpus import hold_out_text
+from spacy_distill.corpus import read_docbins
+from spacy_distill.sources import read_docs
+from spacy_distill.table import random_table, word_segmenter
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "student.cfg"
+DEMO = ROOT / "assets" / "demo"
+WIDTH = 16
+# A small student that learns for a moment.
+TINY = {
+    "components.ner.model.lookup.width": WIDTH,
+    "components.ner.model.char_cnn.width": 8,
+    "components.ner.model.char_cnn.filters": 8,
+    "components.ner.model.bilstm.width": 16,
+    "training.max_steps": 90,
+    "training.eval_frequency": 45,
+    "training.optimizer.learn_rate": 0.03,
+    "training.optimizer.use_averages": "false",
+    "training.dropout": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def demo():
+    """Labelled sentences of the demo corpus."""
+    return list(islice(read_docs(DEMO / "train.conll", nlp=spacy.blank("en")), 180))
+
+
+@pytest.fixture(scope="module")
+def rules(demo, tmp_path_factory):
+    """A teacher that knows most of the entities by name."""
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler")
+    found = {(ent.label_, ent.text) for doc in demo[:160] for ent in doc.ents}
+    ruler.add_patterns([{"label": label, "pattern": text} for label, text in sorted(found)])
+    path = tmp_path_factory.mktemp("teacher") / "rules"
+    nlp.to_disk(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def table(demo, tmp_path_factory):
+    words = Counter(token.lower_ for doc in demo for token in doc)
+    path = tmp_path_factory.mktemp("table") / "table.npz"
+    random_table(word_segmenter(words), width=WIDTH).to_disk(path)
+    return path
+
+
+@pytest.fixture
+def text(demo, tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("\n".join(doc.text for doc in demo[:100]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def gold(demo, tmp_path):
+    """Two files of labelled sentences."""
+    paths = tmp_path / "gold.spacy", tmp_path / "more.spacy"
+    for path, docs in zip(paths, (demo[100:150], demo[150:])):
+        DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(path)
+    return paths
+
+
+@pytest.fixture
+def arguments(rules, table, tmp_path):
+    """Make a command line: `arguments(unlabelled=text)`, into `tmp_path / "out"`."""
+
+    def make(teacher=rules, config=CONFIG, overrides=TINY, **options):
+        given = {"output": tmp_path / "out", "table": table, **options}
+        pairs = [(f"--{name.replace('_', '-')}", given[name]) for name in given if given[name]]
+        pairs += [(f"--{name}", value) for name, value in overrides.items()]
+        return [str(part) for part in (teacher, config, *sum(pairs, ()))]
+
+    return make
+
+
+@pytest.fixture
+def run(arguments):
+    def invoke(*args, **options):
+        result = CliRunner().invoke(app, ["distill", *arguments(*args, **options)])
+        result.text = " ".join(result.output.split())
+        return result
+
+    return invoke
+
+
+def run_process(*args, module="spacy"):
+    """The real command, in a process of its own."""
+    command = [sys.executable, "-m", module, *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+
+def read(path):
+    return list(read_docbins(path, spacy.blank("en").vocab))
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.slow
+def test_distill_from_the_teacher_alone(arguments, text, rules, tmp_path):
+    code, said = run_process("distill", *arguments(unlabelled=text))
+    assert code == 0, said
+    assert "agreement with the teacher" in said
+    out = tmp_path / "out"
+    student = spacy.load(out / "model-best")
+    config = student.config.interpolate()
+    assert config["corpora"]["train"]["labelled"] is None
+    assert set(student.get_pipe("ner").labels) == set(
+        spacy.load(rules).get_pipe("entity_ruler").labels
+    )
+    held_out, pool = read(out / "corpus" / "dev.spacy"), read(out / "annotated" / "unlabelled")
+    assert (len(held_out), len(pool)) == (10, 90)
+    assert not {doc.text for doc in held_out} & {doc.text for doc in pool}
+    for doc, expected in zip(held_out, spacy.load(rules).pipe(doc.text for doc in held_out)):
+        assert [(ent.text, ent.label_) for ent in doc.ents] == [
+            (ent.text, ent.label_) for ent in expected.ents
+        ]
+    # It has learnt what the teacher said.
+    examples = [Example(student.make_doc(doc.text), doc) for doc in pool]
+    assert student.evaluate(examples)["ents_f"] > 0.6
+    assert (out / "metrics" / "student.json").exists()
+    assert not (out / "metrics" / "teacher.json").exists()
+
+
+@pytest.mark.slow
+def test_distill_with_labels_and_again(arguments, run, text, gold, rules, tmp_path):
+    options = {"unlabelled": text, "labelled": gold[0], "test": gold[1]}
+    code, said = run_process("distill", *arguments(**options), module="spacy_distill")
+    assert code == 0, said
+    assert "agreement" not in said
+    out = tmp_path / "out"
+    config = spacy.load(out / "model-best").config.interpolate()
+    assert config["corpora"]["train"]["labelled"] == str(out / "annotated" / "labelled")
+    # Gold is not text for the teacher, and what is held out is not trained on.
+    assert len(read(out / "annotated" / "labelled")) == 45
+    assert len(read(out / "corpus" / "dev.spacy")) == 5
+    # The teacher's score is that of its own entities.
+    nlp = spacy.load(rules)
+    examples = [Example(nlp.make_doc(doc.text), doc) for doc in read(gold[1])]
+    expected = nlp.evaluate(examples)["ents_f"]
+    teacher = srsly.read_json(out / "metrics" / "teacher.json")
+    assert teacher["ents_f"] == pytest.approx(expected)
+    assert f"teacher {100 * teacher['ents_p']:.2f}" in said
+    before = contents(out / "model-best")
+    assert "is up to date" in run(**options).text
+    assert contents(out / "model-best") == before
+
+
+def test_distill_on_labelled_sentences_alone(run, gold, tmp_path):
+    result = run(labelled=gold[0], dev=gold[1])
+    assert result.exit_code == 0, result.output
+    assert "distilling on the labelled sentences alone" in result.text
+    assert "Give --test" in result.text
+    assert len(read(tmp_path / "out" / "annotated" / "labelled")) == 50
+    assert (tmp_path / "out" / "model-best" / "meta.json").exists()
+
+
+def test_distill_takes_other_labels_and_a_config_without_a_table(run, text, tmp_path):
+    config = tmp_path / "own.cfg"
+    config.write_text(CONFIG.read_text(encoding="utf-8").partition("[initialize]")[0], "utf-8")
+    few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
+    result = run(config=config, table=None, unlabelled=text, map="ORG=COMPANY", overrides=few)
+    assert result.exit_code == 0, result.output
+    student = spacy.load(tmp_path / "out" / "model-best")
+    assert set(student.get_pipe("ner").labels) == {"COMPANY", "LOC", "PER"}
+    assert not (tmp_path / "out" / "table.npz").exists()
+
+
+def test_distill_goes_on_after_an_interruption(run, text, tmp_path, monkeypatch):
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
+    with monkeypatch.context() as patch:
+        patch.setattr("spacy_distill.cli.distill_student.tune_cli", stop)
+        assert run(unlabelled=text, overrides=few).exit_code != 0
+    result = run(unlabelled=text, overrides=few)
+    assert result.exit_code == 0, result.output
+    assert "Nothing to do" in result.text  # of what the teacher has said
+    assert "is up to date" not in result.text
+    assert (tmp_path / "out" / "tuned.json").exists()
+
+
+def test_distill_trains_again_where_its_inputs_change(run, text, tmp_path):
+    few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
+    assert run(unlabelled=text, overrides=few).exit_code == 0
+    best = tmp_path / "out" / "model-best"
+    before = contents(best)
+    assert "is up to date" in run(unlabelled=text, overrides=few).text
+    assert contents(best) == before
+    result = run(unlabelled=text, overrides={**few, "system.seed": 1})
+    assert "is up to date" not in result.text
+    assert contents(best) != before
+    before = contents(best)
+    text.write_text(text.read_text(encoding="utf-8") + "\nSomebody left", encoding="utf-8")
+    result = run(unlabelled=text, overrides={**few, "system.seed": 1})
+    assert "is up to date" not in result.text
+    assert contents(best) != before
+
+
+def test_distill_holds_out_the_same_texts_in_any_order(tmp_path):
+    """And a text that comes twice is held out, or learnt from, but not both."""
+    nlp = spacy.blank("en")
+    lines = [f"text number {i}" for i in range(50)] * 2
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "b.txt").write_text("\n".join(reversed(lines)), encoding="utf-8")
+    one, other = (
+        [doc.text for doc in hold_out_text([tmp_path / name], nlp=nlp, share=0.2)]
+        for name in ("a.txt", "b.txt")
+    )
+    assert one == other
+    assert len(set(one)) == len(one) == 10
+
+
+def test_distill_holds_out_of_the_beginning_of_long_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr("spacy_distill.cli.distill_corpus.LOOKED_AT", 40)
+    for name in "ab":
+        lines = [f"{name} number {i}" for i in range(1000)]
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
+    sources = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    docs = hold_out_text(sources, nlp=spacy.blank("en"), share=0.5)
+    assert len(docs) == 20
+    assert {doc[0].text for doc in docs} == {"a", "b"}
+    assert max(int(doc[2].text) for doc in docs) < 20
+
+
+@pytest.fixture
+def teachers(nlp, tmp_path):
+    """Folders of teachers that can't teach."""
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(tmp_path / "mute")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Atlantis"}])
+    nlp.to_disk(tmp_path / "blind")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "code, options",
+    [
+        ("D110", {"config": "none.cfg"}),
+        ("D110", {"table": "none.npz"}),
+        ("D110", {"unlabelled": "none.txt"}),
+        ("D012", {"teacher": "mute"}),
+        ("D414", {"teacher": "blind"}),
+        ("D805", {"teacher": "none"}),
+        ("D412", {"unlabelled": None}),
+        ("D413", {"unlabelled": "empty.txt"}),
+        ("D413", {"unlabelled": "empty.txt", "labelled": "gold.spacy"}),
+        ("D120", {"labelled": "text.txt"}),
+        ("D801", {"labelled": "other.conll", "dev": "gold.spacy"}),
+        ("D415", {"dev": "other.conll"}),
+        ("D124", {"dev_share": 1}),
+        ("D416", {"config": "other.cfg", "overrides": {}}),
+        ("D007", {"overrides": {"corpora.dev.path": "mine.spacy"}}),
+        ("D007", {"overrides": {"corpora.train.@readers": "spacy.Corpus.v1"}}),
+    ],
+)
+def test_distill_refuses_what_it_cannot_work_with(
+    run, text, gold, teachers, tmp_path, code, options
+):
+    (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
+    (tmp_path / "other.conll").write_text("Bob\tB-X\nleft\tO\n\n" * 2, encoding="utf-8")
+    (tmp_path / "other.cfg").write_text('[nlp]\nlang = "en"\n\n[components]\n', encoding="utf-8")
+    given = {"unlabelled": text, **options}
+    for name, value in options.items():
+        if isinstance(value, str):
+            given[name] = tmp_path / value
+    result = run(**given)
+    assert f"[{code}]" in str(result.exception)
+    assert not (tmp_path / "out" / "model-best").exists()
+
+
+def test_distill_is_a_command_of_spacy(tmp_path):
+    code, said = run_process("--help")
+    assert code == 0 and " distill " in said
+    code, said = run_process("distill", "rules", str(tmp_path / "none.cfg"), "-o", str(tmp_path))
+    assert code == 1 and "[D110]" in said and "Traceback" not in said

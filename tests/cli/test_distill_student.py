@@ -1,0 +1,42 @@
+import shutil
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from spacy_distill.cli.distill_student import make_table
+from spacy_distill.table import Table
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "paris", "lon", "##don", "is", "in", "."]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """A folder with a small BERT that nothing was taught."""
+    path = tmp_path_factory.mktemp("encoder")
+    (path / "words.txt").write_text("\n".join(PIECES))
+    BertTokenizerFast(str(path / "words.txt")).save_pretrained(path)
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16}
+    BertModel(BertConfig(len(PIECES), num_attention_heads=2, **sizes)).save_pretrained(path)
+    return path
+
+
+def test_distill_student_makes_a_table_once(encoder, tmp_path, capsys):
+    path = tmp_path / "table.npz"
+    make_table(path, encoder=str(encoder), width=6, gpu=-1)
+    assert Table.from_disk(path).rows.shape == (len(PIECES), 6)
+    made = path.stat().st_mtime_ns
+    make_table(path, encoder=str(encoder), width=6, gpu=-1)
+    assert "is up to date" in " ".join(capsys.readouterr().out.split())
+    assert path.stat().st_mtime_ns == made
+    make_table(path, encoder=str(encoder), width=5, gpu=-1)
+    assert Table.from_disk(path).rows.shape == (len(PIECES), 5)
+
+
+def test_distill_student_takes_the_weights_of_the_project(encoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(encoder, tmp_path / "assets" / "teacher")
+    make_table(tmp_path / "table.npz", encoder="", width=6, gpu=-1)
+    assert Table.from_disk(tmp_path / "table.npz").rows.shape == (len(PIECES), 6)
+    assert not (tmp_path / "encoder").exists()
