@@ -22,7 +22,7 @@ from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .annotate import choose_engine, read_labels, read_weights
+from .annotate import EngineName, choose_engine, read_labels, read_weights
 from .corpus import make_tokenizer, split_paths, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
@@ -110,8 +110,16 @@ def distill_cli(
     ] = DEFAULT_SMOOTHING,
     iob1: Annotated[bool, typer.Option("--iob1", help="Checkpoints are trained on IOB1")] = False,
     n_process: Annotated[
-        int, typer.Option("--n-process", "-n", help="Processes, each with a teacher")
-    ] = 1,
+        int,
+        typer.Option("--n-process", "-n", help="Processes, each with a teacher; 0: this one alone"),
+    ] = 0,
+    engine: Annotated[
+        EngineName, typer.Option(help="Where teachers label text: this machine, or a Ray cluster")
+    ] = EngineName.local,
+    address: Annotated[str, typer.Option(help="Ray cluster, as of `annotate`")] = "",
+    split_sentences: Annotated[
+        bool, typer.Option("--split-sentences", help="Split unlabelled text into sentences")
+    ] = False,
     code_path: Annotated[
         Optional[Path],
         typer.Option("--code", "-c", help="Python file with functions that the config names"),
@@ -148,11 +156,11 @@ def distill_cli(
         job,
         student_config_path,
         output_path,
-        given=Given(labelled, sources, dev, test),
+        given=Given(labelled, sources, dev, test, split_sentences),
         dev_share=dev_share,
         table=table,
         encoder=encoder,
-        engine=choose_engine(n_process),
+        engine=choose_engine(engine, n_process=n_process, address=address),
         code=code_path,
         overrides=overrides,
     )

@@ -5,7 +5,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -22,12 +21,21 @@ LOOKED_AT = 20_000
 
 
 class Given(NamedTuple):
-    """What the user gives: sources that `read_docs` reads; empty where there is none."""
+    """What the user gives: sources that `read_docs` reads; empty where there is none.
+
+    split_sentences (bool): Whether unlabelled text is split into sentences.
+    """
 
     labelled: str
     unlabelled: Sequence[str]
     dev: str
     test: str
+    split_sentences: bool = False
+
+    def read_text(self, source: Union[str, Path], *, nlp: Language) -> Iterator[Doc]:
+        """Unlabelled text, without labels: a teacher is asked, not told."""
+        docs = read_docs(source, nlp=nlp, split_sentences=self.split_sentences)
+        return map(strip_labels, docs)
 
 
 class Inputs(NamedTuple):
@@ -80,7 +88,7 @@ def make_corpus(
         )
         msg.info(f"No --dev: holding out {len(splits['dev'])} labelled sentences")
     elif "dev" not in splits:
-        splits["held_out"] = hold_out_text(given.unlabelled, nlp=nlp, share=dev_share)
+        splits["held_out"] = hold_out_text(given, nlp=nlp, share=dev_share)
         n_docs = len(splits["held_out"])
         msg.warn(f"No --dev, nor labels: holding out {n_docs:,} texts, labelled by the teacher")
     folder.mkdir(parents=True, exist_ok=True)
@@ -90,21 +98,22 @@ def make_corpus(
     return paths
 
 
-def hold_out_text(sources: Sequence[Union[str, Path]], *, nlp: Language, share: float) -> List[Doc]:
+def hold_out_text(given: Given, *, nlp: Language, share: float) -> List[Doc]:
     """Hold out texts that no seed chooses: the same ones however often this is done.
 
-    sources (Sequence[Union[str, Path]]): Each is read from its beginning, as far as is needed.
+    given (Given): Each source of text is read from its beginning, as far as is needed.
     nlp (Language): Tokenises text.
     share (float): How many of the texts that are looked at: those whose digests are the lowest.
     RETURNS (List[Doc]): Different texts, without annotation, in the order of their digests.
     RAISES (ValueError): D413 if there are fewer than two.
     """
     found: Dict[str, Doc] = {}
+    sources = given.unlabelled
     for source in sources:
-        for doc in islice(read_stripped(source, nlp=nlp), LOOKED_AT // len(sources)):
+        for doc in islice(given.read_text(source, nlp=nlp), LOOKED_AT // len(sources)):
             found.setdefault(digest_text(doc), doc)
     if len(found) < 2:
-        raise ValueError(Errors.D413.format(source=" ".join(map(str, sources)), found=len(found)))
+        raise ValueError(Errors.D413.format(source=" ".join(sources), found=len(found)))
     return [found[key] for key in sorted(found)[: max(1, round(share * len(found)))]]
 
 
@@ -112,17 +121,15 @@ def digest_text(doc: Doc) -> str:
     return hashlib.sha256(text_key(doc).encode()).hexdigest()
 
 
-def read_stripped(source: Union[str, Path], *, nlp: Language) -> Iterator[Doc]:
-    """As `read_docs`, but without labels: a teacher is asked, not told."""
-    for doc in read_docs(source, nlp=nlp):
-        doc.set_ents([], default="missing")
-        doc.spans.clear()
-        yield doc
+def strip_labels(doc: Doc) -> Doc:
+    doc.set_ents([], default="missing")
+    doc.spans.clear()
+    return doc
 
 
 def write_stripped(source: Path, output: Path) -> None:
     """Write the documents of a file without their labels."""
-    write_docbin(pack(read_stripped(source, nlp=spacy.blank("xx")))[0], output)
+    write_docbin(pack(map(strip_labels, read_docbins(source, Vocab())))[0], output)
 
 
 def write_dev(annotated: Path, output: Path, *, teacher: str) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional
 
 from spacy.scorer import get_ner_prf
 from spacy.tokens import DocBin
@@ -17,7 +17,7 @@ from ..corpus import read_docbins
 from ..errors import Errors
 from .annotate import report_summary, show_progress
 from .corpus import write_docbin
-from .distill_corpus import Given, Inputs, check_known, read_stripped, write_dev, write_stripped
+from .distill_corpus import Given, Inputs, check_known, write_dev, write_stripped
 from .distill_student import find_labels
 
 
@@ -54,7 +54,7 @@ def annotate_corpus(
     if "held_out" in corpus:
         write_dev(output / "held_out", inputs.dev, teacher=job.teachers[0])
     if given.unlabelled:
-        annotate_text(job, given.unlabelled, inputs, exclude=corpus, engine=engine)
+        annotate_text(job, given, inputs, exclude=corpus, engine=engine)
     else:
         msg.warn("No --unlabelled text: distilling on the labelled sentences alone")
         write_docbin(DocBin(), inputs.unlabelled)
@@ -63,26 +63,26 @@ def annotate_corpus(
 
 def annotate_text(
     job: Job,
-    sources: Sequence[str],
+    given: Given,
     inputs: Inputs,
     *,
     exclude: Mapping[str, Path],
     engine: Engine,
 ) -> None:
     """Let the teacher label text. RAISES (ValueError): D413 if there is none."""
-    with show_progress(sources) as advance:
+    with show_progress(given.unlabelled) as advance:
         summary = annotate_source(
             job,
-            sources,
+            given.unlabelled,
             inputs.unlabelled,
             engine=engine,
             exclude=list(exclude.values()),
             overwrite=True,
-            read=read_stripped,
+            read=given.read_text,
             advance=advance,
         )
     if not summary.docs:
-        raise ValueError(Errors.D413.format(source=" ".join(sources), found=0))
+        raise ValueError(Errors.D413.format(source=" ".join(given.unlabelled), found=0))
     report_summary(summary, inputs.unlabelled)
 
 

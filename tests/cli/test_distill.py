@@ -12,7 +12,7 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
-from spacy_distill.cli.distill_corpus import hold_out_text
+from spacy_distill.cli.distill_corpus import Given, hold_out_text
 from spacy_distill.corpus import read_docbins
 from spacy_distill.sources import read_docs
 from spacy_distill.table import random_table, word_segmenter
@@ -217,6 +217,18 @@ def test_distill_trains_again_where_its_inputs_change(run, text, tmp_path):
     assert contents(best) != before
 
 
+def given(*sources, **settings):
+    return Given("", [*map(str, sources)], "", "", **settings)
+
+
+def test_distill_splits_sentences(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("One left. Another came.\nA third one slept.", encoding="utf-8")
+    docs = given(path, split_sentences=True).read_text(path, nlp=spacy.blank("en"))
+    texts = ["One left.", "Another came.", "A third one slept."]
+    assert [doc.text for doc in docs] == texts
+
+
 def test_distill_holds_out_the_same_texts_in_any_order(tmp_path):
     """And a text that comes twice is held out, or learnt from, but not both."""
     nlp = spacy.blank("en")
@@ -224,7 +236,7 @@ def test_distill_holds_out_the_same_texts_in_any_order(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "b.txt").write_text("\n".join(reversed(lines)), encoding="utf-8")
     one, other = (
-        [doc.text for doc in hold_out_text([tmp_path / name], nlp=nlp, share=0.2)]
+        [doc.text for doc in hold_out_text(given(tmp_path / name), nlp=nlp, share=0.2)]
         for name in ("a.txt", "b.txt")
     )
     assert one == other
@@ -237,7 +249,7 @@ def test_distill_holds_out_of_the_beginning_of_long_sources(tmp_path, monkeypatc
         lines = [f"{name} number {i}" for i in range(1000)]
         (tmp_path / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
     sources = [tmp_path / "a.txt", tmp_path / "b.txt"]
-    docs = hold_out_text(sources, nlp=spacy.blank("en"), share=0.5)
+    docs = hold_out_text(given(*sources), nlp=spacy.blank("en"), share=0.5)
     assert len(docs) == 20
     assert {doc[0].text for doc in docs} == {"a", "b"}
     assert max(int(doc[2].text) for doc in docs) < 20
