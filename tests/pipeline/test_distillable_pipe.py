@@ -85,7 +85,7 @@ def test_distillable_pipe_teacher_student_loss_is_the_divergence(make_student):
         numpy.concatenate(student),
         numpy.concatenate(teacher),
         temperature=3.0,
-        direction="student_teacher",
+        direction="teacher_student",
     )
     assert loss == pytest.approx(expected)
     assert [d.shape for d in d_scores] == [(2, 5), (0, 5), (3, 5)]
