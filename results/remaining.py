@@ -33,13 +33,16 @@ def print_remaining(
     shares: Dict[str, List[float]] = {group: [] for group in GROUPS}
     recalls: Dict[Tuple[str, str], List[float]] = {}
     for folder in sorted((work / str(size)).iterdir()):
+        models = [folder / "training" / name / "model-best" for name in names]
+        if not all(model.exists() for model in models):
+            continue
         gold = list(read_docbins(folder / "corpus" / "test.spacy", spacy.blank("en").vocab))
         groups = group_entities(gold, folder / "corpus")
         total = Counter(groups.values())
         for group in GROUPS:
             shares[group].append(100 * total[group] / len(groups))
-        for name in names:
-            found = find_entities(folder / "training" / name / "model-best", folder / "corpus")
+        for name, model in zip(names, models):
+            found = find_entities(model, folder / "corpus")
             hits = Counter(group for key, group in groups.items() if key in found)
             for group in GROUPS:
                 recalls.setdefault((group, name), []).append(100 * hits[group] / total[group])
