@@ -290,7 +290,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first failed "
         "because of this:\n{reason}"
     )
-    D614 = "Another sweep is at work in '{path}'. Wait until it has ended, or give another --work."
     D701 = (
         "'{path}' has no trained student: 'training/student/model-best' is missing. Run "
         "'train-student' first, or give the folder of a project that did."
@@ -386,7 +385,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "A worker has written '{path}', but it is not there. Give an OUTPUT that all machines of "
         "the cluster share."
     )
-    D914 = "Another run annotates into '{path}'. Wait for its end, or give another OUTPUT."
+    D914 = "Another run is at work in '{path}'. Wait for its end, or give another folder."
 
 
 def require(holds: bool, setting: str, value: Any, requirement: object) -> None:

@@ -1,10 +1,9 @@
 """`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
 
 import sys
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Dict, Iterator, List, Optional, Sequence
+from typing import Annotated, Dict, List, Optional, Sequence
 
 import srsly
 import typer
@@ -12,6 +11,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
+from ..files import hold
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.describe import shorten_paths
@@ -177,22 +177,9 @@ def run_waiting(
     """Make the corpora, check that they have enough, then run what has no row yet."""
     if not runs:
         return []
-    with lock_folder(settings.work):
+    settings.work.mkdir(parents=True, exist_ok=True)
+    with hold(settings.work):
         return run_locked(runs, rows, path, settings, workers=workers, overwrite=overwrite)
-
-
-@contextmanager
-def lock_folder(work: Path) -> Iterator[None]:
-    """Keep a second sweep out of a folder. RAISES (ValueError): D614 if one runs there already."""
-    from filelock import FileLock, Timeout
-
-    work.mkdir(parents=True, exist_ok=True)
-    try:
-        # A process that dies lets go of it.
-        with FileLock(work / "sweep.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise ValueError(Errors.D614.format(path=work)) from error
 
 
 def run_locked(

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from spacy_distill.cli import sweep
 from spacy_distill.cli.sweep import sweep_cli
+from spacy_distill.files import hold
 from spacy_distill.sweep import runner
 from spacy_distill.sweep.execute import discard, write_receipt
 from spacy_distill.sweep.plan import training_name
@@ -271,12 +272,10 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
 
 
 def test_sweep_shares_its_folder_with_no_other(run, ran, project):
-    filelock = pytest.importorskip("filelock")
     (project / "work").mkdir()
-    lock = filelock.FileLock(project / "work" / "sweep.lock")
-    with lock:
+    with hold(project / "work"):
         result = run("--sizes", "10", "--seeds", "1")
-        assert "[D614]" in str(result.exception) and ran == []
+        assert "[D914]" in str(result.exception) and ran == []
     assert run("--sizes", "10", "--seeds", "1").exit_code == 0
 
 
