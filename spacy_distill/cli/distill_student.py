@@ -16,7 +16,7 @@ from wasabi import msg
 
 from ..annotate.manifest import MANIFEST
 from ..errors import Errors, require
-from ..files import digest, digest_folder
+from ..files import digest, digest_folder, write_whole
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs
 from .table import table_cli
@@ -164,4 +164,4 @@ def note(product: Path, made_from: Optional[str]) -> None:
     """Keep in mind what a product was made from."""
     path = product.parent / NOTE
     known = srsly.read_json(path) if path.exists() else {}
-    srsly.write_json(path, {**known, product.name: made_from})
+    write_whole(path, srsly.json_dumps({**known, product.name: made_from}).encode())
