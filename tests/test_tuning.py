@@ -69,6 +69,13 @@ def test_tuning_takes_no_notice_of_chance(careful, references, monkeypatch):
     assert tune_outside(careful, references, candidates=(0.0, -1.0)) == (-1.0, 0.6, 0.606)
 
 
+def test_tuning_goes_no_further_than_it_must(careful, references, monkeypatch):
+    """What is first of those next to the best: of 0.6, 0.698, 0.7 and 0.699, the second."""
+    monkeypatch.setattr(tuning, "score_candidates", lambda *_, **__: [0.6, 0.698, 0.7, 0.699])
+    tuned = tune_outside(careful, references, candidates=(0.0, -1.0, -2.0, -3.0))
+    assert tuned == (-1.0, 0.6, 0.698)
+
+
 def test_tuning_scores_as_spacy_does(careful, references):
     """With entities of several words, of which gold lacks some, or says nothing of."""
     references[0].set_ents([], default="missing")
@@ -77,7 +84,6 @@ def test_tuning_scores_as_spacy_does(careful, references):
     b = layer.get_param("b")
     candidates = numpy.linspace(-16, 4, 41).tolist()
     values = score_candidates(careful, references, candidates=candidates)
-    print(values)
     assert len(set(values)) > 2
     for added, value in zip(candidates, values):
         layer.set_param("b", add_outside(b, added))
