@@ -178,22 +178,11 @@ def run_waiting(
     if not runs:
         return []
     settings.work.mkdir(parents=True, exist_ok=True)
-    with hold(settings.work):
-        return run_locked(runs, rows, path, settings, workers=workers, overwrite=overwrite)
-
-
-def run_locked(
-    runs: Sequence[Run],
-    rows: Dict[Key, Row],
-    path: Path,
-    settings: Settings,
-    *,
-    workers: int,
-    overwrite: bool,
-) -> List[Failure]:
-    """Run what has no row yet, where no other sweep is at work."""
     # The time left is that of the mean speed so far.
-    with tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar:
+    with (
+        hold(settings.work),
+        tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar,
+    ):
         runner = Runner(settings, path, bar=bar, say=bar.write)
         runner.make_corpora(runs, workers=workers, overwrite=overwrite)
         check_test_sets(runs, rows, path, settings)

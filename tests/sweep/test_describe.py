@@ -18,14 +18,14 @@ Saved pipeline to output directory
 
 
 @pytest.fixture
-def settings():
-    data, teacher = "/elsewhere/data/btc", "/models/mini"
-    return Settings(data, Path("/elsewhere/work/btc"), Path("configs"), teacher)
+def settings(tmp_path):
+    data, teacher = str(tmp_path / "data" / "btc"), str(tmp_path / "mini")
+    return Settings(data, tmp_path / "work" / "btc", Path("configs"), teacher)
 
 
-def test_describe_names_no_folder_of_the_machine(settings):
-    command = ["spacy_distill", "corpus", "/elsewhere/data/btc", "/elsewhere/work/btc/300/0/corpus"]
-    command += ["--unlabelled", "/elsewhere/more.txt ../tweets", "--teacher", "/models/mini"]
+def test_describe_names_no_folder_of_the_machine(settings, tmp_path):
+    command = ["spacy_distill", "corpus", settings.data, f"{settings.work}/300/0/corpus"]
+    command += ["--unlabelled", f"{tmp_path}/more.txt ../tweets", "--teacher", settings.teacher]
     assert shorten_paths(command, settings) == [
         *("python", "-m", "spacy_distill", "corpus", "DATA/btc", "WORK/300/0/corpus"),
         *("--unlabelled", "more.txt tweets", "--teacher", "TEACHER"),
