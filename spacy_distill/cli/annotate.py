@@ -1,7 +1,6 @@
 """`spacy-distill annotate`: a teacher labels text for its student."""
 
 from contextlib import contextmanager
-from enum import Enum
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,13 +22,21 @@ from ..errors import Errors, require
 from ..sources import read_docs
 from ..teachers.choose import is_on_hub, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-
-
-class EngineName(str, Enum):
-    """What an engine is called on the command line."""
-
-    local = "local"
-    ray = "ray"
+from .options import (
+    Address,
+    Also,
+    Drop,
+    EngineName,
+    EngineOption,
+    Gpu,
+    Iob1,
+    Labels,
+    Names,
+    NProcess,
+    Smoothing,
+    SplitSentences,
+    Weights,
+)
 
 
 def annotate_cli(
@@ -48,49 +55,13 @@ def annotate_cli(
         ),
     ],
     output: Annotated[Path, typer.Argument(help="Folder for the annotated .spacy files")],
-    also: Annotated[
-        Optional[List[str]],
-        typer.Option(
-            "--also",
-            "-a",
-            help="A further teacher, as often as you like: their distributions are averaged",
-        ),
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="Weights of the teachers, such as 2,1,1; all the same if none")
-    ] = "",
-    names: Annotated[
-        Optional[List[str]],
-        typer.Option(
-            "--map", help="OLD=NEW: what a label of the teachers is called; as often as you like"
-        ),
-    ] = None,
-    drop: Annotated[
-        Optional[List[str]],
-        typer.Option(help="A label of the teachers that is to be O; as often as you like"),
-    ] = None,
-    labels: Annotated[
-        str,
-        typer.Option(
-            help="The student's labels, such as LOC,ORG,PER, of which a teacher may lack some; "
-            "else those of the gold entities in the first file written, else the first teacher's"
-        ),
-    ] = "",
-    smoothing: Annotated[
-        float,
-        typer.Option(
-            help="Of a teacher that sets entities without scores: share of the probability that "
-            "is spread evenly over the other tags"
-        ),
-    ] = DEFAULT_SMOOTHING,
-    iob1: Annotated[
-        bool,
-        typer.Option(
-            "--iob1",
-            help="Checkpoints are trained on IOB1: an entity begins with I unless it follows one "
-            "of its label",
-        ),
-    ] = False,
+    also: Also = None,
+    weights: Weights = "",
+    names: Names = None,
+    drop: Drop = None,
+    labels: Labels = "",
+    smoothing: Smoothing = DEFAULT_SMOOTHING,
+    iob1: Iob1 = False,
     lang: Annotated[
         str, typer.Option(help="Language that text is tokenised by; the first pipeline's if none")
     ] = "",
@@ -102,32 +73,14 @@ def annotate_cli(
             help="A dev or test set, whose texts are left out; as often as you like",
         ),
     ] = None,
-    split_sentences: Annotated[
-        bool,
-        typer.Option(
-            "--split-sentences", help="Split text without tokens and entities into sentences"
-        ),
-    ] = False,
+    split_sentences: SplitSentences = False,
     shard_size: Annotated[int, typer.Option(help="Documents in one file")] = 10_000,
     batch_size: Annotated[
         int, typer.Option(help="Documents that the teacher gets at a time")
     ] = 1024,
-    n_process: Annotated[
-        int,
-        typer.Option(
-            "--n-process",
-            "-n",
-            help="Processes, each with a teacher and one thread; 0: this one, or of a Ray cluster "
-            "all CPUs (GPUs)",
-        ),
-    ] = 0,
-    engine: Annotated[
-        EngineName, typer.Option(help="Where the teachers are: on this machine, or a Ray cluster")
-    ] = EngineName.local,
-    address: Annotated[
-        str,
-        typer.Option(help="Ray cluster; if none that of RAY_ADDRESS, or one begun on this machine"),
-    ] = "",
+    n_process: NProcess = 0,
+    engine: EngineOption = EngineName.local,
+    address: Address = "",
     overwrite: Annotated[
         bool,
         typer.Option(
@@ -135,7 +88,7 @@ def annotate_cli(
             help="Do anew what OUTPUT has from another teacher, with other options or other texts",
         ),
     ] = False,
-    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+    gpu: Gpu = -1,
 ) -> None:
     """Label documents with a teacher: soft targets and pseudo-labels.
 

@@ -22,7 +22,7 @@ from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .annotate import EngineName, choose_engine, read_labels, read_weights
+from .annotate import choose_engine, read_labels, read_weights
 from .corpus import make_tokenizer, split_paths, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
@@ -37,6 +37,20 @@ from .distill_student import (
 from .distill_teacher import annotate_corpus, score_annotated
 from .evaluate import percentages
 from .failing import fail_in_one_line
+from .options import (
+    Address,
+    Also,
+    Drop,
+    EngineName,
+    EngineOption,
+    Iob1,
+    Labels,
+    Names,
+    NProcess,
+    Smoothing,
+    SplitSentences,
+    Weights,
+)
 
 # What is left over are settings of the config, as of `spacy train`.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -90,36 +104,17 @@ def distill_cli(
             "all-MiniLM-L6-v2 if none"
         ),
     ] = "",
-    also: Annotated[
-        Optional[List[str]],
-        typer.Option("--also", "-a", help="A further teacher, as often as you like"),
-    ] = None,
-    weights: Annotated[str, typer.Option(help="Weights of the teachers, such as 2,1,1")] = "",
-    names: Annotated[
-        Optional[List[str]],
-        typer.Option("--map", help="OLD=NEW: what a label of the teachers is called"),
-    ] = None,
-    drop: Annotated[
-        Optional[List[str]], typer.Option(help="A label of the teachers that is to be O")
-    ] = None,
-    labels: Annotated[
-        str, typer.Option(help="The student's labels, of which a teacher may lack some")
-    ] = "",
-    smoothing: Annotated[
-        float, typer.Option(help="Of a teacher without scores: what the other tags share")
-    ] = DEFAULT_SMOOTHING,
-    iob1: Annotated[bool, typer.Option("--iob1", help="Checkpoints are trained on IOB1")] = False,
-    n_process: Annotated[
-        int,
-        typer.Option("--n-process", "-n", help="Processes, each with a teacher; 0: this one alone"),
-    ] = 0,
-    engine: Annotated[
-        EngineName, typer.Option(help="Where teachers label text: this machine, or a Ray cluster")
-    ] = EngineName.local,
-    address: Annotated[str, typer.Option(help="Ray cluster, as of `annotate`")] = "",
-    split_sentences: Annotated[
-        bool, typer.Option("--split-sentences", help="Split unlabelled text into sentences")
-    ] = False,
+    also: Also = None,
+    weights: Weights = "",
+    names: Names = None,
+    drop: Drop = None,
+    labels: Labels = "",
+    smoothing: Smoothing = DEFAULT_SMOOTHING,
+    iob1: Iob1 = False,
+    n_process: NProcess = 0,
+    engine: EngineOption = EngineName.local,
+    address: Address = "",
+    split_sentences: SplitSentences = False,
     code_path: Annotated[
         Optional[Path],
         typer.Option("--code", "-c", help="Python file with functions that the config names"),

@@ -9,13 +9,14 @@ from spacy.cli.evaluate import evaluate
 from wasabi import msg
 
 from ..errors import Errors
+from .options import Gpu
 
 
 def evaluate_cli(
     training: Annotated[Path, typer.Argument(help="Folder with NAME/model-best for each pipeline")],
     test: Annotated[Path, typer.Argument(help="Test set (.spacy)")],
     metrics: Annotated[Path, typer.Argument(help="Folder for NAME.json")],
-    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+    gpu: Gpu = -1,
 ) -> None:
     """Score each trained pipeline on the test set, on the tokens of the test set.
 

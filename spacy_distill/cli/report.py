@@ -23,6 +23,7 @@ from ..report.project import (
 )
 from ..report.render import render_report, write_page
 from ..report.systems import System, examine
+from .options import Gpu
 
 
 def report_cli(
@@ -43,7 +44,7 @@ def report_cli(
     examples: Annotated[
         int, typer.Option(min=0, help="Sentences to show on which the systems disagree")
     ] = 20,
-    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+    gpu: Gpu = -1,
 ) -> None:
     """Write a page about a finished project: one HTML file that needs no network and no script.
 

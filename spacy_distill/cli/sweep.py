@@ -35,6 +35,7 @@ from ..sweep.runner import (
 )
 from ..sweep.tables import make_notes, make_tables, to_markdown
 from .corpus import split_paths
+from .options import Gpu
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 
@@ -93,7 +94,7 @@ def sweep_cli(
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Samples side by side, one thread each")] = 1,
-    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+    gpu: Gpu = -1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Make anew what was made with other settings")
     ] = False,

@@ -17,6 +17,7 @@ from wasabi import msg
 from ..errors import Errors, require
 from ..segmentation import Kind, Segmenter
 from ..table import glove_table, random_table, word_segmenter
+from .options import Gpu
 
 # What `--vectors` may be, other than a file.
 BUILT_IN = ("encoder", "random")
@@ -59,9 +60,7 @@ def table_cli(
     ] = 1,
     width: Annotated[int, typer.Option(min=1, help="Dimensions of a row")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of random rows")] = 0,
-    gpu: Annotated[
-        int, typer.Option("--gpu", "-g", help="GPU for the teacher, -1 for the CPU")
-    ] = -1,
+    gpu: Gpu = -1,
 ) -> None:
     """Make the lookup table that a student starts with.
 

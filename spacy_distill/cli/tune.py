@@ -13,6 +13,7 @@ from wasabi import msg
 from ..errors import Errors
 from ..teachers.ner_tagger import find_ner_tagger
 from ..tuning import tune_outside
+from .options import Gpu
 
 
 def tune_cli(
@@ -21,7 +22,7 @@ def tune_cli(
     output: Annotated[
         Optional[Path], typer.Option("--output", "-o", help="JSON file for what was chosen")
     ] = None,
-    gpu: Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")] = -1,
+    gpu: Gpu = -1,
 ) -> None:
     """Choose on the development set how readily a pipeline finds entities.
 
