@@ -9,7 +9,8 @@ from typing import Any, List, Literal, Tuple, get_args
 import numpy
 from thinc.api import Model
 
-from .errors import Errors, require
+from .checks import require
+from .errors import Errors
 
 # How weights are stored. "int8": the lookup tables so, all others as float16.
 Weights = Literal["float16", "float32", "int8"]

@@ -16,7 +16,8 @@ from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab, create_vocab
 
 from .annotate.manifest import find_counts
-from .errors import Errors, require
+from .checks import require
+from .errors import Errors
 from .soft_targets import KEY, has_soft_targets
 from .types import Reader
 

@@ -11,7 +11,8 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from .errors import Errors, require
+from .checks import require
+from .errors import Errors
 from .segmentation import BYTE_ALPHABET, Segmenter, UnicodeForm
 from .table import Table, reduce_rows, word_segmenter
 

@@ -105,20 +105,29 @@ def span_confidence(log_probs: numpy.ndarray, ids: numpy.ndarray) -> float:
 
 
 def write_confidences(
-    doc: Doc, ids: numpy.ndarray, log_probs: numpy.ndarray, *, preset: numpy.ndarray, key: str
+    docs: Sequence[Doc],
+    ids: numpy.ndarray,
+    log_probs: Sequence[numpy.ndarray],
+    *,
+    fixed: numpy.ndarray,
+    key: str,
 ) -> None:
     """Put all entities into `doc.spans[key]`, with their confidences: 1.0 for one that was preset.
 
-    doc (Doc): The document, with its entities. Modified in place.
-    ids (ndarray): The tags that the entities were found with (n_tokens,).
-    log_probs (ndarray): Their log-probabilities (n_tokens, n_tags).
-    preset (ndarray): Tokens of entities that were there before, bool (n_tokens,).
+    docs (Sequence[Doc]): The documents, with their entities. Modified in place.
+    ids (ndarray): The tags that the entities were found with (n_tokens,), of one document after
+        another.
+    log_probs (Sequence[ndarray]): Log-probabilities of each document's tags, (n_tokens, n_tags).
+    fixed (ndarray): Tokens of entities that were there before, bool (n_tokens,).
     key (str): Where they are put.
     """
-    scores: List[float] = [
-        1.0
-        if preset[ent.start]
-        else span_confidence(log_probs[ent.start : ent.end], ids[ent.start : ent.end])
-        for ent in doc.ents
-    ]
-    doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=doc.ents)
+    ends = numpy.cumsum([len(doc) for doc in docs])[:-1]
+    parts = zip(docs, numpy.split(ids, ends), numpy.split(fixed, ends), log_probs)
+    for doc, doc_ids, doc_fixed, doc_log_probs in parts:
+        scores: List[float] = [
+            1.0
+            if doc_fixed[ent.start]
+            else span_confidence(doc_log_probs[ent.start : ent.end], doc_ids[ent.start : ent.end])
+            for ent in doc.ents
+        ]
+        doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=doc.ents)

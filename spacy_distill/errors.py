@@ -5,8 +5,6 @@ D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx:
 D8xx: teachers; D9xx: annotation at scale.
 """
 
-from typing import Any
-
 from spacy.errors import ErrorsWithCodes
 
 
@@ -386,18 +384,3 @@ class Errors(metaclass=ErrorsWithCodes):
         "the cluster share."
     )
     D914 = "Another run is at work in '{path}'. Wait for its end, or give another folder."
-
-
-def require(holds: bool, setting: str, value: Any, requirement: object) -> None:
-    """Refuse a setting out of its range.
-
-    holds (bool): Whether the value is what it must be.
-    setting (str): Its name.
-    value (Any): Its value.
-    requirement (object): What it must be, after "must be".
-    RAISES (ValueError): D007.
-    """
-    if not holds:
-        raise ValueError(
-            Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
-        )

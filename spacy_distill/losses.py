@@ -12,9 +12,9 @@ import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats2d
 
+from .checks import require
 from .crf import Gradients, Potentials, marginal_kl, negative_log_likelihood
 from .decoding import log_softmax
-from .errors import require
 from .types import CRFDistribution, Direction, TagIds
 
 

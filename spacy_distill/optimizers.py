@@ -8,7 +8,7 @@ from thinc.api import Optimizer, get_array_module
 from thinc.backends import get_array_ops
 from thinc.optimizers import ADAM_DEFAULTS, FloatOrSeq, KeyT
 
-from .errors import require
+from .checks import require
 
 # Thinc's averages decay by (1 + t) / (10 + t) in update t, but never by more than this.
 SLOWEST_DECAY = 0.9999

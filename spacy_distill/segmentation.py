@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Dict, Iterable, Iterator, List, Literal, Tuple, get_args
 
-from .errors import Errors, require
+from .checks import require
+from .errors import Errors
 
 Kind = Literal["words", "pieces"]
 UnicodeForm = Literal["", "NFC", "NFKC"]

@@ -11,7 +11,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
-from .errors import require
+from .checks import require
 from .types import TagScheme
 
 PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}

@@ -287,7 +287,7 @@ def test_entities_confidences_are_of_their_own_tokens(tags, make_doc):
     log_probs = numpy.full((5, len(tags)), -9.0)
     log_probs[range(5), ids] = numpy.log([0.9, 0.4, 0.001, 0.002, 0.7])
     write([doc], ids, tags)
-    write_confidences(doc, numpy.asarray(ids), log_probs, preset=preset, key="sure")
+    write_confidences([doc], numpy.asarray(ids), [log_probs], fixed=preset, key="sure")
     assert [(span.text, span.label_) for span in doc.spans["sure"]] == [
         *(("a b", "PER"), ("c", "GIVEN"), ("d", "PER"))
     ]
@@ -300,6 +300,6 @@ def test_entities_confidences_of_no_entities(tags, make_doc):
         n_tokens = len(doc)
         nothing = numpy.zeros(n_tokens, dtype="i")
         log_probs = numpy.zeros((n_tokens, len(tags)))
-        write_confidences(doc, nothing, log_probs, preset=nothing > 0, key="sure")
+        write_confidences([doc], nothing, [log_probs], fixed=nothing > 0, key="sure")
         assert len(doc.spans["sure"]) == 0
         assert doc.spans["sure"].attrs["scores"] == []

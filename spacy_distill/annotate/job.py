@@ -10,7 +10,8 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.util import get_package_path, is_package
 
-from ..errors import Errors, require
+from ..checks import require
+from ..errors import Errors
 from ..files import digest_folder
 from ..teachers.choose import load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING

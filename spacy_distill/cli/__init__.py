@@ -19,6 +19,7 @@ app = typer.Typer(
     name="spacy-distill",
     help="Distil a transformer's named entity recognition into a compact spaCy pipeline.",
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # fills the lines of docstrings
     pretty_exceptions_enable=False,
     add_completion=False,
 )

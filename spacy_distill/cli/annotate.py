@@ -17,8 +17,9 @@ from ..annotate.job import Job
 from ..annotate.run import annotate_source
 from ..annotate.shards import Advance
 from ..annotate.summary import Summary
+from ..checks import require
 from ..corpus import count_docs
-from ..errors import Errors, require
+from ..errors import Errors
 from ..sources import read_docs
 from ..teachers.choose import is_on_hub, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING

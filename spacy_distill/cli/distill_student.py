@@ -15,7 +15,8 @@ from thinc.api import Config, require_cpu
 from wasabi import msg
 
 from ..annotate.manifest import MANIFEST
-from ..errors import Errors, require
+from ..checks import require
+from ..errors import Errors
 from ..files import digest, digest_folder, write_whole
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs

@@ -14,7 +14,8 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..errors import Errors, require
+from ..checks import require
+from ..errors import Errors
 from ..segmentation import Kind, Segmenter
 from ..table import glove_table, random_table, word_segmenter
 from .options import Gpu

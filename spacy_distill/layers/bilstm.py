@@ -6,7 +6,7 @@ from thinc.api import Dropout, Model, chain, uniform_init
 from thinc.types import Ragged
 from thinc.util import get_width
 
-from ..errors import require
+from ..checks import require
 from ..steps import Steps, plan_steps
 
 InT = Ragged

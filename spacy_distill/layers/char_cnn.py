@@ -7,7 +7,7 @@ import numpy
 from thinc.api import Model, glorot_uniform_init, uniform_init, zero_init
 from thinc.types import Floats2d
 
-from ..errors import require
+from ..checks import require
 
 InT = List[str]
 OutT = Floats2d

@@ -9,7 +9,8 @@ import srsly
 from thinc.api import Model, deserialize_attr, serialize_attr, uniform_init
 from thinc.types import Floats2d
 
-from ..errors import Errors, require
+from ..checks import require
+from ..errors import Errors
 from ..segmentation import Segmenter
 
 InT = List[str]

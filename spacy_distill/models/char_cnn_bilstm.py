@@ -8,7 +8,7 @@ from thinc.api import Dropout, Linear, Model, NumpyOps, chain, concatenate, ragg
 from thinc.types import Floats2d, Ragged
 from thinc.util import get_width
 
-from ..errors import require
+from ..checks import require
 from ..layers.bilstm import forward as run_bilstm
 from ..layers.crf import crf
 from ..layers.recurrence import project, recurrent_weights, run

@@ -7,7 +7,7 @@ from thinc.api import Dropout, Linear, Model, chain, with_array
 from thinc.types import Floats2d
 from thinc.util import get_width
 
-from ..errors import require
+from ..checks import require
 from ..types import TaggerModel, TagScores
 
 InT = List[Doc]

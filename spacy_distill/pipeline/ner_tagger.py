@@ -216,11 +216,8 @@ class NERTagger(DistillablePipe):
         ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
         write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
         if self.spans_key is not None:
-            ends = numpy.cumsum([len(doc) for doc in docs])[:-1]
-            log_probs_of_docs = get_log_probs(self.model, scores)
-            parts = zip(docs, numpy.split(ids, ends), numpy.split(preset, ends), log_probs_of_docs)
-            for doc, doc_ids, doc_preset, log_probs in parts:
-                write_confidences(doc, doc_ids, log_probs, preset=doc_preset, key=self.spans_key)
+            log_probs = get_log_probs(self.model, scores)
+            write_confidences(docs, ids, log_probs, fixed=preset, key=self.spans_key)
 
     def find_tags(
         self,

@@ -11,8 +11,9 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..checks import require
 from ..decoding import log_softmax
-from ..errors import Errors, require
+from ..errors import Errors
 from ..tags import make_tags, tags_from_docs
 from .label_map import NO_MAP, LabelMap
 from .reading import align_rows, name_of, retokenise, run_pipes, split_rows

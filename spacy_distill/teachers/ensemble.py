@@ -6,7 +6,8 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy
 from spacy.tokens import Doc
 
-from ..errors import Errors, require
+from ..checks import require
+from ..errors import Errors
 from ..tags import make_tags, split_tag
 from ..types import Teacher
 from .doc_ents import DocEntsTeacher

@@ -14,9 +14,10 @@ from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils.hub import cached_file, extract_commit_hash
 
+from ..checks import require
 from ..decoding import log_softmax
 from ..encoder import find_specials, load
-from ..errors import Errors, require
+from ..errors import Errors
 from ..models.linear_tagger import batch_by_length
 from .checkpoint_labels import LabelScheme, read_scheme
 

@@ -6,8 +6,9 @@ from typing import FrozenSet, List, Mapping, Optional, Sequence
 import numpy
 from spacy.tokens import Doc
 
+from ..checks import require
 from ..distributions import add_columns, floor_probs
-from ..errors import Errors, require
+from ..errors import Errors
 from ..tags import OUTSIDE, split_tag, tag_in_iob
 from ..types import Teacher
 
