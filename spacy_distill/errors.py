@@ -304,7 +304,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' holds no measurements that this release can read. Run 'benchmark' again, or "
         "remove the file."
     )
-    D705 = "'{path}' has no 'sweep.jsonl'. Give --sweep the folder that 'sweep' wrote to."
     D801 = (
         "The labels of teacher '{teacher}' and of the student don't match. Teacher: {found}; "
         "student: {labels}. Only the teacher has {extra}: give them another name with --map "

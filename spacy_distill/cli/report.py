@@ -35,7 +35,8 @@ def report_cli(
     sweep: Annotated[
         Optional[Path],
         typer.Option(
-            "--sweep", help="Folder with the learning curve that `sweep` made, to be shown, too"
+            "--sweep",
+            help="Folder of the learning curve that `sweep` made: shown, too, if it is there",
         ),
     ] = None,
     limit: Annotated[
@@ -53,6 +54,8 @@ def report_cli(
     """
     test, paths = find_test(project), find_systems(project)
     curve = None if sweep is None else read_sweep(sweep)
+    if sweep is not None and curve is None:
+        msg.info(f"No learning curve in '{sweep}' yet: 'sweep' makes one")
     measurement = read_measurement(project)
     setup_gpu(gpu, silent=True)
     sentences = read_sentences(test, load_model(paths[STUDENT]), limit=limit)

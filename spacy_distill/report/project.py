@@ -166,16 +166,16 @@ def read_figure(path: Path, *, text: str) -> Optional[Figure]:
     return Figure(f"data:image/svg+xml;base64,{data}", text)
 
 
-def read_sweep(folder: Path) -> Sweep:
-    """The learning curves that the command `sweep` measured.
+def read_sweep(folder: Path) -> Optional[Sweep]:
+    """The learning curves that the command `sweep` measured; None if there are none.
 
     folder (Path): Where it wrote sweep.jsonl and, perhaps, sweep.svg.
     RETURNS (Sweep): The curves.
-    RAISES: D705 without sweep.jsonl, D611 for a line that is no row.
+    RAISES (ValueError): D611 for a line that is no row.
     """
     path = folder / "sweep.jsonl"
     if not path.exists():
-        raise FileNotFoundError(Errors.D705.format(path=folder))
+        return None
     scores: Dict[Tuple[str, int], Dict[int, Dict[Any, float]]] = {}
     for (system, size, seed, limit), row in read_rows(path).items():
         curve = scores.setdefault((system, limit), {})
