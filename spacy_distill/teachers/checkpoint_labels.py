@@ -10,6 +10,8 @@ from ..errors import Errors
 from ..tags import OUTSIDE, make_tags
 
 PREFIXES = {"B": "B", "I": "I", "L": "L", "E": "L", "U": "U", "S": "U"}
+# Labels of word pieces that are no word's first: a label beside the scheme, which means O.
+SPECIAL = {"X", "PAD", "[PAD]", "<pad>", "[CLS]", "[SEP]", "<s>", "</s>"}
 
 
 @dataclass(frozen=True)
@@ -41,22 +43,31 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
     teacher (str): Its name, for the error.
     iob1 (bool): See `HFTokenClassifier.load`.
     RETURNS (LabelScheme): The scheme.
-    RAISES (ValueError): D806 if none of them is `O`, or it is the only one.
+    RAISES (ValueError): D806 if none of them is `O`, if no other names an entity, or if some of
+        those that do have a prefix and some have none.
     """
-    if OUTSIDE not in labels or len(set(labels)) < 2:
+    prefixed = [label for label in labels if label[:1] in PREFIXES and label[1:2] in ("-", "_")]
+    others = [label for label in labels if label not in (OUTSIDE, *prefixed)]
+    is_scheme = bool(prefixed) and SPECIAL.issuperset(others)
+    # An entity may be called `I-9` where no other has a prefix.
+    is_mixed = not is_scheme and any(
+        f"I{label[1:]}" in prefixed for label in prefixed if label[0] == "B"
+    )
+    named = prefixed if is_scheme else [*prefixed, *others]
+    if OUTSIDE not in labels or is_mixed or not named or {"B", "I"}.issuperset(named):
         raise ValueError(Errors.D806.format(teacher=teacher, labels=list(labels)))
-    others = [label for label in labels if label != OUTSIDE]
-    has_prefixes = all(label[0] in PREFIXES and label[1:2] in ("-", "_") for label in others)
     as_tags: Dict[str, str] = {
-        label: f"{PREFIXES[label[0]]}-{label[2:]}" if has_prefixes else f"I-{label}"
-        for label in others
+        label: f"{PREFIXES[label[0]]}-{label[2:]}" if is_scheme else f"I-{label}"
+        for label in labels
+        if label in named
     }
     prefixes = {tag[0] for tag in as_tags.values()}
     names = list(dict.fromkeys(tag[2:] for tag in as_tags.values()))
     closes = bool(prefixes & set("LU"))
     tags = make_tags(names, scheme="biluo" if closes else "iob")
-    as_tags[OUTSIDE] = OUTSIDE
-    columns = [[i for i, label in enumerate(labels) if as_tags[label] == tag] for tag in tags]
+    columns = [
+        [i for i, label in enumerate(labels) if as_tags.get(label, OUTSIDE) == tag] for tag in tags
+    ]
     return LabelScheme(tags, columns, not closes and (iob1 or prefixes == {"I"}))
 
 

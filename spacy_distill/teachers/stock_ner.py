@@ -7,7 +7,8 @@ component makes (`greedy_parse` in spacy/pipeline/transition_parser.pyx).
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Sequence, Tuple
+from itertools import groupby
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
@@ -20,6 +21,9 @@ from ..errors import Errors
 from ..tags import OUTSIDE, make_tags, split_tag
 from .reading import align_rows, name_of, retokenise, run_pipes, split_rows
 
+# Documents of about so many tokens are read in step: for each of them the component's model holds
+# its vectors for every feature, 16 kB a token.
+TOKENS_IN_STEP = 20_000
 # All that spaCy looks at when it says which moves are valid (spacy/pipeline/_parser_internals/
 # ner.pyx): the label of the open entity; of the next token, its entity that is preset and whether
 # it is space; of the one after it whether there is one, its preset entity, its sentence start.
@@ -70,13 +74,23 @@ class StockNERTeacher:
         for doc in docs:
             if unknown := self.ner.moves.get_doc_labels(doc) - known:
                 raise ValueError(Errors.D807.format(teacher=self.name, labels=sorted(unknown)))
-        probs = predict_moves(self.ner, docs, valid_moves=self.valid_moves)
         tags = self.tags
+        parts = [
+            predict_moves(self.ner, part, valid_moves=self.valid_moves) for part in group_docs(docs)
+        ]
+        probs = numpy.concatenate([numpy.zeros((0, self.ner.moves.n_moves)), *parts])
         columns = [tags.index(tag_of(move)) for move in list_moves(self.ner)]
         by_tag = numpy.zeros((len(probs), len(tags)))
         for move, column in enumerate(columns):
             by_tag[:, column] += probs[:, move]
         return split_rows(floor_probs(by_tag), docs)
+
+
+def group_docs(docs: Sequence[Doc], *, n_tokens: int = TOKENS_IN_STEP) -> Iterator[List[Doc]]:
+    """Cut documents, in their order, into groups of about so many tokens."""
+    ends = numpy.cumsum([len(doc) for doc in docs]).tolist()
+    for _, pairs in groupby(zip(docs, ends), key=lambda pair: pair[1] // n_tokens):
+        yield [doc for doc, _ in pairs]
 
 
 def list_moves(ner: EntityRecognizer) -> List[str]:

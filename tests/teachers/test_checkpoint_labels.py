@@ -22,14 +22,24 @@ def to_tags(scheme, rows):
         (["O", "S-A", "B-A", "I-A", "E-A"], "O B-A I-A L-A U-A"),
         (["O", "U-A", "B-A", "I-A", "L-A"], "O B-A I-A L-A U-A"),
         (["O", "B-first-name", "I-first-name"], "O B-first-name I-first-name"),
+        (["[PAD]", "O", "B-PER", "I-PER", "X"], "O B-PER I-PER"),
     ],
 )
 def test_checkpoint_labels_become_tags(labels, tags):
     assert read_scheme(labels, teacher="x").tags == tags.split()
 
 
-@pytest.mark.parametrize("labels", [["LABEL_0", "LABEL_1"], ["O"], ["B-PER", "I-PER"]])
-def test_checkpoint_labels_need_an_outside(labels):
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["LABEL_0", "LABEL_1"],
+        ["O"],
+        ["B-PER", "I-PER"],
+        ["O", "B", "I"],
+        ["O", "B-PER", "I-PER", "LOC"],
+    ],
+)
+def test_checkpoint_labels_need_an_outside_and_one_scheme(labels):
     with pytest.raises(ValueError, match=r"\[D806\].*'some/checkpoint'"):
         read_scheme(labels, teacher="some/checkpoint")
 
@@ -80,3 +90,9 @@ def test_checkpoint_labels_where_nothing_is_said():
     found = to_tags(scheme, [[0.1, 0.9], [numpy.nan, numpy.nan], [0.1, 0.9]])
     assert numpy.isnan(found[1]).all()
     assert_allclose(found[[0, 2]], [[0.1, 0.9, 0.0]] * 2, atol=1e-4)
+
+
+def test_checkpoint_labels_of_pieces_and_padding_are_outside():
+    scheme = read_scheme(["O", "B-A", "I-A", "X", "[PAD]"], teacher="x")
+    found = to_tags(scheme, [[0.1, 0.4, 0.1, 0.3, 0.1]])
+    assert_allclose(found, [[0.5, 0.4, 0.1]], atol=1e-4)

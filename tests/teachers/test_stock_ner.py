@@ -12,7 +12,7 @@ from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.soft_targets import get_soft_targets
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import choose_teacher
-from spacy_distill.teachers.stock_ner import StockNERTeacher, list_moves
+from spacy_distill.teachers.stock_ner import StockNERTeacher, group_docs, list_moves
 
 WORDS = ["Ann", "Bob", "Smith", "New", "York", "Rome", "lives", "in", "saw", "and", ".", "\n"]
 
@@ -247,3 +247,16 @@ def test_stock_ner_of_documents_without_tokens(stock, make_doc):
     assert shapes == [(0, 13), (1, 13), (0, 13)]
     assert [rows.shape for rows in teacher.predict([make_doc("")])] == [(0, 13)]
     assert teacher.predict([]) == []
+
+
+def test_stock_ner_reads_groups_of_documents_in_their_order(stock, monkeypatch):
+    docs = make_docs(stock)
+    groups = list(group_docs(docs, n_tokens=30))
+    assert [doc for group in groups for doc in group] == docs
+    assert 8 < len(groups) < 20
+    assert max(sum(map(len, group)) for group in groups) < 30 + max(map(len, docs))
+    teacher = choose_teacher(stock)
+    together = teacher.predict(docs)
+    monkeypatch.setattr(group_docs, "__kwdefaults__", {"n_tokens": 30})
+    for rows, others in zip(together, teacher.predict(docs)):
+        assert_allclose(rows, others, atol=1e-5)
