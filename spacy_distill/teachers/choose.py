@@ -1,7 +1,7 @@
 """What is given says which kind of teacher it is."""
 
 from pathlib import Path
-from typing import Tuple
+from typing import List, Sequence, Tuple, Union
 
 import srsly
 from spacy.language import Language
@@ -11,9 +11,17 @@ from spacy.util import is_package, load_model
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
 from ..types import Teacher
-from .doc_ents import DEFAULT_SMOOTHING, DocEntsTeacher, find_labels, sets_entities
+from .doc_ents import (
+    DEFAULT_SMOOTHING,
+    DocEntsTeacher,
+    find_labels,
+    says_it_sets,
+    sets_entities,
+)
+from .label_map import NO_MAP, list_labels, map_tags
 from .ner_tagger import NERTaggerTeacher
 from .stock_ner import StockNERTeacher
+from .whole_pipeline import WholePipelineTeacher
 
 # How transformers calls the architecture of a checkpoint that labels tokens.
 ARCHITECTURE = "ForTokenClassification"
@@ -47,16 +55,44 @@ def load_teacher(
 def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Teacher:
     """A pipeline as a teacher, by its components: `ner_tagger`, `ner`, or what sets `doc.ents`.
 
+    Where others of its components say that they set entities, rules say, they teach, too.
+
     RAISES (ValueError): D012 if nothing of it sets entities.
     """
-    for kind in (NERTagger, EntityRecognizer):
-        for _, pipe in nlp.pipeline:
-            if isinstance(pipe, kind):
-                is_ours = isinstance(pipe, NERTagger)
-                return NERTaggerTeacher(nlp, pipe) if is_ours else StockNERTeacher(nlp, pipe)
+    for name, pipe in nlp.pipeline:
+        if isinstance(pipe, NERTagger):
+            return with_others(NERTaggerTeacher(nlp, pipe), list_others(nlp, name), smoothing)
+    for i, (name, pipe) in enumerate(nlp.pipeline):
+        if isinstance(pipe, EntityRecognizer):
+            # What stands before it is among what it looks at.
+            others = [other for other in list_others(nlp, name) if other in nlp.pipe_names[i:]]
+            return with_others(StockNERTeacher(nlp, pipe), others, smoothing)
     if not any(sets_entities(nlp, name) for name in nlp.pipe_names):
         raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
     return DocEntsTeacher(nlp, find_labels(nlp), smoothing)
+
+
+def list_others(nlp: Language, name: str) -> List[str]:
+    """The components beside one that say they set entities."""
+    return [other for other in nlp.pipe_names if other != name and says_it_sets(nlp, other)]
+
+
+def with_others(
+    teacher: Union[NERTaggerTeacher, StockNERTeacher], others: Sequence[str], smoothing: float
+) -> Teacher:
+    """A component as a teacher, together with components that change what it finds.
+
+    others (Sequence[str]): Their names.
+    smoothing (float): Of what these set.
+    """
+    if not others:
+        return teacher
+    labels = list_labels(teacher.tags, NO_MAP)
+    for name in others:
+        found = getattr(teacher.nlp.get_pipe(name), "labels", ())
+        labels += [label for label in found if label not in labels]
+    whole = DocEntsTeacher(teacher.nlp, labels, smoothing)
+    return WholePipelineTeacher(map_tags(teacher, whole.tags, NO_MAP), whole)
 
 
 def is_checkpoint(path: Path) -> bool:

@@ -80,10 +80,13 @@ def smooth(ids: numpy.ndarray, *, n_tags: int, smoothing: float) -> numpy.ndarra
 
 def sets_entities(nlp: Language, name: str) -> bool:
     """Whether a component may set `doc.ents`: it says so, or it does not say what it sets."""
-    assigns = nlp.get_pipe_meta(name).assigns
-    return (
-        not assigns or "doc.ents" in assigns or getattr(nlp.get_pipe(name), "annotate_ents", False)
-    )
+    return not nlp.get_pipe_meta(name).assigns or says_it_sets(nlp, name)
+
+
+def says_it_sets(nlp: Language, name: str) -> bool:
+    """Whether a component says that it sets `doc.ents`."""
+    is_declared = "doc.ents" in nlp.get_pipe_meta(name).assigns
+    return is_declared or getattr(nlp.get_pipe(name), "annotate_ents", False)
 
 
 def find_labels(nlp: Language) -> Optional[List[str]]:

@@ -23,9 +23,8 @@ from .checkpoint_labels import LabelScheme, read_scheme
 
 # Pieces in a batch, with padding.
 BATCH_PIECES = 4096
-# The longest window where the checkpoint does not say, and what positions count before the first.
+# The longest window where the checkpoint does not say.
 DEFAULT_LENGTH = 512
-OFFSET = 2
 # How a document is cut, word by word and to its end.
 PIECES_OF_WORDS = {
     "is_split_into_words": True,
@@ -180,6 +179,12 @@ def list_windows(n_pieces: int, *, doc: int, size: int) -> Iterator[Window]:
 def find_max_length(tokenizer: Any, model: Any) -> int:
     """The most pieces that a checkpoint reads at a time, special ones included."""
     positions = getattr(model.config, "max_position_embeddings", DEFAULT_LENGTH)
-    # RoBERTa counts positions from 2.
-    longest = positions - OFFSET if positions > DEFAULT_LENGTH else positions
-    return min(tokenizer.model_max_length, longest)
+    if positions < 1:  # XLNet has no limit
+        positions = DEFAULT_LENGTH
+    # RoBERTa and its kin keep the first positions for padding.
+    kept = [
+        module.padding_idx + 1
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return min(tokenizer.model_max_length, positions - max(kept, default=0))

@@ -19,6 +19,7 @@ from ..distributions import floor_probs
 from ..entities import TokenAttributes
 from ..errors import Errors
 from ..tags import OUTSIDE, make_tags, split_tag
+from .doc_ents import says_it_sets
 from .reading import align_rows, name_of, retokenise, run_pipes, split_rows
 
 # Documents of about so many tokens are read in step: for each of them the component's model holds
@@ -46,7 +47,7 @@ class StockNERTeacher:
         for name, pipe in self.nlp.pipeline:
             if pipe is self.ner:
                 return
-            if "doc.ents" in self.nlp.get_pipe_meta(name).assigns:
+            if says_it_sets(self.nlp, name):
                 for label in getattr(pipe, "labels", ()):
                     self.ner.add_label(label)
 

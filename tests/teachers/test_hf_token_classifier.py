@@ -2,6 +2,7 @@ import numpy
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from spacy.tokens import Doc
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     AutoModelForTokenClassification,
@@ -20,7 +21,12 @@ from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import choose_teacher, load_teacher
 from spacy_distill.teachers.ensemble import join_teachers
-from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier, find_commit, list_windows
+from spacy_distill.teachers.hf_token_classifier import (
+    HFTokenClassifier,
+    find_commit,
+    find_max_length,
+    list_windows,
+)
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ann", "bob", "met", "in", "ro", "##me"]
 PIECES += ["os", "##lo", "##s", "."]
@@ -64,7 +70,8 @@ def roberta(tmp_path_factory):
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     RobertaTokenizerFast(tokenizer_object=tokenizer).save_pretrained(path)
     sizes = {"vocab_size": len(vocab), "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-    return save(path, RobertaConfig, RobertaForTokenClassification, **sizes)
+    positions = {"max_position_embeddings": 66}  # of which the first two are of padding
+    return save(path, RobertaConfig, RobertaForTokenClassification, **sizes, **positions)
 
 
 @pytest.fixture
@@ -123,6 +130,18 @@ def test_hf_token_classifier_does_not_depend_on_batches(bert, docs):
         (alone,) = teacher.predict([doc])
         assert_allclose(rows, alone, atol=1e-4)
     assert teacher.predict([]) == []
+
+
+@pytest.mark.parametrize("kind, length", [("bert", 512), ("roberta", 64)])
+def test_hf_token_classifier_knows_its_longest_window(request, kind, length, nlp):
+    """Also where the tokenizer does not say."""
+    teacher = load_teacher(request.getfixturevalue(kind))
+    assert teacher.tokenizer.model_max_length > length
+    assert teacher.max_length == length
+    (rows,) = teacher.predict([Doc(nlp.vocab, words=["Ann"] * 2 * length)])
+    assert not numpy.isnan(rows).any()
+    teacher.model.config.max_position_embeddings = -1  # no limit, as XLNet has it
+    assert find_max_length(teacher.tokenizer, teacher.model) >= 510
 
 
 def test_hf_token_classifier_reads_long_texts_in_windows(bert, make_doc):

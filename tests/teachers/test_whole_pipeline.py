@@ -1,0 +1,87 @@
+"""Rules beside a component that scores: they teach, too."""
+
+import numpy
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
+
+from spacy_distill.tags import tags_from_docs
+from spacy_distill.teachers.choose import choose_teacher
+from spacy_distill.teachers.ner_tagger import NERTaggerTeacher
+from spacy_distill.teachers.stock_ner import StockNERTeacher
+from spacy_distill.teachers.whole_pipeline import WholePipelineTeacher, override
+
+PATTERNS = [
+    {"label": "PROD", "pattern": [{"LOWER": "widget"}, {"LOWER": "pro"}]},
+    {"label": "LOC", "pattern": "Bob"},
+]
+
+
+@pytest.fixture
+def stock(nlp, examples):
+    nlp.add_pipe("ner")
+    nlp.initialize(lambda: examples)
+    for _ in range(30):
+        nlp.update(examples)
+    return nlp
+
+
+def check_that_entities_are_taught(nlp, texts):
+    """The arg max of what is taught are the entities that the pipeline sets."""
+    teacher = choose_teacher(nlp)
+    assert isinstance(teacher, WholePipelineTeacher)
+    texts = ["Bob went to Rome for a Widget Pro", "Widget Pro", "", *texts]
+    docs = [nlp.make_doc(text) for text in texts]
+    rows = teacher.predict(docs)
+    found = list(nlp.pipe(texts))
+    assert {ent.label_ for doc in found for ent in doc.ents} >= {"PROD", "LOC"}
+    for doc, log_probs in zip(found, rows):
+        assert log_probs.shape == (len(doc), len(teacher.tags))
+        assert_allclose(numpy.exp(log_probs).sum(axis=1), 1.0, atol=1e-4)
+        assert_array_equal(log_probs.argmax(axis=1), tags_from_docs([doc], teacher.tags))
+    return teacher, docs, rows
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+def test_whole_pipeline_of_our_component_and_rules(student, texts, place):
+    student.add_pipe("entity_ruler", config={"overwrite_ents": True}, **{place: True}).add_patterns(
+        PATTERNS
+    )
+    teacher, docs, rows = check_that_entities_are_taught(student, texts)
+    # The distribution of a token that the rules leave alone is that of the component.
+    own = NERTaggerTeacher(student, student.get_pipe("ner")).predict(docs)[0]
+    columns = [teacher.tags.index(tag) for tag in student.get_pipe("ner").tags]
+    assert_allclose(numpy.exp(rows[0][3][columns]), numpy.exp(own[3]), atol=1e-3)
+    assert numpy.exp(rows[0][6]).max() == pytest.approx(0.9)  # of the rules
+
+
+def test_whole_pipeline_of_the_stock_component_and_rules(stock, texts):
+    stock.add_pipe("entity_ruler", config={"overwrite_ents": True}).add_patterns(PATTERNS)
+    check_that_entities_are_taught(stock, texts)
+
+
+def test_stock_component_sees_rules_before_it(stock):
+    stock.add_pipe("entity_ruler", first=True).add_patterns(PATTERNS)
+    assert isinstance(choose_teacher(stock), StockNERTeacher)
+
+
+def test_whole_pipeline_counts_rules_of_spans(student, texts):
+    ruler = student.add_pipe("span_ruler", config={"annotate_ents": True, "overwrite": True})
+    ruler.add_patterns(PATTERNS)
+    check_that_entities_are_taught(student, texts)
+
+
+def test_override_takes_what_differs():
+    nan = [numpy.nan] * 3
+    scored = numpy.log([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], nan, [0.2, 0.5, 0.3], nan])
+    said = numpy.log([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.9, 0.05, 0.05], nan, nan])
+    expected = numpy.stack([scored[0], said[1], said[2], scored[3], numpy.asarray(nan)])
+    assert_array_equal(override(scored, said), expected)
+
+
+def test_whole_pipeline_keeps_the_tokens_of_documents(student):
+    student.add_pipe("entity_ruler").add_patterns(PATTERNS)
+    doc = Doc(student.vocab, words=["Bob", "sold", "theWidget", "Pro"])
+    (rows,) = choose_teacher(student).predict([doc])
+    assert rows.shape[0] == 4
+    assert not numpy.isnan(rows).any()
