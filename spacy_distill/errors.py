@@ -46,6 +46,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't tune component '{name}': its model '{model}' has no layer called 'output_layer'. "
         "Give it one with set_ref, or leave out 'tune'."
     )
+    D014 = (
+        "Can't tune component '{name}': no document of the development set has entity annotation. "
+        "Give one whose entities are labelled."
+    )
+    D015 = (
+        "Can't distil '{teacher}' into '{student}': example {index} has other tokens in its "
+        "reference, which the teacher reads, than in its predicted document. Make both of the same "
+        "words."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."

@@ -44,7 +44,7 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     taught: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")]
     offset = 0
     for i, eg in enumerate(examples):
-        same_tokens = _has_same_tokens(eg)
+        same_tokens = has_same_tokens(eg)
         if not same_tokens:
             tag_ids[i] = _aligned_tags(eg, tags)
         if has_soft_targets(eg.y):
@@ -63,7 +63,8 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     )
 
 
-def _has_same_tokens(eg: Example) -> bool:
+def has_same_tokens(eg: Example) -> bool:
+    """Whether both documents of an example have the same words."""
     return len(eg.x) == len(eg.y) and bool((eg.x.to_array(ORTH) == eg.y.to_array(ORTH)).all())
 
 

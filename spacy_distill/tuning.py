@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
 from spacy.strings import get_string_id
-from spacy.tokens import Doc
+from spacy.training import Example
 
 from .corpus import copy_words
 from .entities import IOB, TokenAttributes, find_ends, leave_out_final_space
 from .errors import Errors
 from .tags import split_tag
+from .targets import has_same_tokens
 
 if TYPE_CHECKING:
     from .pipeline.ner_tagger import NERTagger
@@ -39,21 +40,25 @@ class Tuned(NamedTuple):
 
 
 def tune_outside(
-    ner: NERTagger, references: Sequence[Doc], *, candidates: Sequence[float] = CANDIDATES
+    ner: NERTagger, examples: Sequence[Example], *, candidates: Sequence[float] = CANDIDATES
 ) -> Tuned:
     """Add to the score of `O` what gives the best F1, in the bias of the model's output layer.
 
     ner (NERTagger): The component. Its model is changed, unless nothing is better than as it is.
-    references (Sequence[Doc]): The development set.
+    examples (Sequence[Example]): The development set. The components before this one have seen
+        the predicted documents, and entities that are there already are kept.
     candidates (Sequence[float]): What to try, in nats: 0 and others, in the order of preference.
         The first that is next to the best is taken, if the best brings half a point.
     RETURNS (Tuned): What was added, and the F1 that it brings.
-    RAISES (ValueError): D013 if the model has no layer called `output_layer`.
+    RAISES (ValueError): D013 if the model has no layer called `output_layer`, D014 if no example
+        has entity annotation.
     """
     layer = ner.model.maybe_get_ref("output_layer")
     if layer is None:
         raise ValueError(Errors.D013.format(name=ner.name, model=ner.model.name))
-    values = score_candidates(ner, references, candidates=candidates)
+    values = score_candidates(ner, examples, candidates=candidates, keeps_entities=True)
+    if not values:
+        raise ValueError(Errors.D014.format(name=ner.name))
     before = values[list(candidates).index(0.0)]
     if max(values) < before + MIN_GAIN:
         return Tuned(0.0, before, before)
@@ -64,33 +69,46 @@ def tune_outside(
 
 
 def score_candidates(
-    ner: NERTagger, references: Sequence[Doc], *, candidates: Sequence[float] = CANDIDATES
+    ner: NERTagger,
+    examples: Sequence[Example],
+    *,
+    candidates: Sequence[float] = CANDIDATES,
+    keeps_entities: bool = False,
 ) -> List[float]:
     """F1, from 0 to 1, that each number added to the score of `O` gives.
 
     ner (NERTagger): The component. It is not changed.
-    references (Sequence[Doc]): Documents with gold entities, whose words are read; those without
-        entity annotation are left out.
+    examples (Sequence[Example]): The documents to read, with whatever a model listens to, and gold
+        entities. A document that has other tokens than gold is read in those of gold; one without
+        gold entity annotation is left out.
     candidates (Sequence[float]): What to add, in nats.
-    RETURNS (List[float]): As spaCy's scorer would have them; 0 where there is nothing to find.
+    keeps_entities (bool): Whether the entities of the predicted documents were there before the
+        component; else they are of it.
+    RETURNS (List[float]): As spaCy's scorer would have them, 0 where there is nothing to find; none
+        at all without gold.
     """
-    references = [doc for doc in references if doc.has_annotation("ENT_IOB")]
-    docs = [copy_words(doc) for doc in references]
-    gold = TokenAttributes.from_docs(references)
+    examples = [eg for eg in examples if eg.reference.has_annotation("ENT_IOB")]
+    if not examples:
+        return []
+    docs = [eg.x if has_same_tokens(eg) else copy_words(eg.reference) for eg in examples]
+    gold = TokenAttributes.from_docs([eg.reference for eg in examples])
     attributes = TokenAttributes.from_docs(docs)
+    fixed = (attributes.ent_iob % 2 == 1) & keeps_entities
     expected = list_entities(gold.ent_iob, gold.ent_type)
     parts = [split_tag(tag) for tag in ner.tags]
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
     missing = numpy.append(0, numpy.cumsum(gold.ent_iob == 0))
     scores = ner.model.ops.flatten(ner.predict(docs))
-    fixed = numpy.zeros(len(gold.ent_iob), dtype=bool)
     values = []
     for added in candidates:
         changed = [add_outside(scores, added)]
         ids = ner.find_tags(docs, changed, attributes=attributes, fixed=fixed)
         ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
-        found = list_entities(iob_of_tag[ids], type_of_tag[ids])
+        found = list_entities(
+            numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids]),
+            numpy.where(fixed, attributes.ent_type, type_of_tag[ids]),
+        )
         # What is found where gold is silent is neither right nor wrong.
         found = {key for key in found if missing[key[0]] == missing[key[1]]}
         hits = len(found & expected)

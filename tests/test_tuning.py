@@ -1,11 +1,14 @@
 import numpy
 import pytest
+import spacy
 from numpy.testing import assert_allclose
 from spacy.scorer import get_ner_prf
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_distill import tuning
 from spacy_distill.corpus import copy_words
+from spacy_distill.teachers.reading import run_pipes
 from spacy_distill.tuning import add_outside, score_candidates, tune_outside
 
 
@@ -19,30 +22,30 @@ def careful(student):
 
 
 @pytest.fixture
-def references(student, examples):
-    return [eg.reference for eg in examples]
+def dev(student, examples):
+    return [Example(copy_words(eg.reference), eg.reference) for eg in examples]
 
 
-def f1(ner, references):
-    docs = ner.pipe([copy_words(doc) for doc in references])
-    return get_ner_prf([Example(doc, gold) for doc, gold in zip(docs, references)])["ents_f"]
+def f1(ner, dev):
+    docs = ner.pipe([eg.predicted.copy() for eg in dev])
+    return get_ner_prf([Example(doc, eg.reference) for doc, eg in zip(docs, dev)])["ents_f"]
 
 
-def test_tuning_finds_what_gives_the_best_f1(careful, references):
-    before = f1(careful, references)
+def test_tuning_finds_what_gives_the_best_f1(careful, dev):
+    before = f1(careful, dev)
     b = careful.model.get_ref("output_layer").get_param("b").copy()
-    tuned = tune_outside(careful, references, candidates=(0.0, -1.0, -6.0, 6.0))
+    tuned = tune_outside(careful, dev, candidates=(0.0, -1.0, -6.0, 6.0))
     assert tuned.added == -6.0
     assert tuned.before == pytest.approx(before) != tuned.after
-    assert tuned.after == pytest.approx(f1(careful, references)) == 1.0
+    assert tuned.after == pytest.approx(f1(careful, dev)) == 1.0
     change = careful.model.get_ref("output_layer").get_param("b") - b
     assert_allclose(change, [-6, 0, 0, 0, 0], atol=1e-5)
 
 
-def test_tuning_leaves_what_is_best_as_it_is(student, references):
+def test_tuning_leaves_what_is_best_as_it_is(student, dev):
     ner = student.get_pipe("ner")
     before = ner.model.to_bytes()
-    tuned = tune_outside(ner, references)
+    tuned = tune_outside(ner, dev)
     assert tuned.added == 0.0
     assert tuned.before == tuned.after
     assert ner.model.to_bytes() == before
@@ -54,45 +57,98 @@ def test_tuning_adds_to_the_first_tag():
     assert not scores.any()
 
 
-def test_tuning_needs_an_output_layer(student, references):
+def test_tuning_needs_an_output_layer(student, dev):
     ner = student.get_pipe("ner")
     ner.model.set_ref("output_layer", None)
     with pytest.raises(ValueError, match=r"\[D013\].*'ner'.*char_cnn_bilstm"):
-        tune_outside(ner, references)
+        tune_outside(ner, dev)
 
 
-def test_tuning_takes_no_notice_of_chance(careful, references, monkeypatch):
+def test_tuning_takes_no_notice_of_chance(careful, dev, monkeypatch):
     """F1 of 0.6, then 0.604 and 0.606."""
     found = iter([[0.6, 0.604], [0.6, 0.606]])
     monkeypatch.setattr(tuning, "score_candidates", lambda *_, **__: next(found))
-    assert tune_outside(careful, references, candidates=(0.0, -1.0)) == (0.0, 0.6, 0.6)
-    assert tune_outside(careful, references, candidates=(0.0, -1.0)) == (-1.0, 0.6, 0.606)
+    assert tune_outside(careful, dev, candidates=(0.0, -1.0)) == (0.0, 0.6, 0.6)
+    assert tune_outside(careful, dev, candidates=(0.0, -1.0)) == (-1.0, 0.6, 0.606)
 
 
-def test_tuning_goes_no_further_than_it_must(careful, references, monkeypatch):
+def test_tuning_goes_no_further_than_it_must(careful, dev, monkeypatch):
     """What is first of those next to the best: of 0.6, 0.698, 0.7 and 0.699, the second."""
     monkeypatch.setattr(tuning, "score_candidates", lambda *_, **__: [0.6, 0.698, 0.7, 0.699])
-    tuned = tune_outside(careful, references, candidates=(0.0, -1.0, -2.0, -3.0))
+    tuned = tune_outside(careful, dev, candidates=(0.0, -1.0, -2.0, -3.0))
     assert tuned == (-1.0, 0.6, 0.698)
 
 
-def test_tuning_scores_as_spacy_does(careful, references):
+def test_tuning_scores_as_spacy_does(careful, dev):
     """With entities of several words, of which gold lacks some, or says nothing of."""
-    references[0].set_ents([], default="missing")
-    references[1].set_ents([], missing=[references[1][:1]], default="unmodified")
+    dev[0].reference.set_ents([], default="missing")
+    dev[1].reference.set_ents([], missing=[dev[1].reference[:1]], default="unmodified")
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
     candidates = numpy.linspace(-16, 4, 41).tolist()
-    values = score_candidates(careful, references, candidates=candidates)
+    values = score_candidates(careful, dev, candidates=candidates)
     assert len(set(values)) > 2
     for added, value in zip(candidates, values):
         layer.set_param("b", add_outside(b, added))
-        assert value == pytest.approx(f1(careful, references) or 0.0)
+        assert value == pytest.approx(f1(careful, dev) or 0.0)
 
 
-def test_tuning_is_foreseen_by_the_score(careful, references):
-    examples = [Example(copy_words(doc), doc) for doc in references]
-    assert "ents_f_tuned" not in careful.score(examples)
+def test_tuning_is_foreseen_by_the_score(careful, dev):
+    assert "ents_f_tuned" not in careful.score(dev)
     careful.score_tuned = True
-    scores = careful.score(examples)
+    scores = careful.score(dev)
     assert scores["ents_f_tuned"] == 1.0 > (scores["ents_f"] or 0.0)
+
+
+def test_tuning_needs_annotation(careful, dev):
+    for eg in dev:
+        eg.reference.set_ents([], default="missing")
+    careful.score_tuned = True
+    assert careful.score(dev)["ents_f_tuned"] is None
+    with pytest.raises(ValueError, match=r"\[D014\].*'ner'"):
+        tune_outside(careful, dev)
+
+
+def test_tuning_keeps_entities_that_were_there(careful, dev):
+    """Half of the gold entities, and one that is wrong, are set by somebody else."""
+    for eg in dev[::2]:
+        eg.predicted.ents = [
+            Span(eg.predicted, ent.start, ent.end, label=ent.label_) for ent in eg.reference.ents
+        ]
+    other = dev[1].predicted
+    other.ents = [Span(other, 0, 1, label="OTHER")]
+    candidates = (0.0, -6.0, -12.0)
+    values = score_candidates(careful, dev, candidates=candidates, keeps_entities=True)
+    layer = careful.model.get_ref("output_layer")
+    b = layer.get_param("b")
+    for added, value in zip(candidates, values):
+        layer.set_param("b", add_outside(b, added))
+        assert value == pytest.approx(f1(careful, dev))
+    assert len(set(values)) > 1
+
+
+def test_tuning_reads_gold_tokens_where_others_differ(careful, dev, nlp):
+    expected = score_candidates(careful, dev)
+    words = [token.text for token in dev[0].reference]
+    joined = Doc(
+        nlp.vocab, words=["".join(words[:2]), *words[2:]], spaces=[True] * (len(words) - 1)
+    )
+    assert score_candidates(careful, [Example(joined, dev[0].reference), *dev[1:]]) == expected
+
+
+def test_tuning_reads_what_the_model_listens_to(examples):
+    """A component over a shared `tok2vec`: in training, and in `tune`."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    model = {"@architectures": "spacy-distill.LinearTagger.v1", "tok2vec": listener, "dropout": 0.0}
+    ner = nlp.add_pipe("ner_tagger", name="ner", config={"model": model, "score_tuned": True})
+    nlp.initialize(lambda: examples)
+    for _ in range(60):
+        nlp.update(examples)
+    scores = nlp.evaluate(examples)
+    assert scores["ents_f"] > 0.9
+    assert scores["ents_f_tuned"] >= scores["ents_f"]
+    docs = run_pipes(nlp, [copy_words(eg.reference) for eg in examples], before="ner")
+    tuned = tune_outside(ner, [Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
+    assert tuned.before == pytest.approx(scores["ents_f"])

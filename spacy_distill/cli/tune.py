@@ -12,6 +12,7 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..teachers.ner_tagger import find_ner_tagger
+from ..teachers.reading import run_pipes
 from ..tuning import tune_outside
 from .options import Gpu
 
@@ -37,7 +38,11 @@ def tune_cli(
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
     ner = find_ner_tagger(nlp)
-    tuned = tune_outside(ner, [eg.reference for eg in examples])
+    # Other components may set entities before it, or give it what its model listens to.
+    (name,) = (name for name, pipe in nlp.pipeline if pipe is ner)
+    for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=name)):
+        eg.predicted = doc
+    tuned = tune_outside(ner, examples)
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added or ner.score_tuned:
         # What could be had is of no interest from here on.

@@ -14,6 +14,7 @@ from ..distributions import get_log_probs
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
 from ..losses import CRF, DistillationLoss, LossParts
+from ..targets import has_same_tokens
 from ..types import TaggerModel, TagScores
 
 
@@ -69,7 +70,8 @@ class DistillablePipe(TrainablePipe):
         losses (Optional[Dict[str, float]]): Means since it was empty, in nats per token: the loss
             under the component's name, its parts under `NAME_task` and `NAME_distillation`.
         RETURNS (Dict[str, float]): The updated losses.
-        RAISES (ValueError): D010 if the teacher's tags are not the student's.
+        RAISES (ValueError): D010 if the teacher's tags are not the student's, D015 if an example's
+            documents have different tokens.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
@@ -82,6 +84,10 @@ class DistillablePipe(TrainablePipe):
                     student_tags=self.tags,
                 )
             )
+        for i, eg in enumerate(examples):
+            if not has_same_tokens(eg):
+                names = {"teacher": teacher_pipe.name, "student": self.name}
+                raise ValueError(Errors.D015.format(**names, index=i))
         teacher_docs = [eg.reference for eg in examples]
         compare = partial(
             self._compare_with, teacher_pipe.predict, teacher_pipe.model, teacher_docs

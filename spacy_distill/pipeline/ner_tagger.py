@@ -253,7 +253,7 @@ class NERTagger(DistillablePipe):
         if self.score_tuned:
             from ..tuning import score_candidates  # only who trains needs it
 
-            scores["ents_f_tuned"] = max(score_candidates(self, [eg.reference for eg in examples]))
+            scores["ents_f_tuned"] = max(score_candidates(self, examples), default=None)
         return scores
 
     def update(

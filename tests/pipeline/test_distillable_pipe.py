@@ -4,6 +4,7 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
@@ -73,6 +74,15 @@ def test_distillable_pipe_teacher_sees_the_reference(make_student, examples, mon
     monkeypatch.setattr(ner, "predict", lambda docs: seen.extend(docs) or predict(docs))
     ner.distill(ner, examples)
     assert [id(doc) for doc in seen] == [id(eg.reference) for eg in examples]
+
+
+def test_distillable_pipe_refuses_other_tokens(make_student, examples, nlp):
+    """Even if there are as many of them."""
+    ner = make_student().get_pipe("ner")
+    for words in (["other"] * len(examples[1].reference), ["fewer"]):
+        other = Example(Doc(nlp.vocab, words=words), examples[1].reference)
+        with pytest.raises(ValueError, match=r"\[D015\].*example 1"):
+            ner.distill(ner, [examples[0], other])
 
 
 def test_distillable_pipe_teacher_student_loss_is_the_divergence(make_student):
