@@ -55,6 +55,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "reference, which the teacher reads, than in its predicted document. Make both of the same "
         "words."
     )
+    D016 = "There is no Python file '{path}'. Correct --code."
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."

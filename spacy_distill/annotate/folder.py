@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Sequence
 
 from ..errors import Errors
 from ..files import remove_parts
@@ -55,11 +55,11 @@ class Folder:
         return folder
 
     def list_missing(
-        self, shards: Iterator[InputShard], *, known: Optional[Sequence[str]], advance: Advance
+        self, shards: Iterator[InputShard], *, known: Sequence[str], advance: Advance
     ) -> Iterator[InputShard]:
         """The shards that are not there, or not whole.
 
-        known (Optional[Sequence[str]]): Labels that gold entities may have; None: any.
+        known (Sequence[str]): Labels that gold entities may have.
         advance (Callable): Told of the documents that are there.
         RAISES (ValueError): D906 for another label, D903 for other texts than before.
         """
@@ -141,8 +141,8 @@ def check_files(path: Path, state: State) -> None:
         raise ValueError(Errors.D904.format(path=path, names=", ".join(others[:5])))
 
 
-def check_labels(shard: InputShard, known: Optional[Sequence[str]], *, first: int) -> None:
+def check_labels(shard: InputShard, known: Sequence[str], *, first: int) -> None:
     """Refuse gold entities that the teacher's tags can't say. RAISES (ValueError): D906."""
-    unknown = [label for label in shard.labels if known is not None and label not in known]
+    unknown = [label for label in shard.labels if label not in known]
     if unknown:
         raise ValueError(Errors.D906.format(first=first + 1, unknown=unknown, known=known))

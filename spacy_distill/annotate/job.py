@@ -8,11 +8,11 @@ import spacy
 import srsly
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from spacy.util import get_package_path, is_package
+from spacy.util import get_package_path, import_file, is_package
 
 from ..checks import require
 from ..errors import Errors
-from ..files import digest_folder
+from ..files import digest, digest_folder
 from ..teachers.choose import load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from ..teachers.ensemble import join_teachers
@@ -39,6 +39,7 @@ class Job:
     batch_size (int): Documents that the teacher gets at a time.
     shard_size (int): Documents in one file.
     lang (str): Language that text is tokenised by; none: the first pipeline's, else English.
+    code (str): Python file that registers what pipelines are made of, as of `spacy train`.
     RAISES (ValueError): D007 for a size below 1.
     """
 
@@ -54,6 +55,7 @@ class Job:
     batch_size: int = 1024
     shard_size: int = 10_000
     lang: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         for setting in ("batch_size", "shard_size"):
@@ -74,6 +76,8 @@ def load_job(job: Job) -> Loaded:
     RAISES (ValueError): D909 without that GPU, and what `load_teacher` and `join_teachers` raise.
     """
     use_gpu(job.gpu)
+    if job.code:
+        import_file("python_code", job.code)
     teachers = [
         load_teacher(given, smoothing=job.smoothing, iob1=job.iob1, gpu=job.gpu)
         for given in job.teachers
@@ -124,6 +128,7 @@ def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
         "device": "cpu" if job.gpu < 0 else "gpu",
         "batch_size": job.batch_size,
         "shard_size": job.shard_size,
+        "code": f"sha256:{digest(Path(job.code))}" if job.code else None,
     }
 
 

@@ -74,7 +74,7 @@ def annotate_source(
         ends.callback(engine.stop)  # before that
         folder = Folder.begin(output, settings, overwrite=overwrite)
         start = perf_counter()
-        known = None if job.labels else list_labels(tags, NO_MAP)
+        known = list_labels(tags, NO_MAP)
         left = folder.list_missing(chain([first], shards), known=known, advance=advance)
         for record in engine.run(left, advance=advance):
             folder.add(record)

@@ -26,6 +26,7 @@ from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .options import (
     Address,
     Also,
+    Code,
     Drop,
     EngineName,
     EngineOption,
@@ -63,6 +64,7 @@ def annotate_cli(
     labels: Labels = "",
     smoothing: Smoothing = DEFAULT_SMOOTHING,
     iob1: Iob1 = False,
+    code: Code = None,
     lang: Annotated[
         str, typer.Option(help="Language that text is tokenised by; the first pipeline's if none")
     ] = "",
@@ -116,6 +118,7 @@ def annotate_cli(
         batch_size=batch_size,
         shard_size=shard_size,
         lang=lang,
+        code=find_code(code),
     )
     with show_progress([source]) as advance:
         summary = annotate_source(
@@ -189,6 +192,15 @@ def report_summary(summary: Summary, output: Path) -> None:
     n_ents = sum(summary.entities.values())
     msg.good(f"{n_ents:,} entities in {summary.shards} file(s){there} in {output}")
     msg.info(f"{summary.new_words:,} words in {summary.seconds:,.0f} s: {speed:,.0f} words/s")
+
+
+def find_code(path: Optional[Path]) -> str:
+    """A file of code, wherever it is imported. RAISES (FileNotFoundError): D016."""
+    if path is None:
+        return ""
+    if not path.is_file():
+        raise FileNotFoundError(Errors.D016.format(path=path))
+    return str(path.resolve())
 
 
 def read_labels(text: str) -> List[str]:

@@ -22,7 +22,7 @@ from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .annotate import choose_engine, read_labels, read_weights
+from .annotate import choose_engine, find_code, read_labels, read_weights
 from .corpus import make_tokenizer, split_paths, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
@@ -40,6 +40,7 @@ from .failing import fail_in_one_line
 from .options import (
     Address,
     Also,
+    Code,
     Drop,
     EngineName,
     EngineOption,
@@ -115,10 +116,7 @@ def distill_cli(
     engine: EngineOption = EngineName.local,
     address: Address = "",
     split_sentences: SplitSentences = False,
-    code_path: Annotated[
-        Optional[Path],
-        typer.Option("--code", "-c", help="Python file with functions that the config names"),
-    ] = None,
+    code_path: Code = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-V", help="Show what the training loop says")
     ] = False,
@@ -146,6 +144,7 @@ def distill_cli(
         smoothing=smoothing,
         iob1=iob1,
         gpu=use_gpu,
+        code=find_code(code_path),
     )
     distill(
         job,

@@ -1,6 +1,7 @@
 """Options that several commands have, spelled and explained once."""
 
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, List, Optional
 
 import typer
@@ -61,6 +62,11 @@ Iob1 = Annotated[
         help="Checkpoints are trained on IOB1: an entity begins with I unless it follows one of "
         "its label",
     ),
+]
+
+Code = Annotated[
+    Optional[Path],
+    typer.Option("--code", "-c", help="Python file with functions that configs and pipelines name"),
 ]
 
 # Where and how teachers label text.

@@ -194,7 +194,11 @@ def test_run_refuses_labels_that_come_late(job, out, make_doc, tmp_path):
         annotate_source(job, [tmp_path / "gold.spacy"], out)
     assert [path.name for path in out.iterdir()] == [JOURNAL] or (out / "00000.spacy").exists()
     named = replace(job, labels=["LOC", "PER"])
-    assert annotate_source(named, [tmp_path / "gold.spacy"], out).new_shards == 1
+    with pytest.raises(ValueError, match=r"\[D906\].*\['X'\]"):
+        annotate_source(named, [tmp_path / "gold.spacy"], out.with_name("named"))
+    named = replace(job, labels=["LOC", "PER", "X"])
+    found = annotate_source(named, [tmp_path / "gold.spacy"], out, overwrite=True)
+    assert found.new_shards == 2
 
 
 def test_run_holds_its_folder(job, source, out, digests):

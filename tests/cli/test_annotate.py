@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy
 import pytest
 import typer
@@ -96,11 +99,11 @@ def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
     DocBin(docs=[gold], attrs=["ENT_IOB", "ENT_TYPE", "SENT_START"]).to_disk(tmp_path / "g.spacy")
     # X is no label of the teacher's.
     assert "[D801]" in str(run(tmp_path / "g.spacy").exception)
-    assert run(tmp_path / "g.spacy", "--labels", "LOC,PER").exit_code == 0
+    assert run(tmp_path / "g.spacy", "--labels", "LOC,PER,X").exit_code == 0
     (doc,) = read()
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Rome", "X")]
     assert [token.is_sent_start for token in doc] == starts
-    assert doc.user_data[KEY]["log_probs"].shape == (5, 5)
+    assert doc.user_data[KEY]["log_probs"].shape == (5, 7)
 
 
 def test_annotate_of_no_text_gives_one_empty_file(run, read, tmp_path):
@@ -195,3 +198,31 @@ def test_annotate_warns_of_a_checkpoint_without_a_revision(run, source, monkeypa
     assert "Use owner/name@REVISION" in result.text
     assert str(result.exception) == "asked for owner/name"
     assert "REVISION" not in run(source, teacher="owner/name@0123abc").text
+
+
+@pytest.mark.parametrize("options", [(), ("--n-process", "2")])
+def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, options):
+    """In every process that loads it."""
+    code = tmp_path / "parts.py"
+    code.write_text(
+        "from spacy.language import Language\n"
+        "from spacy.tokens import Span\n\n"
+        "@Language.component('find_bob_of_a_test', assigns=['doc.ents'])\n"
+        "def find_bob_of_a_test(doc):\n"
+        "    doc.ents = [Span(doc, t.i, t.i + 1, 'PER') for t in doc if t.text == 'Bob']\n"
+        "    return doc\n",
+        encoding="utf-8",
+    )
+    teacher = tmp_path / "teacher"
+    make = (
+        "import sys, runpy, spacy\nrunpy.run_path(sys.argv[1])\nnlp = spacy.blank('en')\n"
+        "nlp.add_pipe('find_bob_of_a_test')\nnlp.to_disk(sys.argv[2])"
+    )
+    subprocess.run([sys.executable, "-c", make, str(code), str(teacher)], check=True)
+    named = ("--labels", "PER", *options)
+    assert "find_bob_of_a_test" in str(run(source, *named, teacher=teacher).exception)
+    result = run(source, *named, "--code", str(code), teacher=teacher)
+    assert result.exit_code == 0, result.output
+    assert {ent.text for doc in read() for ent in doc.ents} == {"Bob"}
+    result = run(source, *named, "--code", "none.py", teacher=teacher)
+    assert "[D016]" in str(result.exception)
