@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Iterator
 
 import numpy
-from spacy.attrs import IS_SPACE, ORTH, SPACY
+from spacy.attrs import IS_SPACE, SPACY
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
@@ -61,9 +61,11 @@ def cut_text(text: str) -> Iterator[str]:
 
 def split_doc(doc: Doc) -> Iterator[Doc]:
     """A document of each sentence, without white space around it; none is empty."""
-    orths, spaces, is_space = doc.to_array([ORTH, SPACY, IS_SPACE]).reshape(-1, 3).T
+    # Strings, because a memory zone that ends between two sentences forgets what hashes stand for.
+    texts = [token.text for token in doc]
+    spaces, is_space = doc.to_array([SPACY, IS_SPACE]).reshape(-1, 2).T
     starts = numpy.flatnonzero(Sentencizer().predict([doc])[0])
-    for start, end in pairwise([*starts.tolist(), len(doc)]):
+    for start, end in pairwise([*starts.tolist(), len(texts)]):
         words = numpy.flatnonzero(is_space[start:end] == 0) + start
         if not len(words):
             continue
@@ -71,4 +73,4 @@ def split_doc(doc: Doc) -> Iterator[Doc]:
             last = min(first + SENTENCE_LENGTH, words[-1] + 1)
             kept = spaces[first:last].astype(bool)
             kept[-1] = False
-            yield Doc(doc.vocab, words=orths[first:last], spaces=kept)
+            yield Doc(doc.vocab, words=texts[first:last], spaces=kept)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -251,6 +252,16 @@ def test_run_reads_docbins_across_shards(job, out, texts, tmp_path, make_doc, nl
     DocBin(docs=[make_doc(text) for text in texts]).to_disk(tmp_path / "pool.spacy")
     annotate_source(replace(job, shard_size=1), [tmp_path / "pool.spacy"], out)
     assert [doc.text.split() for doc in read_docbins(out, nlp.vocab)] == [t.split() for t in texts]
+
+
+def test_run_splits_sentences_across_shards(job, out, tmp_path, nlp):
+    """A text's sentences outlive the shard that it was begun in."""
+    lines = ["Xyzzyqwe left. Plughfoo saw Bob. Qwuxqwux won.", "Frobnitz ate. Zzyzx slept."]
+    (tmp_path / "pool.txt").write_text("\n".join(lines), encoding="utf-8")
+    split = partial(read_docs, split_sentences=True)
+    annotate_source(replace(job, shard_size=1), [tmp_path / "pool.txt"], out, read=split)
+    found = [doc.text for doc in read_docbins(out, nlp.vocab)]
+    assert found == [f"{part}." for line in lines for part in line.rstrip(".").split(". ")]
 
 
 def test_run_tells_counts_to_the_reader(job, source, out, monkeypatch):
