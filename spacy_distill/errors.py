@@ -361,7 +361,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D904 = (
         "'{path}' holds files that are not of this annotation: {names}. Give another OUTPUT, or "
-        "remove them with --overwrite."
+        "move them elsewhere."
     )
     D905 = (
         "'{path}' can't be read ({reason}). Restore the file, give another OUTPUT, or start anew "

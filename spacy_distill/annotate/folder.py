@@ -36,13 +36,15 @@ class Folder:
     def begin(cls, path: Path, settings: Dict[str, Any], *, overwrite: bool) -> "Folder":
         """Look at what is there, and remove what does not belong.
 
-        RAISES (ValueError): D902 if it was annotated with something else, D904 for files of
-            something else, D905 for a damaged manifest; unless it is to be overwritten.
+        RAISES (ValueError): D904 for files of something else; unless it is to be overwritten,
+            D902 if it was annotated with something else, D905 for a damaged manifest.
         """
+        # What others wrote is never overwritten.
+        check_files(path, may_have_shards=True)
         try:
             state = read_state(path)
             check_settings(path, state, settings)
-            check_files(path, state)
+            check_files(path, may_have_shards=state.settings is not None)
         except ValueError:
             if not overwrite:
                 raise
@@ -110,9 +112,9 @@ class Folder:
             self.is_finished = True
 
     def remove_others(self) -> None:
-        """Remove shards that are not, or no more, part of this."""
+        """Remove shards that are not, or no more, part of this, and no other file."""
         for file in self.path.glob("*.spacy"):
-            if file.name not in self.records:
+            if NAME.fullmatch(file.name) and file.name not in self.records:
                 file.unlink()
 
     def in_order(self) -> List[Record]:
@@ -133,10 +135,13 @@ def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:
         raise ValueError(Errors.D902.format(path=path, differences=", ".join(differences)))
 
 
-def check_files(path: Path, state: State) -> None:
-    """Refuse a folder with files of something else. RAISES (ValueError): D904."""
+def check_files(path: Path, *, may_have_shards: bool) -> None:
+    """Refuse a folder with files of something else. RAISES (ValueError): D904.
+
+    may_have_shards (bool): Whether those that are called as shards are can be of this annotation.
+    """
     names = sorted(file.name for file in path.glob("*.spacy"))
-    others = [name for name in names if state.settings is None or not NAME.fullmatch(name)]
+    others = [name for name in names if not (may_have_shards and NAME.fullmatch(name))]
     if others:
         raise ValueError(Errors.D904.format(path=path, names=", ".join(others[:5])))
 
