@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Iterator
 
 import numpy
+import spacy
 from spacy.attrs import IS_SPACE, SPACY
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
@@ -19,6 +20,17 @@ SENTENCE_LENGTH = 200
 BLANK_LINE = re.compile(r"\n\s*\n")
 # Where a part that is too long is best cut, in this order.
 ENDS = ("\n", ". ", " ")
+
+
+def make_tokenizer(lang: str) -> Language:
+    """What tokenises text: a pipeline of a language, without components.
+
+    RAISES (ValueError): D121 for a language that spaCy does not have.
+    """
+    try:
+        return spacy.blank(lang)
+    except ImportError as error:
+        raise ValueError(Errors.D121.format(lang=lang, reason=error)) from error
 
 
 def make_docs(

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-import spacy
 import srsly
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -13,6 +12,7 @@ from spacy.util import get_package_path, import_file, is_package
 from ..checks import require
 from ..errors import Errors
 from ..files import digest, digest_folder
+from ..raw_text import make_tokenizer
 from ..teachers.choose import load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from ..teachers.ensemble import join_teachers
@@ -101,15 +101,10 @@ def use_gpu(gpu: int) -> None:
 
 
 def make_reader(job: Job) -> Language:
-    """What tokenises text: a pipeline of the student's language, without components.
-
-    RAISES (ValueError): D121 for a language that spaCy does not have.
-    """
-    lang = job.lang or next(filter(None, map(find_lang, job.teachers)), DEFAULT_LANG)
-    try:
-        return spacy.blank(lang)
-    except ImportError as error:
-        raise ValueError(Errors.D121.format(lang=lang, reason=error)) from error
+    """What tokenises text, in the student's language: see `make_tokenizer`."""
+    return make_tokenizer(
+        job.lang or next(filter(None, map(find_lang, job.teachers)), DEFAULT_LANG)
+    )
 
 
 def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:

@@ -1,13 +1,11 @@
 """The command `corpus`: users' data -> corpus/{labelled,unlabelled,dev,test}.spacy."""
 
-import os
 import random
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-import spacy
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -15,8 +13,10 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
+from ..files import write_whole
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts
+from ..raw_text import make_tokenizer
 from ..sources import find_splits, is_on_hub, read_docs
 
 # What a corpus keeps of a document, beside its words and white space.
@@ -107,13 +107,6 @@ def corpus_cli(
         (output / "test.spacy").unlink(missing_ok=True)
     report(packed, dropped)
     msg.good(f"Saved corpus to {output}")
-
-
-def make_tokenizer(lang: str) -> Language:
-    try:
-        return spacy.blank(lang)
-    except ImportError as error:
-        raise ValueError(Errors.D121.format(lang=lang, reason=error)) from error
 
 
 def split_paths(values: Sequence[str]) -> List[str]:
@@ -236,15 +229,14 @@ def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:
 
 
 def write_docbin(docbin: DocBin, path: Path) -> None:
-    """Write a DocBin so that the file is either whole or not there, and only if it changes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        docbin.to_disk(part)
-        # A file that is not touched does not make later stages out of date.
-        if not (path.exists() and path.read_bytes() == part.read_bytes()):
-            os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write a DocBin so that the file is either whole or not there, and only if it changes.
+
+    RAISES (OSError): D901 if it can't be written.
+    """
+    data = docbin.to_bytes()
+    # A file that is not touched does not make later stages out of date.
+    if not (path.exists() and path.read_bytes() == data):
+        write_whole(path, data)
 
 
 def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:

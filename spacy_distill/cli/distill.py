@@ -21,9 +21,10 @@ from ..annotate.engines import Engine
 from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
+from ..raw_text import make_tokenizer
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import choose_engine, find_code, read_labels, read_weights
-from .corpus import make_tokenizer, split_paths, warn_unpinned
+from .corpus import split_paths, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
     find,

@@ -281,12 +281,11 @@ def test_corpus_is_never_half_written(run, data, tmp_path, monkeypatch):
     run("--labelled", 5)
     before = {path.name: path.read_bytes() for path in (tmp_path / "corpus").iterdir()}
 
-    def fail(docbin, path):
-        Path(path).write_bytes(b"half")
-        raise OSError("disk full")
+    def fail(handle):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(DocBin, "to_disk", fail)
-    assert run("--labelled", 6).exit_code == 1
+    monkeypatch.setattr("spacy_distill.files.os.fsync", fail)
+    assert "[D901]" in str(run("--labelled", 6).exception)
     after = {path.name: path.read_bytes() for path in (tmp_path / "corpus").iterdir()}
     assert after == before
 
