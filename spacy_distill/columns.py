@@ -191,7 +191,7 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
     RAISES (ValueError): D104 if a line is not UTF-8, D126 if a compressed file is damaged.
     """
     number = 0
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         try:
             for number, line in enumerate(file, start=1):
                 text = line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -4,7 +4,7 @@ import hashlib
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 from uuid import uuid4
 
 from .errors import Errors
@@ -72,6 +72,24 @@ def remove_parts(folder: Path) -> None:
     """Remove what writers that were killed have left."""
     for path in folder.glob(PART.format(name="*", unique="*")):
         path.unlink(missing_ok=True)
+
+
+def list_files(folder: Path) -> List[Path]:
+    """The files in a folder and below, in order of their names, without what is hidden.
+
+    Links to folders are followed, but no folder is read twice.
+    """
+    found: List[Path] = []
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:  # where a link leads back, there would be no end
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(parent, name) for name in names if not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def sync_folder(folder: Path) -> None:

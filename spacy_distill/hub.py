@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .errors import Errors
+from .files import list_files
 from .rows import COLUMNS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
@@ -27,7 +28,9 @@ def is_saved(path: Path) -> bool:
 
 def is_dataset(path: Path) -> bool:
     """Whether a folder was saved by `datasets`, or holds the parquet files of a data set."""
-    return path.is_dir() and (is_saved(path) or any(path.rglob("*.parquet")))
+    return path.is_dir() and (
+        is_saved(path) or any(file.suffix == ".parquet" for file in list_files(path))
+    )
 
 
 def split_id(source: str) -> Tuple[str, Optional[str], Optional[str]]:

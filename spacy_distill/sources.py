@@ -8,8 +8,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .columns import read_columns, read_lines
-from .corpus import read_docbins
+from .corpus import load_docbin, unpack_docs
 from .errors import Errors
+from .files import list_files
 from .hub import is_dataset, is_saved, load_splits, read_dataset, read_parquet
 from .raw_text import make_docs
 from .rows import read_jsonl
@@ -20,6 +21,11 @@ SPLITS = {
     "dev": re.compile(r"(^|[._-])(dev|val|testa)"),
     "test": re.compile(r"(^|[._-])test(?!a)"),
 }
+# A .txt is a column file only if a whole part of its name says so, or nothing else is in it: not
+# `developer_docs.txt`, not `training-texts.txt`.
+COLUMNS_NAME = re.compile(
+    r"(^|[._-])(train|dev|val(id(ation)?)?|test[ab]?)[._-]|^(training|development)\."
+)
 
 
 def read_docs(
@@ -30,7 +36,8 @@ def read_docs(
     A memory zone of `nlp` may begin or end between two documents.
 
     source (Union[str, Path]): A file, a folder of files (read recursively, in order of their
-        names), a folder saved by `datasets`, or the id of a data set on the hub.
+        names, without what is hidden), a folder saved by `datasets`, or the id of a data set on the
+        hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     YIELDS (Doc): A document a sentence or text, with entities where it is labelled; none is empty.
@@ -92,20 +99,16 @@ def find_splits(
 
 def find_files(folder: Path) -> List[Path]:
     """The files in a folder and below that can be read, in order; others are passed over."""
-    files = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and find_suffix(path) in READERS and not path.name.startswith(".")
-    ]
+    files = [path for path in list_files(folder) if find_suffix(path) in READERS]
     if not files:
         raise ValueError(Errors.D113.format(source=folder, known=sorted(READERS)))
     return files
 
 
 def find_suffix(path: Path) -> str:
-    """What tells a file's form: the end of its name, the one before it if that is `.gz`."""
-    inner = Path(path.stem).suffix
-    return inner if path.suffix == ".gz" and inner not in COMPRESSED else path.suffix
+    """What tells a file's form, in lower case: its name's end, the one before it if it is `.gz`."""
+    suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
+    return inner if suffix == ".gz" and inner not in COMPRESSED else suffix
 
 
 def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[Doc]:
@@ -122,7 +125,7 @@ def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[D
 
 def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
     """Read one unlabelled text a line; a split's name (`train.txt`) means a column file."""
-    if any(pattern.search(path.name.lower()) for pattern in SPLITS.values()):
+    if COLUMNS_NAME.search(path.name.lower()):
         yield from read_columns(path, nlp=nlp)
         return
     for number, line in read_lines(path):
@@ -134,7 +137,7 @@ def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> It
 
 def read_docbin(path: Path, *, nlp: Language) -> Iterator[Doc]:
     """Read spaCy's own format."""
-    return (doc for doc in read_docbins(path, nlp.vocab) if doc.text.strip())
+    return (doc for doc in unpack_docs(load_docbin(path), nlp.vocab) if doc.text.strip())
 
 
 # What may hold text without tokens.

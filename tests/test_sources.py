@@ -68,6 +68,37 @@ def test_text_named_after_a_split_is_a_column_file(read, name):
     assert ents_of(doc) == [(0, 1, "PER")]
 
 
+@pytest.mark.parametrize(
+    "name, is_columns",
+    [
+        ("en_x-ud-train.txt", True),
+        ("Valid.txt", True),
+        ("training.txt", True),
+        ("developer_docs.txt", False),
+        ("training-texts.txt", False),
+        ("latest.txt", False),
+        ("validators.txt", False),
+    ],
+)
+def test_text_is_a_column_file_by_a_whole_part_of_its_name(read, name, is_columns):
+    found = read("Ann B-PER\nleft O\n", name)
+    assert words_of(found) == (
+        [["Ann", "left"]] if is_columns else [["Ann", "B", "-", "PER"], ["left", "O"]]
+    )
+
+
+@pytest.mark.parametrize("name", ["A.TXT", "A.Jsonl", "A.TXT.GZ", "A.CONLL", "A.SPACY"])
+def test_suffix_may_be_in_capitals(read, nlp, tmp_path, name):
+    rows = {"t": "Ann\n", "j": '{"text": "Ann"}\n', "c": "Ann O\n"}
+    data = rows.get(name.lower()[2], "").encode()
+    if name.endswith("GZ"):
+        data = gzip.compress(data)
+    elif name.endswith("SPACY"):
+        data = DocBin(docs=[nlp.make_doc("Ann")]).to_bytes()
+    assert words_of(read(data, name)) == [["Ann"]]
+    assert words_of(read_docs(tmp_path, nlp=nlp)) == [["Ann"]]
+
+
 def test_docbin_keeps_entities_and_sentences(nlp, tmp_path):
     doc = Doc(nlp.vocab, words=["Ann", "left"], ents=["B-PER", "O"], sent_starts=[True, False])
     DocBin(docs=[doc, Doc(nlp.vocab)]).to_disk(tmp_path / "a.spacy")
@@ -88,7 +119,28 @@ def test_folder_is_read_recursively_in_order(nlp, tmp_path):
     (tmp_path / "c.conll").write_text("third O\n")
     (tmp_path / "README.md").write_text("not this")
     (tmp_path / ".d.txt").write_text("nor this")
+    (tmp_path / ".old" / "b").mkdir(parents=True)
+    (tmp_path / ".old" / "b" / "e.txt").write_text("nor what is below\n")
     assert [doc[0].text for doc in read_docs(tmp_path, nlp=nlp)] == ["first", "second", "third"]
+
+
+def test_folder_may_link_to_others(nlp, tmp_path):
+    """Also back to itself, and twice to the same."""
+    folder, other = tmp_path / "texts", tmp_path / "other"
+    for path, text in ((folder, "first"), (other, "second")):
+        path.mkdir()
+        (path / "m.txt").write_text(f"{text}\n")
+    (other / "back").symlink_to(folder)
+    for name in ("x", "y"):
+        (folder / name).symlink_to(other)
+    assert words_of(read_docs(folder, nlp=nlp)) == [["first"], ["second"]]
+
+
+def test_folder_of_hidden_tables_is_no_dataset(nlp, tmp_path):
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "train.parquet").write_bytes(b"")
+    (tmp_path / "train.txt").write_text("Ann O\n")
+    assert words_of(find_splits(str(tmp_path), nlp=nlp)["train"]) == [["Ann"]]
 
 
 @pytest.mark.parametrize(
