@@ -76,7 +76,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}', line {line}: {text!r} has other columns than the lines around it. Separate "
         "columns by tabs if tokens hold spaces, and give every line the same number of columns."
     )
-    D106 = "'{source}', line {line}: tag {tag!r} has no token. Remove the line, or tag it O."
+    D106 = "'{source}', line {line}: tag {tag!r} has no token. Give it one, or make it O."
     D107 = "'{source}', line {line}: not JSON ({reason}). A .jsonl file holds one object a line."
     D108 = (
         "'{source}', line {line}: {found}. Give 'text' (a string), if labelled with 'entities', "
@@ -134,6 +134,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D126 = (
         "'{source}' can't be read after row or line {line} ({reason}). It is damaged, or the "
         "network broke off: get it again."
+    )
+    D127 = (
+        "'{source}', line {line}: half a character in {key!r}, a surrogate whose other half is "
+        "missing: it is no text. Remove it, or write the whole character."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "

@@ -1,8 +1,9 @@
 """Rows of JSONL files and of data sets: a text with character spans, or tokens with tags."""
 
+import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, TypeGuard
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeGuard
 
 import srsly
 from spacy.language import Language
@@ -11,9 +12,11 @@ from spacy.tokens import Doc, Span
 from .columns import is_closing, make_tagged_doc, read_lines
 from .errors import Errors
 from .raw_text import make_docs
+from .tags import OUTSIDE
 
 # What a row may hold.
 COLUMNS = ("text", "tokens", "ner_tags", "tags", "entities", "spans", "label")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
@@ -48,21 +51,26 @@ def make_row_docs(
 
     row (Dict[str, Any]): It has `text`, and if labelled one of `entities`, `spans` or `label`: a
         list of `[start, end, label]` or of `{"start", "end", "label"}`, in characters; or it has
-        `tokens`, and if labelled one of `ner_tags` or `tags`.
+        `tokens`, and if labelled one of `ner_tags` or `tags`. Where it has both, and no entities in
+        characters, its tokens stay.
     nlp (Language): Pipeline that tokenises `text`.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     source (object): Where the row comes from, for errors.
     line (int): Its number from 1, for errors.
     YIELDS (Doc): The document, or those of its sentences, without entity annotation if the row is
-        unlabelled; none is empty.
+        unlabelled; none is empty, nor is one of its tokens.
     RAISES (ValueError): If the row has none of these, or entities that do not fit its tokens.
     """
     text, tokens, entities = row.get("text"), row.get("tokens"), find_entities(row)
+    if text is None and tokens is None and ("text" in row or "tokens" in row):
+        return  # a table's way of an empty text
+    check_characters(row, source=source, line=line)
     tags = row["ner_tags"] if row.get("ner_tags") is not None else row.get("tags")
     if is_strings(tokens) and tags is not None:
         if not is_strings(tags) or len(tokens) != len(tags):
             found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
             raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+        tokens, tags = leave_out_empty(tokens, tags, source=source, line=line)
         lines = [line] * len(tokens)
         closes = is_closing(tags)
         entities = None
@@ -71,12 +79,12 @@ def make_row_docs(
                 tokens, tags, vocab=nlp.vocab, source=source, lines=lines, closes=closes
             )
         ]
-    elif isinstance(text, str):
+    elif isinstance(text, str) and (entities is not None or not tokens or not is_strings(tokens)):
         is_split = split_sentences and entities is None
         docs = make_docs(text, nlp=nlp, split_sentences=is_split, source=source, line=line)
     elif is_strings(tokens):
         entities = None
-        docs = [Doc(nlp.vocab, words=tokens)]
+        docs = [Doc(nlp.vocab, words=[token for token in tokens if token])]
     else:
         found = f"neither 'text' nor 'tokens' among {sorted(row)}"
         raise ValueError(Errors.D108.format(source=source, line=line, found=found))
@@ -89,6 +97,31 @@ def make_row_docs(
 
 def is_strings(values: Any) -> TypeGuard[List[str]]:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
+
+
+def leave_out_empty(
+    tokens: Sequence[str], tags: Sequence[str], *, source: object, line: int
+) -> Tuple[List[str], List[str]]:
+    """Tokens that have text, and their tags. RAISES (ValueError): D106 for an entity without."""
+    for token, tag in zip(tokens, tags):
+        if not token and tag != OUTSIDE:
+            raise ValueError(Errors.D106.format(source=source, line=line, tag=tag))
+    kept = [i for i, token in enumerate(tokens) if token]
+    return [tokens[i] for i in kept], [tags[i] for i in kept]
+
+
+def check_characters(row: Dict[str, Any], *, source: object, line: int) -> None:
+    """Refuse what JSON can say and UTF-8 can't. RAISES (ValueError): D127."""
+    for key in COLUMNS:
+        if has_surrogate(row.get(key)):
+            raise ValueError(Errors.D127.format(source=source, line=line, key=key))
+
+
+def has_surrogate(value: Any) -> bool:
+    if isinstance(value, str):
+        return not value.isascii() and SURROGATE.search(value) is not None
+    parts = value.values() if isinstance(value, dict) else value
+    return isinstance(value, (list, tuple, dict)) and any(map(has_surrogate, parts))
 
 
 def find_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:

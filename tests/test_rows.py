@@ -46,6 +46,10 @@ def test_jsonl_reads_character_spans(read, key, as_dict):
     assert docs[0].text == "Ann left London."
 
 
+def test_jsonl_reads_escaped_characters(read):
+    assert words_of(read('{"text": "\\ud83d\\ude00 \\u00e9"}')) == [["\N{GRINNING FACE}", "é"]]
+
+
 @pytest.mark.parametrize("key", ["tags", "ner_tags"])
 def test_jsonl_reads_tokens_and_tags(read, key):
     row = {"tokens": ["Ann", "Lee", "left."], key: ["I-PER", "I-PER", "O"]}
@@ -65,8 +69,27 @@ def test_jsonl_without_entities_is_unlabelled_but_empty_entities_are_labels(read
 
 def test_jsonl_leaves_out_blank_lines_blank_texts_and_rejected_examples(read):
     rows = json_lines({"text": " "}, {"text": ""}, {"text": "no", "answer": "reject"})
+    rows += json_lines({"text": None}, {"text": None, "tokens": None}, {"tokens": None})
     docs = read("\n" + rows + "\n" + json_lines({"text": "yes", "answer": "accept"}))
     assert words_of(docs) == [["yes"]]
+
+
+def test_jsonl_keeps_tokens_beside_a_text(read):
+    """Unless entities are given in its characters."""
+    row = {"text": "Ann-Lee left.", "tokens": ["Ann-Lee", "left."]}
+    docs = read(json_lines(row, {**row, "entities": [[0, 3, "PER"]]}, {**row, "tokens": []}))
+    split = ["Ann", "-", "Lee", "left", "."]
+    assert words_of(docs) == [["Ann-Lee", "left."], split, split]
+    assert ents_of(docs[1]) == [(0, 1, "PER")]
+
+
+def test_jsonl_leaves_out_tokens_without_text(read):
+    tokens = ["", "Ann", "", " ", "Lee", ""]
+    tags = ["O", "B-PER", "O", "O", "B-PER", "O"]
+    docs = read(json_lines({"tokens": tokens}, {"tokens": tokens, "tags": tags}))
+    assert words_of(docs) == [["Ann", " ", "Lee"]] * 2
+    assert ents_of(docs[1]) == [(0, 1, "PER"), (2, 3, "PER")]
+    assert read(json_lines({"tokens": [""], "tags": ["O"]})) == []
 
 
 def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
@@ -88,6 +111,11 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
         ('{"tokens": ["a"], "tags": ["O", "O"]}', "D108"),
         ('{"tokens": ["a"], "ner_tags": [0]}', "D108"),
         ('{"tokens": ["a"], "tags": ["PER"]}', "D102"),
+        ('{"tokens": ["a", ""], "tags": ["O", "B-PER"]}', "D106"),
+        ('{"text": "a \\ud83d"}', "D127"),
+        ('{"tokens": ["a", "\\ude00"]}', "D127"),
+        ('{"tokens": ["a"], "tags": ["B-\\ud83d"]}', "D127"),
+        ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": "\\ud83d"}]}', "D127"),
         ('{"text": "a b", "entities": [[0, 9, "X"]]}', "D115"),
         ('{"text": "a b", "entities": [[1, 1, "X"]]}', "D115"),
         ('{"text": "a b", "entities": [[0, 1]]}', "D115"),
