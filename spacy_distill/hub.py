@@ -3,7 +3,7 @@
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -15,10 +15,11 @@ from .rows import COLUMNS, make_row_docs
 SAVED = ("dataset_dict.json", "state.json")
 # How an id on the hub may look: name, name@revision, name:config, name:config@revision.
 ID = re.compile(r"(?P<name>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
-
-
-# Rows of a Parquet file that are unpacked at a time.
+# Rows of a Parquet file that are unpacked at a time, and bytes of a column that are read.
 ROWS_TOGETHER = 1000
+BUFFER_SIZE = 1 << 20
+# What may hold class labels.
+TAGS = ("ner_tags", "tags")
 
 
 def is_saved(path: Path) -> bool:
@@ -97,11 +98,11 @@ def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) ->
     """
     if find_spec("datasets") is None:
         raise ValueError(Errors.D118.format(source=path))
-    from datasets import Features
     from pyarrow.parquet import ParquetFile
 
     try:
-        file = ParquetFile(path)
+        # By default PyArrow fetches all that will be read, and holds it.
+        file = ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_SIZE)
     except (OSError, ValueError) as error:
         raise ValueError(Errors.D126.format(source=path, line=0, reason=error)) from error
     with file:
@@ -109,11 +110,28 @@ def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) ->
         batches = file.iter_batches(batch_size=ROWS_TOGETHER, columns=columns)
         yield from read_table(
             (row for batch in batches for row in batch.to_pylist()),
-            features=Features.from_arrow_schema(file.schema_arrow),
+            features=find_features(file.schema_arrow),
             nlp=nlp,
             source=path,
             split_sentences=split_sentences,
         )
+
+
+def find_features(schema: Any) -> Mapping[str, Any]:
+    """Features of the columns that may be of class labels; others may be of any type.
+
+    schema (pyarrow.Schema): Of the file.
+    """
+    from datasets import Features
+    from pyarrow import schema as make_schema
+    from pyarrow import types
+
+    def may_be_ids(kind: Any) -> bool:
+        is_list = types.is_list(kind) or types.is_large_list(kind)
+        return is_list and types.is_integer(kind.value_type)
+
+    fields = [field for field in schema if field.name in TAGS and may_be_ids(field.type)]
+    return Features.from_arrow_schema(make_schema(fields, metadata=schema.metadata))
 
 
 def find_columns(names: Iterable[str], *, source: object) -> List[str]:
@@ -135,11 +153,11 @@ def read_table(
     """Documents of the rows of a data set; `features` tell the names of class labels."""
     names = {column: find_names(feature) for column, feature in features.items()}
     for number, row in number_rows(rows, source=source):
-        if row.get("text") is None and row.get("tokens") is None:  # a table's way of an empty text
-            continue
-        for column in ("ner_tags", "tags"):
+        for column in TAGS:
             if names.get(column) and row[column] is not None:
-                row[column] = name_tags(row[column], names=names[column])
+                row[column] = name_tags(
+                    row[column], names=names[column], source=source, line=number
+                )
         yield from make_row_docs(
             row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
         )
@@ -162,5 +180,18 @@ def find_names(feature: Any) -> List[str]:
     return list(getattr(getattr(feature, "feature", None), "names", None) or [])
 
 
-def name_tags(ids: Iterable[int], *, names: List[str]) -> List[str]:
-    return [names[i] for i in ids]
+def name_tags(
+    ids: Sequence[Optional[int]], *, names: Sequence[str], source: object, line: int
+) -> Optional[List[str]]:
+    """The tags that class labels stand for.
+
+    RETURNS (Optional[List[str]]): None for a row without labels: all are missing, or below 0.
+    RAISES (ValueError): D108 if just some are, or for one that has no name.
+    """
+    if ids and all(i is None or i < 0 for i in ids):
+        return None
+    tags = [names[i] for i in ids if i is not None and 0 <= i < len(names)]
+    if len(tags) < len(ids):
+        found = f"class labels {str(ids)[:80]}, which are not all from 0 to {len(names) - 1}"
+        raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+    return tags

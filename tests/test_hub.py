@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from spacy.tokens import Doc
 
 from spacy_distill.hub import load_splits, read_dataset, split_id
 from spacy_distill.sources import find_splits, read_docs
@@ -33,6 +34,24 @@ def make_dataset(datasets, words, *, as_labels=True):
     return datasets.Dataset.from_dict(
         {"tokens": [words, []], "ner_tags": [ids, []]}, features=features
     )
+
+
+@pytest.fixture
+def write_ids(tmp_path):
+    """Write a Parquet file of a row of two tokens, with the given class labels."""
+
+    def write(ids):
+        datasets = pytest.importorskip("datasets")
+        import pyarrow
+        from pyarrow.parquet import write_table
+
+        features = make_dataset(datasets, ["a", "b", "c"]).features
+        row = {"tokens": ["Ann", "left"], "ner_tags": ids}
+        path = tmp_path / "ids.parquet"
+        write_table(pyarrow.Table.from_pylist([row], schema=features.arrow_schema), path)
+        return path
+
+    return write
 
 
 @pytest.mark.parametrize("form", ["disk", "parquet"])
@@ -87,6 +106,52 @@ def test_parquet_file_is_read_in_parts(nlp, tmp_path):
     with ParquetFile(path) as file:
         assert file.num_row_groups > 1
     assert [doc.text for doc in read_docs(path, nlp=nlp)] == texts
+
+
+def test_parquet_file_is_not_fetched_as_a_whole(tmp_path):
+    """Of twenty parts, no more than a few are held."""
+    pytest.importorskip("datasets")
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    path = tmp_path / "a.parquet"
+    texts = [os.urandom(250).hex() for _ in range(20_000)]
+    write_table(pyarrow.table({"text": texts}), path, row_group_size=1000, compression="none")
+    nlp = spacy.blank("en")
+    nlp.tokenizer = lambda text: Doc(nlp.vocab, words=["a"])
+    before = pyarrow.total_allocated_bytes()
+    held = [
+        pyarrow.total_allocated_bytes() - before
+        for i, _ in enumerate(read_docs(path, nlp=nlp))
+        if i % 100 == 0
+    ]
+    assert len(held) == 200
+    assert max(held) < path.stat().st_size / 4
+
+
+def test_parquet_file_may_have_columns_of_any_type(nlp, tmp_path):
+    """What is not read, and what is there but not as labels."""
+    pytest.importorskip("datasets")
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    tags = pyarrow.array([[("a", 1)]], type=pyarrow.map_(pyarrow.string(), pyarrow.int32()))
+    table = pyarrow.table({"text": ["Ann left"], "more": tags, "tags": tags})
+    write_table(table, tmp_path / "a.parquet")
+    (doc,) = read_docs(tmp_path / "a.parquet", nlp=nlp)
+    assert doc.text == "Ann left" and not doc.has_annotation("ENT_IOB")
+
+
+@pytest.mark.parametrize("ids", [[-1, -1], [-100, -100], [None, None], None])
+def test_dataset_row_of_no_class_labels_is_unlabelled(nlp, write_ids, ids):
+    (doc,) = read_docs(write_ids(ids), nlp=nlp)
+    assert len(doc) == 2 and not doc.has_annotation("ENT_IOB")
+
+
+@pytest.mark.parametrize("ids", [[1, -1], [1, -100], [1, None], [1, 3], [9, 9], []])
+def test_dataset_row_of_bad_class_labels(nlp, write_ids, ids):
+    with pytest.raises(ValueError, match=r"\[D108\] '.*ids\.parquet', line 1:"):
+        list(read_docs(write_ids(ids), nlp=nlp))
 
 
 def test_parquet_file_that_is_damaged(nlp, tmp_path):
