@@ -13,6 +13,14 @@ from .errors import Errors
 PART = ".{name}.{unique}.part"
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those that it is in. RAISES (OSError): D901 if there is a file instead."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
+
+
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is either whole or not there, even after a loss of power.
 

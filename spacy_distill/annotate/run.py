@@ -11,7 +11,7 @@ from typing import Callable, Dict, Iterator, Optional, Sequence, Union
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..files import hold, remove_parts
+from ..files import hold, make_folder, remove_parts
 from ..overlap import find_texts, leave_out_texts
 from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
@@ -68,7 +68,7 @@ def annotate_source(
         ends.callback(engine.stop)
         tags = engine.start(job, output)
         settings = list_settings(job, tags)
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         ends.enter_context(hold(output))
         ends.callback(remove_parts, output)
         ends.callback(engine.stop)  # before that

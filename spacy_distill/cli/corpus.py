@@ -13,7 +13,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import write_whole
+from ..files import make_folder, write_whole
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
@@ -99,7 +99,7 @@ def corpus_cli(
     pool = make_pool([rest, *added], splits, dropped)
     packed = {name: pack(docs) for name, docs in splits.items()}
     packed["unlabelled"] = pack(tqdm(pool, desc="unlabelled", unit=" texts", disable=None))
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     for name, (docs, _) in packed.items():
         write_docbin(docs, output / f"{name}.spacy")
     if "test" not in splits:

@@ -12,6 +12,7 @@ from wasabi import msg
 
 from ..corpus import read_docbins
 from ..errors import Errors
+from ..files import make_folder
 from ..overlap import text_key
 from ..sources import read_docs
 from .corpus import check_labelled, hold_out, pack, write_docbin
@@ -91,7 +92,7 @@ def make_corpus(
         splits["held_out"] = hold_out_text(given, nlp=nlp, share=dev_share)
         n_docs = len(splits["held_out"])
         msg.warn(f"No --dev, nor labels: holding out {n_docs:,} texts, labelled by the teacher")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = {name: folder / f"{name}.spacy" for name in splits}
     for name, docs in splits.items():
         write_docbin(pack(docs)[0], paths[name])

@@ -23,8 +23,9 @@ def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[str] = Non
 
 def retokenise(nlp: Language, doc: Doc) -> Doc:
     """The text of a document in a pipeline's own tokens, without annotation."""
-    # A document without text has no tokens, though it may be made of empty words.
-    return nlp.make_doc(doc.text) if doc.text else copy_words(doc, nlp.vocab)
+    # A document without text has no tokens, though it may be made of empty words. `make_doc` would
+    # refuse one that is long: whoever reads text refuses what has no tokens yet.
+    return nlp.tokenizer(doc.text) if doc.text else copy_words(doc, nlp.vocab)
 
 
 def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray) -> numpy.ndarray:

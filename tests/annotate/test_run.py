@@ -193,6 +193,14 @@ def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
         annotate_source(job, [source], out)
 
 
+@pytest.mark.parametrize("below", ["", "below"])
+def test_run_refuses_a_file_as_its_folder(job, source, out, below):
+    out.write_text("mine")
+    with pytest.raises(OSError, match=r"\[D901\] Can't write '.*out"):
+        annotate_source(job, [source], out / below)
+    assert out.read_text() == "mine"
+
+
 def test_run_refuses_labels_that_come_late(job, out, make_doc, tmp_path):
     docs = [make_doc("Ann saw Rome", "B-PER O B-LOC") for _ in range(4)]
     DocBin(docs=[*docs, make_doc("Bob left", "B-X O")]).to_disk(tmp_path / "gold.spacy")

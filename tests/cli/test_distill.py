@@ -281,6 +281,7 @@ def teachers(nlp, tmp_path):
         ("D801", {"labelled": "other.conll", "dev": "gold.spacy"}),
         ("D415", {"dev": "other.conll"}),
         ("D124", {"dev_share": 1}),
+        ("D901", {"output": "text.txt", "labelled": "gold.spacy", "unlabelled": None}),
         ("D416", {"config": "other.cfg", "overrides": {}}),
         ("D007", {"overrides": {"corpora.dev.path": "mine.spacy"}}),
         ("D007", {"overrides": {"corpora.train.@readers": "spacy.Corpus.v1"}}),

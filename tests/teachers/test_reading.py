@@ -69,6 +69,8 @@ def test_reading_retokenises_text_and_leaves_the_document_alone(make_doc):
     assert own.vocab is other.vocab
     assert len(doc) == 2
     assert len(retokenise(other, make_doc(""))) == 0
+    other.max_length = 10  # of a text, where nobody has made a document of it
+    assert len(retokenise(other, doc)) == 5
 
 
 @pytest.fixture
