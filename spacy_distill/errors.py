@@ -398,3 +398,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "the cluster share."
     )
     D914 = "Another run is at work in '{path}'. Wait for its end, or give another folder."
+    D915 = (
+        "'{output}' is to be written, '{source}' is read, and one lies in the other: what is "
+        "written would be read, or what is read be written over. Give an OUTPUT elsewhere."
+    )

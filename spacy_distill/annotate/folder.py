@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Sequence, Union
 
 from ..errors import Errors
 from ..files import remove_parts
@@ -119,6 +119,18 @@ class Folder:
 
     def in_order(self) -> List[Record]:
         return sorted(self.records.values(), key=lambda record: (len(record.name), record.name))
+
+
+def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
+    """Refuse to write where something is read from. RAISES (ValueError): D915.
+
+    path (Path): The folder, which need not exist.
+    sources (Iterable[Union[str, Path]]): Files and folders; others are passed over.
+    """
+    output = path.resolve()
+    for source in (Path(source).resolve() for source in sources if Path(source).exists()):
+        if source.is_relative_to(output) or output.is_relative_to(source):
+            raise ValueError(Errors.D915.format(output=output, source=source))
 
 
 def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:

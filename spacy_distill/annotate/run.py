@@ -16,7 +16,7 @@ from ..overlap import find_texts, leave_out_texts
 from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
-from .folder import Folder
+from .folder import Folder, check_apart
 from .job import Job, list_settings, make_reader
 from .shards import Advance, pack_shards
 from .summary import Summary, summarise
@@ -51,9 +51,10 @@ def annotate_source(
         is there already, the words are 0.
     RETURNS (Summary): What the folder holds.
     RAISES (ValueError): What the source, the teacher or the folder has that does not fit; see
-        D902 to D906. (OSError): D901 if the disk is full, D907 or D908 if a worker fails, D914 if
-        another run is at it. What is finished stays.
+        D902 to D906 and D915. (OSError): D901 if the disk is full, D907 or D908 if a worker fails,
+        D914 if another run is at it. What is finished stays.
     """
+    check_apart(output, [*sources, *exclude])
     engine = engine or ThisProcess()
     reader = make_reader(job)
     dropped: Counter = Counter()

@@ -18,6 +18,7 @@ from spacy.util import logger
 from wasabi import msg
 
 from ..annotate.engines import Engine
+from ..annotate.folder import check_apart
 from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
@@ -178,12 +179,17 @@ def distill(
     code: Optional[Path],
     overrides: Mapping[str, Any],
 ) -> None:
-    """Run all steps. See `distill_cli`."""
+    """Run all steps. See `distill_cli`.
+
+    RAISES (ValueError): D915 if OUTPUT is where something is read from; what the steps raise.
+    """
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
     config = read_config(config_path, overrides)
     name = find_student(config, source=config_path)
     inputs = Inputs.plan(output, given, table=table)
+    for part in ("corpus", "annotated"):
+        check_apart(output / part, given.sources)
     set_inputs(config, inputs, name=name)
     settings = config.interpolate()
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0

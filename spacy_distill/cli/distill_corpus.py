@@ -33,6 +33,11 @@ class Given(NamedTuple):
     test: str
     split_sentences: bool = False
 
+    @property
+    def sources(self) -> List[str]:
+        """All that are given."""
+        return [s for s in (self.labelled, *self.unlabelled, self.dev, self.test) if s]
+
     def read_text(self, source: Union[str, Path], *, nlp: Language) -> Iterator[Doc]:
         """Unlabelled text, without labels: a teacher is asked, not told."""
         docs = read_docs(source, nlp=nlp, split_sentences=self.split_sentences)

@@ -49,7 +49,7 @@ def read(source, *, nlp):
 
 
 job = Job([teacher], shard_size=20)
-summary = annotate_source(job, [""], Path("out"), engine=engine, read=read)
+summary = annotate_source(job, ["text"], Path("out"), engine=engine, read=read)
 print(summary.docs, sum(engine.losses.values()))
 """
 
@@ -137,7 +137,7 @@ def test_ray_cluster_loses_a_machine_and_no_shard(cluster, student_path, texts, 
         for i in range(n_docs):
             yield Doc(nlp.vocab, words=texts[i % len(texts)].split())
 
-    annotate_source(Job([str(student_path)], shard_size=20), [""], tmp_path / "here", read=read)
+    annotate_source(Job([str(student_path)], shard_size=20), ["text"], tmp_path / "here", read=read)
     assert digests(tmp_path / "out") == digests(tmp_path / "here")
 
 

@@ -193,6 +193,38 @@ def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
         annotate_source(job, [source], out)
 
 
+@pytest.mark.parametrize(
+    "output, read",
+    [
+        ("data", "data"),
+        ("data/out", "data"),
+        ("link/out", "data"),
+        ("data", "data/pool.txt"),
+        ("data", "data/more"),
+        ("data/pool.txt", "data/pool.txt"),
+    ],
+)
+@pytest.mark.parametrize("is_excluded", [False, True])
+def test_run_refuses_to_write_where_it_reads(job, source, tmp_path, output, read, is_excluded):
+    (tmp_path / "data" / "more").mkdir(parents=True)
+    (tmp_path / "data" / "pool.txt").write_text("Bob left")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    sources, exclude = [tmp_path / read], []
+    if is_excluded:
+        sources, exclude = [source], sources
+    names = rf"'{(tmp_path / output).resolve()}' .* '{tmp_path / read}'"
+    with pytest.raises(ValueError, match=rf"\[D915\] {names}"):
+        annotate_source(job, sources, tmp_path / output, exclude=exclude, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["more", "pool.txt"]
+
+
+def test_run_may_write_beside_what_it_reads(job, source, tmp_path):
+    """As the project's workflow does."""
+    for _ in range(2):
+        annotate_source(job, [source], tmp_path / "annotated" / "pool", exclude=[source])
+    annotate_source(job, [source], tmp_path / "pool")
+
+
 @pytest.mark.parametrize("below", ["", "below"])
 def test_run_refuses_a_file_as_its_folder(job, source, out, below):
     out.write_text("mine")

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -282,6 +283,8 @@ def teachers(nlp, tmp_path):
         ("D415", {"dev": "other.conll"}),
         ("D124", {"dev_share": 1}),
         ("D901", {"output": "text.txt", "labelled": "gold.spacy", "unlabelled": None}),
+        ("D915", {"unlabelled": ".", "output": "out"}),
+        ("D915", {"labelled": "out/corpus/dev.spacy", "output": "out"}),
         ("D416", {"config": "other.cfg", "overrides": {}}),
         ("D007", {"overrides": {"corpora.dev.path": "mine.spacy"}}),
         ("D007", {"overrides": {"corpora.train.@readers": "spacy.Corpus.v1"}}),
@@ -291,6 +294,8 @@ def test_distill_refuses_what_it_cannot_work_with(
     run, text, gold, teachers, tmp_path, code, options
 ):
     (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
+    (tmp_path / "out" / "corpus").mkdir(parents=True)
+    shutil.copy(gold[0], tmp_path / "out" / "corpus" / "dev.spacy")
     (tmp_path / "other.conll").write_text("Bob\tB-X\nleft\tO\n\n" * 2, encoding="utf-8")
     (tmp_path / "other.cfg").write_text('[nlp]\nlang = "en"\n\n[components]\n', encoding="utf-8")
     given = {"unlabelled": text, **options}
