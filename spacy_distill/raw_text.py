@@ -48,14 +48,19 @@ def make_docs(
     RAISES (ValueError): D125 for a text that is too long to be tokenised as a whole.
     """
     if split_sentences:
-        for part in cut_text(text):
-            yield from split_doc(nlp.make_doc(part))
+        yield from split_text(text, nlp=nlp)
         return
     if len(text) > nlp.max_length:
         raise ValueError(
             Errors.D125.format(source=source, line=line, length=len(text), limit=nlp.max_length)
         )
     yield nlp.make_doc(text)
+
+
+def split_text(text: str, *, nlp: Language) -> Iterator[Doc]:
+    """A document of each sentence of a text, however long the text is; none is empty."""
+    for part in cut_text(text):
+        yield from split_doc(nlp.make_doc(part))
 
 
 def cut_text(text: str) -> Iterator[str]:

@@ -3,12 +3,12 @@
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import Callable, Dict, Iterator, Optional, Sequence, Union
+from typing import Callable, Iterator, Optional, Sequence, Union
 
-from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..files import hold, make_folder, remove_parts
@@ -32,6 +32,7 @@ def annotate_source(
     engine: Optional[Engine] = None,
     exclude: Sequence[Source] = (),
     overwrite: bool = False,
+    split_sentences: bool = False,
     read: Callable[..., Iterator[Doc]] = read_docs,
     advance: Advance = lambda *_: None,
 ) -> Summary:
@@ -44,8 +45,10 @@ def annotate_source(
     sources (Sequence[Union[str, Path]]): One or more of what `read_docs` reads.
     output (Path): The folder. In the end it holds `00000.spacy`, ..., and `manifest.json`.
     engine (Optional[Engine]): Where the work is done; None: in this process.
-    exclude (Sequence[Union[str, Path]]): Their texts are left out.
+    exclude (Sequence[Union[str, Path]]): Their texts are left out, and where the sources' text is
+        split into sentences, the sentences of these.
     overwrite (bool): Whether what was annotated otherwise, or from other texts, is done anew.
+    split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     read (Callable): What reads a source, called as `read_docs` is.
     advance (Callable[[int, int], Any]): Told of documents and words as they are annotated; of what
         is there already, the words are 0.
@@ -58,8 +61,11 @@ def annotate_source(
     engine = engine or ThisProcess()
     reader = make_reader(job)
     dropped: Counter = Counter()
-    texts = read_texts(exclude, reader, read=read)
-    docs = chain.from_iterable(read(source, nlp=reader) for source in sources)
+    read = partial(read, nlp=reader, split_sentences=split_sentences)
+    with reader.memory_zone():
+        splitter = reader if split_sentences else None
+        texts = find_texts({str(source): read(source) for source in exclude}, splitter=splitter)
+    docs = chain.from_iterable(map(read, sources))
     shards = pack_shards(leave_out_texts(docs, texts, dropped), reader, size=job.shard_size)
     first = next(shards)
     if not job.labels:
@@ -83,11 +89,3 @@ def annotate_source(
         folder.finish()
     seconds = perf_counter() - start
     return summarise(folder.in_order(), new=new, dropped=dict(dropped), seconds=seconds)
-
-
-def read_texts(
-    sources: Sequence[Source], reader: Language, *, read: Callable[..., Iterator[Doc]]
-) -> Dict[str, str]:
-    """The texts that are to be left out, and which source has them."""
-    with reader.memory_zone():
-        return find_texts({str(source): read(source, nlp=reader) for source in sources})

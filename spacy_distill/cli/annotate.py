@@ -1,7 +1,6 @@
 """`spacy-distill annotate`: a teacher labels text for its student."""
 
 from contextlib import contextmanager
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +19,6 @@ from ..annotate.summary import Summary
 from ..checks import require
 from ..corpus import count_docs
 from ..errors import Errors
-from ..sources import read_docs
 from ..teachers.choose import is_on_hub, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .options import (
@@ -128,7 +126,7 @@ def annotate_cli(
             engine=choose_engine(engine, n_process=n_process, address=address),
             exclude=exclude or [],
             overwrite=overwrite,
-            read=partial(read_docs, split_sentences=split_sentences),
+            split_sentences=split_sentences,
             advance=advance,
         )
     report_summary(summary, output)

@@ -4,7 +4,7 @@ import random
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Annotated, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import typer
 from spacy.language import Language
@@ -93,10 +93,12 @@ def corpus_cli(
     gold, rest = sample(splits.pop("train"), labelled, seed=seed)
     if labelled > len(gold):
         msg.warn(f"Only {len(gold)} labelled sentences in {data}, not {labelled}: taking all")
+    # The test set comes last, so that a text in two of them counts as a leak of it.
     splits = {"labelled": gold, "dev": splits.pop("dev"), **splits}
     dropped: Counter = Counter()
     added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
-    pool = make_pool([rest, *added], splits, dropped)
+    texts = find_texts(splits, splitter=nlp if split_sentences else None)
+    pool = make_pool([rest, *added], texts, dropped)
     packed = {name: pack(docs) for name, docs in splits.items()}
     packed["unlabelled"] = pack(tqdm(pool, desc="unlabelled", unit=" texts", disable=None))
     make_folder(output)
@@ -200,17 +202,15 @@ def sample(docs: Sequence[Doc], n: int, *, seed: int) -> Tuple[List[Doc], List[D
 
 
 def make_pool(
-    sources: Iterable[Iterable[Doc]], splits: Dict[str, List[Doc]], dropped: Counter
+    sources: Iterable[Iterable[Doc]], texts: Mapping[str, str], dropped: Counter
 ) -> Iterator[Doc]:
     """Strip documents of their entities, and leave out those that a split has.
 
     sources (Iterable[Iterable[Doc]]): What to join.
-    splits (Dict[str, List[Doc]]): The labelled, dev and test set.
+    texts (Mapping[str, str]): What `find_texts` found in the labelled, dev and test set.
     dropped (Counter): Counts what is left out, by the split that has it.
     YIELDS (Doc): The documents of the pool, their entity annotation missing.
     """
-    # The test set comes last, so that a text in two of them counts as a leak of it.
-    texts = find_texts(splits)
     for docs in sources:
         for doc in leave_out_texts(docs, texts, dropped):
             doc.set_ents([], default="missing")

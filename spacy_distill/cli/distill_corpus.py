@@ -3,7 +3,7 @@
 import hashlib
 from itertools import islice
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
+from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Sequence, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -13,7 +13,7 @@ from wasabi import msg
 from ..corpus import read_docbins
 from ..errors import Errors
 from ..files import make_folder
-from ..overlap import text_key
+from ..overlap import find_texts, text_key
 from ..sources import read_docs
 from .corpus import check_labelled, hold_out, pack, write_docbin
 
@@ -37,11 +37,6 @@ class Given(NamedTuple):
     def sources(self) -> List[str]:
         """All that are given."""
         return [s for s in (self.labelled, *self.unlabelled, self.dev, self.test) if s]
-
-    def read_text(self, source: Union[str, Path], *, nlp: Language) -> Iterator[Doc]:
-        """Unlabelled text, without labels: a teacher is asked, not told."""
-        docs = read_docs(source, nlp=nlp, split_sentences=self.split_sentences)
-        return map(strip_labels, docs)
 
 
 class Inputs(NamedTuple):
@@ -94,7 +89,8 @@ def make_corpus(
         )
         msg.info(f"No --dev: holding out {len(splits['dev'])} labelled sentences")
     elif "dev" not in splits:
-        splits["held_out"] = hold_out_text(given, nlp=nlp, share=dev_share)
+        texts = find_texts(splits, splitter=nlp if given.split_sentences else None)
+        splits["held_out"] = hold_out_text(given, nlp=nlp, share=dev_share, texts=texts)
         n_docs = len(splits["held_out"])
         msg.warn(f"No --dev, nor labels: holding out {n_docs:,} texts, labelled by the teacher")
     make_folder(folder)
@@ -104,27 +100,51 @@ def make_corpus(
     return paths
 
 
-def hold_out_text(given: Given, *, nlp: Language, share: float) -> List[Doc]:
+def hold_out_text(
+    given: Given, *, nlp: Language, share: float, texts: Container[str] = ()
+) -> List[Doc]:
     """Hold out texts that no seed chooses: the same ones however often this is done.
+
+    The sources are read twice, so that no more documents are held than are held out.
 
     given (Given): Each source of text is read from its beginning, as far as is needed.
     nlp (Language): Tokenises text.
     share (float): How many of the texts that are looked at: those whose digests are the lowest.
+    texts (Container[str]): What `find_texts` found in the other splits. These are not held out.
     RETURNS (List[Doc]): Different texts, without annotation, in the order of their digests.
     RAISES (ValueError): D413 if there are fewer than two.
     """
+    with nlp.memory_zone():
+        keys = map(text_key, look_at(given, nlp=nlp))
+        digests = sorted({digest_text(key) for key in keys if key not in texts})
+    if len(digests) < 2:
+        raise ValueError(Errors.D413.format(source=" ".join(given.unlabelled), found=len(digests)))
+    chosen = set(digests[: max(1, round(share * len(digests)))])
     found: Dict[str, Doc] = {}
-    sources = given.unlabelled
-    for source in sources:
-        for doc in islice(given.read_text(source, nlp=nlp), LOOKED_AT // len(sources)):
-            found.setdefault(digest_text(doc), doc)
-    if len(found) < 2:
-        raise ValueError(Errors.D413.format(source=" ".join(sources), found=len(found)))
-    return [found[key] for key in sorted(found)[: max(1, round(share * len(found)))]]
+    for doc in look_at(given, nlp=nlp):
+        digest = digest_text(text_key(doc))
+        if digest in chosen:
+            found.setdefault(digest, doc)
+    return [found[digest] for digest in sorted(found)]
 
 
-def digest_text(doc: Doc) -> str:
-    return hashlib.sha256(text_key(doc).encode()).hexdigest()
+def look_at(given: Given, *, nlp: Language) -> Iterator[Doc]:
+    """The first texts of each source."""
+    n_docs = LOOKED_AT // len(given.unlabelled)
+    for source in given.unlabelled:
+        docs = read_text(source, nlp=nlp, split_sentences=given.split_sentences)
+        yield from islice(docs, n_docs)
+
+
+def read_text(
+    source: Union[str, Path], *, nlp: Language, split_sentences: bool = False
+) -> Iterator[Doc]:
+    """Text without labels, as `read_docs` reads it: a teacher is asked, not told."""
+    return map(strip_labels, read_docs(source, nlp=nlp, split_sentences=split_sentences))
+
+
+def digest_text(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def strip_labels(doc: Doc) -> Doc:

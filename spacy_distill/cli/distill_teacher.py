@@ -17,7 +17,7 @@ from ..corpus import read_docbins
 from ..errors import Errors
 from .annotate import report_summary, show_progress
 from .corpus import write_docbin
-from .distill_corpus import Given, Inputs, check_known, write_dev, write_stripped
+from .distill_corpus import Given, Inputs, check_known, read_text, write_dev, write_stripped
 from .distill_student import find_labels
 
 
@@ -78,7 +78,8 @@ def annotate_text(
             engine=engine,
             exclude=list(exclude.values()),
             overwrite=True,
-            read=given.read_text,
+            split_sentences=given.split_sentences,
+            read=read_text,
             advance=advance,
         )
     if not summary.docs:

@@ -36,7 +36,7 @@ address, teacher, *texts = sys.argv[1:]
 engine = RayCluster(address, n_workers=2)
 
 
-def read(source, *, nlp):
+def read(source, *, nlp, **settings):
     n_docs, n_left = 0, 100
     until = time.time() + 120
     while n_left:
@@ -133,7 +133,7 @@ def test_ray_cluster_loses_a_machine_and_no_shard(cluster, student_path, texts, 
     n_docs, n_losses = map(int, output.splitlines()[-1].split())
     assert n_losses == 1
 
-    def read(source, *, nlp):
+    def read(source, *, nlp, **settings):
         for i in range(n_docs):
             yield Doc(nlp.vocab, words=texts[i % len(texts)].split())
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 
 import numpy
@@ -105,8 +104,8 @@ def test_run_goes_on_where_it_was_interrupted(job, source, out, digests):
     whole = digests(out)
 
     def stop_after(n):
-        def read(source, *, nlp):
-            for i, doc in enumerate(read_docs(source, nlp=nlp)):
+        def read(source, **settings):
+            for i, doc in enumerate(read_docs(source, **settings)):
                 if i == n:
                     raise KeyboardInterrupt
                 yield doc
@@ -266,6 +265,28 @@ def test_run_leaves_texts_out(job, source, out, texts, nlp, make_doc):
     assert found == set(texts) - {texts[0], texts[3]}
 
 
+def test_run_leaves_sentences_out(job, out, tmp_path, nlp, make_doc):
+    """Of labelled documents, which are not split, and only where the text is."""
+    (tmp_path / "pool.txt").write_text("Ann left. Bob came.\nEve won. Bob came!\nBob came.")
+    whole = [
+        make_doc("Ann left .", "B-PER O O"),
+        make_doc("Who knows ? Bob came .", "O O O B-PER O O"),
+    ]
+    DocBin(docs=whole).to_disk(tmp_path / "test.spacy")
+    for is_split, expected in (
+        (True, ["Eve won.", "Bob came!"]),
+        (False, ["Ann left. Bob came.", "Eve won. Bob came!", "Bob came."]),
+    ):
+        annotate_source(
+            job,
+            [tmp_path / "pool.txt"],
+            out / str(is_split),
+            exclude=[tmp_path / "test.spacy"],
+            split_sentences=is_split,
+        )
+        assert [doc.text for doc in read_docbins(out / str(is_split), nlp.vocab)] == expected
+
+
 def test_run_keeps_what_is_finished_when_a_line_can_not_be_read(job, out, texts, tmp_path):
     lines = [json.dumps({"text": text}) for text in texts]
     path = tmp_path / "pool.jsonl"
@@ -303,8 +324,8 @@ def test_run_splits_sentences_across_shards(job, out, tmp_path, nlp):
     """A text's sentences outlive the shard that it was begun in."""
     lines = ["Xyzzyqwe left. Plughfoo saw Bob. Qwuxqwux won.", "Frobnitz ate. Zzyzx slept."]
     (tmp_path / "pool.txt").write_text("\n".join(lines), encoding="utf-8")
-    split = partial(read_docs, split_sentences=True)
-    annotate_source(replace(job, shard_size=1), [tmp_path / "pool.txt"], out, read=split)
+    small = replace(job, shard_size=1)
+    annotate_source(small, [tmp_path / "pool.txt"], out, split_sentences=True)
     found = [doc.text for doc in read_docbins(out, nlp.vocab)]
     assert found == [f"{part}." for line in lines for part in line.rstrip(".").split(". ")]
 
@@ -321,8 +342,8 @@ def test_run_says_why_a_worker_failed(job, source, out, tmp_path):
         annotate_source(replace(job, teachers=["nobody"]), [source], out, engine=Processes(2))
     engine = Processes(2)
 
-    def read(source, *, nlp):
-        for i, doc in enumerate(read_docs(source, nlp=nlp)):
+    def read(source, **settings):
+        for i, doc in enumerate(read_docs(source, **settings)):
             if i == 12:
                 for process in engine.workers.values():
                     os.kill(process.pid, signal.SIGKILL)

@@ -233,6 +233,18 @@ def test_corpus_splits_text_into_sentences(run, data, read, tmp_path):
     assert {"Eve is here.", "Bob is not."} <= set(texts(read("unlabelled")))
 
 
+def test_corpus_pool_lacks_sentences_that_other_splits_have(run, data, read, tmp_path):
+    """Where the pool is split, and a labelled text of several sentences is not."""
+    (tmp_path / "data" / "test.conll").unlink()
+    row = {"text": "Rome fell. Eve won.", "entities": [[0, 4, "LOC"]]}
+    (tmp_path / "data" / "test.jsonl").write_text(json.dumps(row))
+    (tmp_path / "pool.txt").write_text("Eve won. Bob did not.\n")
+    result = run("--unlabelled", tmp_path / "pool.txt", "--split-sentences")
+    assert result.exit_code == 0, result.output
+    assert texts(read("unlabelled")) == ["Bob did not."]
+    assert "test has the same text: 1" in result.text
+
+
 def test_corpus_warns_of_types_without_a_labelled_sentence(run, write):
     write("train.conll", "Ann/PER left")
     write("dev.conll", "Bob/PER met Acme/ORG")

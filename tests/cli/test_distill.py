@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
-from spacy_distill.cli.distill_corpus import Given, hold_out_text
+from spacy_distill.cli.distill_corpus import Given, hold_out_text, make_corpus
 from spacy_distill.corpus import read_docbins
 from spacy_distill.sources import read_docs
 from spacy_distill.table import random_table, word_segmenter
@@ -225,9 +226,10 @@ def given(*sources, **settings):
 def test_distill_splits_sentences(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("One left. Another came.\nA third one slept.", encoding="utf-8")
-    docs = given(path, split_sentences=True).read_text(path, nlp=spacy.blank("en"))
+    text = given(path, split_sentences=True)
+    docs = hold_out_text(text, nlp=spacy.blank("en"), share=0.99)
     texts = ["One left.", "Another came.", "A third one slept."]
-    assert [doc.text for doc in docs] == texts
+    assert {doc.text for doc in docs} == set(texts)
 
 
 def test_distill_holds_out_the_same_texts_in_any_order(tmp_path):
@@ -254,6 +256,38 @@ def test_distill_holds_out_of_the_beginning_of_long_sources(tmp_path, monkeypatc
     assert len(docs) == 20
     assert {doc[0].text for doc in docs} == {"a", "b"}
     assert max(int(doc[2].text) for doc in docs) < 20
+
+
+def test_distill_holds_out_no_text_of_the_test_set(tmp_path):
+    """Nor a sentence of one, where text is split."""
+    lines = [f"Ann saw town number {i}." for i in range(40)]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    rows = [{"text": " ".join(lines[i : i + 2]), "entities": []} for i in range(0, 20, 2)]
+    rows += [{"text": line, "entities": [[0, 3, "PER"]]} for line in lines[20:30]]
+    srsly.write_jsonl(tmp_path / "test.jsonl", rows)
+    for is_split, first in ((False, 0), (True, 20)):
+        text = given(tmp_path / "a.txt", split_sentences=is_split)
+        text = text._replace(test=str(tmp_path / "test.jsonl"))
+        paths = make_corpus(
+            tmp_path / str(is_split), text, nlp=spacy.blank("en"), dev_share=0.9, seed=0
+        )
+        may_be = set(lines[first:20] + lines[30:])
+        found = {doc.text for doc in read(paths["held_out"])}
+        assert len(found) == round(0.9 * len(may_be)) and found <= may_be
+
+
+def test_distill_holds_no_more_than_is_held_out(tmp_path):
+    path, nlp = tmp_path / "a.txt", spacy.blank("en")
+    words = ["town"] * 300
+    path.write_text("\n".join(" ".join([*words, str(i)]) for i in range(300)), encoding="utf-8")
+    peaks = []
+    for share in (0.01, 0.9):
+        tracemalloc.start()
+        docs = hold_out_text(given(path), nlp=nlp, share=share)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(docs) == round(share * 300)
+    assert peaks[0] < peaks[1] / 4
 
 
 @pytest.fixture
