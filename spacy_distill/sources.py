@@ -33,7 +33,8 @@ def read_docs(
 ) -> Iterator[Doc]:
     """Read everything a source holds, however large: no more than a part of it is held at a time.
 
-    A memory zone of `nlp` may begin or end between two documents.
+    That part is the whole of a .spacy file. A memory zone of `nlp` may begin or end between two
+    documents.
 
     source (Union[str, Path]): A file, a folder of files (read recursively, in order of their
         names, without what is hidden), a folder saved by `datasets`, or the id of a data set on the

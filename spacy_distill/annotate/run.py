@@ -36,7 +36,7 @@ def annotate_source(
     read: Callable[..., Iterator[Doc]] = read_docs,
     advance: Advance = lambda *_: None,
 ) -> Summary:
-    """Annotate all documents of sources. Memory does not grow with their number.
+    """Annotate all documents of sources. Memory does not grow with their number: see `read_docs`.
 
     What is finished is not done again, as long as it was annotated with the same from the same
     texts. A run that was interrupted and one that was not leave the same files.

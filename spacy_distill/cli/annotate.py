@@ -1,5 +1,6 @@
 """`spacy-distill annotate`: a teacher labels text for its student."""
 
+import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -149,14 +150,17 @@ def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") ->
 
 @contextmanager
 def show_progress(sources: Sequence[str]) -> Iterator[Advance]:
-    """Show documents, words/s, and the time that is left, where that can be known.
+    """Show documents, words/s, and the time that is left, where that can be known, on a terminal.
 
     sources (Sequence[str]): What is annotated.
     YIELDS (Callable[[int, int], None]): To be told of documents and words.
     """
     start, n_words = perf_counter(), 0
     files = [Path(source) for source in sources]
-    is_counted = all(file.suffix == ".spacy" and file.is_file() for file in files)
+    # Counting loads a file, so it is not done where nobody looks.
+    is_counted = sys.stderr.isatty() and all(
+        file.suffix == ".spacy" and file.is_file() for file in files
+    )
     total = sum(map(count_docs, files)) if is_counted else None
     with tqdm(total=total, unit=" docs", desc="Annotate", disable=None) as bar:
 

@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_distill.cli.annotate import annotate_cli
+from spacy_distill.cli.annotate import annotate_cli, show_progress
 from spacy_distill.corpus import build_distillation_corpus_v1, read_docbins
 from spacy_distill.soft_targets import KEY, get_soft_targets
 from spacy_distill.tags import make_tags
@@ -55,6 +56,24 @@ def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts
         assert get_soft_targets(doc, tags=student.get_pipe("ner").tags, name="ner").shape[1] == 5
     reader = build_distillation_corpus_v1(labelled=None, unlabelled=tmp_path / "out")
     assert len(list(reader(student))) == 10
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_annotate_counts_documents_for_a_terminal_alone(make_doc, tmp_path, monkeypatch):
+    """A .spacy file is loaded to be counted."""
+    path = tmp_path / "pool.spacy"
+    DocBin(docs=[make_doc("Ann left"), make_doc("Bob came")]).to_disk(path)
+    for stream, shown in ((Terminal(), "1/2"), (io.StringIO(), "")):
+        monkeypatch.setattr("sys.stderr", stream)
+        if not shown:
+            monkeypatch.setattr("spacy_distill.cli.annotate.count_docs", None)
+        with show_progress([str(path)]) as advance:
+            advance(1, 2)
+        assert shown in stream.getvalue() and bool(shown) == bool(stream.getvalue())
 
 
 @pytest.mark.parametrize("batch_size", ["1", "3", "99"])
