@@ -13,7 +13,7 @@ PACKAGE = Path(spacy_distill.__file__).parent
 # A module may import those of the layers above its own, and those of its own layer.
 LAYERS = (
     {"types", "errors"},
-    {"tags", "crf", "decoding", "entities", "compression", "files", "steps"},
+    {"checks", "tags", "crf", "decoding", "entities", "compression", "files", "steps"},
     {
         *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),
         *("soft_targets", "targets"),
@@ -162,7 +162,8 @@ def test_imports_of_the_factory_are_light(run_light, script):
     assert "spacy_distill.pipeline.ner_tagger" in loaded
     ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
     assert ours <= {
-        *("crf", "decoding", "distributions", "entities", "errors", "losses", "pipeline"),
+        *("checks", "crf", "decoding", "distributions", "entities", "errors", "losses"),
+        "pipeline",
         *("soft_targets", "steps", "tags", "targets", "types"),
         "compression",  # weights become float32 when the component is loaded
         "layers",  # of which the component knows the CRF's
