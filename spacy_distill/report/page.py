@@ -37,7 +37,7 @@ class Headline(NamedTuple):
 
     f1: float  # from 0 to 1
     teacher_f1: Optional[float]
-    times_smaller: Optional[float]  # by parameters
+    times_smaller: Optional[float]  # by parameters; None, too, where the teacher has none
     times_faster: Optional[float]
     is_measured: bool  # by the benchmark, or only while the page was made
 
@@ -105,7 +105,7 @@ def make_headline(report: Report) -> Headline:
     return Headline(
         f1,
         teacher.predictions.scores["ents_f"] or 0.0,
-        teacher.n_parameters / max(student.n_parameters, 1),
+        teacher.n_parameters / max(student.n_parameters, 1) or None,
         measured or passing,
         is_measured=measured is not None,
     )

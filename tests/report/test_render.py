@@ -88,6 +88,15 @@ def test_render_where_nothing_was_found(render, make_report):
     assert "found no entities" in page.text
 
 
+def test_render_has_a_teacher_without_parameters(render, make_report):
+    """Rules, say."""
+    report = make_report()
+    rules = report.systems["teacher"]._replace(n_parameters=0)
+    page = Page(render(report._replace(systems={**report.systems, "teacher": rules})))
+    assert "The student is 4.0 times faster." in " ".join(page.text.split())
+    assert "parameters, teacher / student" not in page.text
+
+
 def test_render_escapes_what_users_wrote(render, make_report, hostile):
     html = render(make_report(text=hostile, label=hostile))
     assert "<script" not in html and "<img src=x" not in html and "onerror=" in html
