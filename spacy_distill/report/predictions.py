@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
@@ -41,7 +41,6 @@ class Sentence(NamedTuple):
     text: str
     offsets: List[Tuple[int, int]]  # first character of each token, and the one after its last
     gold: List[Entity]
-    missing: FrozenSet[int]  # tokens without annotation: an entity there is neither right nor wrong
 
 
 class Predictions(NamedTuple):
@@ -80,8 +79,7 @@ def make_sentence(doc: Doc) -> Sentence:
     """A sentence with gold entities, as plain values."""
     offsets = [(token.idx, token.idx + len(token)) for token in doc]
     gold = [Entity(ent.start, ent.end, ent.label_) for ent in doc.ents]
-    missing = frozenset(token.i for token in doc if token.ent_iob == 0)
-    return Sentence(doc.text, offsets, gold, missing)
+    return Sentence(doc.text, offsets, gold)
 
 
 def predict(nlp: Language, path: Path, *, limit: int = 0, name: str = "pipeline") -> Predictions:

@@ -6,10 +6,10 @@ from typing import Optional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..benchmark.tables import NOT_KNOWN
 from .page import Report, make_content
 
 TEMPLATE = "report.html.jinja"
-NOT_KNOWN = "-"
 
 
 def render_report(report: Report) -> str:

@@ -37,9 +37,8 @@ def make_report():
                 f"{text} met Bob",
                 [(0, n), (n + 1, n + 4), (n + 5, n + 8)],
                 [Entity(0, 1, "PER"), Entity(2, 3, "PER")],
-                frozenset(),
             ),
-            Sentence("in Oslo", [(0, 2), (3, 7)], [Entity(1, 2, label)], frozenset()),
+            Sentence("in Oslo", [(0, 2), (3, 7)], [Entity(1, 2, label)]),
         ]
         right = [[Entity(0, 1, "PER", 0.9), Entity(2, 3, "PER", 0.8)], [Entity(1, 2, label, 0.7)]]
         wrong = [[Entity(0, 1, "PER", 0.9), Entity(2, 3, label, 0.8)], [Entity(1, 2, label, 0.7)]]

@@ -28,7 +28,7 @@ def test_calibration_bins_hold_their_upper_edge(confidence, expected):
 
 
 def test_calibration_of_entities_asks_for_span_and_label():
-    sentence = Sentence("a b c", [(0, 1), (2, 3), (4, 5)], [Entity(0, 1, "A")], frozenset())
+    sentence = Sentence("a b c", [(0, 1), (2, 3), (4, 5)], [Entity(0, 1, "A")])
     found = [Entity(0, 1, "A", 0.75), Entity(1, 2, "A", 0.75), Entity(2, 3, "B", None)]
     one = calibrate([sentence, sentence], [found, [Entity(0, 1, "B", 0.75)]])
     assert (one.n, one.accuracy) == (3, pytest.approx(1 / 3))
@@ -36,7 +36,7 @@ def test_calibration_of_entities_asks_for_span_and_label():
 
 
 def test_calibration_of_nothing_is_none():
-    sentence = Sentence("a", [(0, 1)], [Entity(0, 1, "A")], frozenset())
+    sentence = Sentence("a", [(0, 1)], [Entity(0, 1, "A")])
     assert calibrate([sentence], [[]]) is None
     assert calibrate([sentence], [[Entity(0, 1, "A")]]) is None
 

@@ -24,7 +24,7 @@ def entities(text):
 
 
 def make_sentence(gold):
-    return Sentence("", [], entities(gold), frozenset())
+    return Sentence("", [], entities(gold))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ RIGHT, WRONG, OTHER = [Entity(0, 1, "A", 0.9)], [Entity(0, 1, "B", 0.8)], []
 
 
 def make_sentence(text="Ann left"):
-    return Sentence(text, [(0, 3), (4, 8)], [Entity(0, 1, "A")], frozenset())
+    return Sentence(text, [(0, 3), (4, 8)], [Entity(0, 1, "A")])
 
 
 def find(*cases, limit=20):
@@ -68,7 +68,7 @@ def test_examples_have_a_colour_for_each_label():
 
 
 def test_examples_are_drawn_and_escaped():
-    sentence = Sentence("<b>x</b> & {text}", [(0, 8), (9, 10), (11, 17)], [], frozenset())
+    sentence = Sentence("<b>x</b> & {text}", [(0, 8), (9, 10), (11, 17)], [])
     label = '<script>"A" {bg}'
     entities = [Entity(0, 2, label, 0.875), Entity(2, 3, "B")]
     html = draw_entities(sentence, entities, colours={label: "#aaaaaa", "B": "#bbbbbb"})
@@ -87,7 +87,7 @@ def test_examples_from_right_to_left():
     nlp = get_lang_class("he")()
     direction = nlp.vocab.writing_system["direction"]
     assert direction == "rtl"
-    sentence = Sentence("דנה גרה", [(0, 3), (4, 7)], [], frozenset())
+    sentence = Sentence("דנה גרה", [(0, 3), (4, 7)], [])
     html = draw_entities(
         sentence, [Entity(0, 1, "A")], colours={"A": "#aaaaaa"}, lang="he", direction=direction
     )
@@ -98,6 +98,6 @@ def test_examples_from_right_to_left():
 
 @pytest.mark.parametrize("text", ["Ann\nleft", "Ann left"])
 def test_examples_keep_the_text(text):
-    sentence = Sentence(text, [(0, 3), (4, 8)], [], frozenset())
+    sentence = Sentence(text, [(0, 3), (4, 8)], [])
     html = draw_entities(sentence, [Entity(1, 2, "A")], colours={"A": "#aaaaaa"})
     assert ("<br>" in html) == ("\n" in text)
