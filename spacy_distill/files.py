@@ -4,6 +4,7 @@ import hashlib
 import os
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Iterator, List
 from uuid import uuid4
 
@@ -38,6 +39,23 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Fill a folder that takes the place of another, or is a new one, once it is whole.
+
+    YIELDS (Path): What to make and fill, in a folder that is removed at the end. Where that fails,
+        the other stays as it is.
+    """
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
+        new = Path(temporary) / "new"
+        yield new
+        if folder.exists():
+            folder.rename(Path(temporary) / "old")
+        new.rename(folder)
 
 
 def append_line(path: Path, line: str) -> None:
@@ -117,6 +135,11 @@ def digest(path: Path) -> str:
         while block := file.read(1 << 20):
             found.update(block)
     return found.hexdigest()
+
+
+def digest_source(path: Path) -> str:
+    """The SHA-256 of a file, or of all files in a folder."""
+    return digest_folder(path) if path.is_dir() else digest(path)
 
 
 def digest_folder(folder: Path) -> str:

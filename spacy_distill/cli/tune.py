@@ -1,20 +1,26 @@
 """`spacy-distill tune`: how readily a pipeline finds entities."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Optional, Sequence
 
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
-from spacy.training import Corpus
+from spacy.language import Language
+from spacy.training import Corpus, Example
 from spacy.util import load_model
 from wasabi import msg
 
 from ..errors import Errors
+from ..files import digest_source, replacing
+from ..pipeline.ner_tagger import NERTagger
 from ..teachers.ner_tagger import find_ner_tagger
 from ..teachers.reading import run_pipes
-from ..tuning import tune_outside
+from ..tuning import Tuned, tune_outside
 from .options import Gpu
+
+# Of a pipeline's meta: what was chosen for it, and the digest of the development set.
+KEY = "tuned"
 
 
 def tune_cli(
@@ -29,6 +35,7 @@ def tune_cli(
 
     Adds to the score of O the number that gives the best F1. Where there are many types and few
     examples, a student is often too careful; where nothing is better, the pipeline stays as it is.
+    One that was tuned on the same development set stays as it is, too.
     """
     if not dev.exists():
         raise FileNotFoundError(Errors.D008.format(path=dev))
@@ -37,21 +44,19 @@ def tune_cli(
     examples = list(Corpus(dev, gold_preproc=True)(nlp))
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
-    ner = find_ner_tagger(nlp)
-    # Other components may set entities before it, or give it what its model listens to.
-    (name,) = (name for name, pipe in nlp.pipeline if pipe is ner)
-    for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=name)):
-        eg.predicted = doc
-    tuned = tune_outside(ner, examples)
+    known, dev_digest = nlp.meta.get(KEY, {}), digest_source(dev)
+    if known.get("dev") == dev_digest:
+        msg.info(f"'{model}' was tuned on '{dev}' before")
+        tuned = Tuned(*(known[name] for name in Tuned._fields))
+    else:
+        ner = find_ner_tagger(nlp)
+        tuned = choose(nlp, ner, examples)
+        if tuned.added or ner.score_tuned:
+            nlp.meta[KEY] = {**tuned._asdict(), "dev": dev_digest}
+            forget_untuned(nlp, ner, examples)
+            with replacing(model) as folder:
+                nlp.to_disk(folder)
     before, after = 100 * tuned.before, 100 * tuned.after
-    if tuned.added or ner.score_tuned:
-        # What could be had is of no interest from here on.
-        ner.score_tuned = nlp.get_pipe_config(ner.name)["score_tuned"] = False
-        performance = nlp.meta.setdefault("performance", {})
-        performance.update(nlp.evaluate(examples))
-        for name in ("speed", "ents_f_tuned"):
-            performance.pop(name, None)
-        nlp.to_disk(model)
     if tuned.added:
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
     else:
@@ -59,3 +64,20 @@ def tune_cli(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, tuned._asdict())
+
+
+def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
+    """Tune a component behind those before it: they may set entities, or be listened to."""
+    (name,) = (name for name, pipe in nlp.pipeline if pipe is ner)
+    for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=name)):
+        eg.predicted = doc
+    return tune_outside(ner, examples)
+
+
+def forget_untuned(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> None:
+    """Score a pipeline anew. What tuning could bring is of no interest once it is done."""
+    ner.score_tuned = nlp.get_pipe_config(ner.name)["score_tuned"] = False
+    performance = nlp.meta.setdefault("performance", {})
+    performance.update(nlp.evaluate(examples))
+    for name in ("speed", "ents_f_tuned"):
+        performance.pop(name, None)

