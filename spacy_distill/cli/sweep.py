@@ -15,7 +15,7 @@ from ..files import hold
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.describe import shorten_paths
-from ..sweep.inputs import Settings
+from ..sweep.inputs import Settings, describe_source, fingerprint, source_inputs
 from ..sweep.plan import (
     BUILT_IN,
     Run,
@@ -89,8 +89,8 @@ def sweep_cli(
         Optional[Path],
         typer.Option(
             help="Folder for corpora and trainings, SIZE/SEED/ laid out as a project for each "
-            "sample; what is there already is taken over. Default: training/sweep/ and the name of "
-            "DATA"
+            "sample; what is there already is taken over. Default: training/sweep/NAME-DIGEST, "
+            "of DATA with --unlabelled"
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Samples side by side, one thread each")] = 1,
@@ -115,16 +115,20 @@ def sweep_cli(
         seeds=read_seeds(seeds),
         limits=read_numbers(pool_sizes, "--pool-sizes", all_word="all"),
     )
+    more = split_paths(unlabelled or [])
     settings = Settings(
         data=data,
-        work=work or Path("training/sweep") / Path(data).name,
+        work=work or Path(),
         configs=configs,
         teacher=teacher,
         lang=lang,
-        unlabelled=tuple(split_paths(unlabelled or [])),
+        unlabelled=tuple(more),
         gpu=gpu,
         teacher_steps=teacher_steps,
+        sources=tuple(map(describe_source, (data, *more))),
     )
+    if work is None:
+        settings = settings._replace(work=default_work(settings))
     path = output / "sweep.jsonl"
     rows = check_rows(runs, path, settings, overwrite=overwrite)
     waiting = [run for run in runs if run.key not in rows]
@@ -137,6 +141,11 @@ def sweep_cli(
                 failed=len(failures), total=len(runs), path=path, reason=failures[0].reason
             )
         )
+
+
+def default_work(settings: Settings) -> Path:
+    """A folder of its own for each corpus, even if another has the same name."""
+    return Path("training/sweep") / f"{settings.name}-{fingerprint(source_inputs(settings))[:6]}"
 
 
 def split(text: str) -> List[str]:

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from spacy.util import load_config
 
 from .. import files
+from ..sources import is_on_hub
 from .plan import TEACHER, Run
 
 # The files of a corpus.
@@ -28,6 +29,8 @@ class Settings(NamedTuple):
     unlabelled (Tuple[str, ...]): More text for the pool.
     gpu (int): Which to use, -1 for the CPU.
     teacher_steps (int): Of every teacher; 0 for as many as its labelled sentences ask for.
+    sources (Tuple[Dict[str, Any], ...]): What data and each of unlabelled are, by
+        `describe_source`; none if that is not known.
     """
 
     data: str
@@ -38,6 +41,7 @@ class Settings(NamedTuple):
     unlabelled: Tuple[str, ...] = ()
     gpu: int = -1
     teacher_steps: int = 0
+    sources: Tuple[Inputs, ...] = ()
 
     @property
     def name(self) -> str:
@@ -68,9 +72,9 @@ def make_overrides(run: Run, settings: Settings) -> Dict[str, str]:
 def make_inputs(run: Run, settings: Settings) -> Inputs:
     """What a run depends on, as JSON.
 
-    RETURNS (Dict[str, Any]): The config and its digest, overrides, and digests of the corpus and
-        of the teacher's weights, each None where there are no files to look at; a student's have
-        those of its teacher, too.
+    RETURNS (Dict[str, Any]): The config and its digest, overrides, digests of the corpus and of
+        the teacher's weights, each None where there are no files to look at, and what the corpus is
+        made from; a student's have those of its teacher, too.
     """
     config = settings.configs / f"{run.system.config}.cfg"
     folder = cell_folder(settings, run)
@@ -81,6 +85,7 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
         "overrides": make_overrides(run, settings),
         "corpus": {part: digest(path) for part, path in files.items()} if is_there else None,
         "weights": weights_digest(settings.teacher),
+        "source": source_inputs(settings),
     }
     if run.system.config == "student":
         of_teacher = make_inputs(Run(TEACHER, run.size, run.seed), settings)
@@ -88,15 +93,44 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
     return inputs
 
 
+def source_inputs(settings: Settings) -> Inputs:
+    """What a corpus is made from, beside the size and the seed of its sample."""
+    return {
+        "data": settings.name,
+        "lang": settings.lang,
+        "unlabelled": [Path(source).name for source in settings.unlabelled],
+        "sources": [*settings.sources] or None,
+    }
+
+
+def describe_source(source: str) -> Inputs:
+    """What tells a source from others of its name: what it holds, or its id on the hub.
+
+    Both are None of a path where there is nothing, any more.
+    """
+    path = Path(source)
+    if path.exists():
+        return {"sha256": files.digest_source(path), "id": None}
+    is_id = is_on_hub(source) and not (path.is_absolute() or source.startswith("."))
+    return {"sha256": None, "id": source if is_id else None}
+
+
 def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> List[str]:
     """In what two runs' inputs differ, by name. What is not known of one differs from nothing."""
     return [
-        name
-        for name in {**found, **expected}
-        if found.get(name) != expected.get(name)
-        and found.get(name) is not None
-        and expected.get(name) is not None
+        name for name in {**found, **expected} if is_unlike(found.get(name), expected.get(name))
     ]
+
+
+def is_unlike(found: Any, expected: Any) -> bool:
+    """Whether two values differ. What is None, in one or within it, does not."""
+    if found is None or expected is None:
+        return False
+    if isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
+        return any(is_unlike(found[key], expected[key]) for key in found)
+    if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+        return any(map(is_unlike, found, expected))
+    return found != expected
 
 
 def fingerprint(inputs: Inputs) -> str:

@@ -14,6 +14,7 @@ from .inputs import (
     corpus_files,
     make_inputs,
     make_overrides,
+    source_inputs,
     weights_digest,
 )
 from .plan import TEACHER, Run, teacher_steps
@@ -103,15 +104,8 @@ def corpus_stage(run: Run, settings: Settings) -> Stage:
     more = [word for source in settings.unlabelled for word in ("--unlabelled", source)]
     options = ["--labelled", str(run.size), "--seed", str(run.seed), "--lang", settings.lang]
     command = ["spacy_distill", "corpus", settings.data, str(folder / "corpus"), *options, *more]
-    inputs = {
-        "data": settings.name,
-        "lang": settings.lang,
-        "unlabelled": [Path(source).name for source in settings.unlabelled],
-    }
-    removes = [folder / "corpus"]
-    return Stage(
-        "corpus", folder, command, products, removes, products, SECONDS["corpus"], inputs=inputs
-    )
+    inputs, removes, seconds = source_inputs(settings), [folder / "corpus"], SECONDS["corpus"]
+    return Stage("corpus", folder, command, products, removes, products, seconds, inputs=inputs)
 
 
 def table_stage(settings: Settings) -> Stage:

@@ -13,10 +13,11 @@ from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_distill.cli import sweep
-from spacy_distill.cli.sweep import sweep_cli
+from spacy_distill.cli.sweep import default_work, sweep_cli
 from spacy_distill.files import hold
 from spacy_distill.sweep import runner
 from spacy_distill.sweep.execute import discard, write_receipt
+from spacy_distill.sweep.inputs import Settings, describe_source
 from spacy_distill.sweep.plan import training_name
 
 ROOT = Path(__file__).parents[2]
@@ -271,6 +272,43 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     assert rows_of(project)[2]["inputs"]["config"] != before[2]["inputs"]["config"]
 
 
+def test_sweep_mixes_no_rows_of_unlike_sources(run, ran, project):
+    """Their names, and the digests of what lies in the folder of the sweep, tell nothing."""
+    options = ("--sizes", "10", "--seeds", "1")
+    run(*options)
+    ran.clear()
+    train, more = project / "data" / "train.conll", project / "more.txt"
+    text = train.read_text(encoding="utf-8")
+    train.write_text(text + "\nAnn B-PER\n", encoding="utf-8")
+    more.write_text("more text\n")
+    for changed in (options, (*options, "--unlabelled", str(more))):
+        assert "made otherwise: source differ" in str(run(*changed).exception)
+    result = run("--sizes", "10", "--seeds", "1", systems=["baseline-crf"])
+    assert "[D607]" in str(result.exception) and ": sources differ" in str(result.exception)
+    assert ran == []
+    # Rows of before do not say what they were made from.
+    rows = rows_of(project)
+    for row in rows:
+        del row["inputs"]["source"]
+    srsly.write_jsonl(project / "output" / "sweep.jsonl", rows)
+    assert run(*options).exit_code == 0
+    assert ran == []
+
+
+def test_sweep_has_a_folder_for_each_corpus(project):
+    def default(data, *more):
+        settings = Settings(str(data), Path(), Path("configs"), "teacher", unlabelled=more)
+        sources = tuple(map(describe_source, (settings.data, *more)))
+        return default_work(settings._replace(sources=sources))
+
+    data, other = project / "data", project / "other" / "data"
+    shutil.copytree(data, other)
+    assert default(other) == default(data)
+    assert re.fullmatch("training/sweep/data-[0-9a-f]{6}", default(data).as_posix())
+    (other / "dev.conll").write_text("Ann B-PER\n", encoding="utf-8")
+    assert len({default(data), default(other), default(data, str(other))}) == 3
+
+
 def test_sweep_shares_its_folder_with_no_other(run, ran, project):
     (project / "work").mkdir()
     with hold(project / "work"):
@@ -301,7 +339,8 @@ def test_sweep_refuses_what_was_made_of_other_data(run, ran, project, monkeypatc
     run(*options)
     ran.deadly = ()
     result = run(*options, "--unlabelled", str(more))
-    assert "[D607]" in str(result.exception) and "unlabelled differ" in str(result.exception)
+    assert "[D607]" in str(result.exception)
+    assert ": unlabelled, sources differ" in str(result.exception)
     run(*options)
     shutil.rmtree(project / "work")
     docs = [spacy.blank("en").make_doc("another test set")]

@@ -6,6 +6,7 @@ import pytest
 from spacy_distill.sweep.inputs import (
     PARTS,
     Settings,
+    describe_source,
     find_differences,
     fingerprint,
     make_inputs,
@@ -70,7 +71,7 @@ def test_inputs_differ_where_settings_do(settings):
     for other in (Run(hot, 300, 1), Run(STUDENT, 300, 1, limit=500)):
         assert differences(settings, settings, run, other) == ["overrides"]
     german = settings._replace(lang="de")
-    assert differences(settings, german, run) == ["overrides", "teacher"]
+    assert differences(settings, german, run) == ["overrides", "source", "teacher"]
     longer = settings._replace(teacher_steps=600)
     assert differences(settings, longer, run) == ["teacher"]
     assert differences(settings, longer, Run(TEACHER, 300, 1)) == ["overrides"]
@@ -83,4 +84,26 @@ def test_inputs_that_are_not_known_differ_from_nothing(settings):
     inputs = make_inputs(run, gone)
     assert inputs["corpus"] is None and inputs["weights"] is None
     assert differences(settings, gone, run) == []
-    assert differences(settings, gone._replace(lang="de"), run) == ["overrides", "teacher"]
+    german = gone._replace(lang="de")
+    assert differences(settings, german, run) == ["overrides", "source", "teacher"]
+
+
+def test_inputs_differ_where_sources_of_a_name_do(settings, tmp_path):
+    run, more = Run(STUDENT, 300, 1), tmp_path / "more.txt"
+
+    def make(*sources):
+        return settings._replace(sources=tuple(map(describe_source, sources)))
+
+    def write(text):
+        more.write_text(text)
+        return make("owner/btc", str(more))
+
+    first, other, again = map(write, ("text", "more text", "text"))
+    assert differences(first, again, run) == []
+    assert differences(first, other, run) == ["source"]
+    assert differences(first, make("other/btc", str(more)), run) == ["source"]
+    # Rows of before do not say it, and a path that is gone does not either.
+    assert differences(first, settings, run) == []
+    more.unlink()
+    assert differences(first, make("owner/btc", str(more)), run) == []
+    assert describe_source(str(more)) == {"sha256": None, "id": None}
