@@ -7,7 +7,7 @@ import numpy
 import srsly
 
 from .bootstrap import RESAMPLES, compare, micro_f1, resample_f1
-from .curves import group_by, of_main_pool
+from .curves import drop_doubles, group_by, of_main_pool, sort_by
 from .plan import BUILT_IN, TEACHER, training_name
 from .rows import Row, row_key
 from .stages import counts_file
@@ -62,13 +62,16 @@ def compare_systems(
 
 
 def find_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
-    """All pairs to compare, each on the seeds that both were run with."""
-    rows = of_main_pool(rows)
-    for labelled, group in sorted(group_by(rows, lambda row: row["labelled"]).items()):
+    """All pairs to compare, each of the same pool and on the seeds that both were run with."""
+    for labelled, group in sort_by(drop_doubles(rows), "labelled"):
         systems = group_by(group, lambda row: row["system"])
-        for name, own in systems.items():
+        for name, own in group_by(of_main_pool(group), lambda row: row["system"]).items():
             for other in find_rivals(name, own[0]["base"]):
-                theirs = {row["seed"]: row for row in systems.get(other, [])}
+                theirs = {
+                    row["seed"]: row
+                    for row in systems.get(other, [])
+                    if row["pool"] is None or row["limit"] == own[0]["limit"]
+                }
                 ours = {row["seed"]: row for row in own if row["seed"] in theirs}
                 seeds = sorted(ours)
                 if seeds:

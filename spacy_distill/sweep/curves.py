@@ -1,7 +1,8 @@
 """The rows of a sweep as curves: F1 against labelled sentences, and against the pool."""
 
+import math
 from statistics import mean, stdev
-from typing import Any, Callable, Dict, Hashable, Iterable, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, Hashable, Iterable, List, NamedTuple, Sequence, Tuple
 
 from .plan import BUILT_IN
 from .rows import Row
@@ -32,7 +33,7 @@ def order_rows(rows: Iterable[Row]) -> List[Row]:
 
 
 def size_curves(rows: Iterable[Row]) -> Curves:
-    """F1 against labelled sentences, a line a system, with all of the pool that was given."""
+    """F1 against labelled sentences, a line a system, with the largest pool that it was given."""
     rows = of_main_pool(rows)
     return {
         system: [make_point(size, group) for size, group in sort_by(own, "labelled")]
@@ -42,25 +43,43 @@ def size_curves(rows: Iterable[Row]) -> Curves:
 
 def pool_curves(rows: Iterable[Row]) -> Curves:
     """F1 against unlabelled sentences, a line a system and size, of those with several pools."""
-    rows = [row for row in rows if row["pool"] is not None]
-    systems = group_by(rows, lambda row: (row["system"], row["labelled"]))
-    found = {key: group_by(own, lambda row: row["limit"]) for key, own in systems.items()}
-    found = {key: limits for key, limits in found.items() if len(limits) > 1}
+    found = {key: pools for key, pools in group_pools(rows).items() if len(pools) > 1}
     one_size = len({size for _, size in found}) == 1
     return {
         system if one_size else f"{system}, {size:,} labelled": sorted(
-            make_point(mean(row["pool"] for row in own), own) for own in limits.values()
+            make_point(mean(row["pool"] for row in own), own) for own in pools.values()
         )
-        for (system, size), limits in found.items()
+        for (system, size), pools in found.items()
     }
 
 
 def of_main_pool(rows: Iterable[Row]) -> List[Row]:
-    """Rows without a pool, and those with the largest that there are results of."""
+    """Rows without a pool, and those with the largest that their system has results of."""
+    rows = drop_doubles(rows)
+    main = {key: next(iter(pools)) for key, pools in group_pools(rows).items()}
+    return [row for row in rows if row["pool"] is None or row["limit"] == main[pool_key(row)]]
+
+
+def group_pools(rows: Iterable[Row]) -> Dict[Tuple[str, int], Dict[int, List[Row]]]:
+    """Rows with a pool, by system and labelled sentences, then by limit, the largest pool first."""
+    found = group_by((row for row in drop_doubles(rows) if row["pool"] is not None), pool_key)
+    return {key: dict(reversed(sort_by(own, "limit"))) for key, own in found.items()}
+
+
+def pool_key(row: Row) -> Tuple[str, int]:
+    return row["system"], row["labelled"]
+
+
+def drop_doubles(rows: Iterable[Row]) -> List[Row]:
+    """Rows without runs on all sentences (size 0) that are those of another size, too."""
     rows = list(rows)
-    limits = {row["limit"] for row in rows if row["pool"] is not None}
-    main = 0 if 0 in limits else max(limits, default=0)
-    return [row for row in rows if row["pool"] is None or row["limit"] == main]
+    known = {run_key(row) for row in rows if row["size"]}
+    return [row for row in rows if row["size"] or run_key(row) not in known]
+
+
+def run_key(row: Row) -> Tuple[str, int, int, int]:
+    """What is run, however its size was asked for."""
+    return *pool_key(row), row["seed"], row["limit"]
 
 
 def make_point(x: float, rows: Sequence[Row]) -> Point:
@@ -77,5 +96,6 @@ def group_by(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> Dict[Any, L
 
 
 def sort_by(rows: Iterable[Row], key: str) -> List[Any]:
-    """Groups of rows with the same value, as (value, rows), ascending."""
-    return sorted(group_by(rows, lambda row: row[key]).items())
+    """Groups of rows with the same number, as (number, rows), ascending; 0 is all of them."""
+    groups = group_by(rows, lambda row: row[key])
+    return sorted(groups.items(), key=lambda group: group[0] or math.inf)

@@ -1,11 +1,20 @@
 """The tables of a sweep, for the terminal and as Markdown."""
 
 from statistics import mean, median
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from ..benchmark.tables import NOT_KNOWN, Table, markdown_table
 from .comparisons import Compared
-from .curves import Curves, Point, group_by, of_main_pool, pool_curves, size_curves
+from .curves import (
+    Curves,
+    Point,
+    drop_doubles,
+    group_by,
+    group_pools,
+    of_main_pool,
+    pool_curves,
+    size_curves,
+)
 from .rows import Row
 
 NOTES = (
@@ -144,6 +153,10 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
     notes = [NOTES[0]]
     if compared:
         notes.append(NOTES[1].format(resamples=compared[0]["resamples"]))
+    notes += pool_notes(rows)
+    doubles = len(rows) - len(drop_doubles(rows))
+    if doubles:
+        notes.append(f"Runs on all sentences that are those of another size, left out: {doubles}.")
     for system, own in group_by(rows, lambda row: row["system"]).items():
         if own[0]["base"] != system:
             settings = [
@@ -153,3 +166,18 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
             ]
             notes.append(f"{system}: {own[0]['base']} with {', '.join(settings)}.")
     return notes
+
+
+def pool_notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Which runs the tables by labelled sentences have of a system that got a part of its pool."""
+    places: Dict[Tuple[str, ...], List[str]] = {}
+    for (system, labelled), pools in group_pools(rows).items():
+        limits = [f"{limit:,}" if limit else "all" for limit in pools]
+        if limits != ["all"]:
+            places.setdefault((system, *limits), []).append(f"{labelled:,}")
+    for (system, main, *others), found in places.items():
+        left_out = f"; left out are those with {', '.join(others)}" if others else ""
+        yield (
+            f"By labelled sentences, {system} at {', '.join(found)}: the runs with {main} "
+            f"unlabelled sentences{left_out}."
+        )

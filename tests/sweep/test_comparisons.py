@@ -30,6 +30,8 @@ def test_comparisons_are_with_teacher_baseline_and_base(add):
         add("student-crf", 5, size=750),  # nothing to compare it with
         add("student-crf", 5, limit=50),  # not the pool of the others
         add("hot", 5, base="student-crf", seed=1),
+        add("cold", 5, base="student-crf", seed=1, limit=500),  # its base has not that pool
+        add("mild", 5, base="student-crf", limit=50),
     ]
     found = [
         (pair.labelled, pair.ours[0]["system"], pair.theirs[0]["system"], len(pair.ours))
@@ -39,6 +41,7 @@ def test_comparisons_are_with_teacher_baseline_and_base(add):
         (300, "student-crf", "teacher", 2),
         (300, "student-crf", "baseline-crf", 1),
         (300, "hot", "student-crf", 1),
+        (300, "mild", "student-crf", 1),
     ]
     for pair in find_pairs(rows):
         assert [row["seed"] for row in pair.ours] == [row["seed"] for row in pair.theirs]

@@ -44,6 +44,20 @@ def test_curves_by_pool_of_several_sizes(rows, make_row):
 
 
 def test_curves_by_size_have_the_largest_pool(make_row):
-    rows = [make_row("student-crf", 300, n / 1000, limit=n) for n in (250, 500)]
-    ((point,),) = size_curves([*rows, make_row("student-crf", 300, None, limit=100)]).values()
-    assert point.mean == 50
+    """Of each system at each size: there may be others with more."""
+    rows = [make_row("student-crf", 300, n / 1000, limit=n) for n in (250, 500, 100)]
+    rows += [make_row("student-crf", 750, 0.6), make_row("student-softmax", 300, 0.7)]
+    curves = size_curves(rows)
+    assert [(point.x, point.mean) for point in curves["student-crf"]] == [(300, 50), (750, 60)]
+    assert [(point.x, point.mean) for point in curves["student-softmax"]] == [(300, 70)]
+
+
+def test_curves_count_no_run_twice(make_row):
+    """All 300 sentences are 300 sentences. Another seed of them is another run."""
+    rows = [make_row("student-crf", 300, 0.5, seed=seed) for seed in (0, 1)]
+    doubles = [{**make_row("student-crf", 300, 0.6, seed=seed), "size": 0} for seed in (0, 2)]
+    ((point,),) = size_curves([*doubles, *rows]).values()
+    assert (point.n, point.mean) == (3, pytest.approx(160 / 3))
+    rows += [make_row("student-crf", 300, 0.4, limit=40)]
+    ((_, point),) = pool_curves([*doubles, *rows]).values()
+    assert point.n == 3

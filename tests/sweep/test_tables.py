@@ -1,6 +1,6 @@
 import pytest
 
-from spacy_distill.sweep.tables import make_tables, to_markdown
+from spacy_distill.sweep.tables import make_notes, make_tables, to_markdown
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def test_tables_by_hand(rows, compared):
     assert by_size.rows == [
         ["teacher", "58.0 ±7.1", "70.0 ±7.1"],
         ["student-crf", "58.0 ±7.1", "70.0 ±7.1"],
+        ["hot", "50.0 (1)", "-"],
     ]
     assert by_pair.rows == [
         ["student-crf", "baseline-crf", "300 (1)", "+1.2", "-0.2 to +3.4", "<0.0001"],
@@ -43,8 +44,13 @@ def test_tables_by_hand(rows, compared):
     assert tuning.rows == [
         ["teacher", "56.0 → 58.0", "68.0 → 70.0"],
         ["student-crf", "56.0 → 58.0", "68.0 → 70.0"],
+        ["hot", "48.0 → 50.0", "-"],
     ]
-    assert minutes.rows == [["train-teacher", "2.0", "2.0"], ["train-student-crf", "2.0", "2.0"]]
+    assert minutes.rows == [
+        ["train-teacher", "2.0", "2.0"],
+        ["train-student-crf", "2.0", "2.0"],
+        ["train-hot", "1.5", "-"],
+    ]
     assert speed.rows[0] == ["teacher", "3,300,000", "1,500"]
 
 
@@ -65,3 +71,16 @@ def test_tables_as_markdown(rows, compared):
     assert "(sweep.svg)" in text and "(pool.svg)" in text
     assert "10,000 test sets" in text
     assert "- hot: student-crf with `training.dropout = 0.1`." in text
+
+
+def test_tables_say_what_they_leave_out(rows, make_row):
+    doubles = [{**make_row("student-crf", 300, 0.5, seed=s), "size": 0} for s in (0, 1)]
+    by_size = make_tables([*rows, *doubles], [])[0]
+    assert by_size.rows == make_tables(rows, [])[0].rows
+    notes = make_notes([*rows, *doubles], [])
+    start = "By labelled sentences, "
+    assert [note.removeprefix(start) for note in notes if note.startswith(start)] == [
+        "student-crf at 300: the runs with all unlabelled sentences; left out are those with 40.",
+        "hot at 300: the runs with 40 unlabelled sentences.",
+    ]
+    assert "Runs on all sentences that are those of another size, left out: 2." in notes
