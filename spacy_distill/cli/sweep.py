@@ -1,6 +1,5 @@
 """`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
 
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Dict, List, Optional, Sequence
@@ -12,10 +11,17 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..files import hold
+from ..sweep.commands import find_commands
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
-from ..sweep.describe import shorten_paths
-from ..sweep.inputs import Settings, describe_source, fingerprint, source_inputs
+from ..sweep.inputs import (
+    CONFIGS,
+    WEIGHTS,
+    Settings,
+    describe_source,
+    fingerprint,
+    source_inputs,
+)
 from ..sweep.plan import (
     BUILT_IN,
     Run,
@@ -72,7 +78,7 @@ def sweep_cli(
     ] = None,
     teacher: Annotated[
         str, typer.Option("--teacher", "-t", help="The teacher's weights, as 'weights' puts them")
-    ] = "assets/teacher",
+    ] = WEIGHTS,
     teacher_steps: Annotated[
         int,
         typer.Option(
@@ -83,7 +89,7 @@ def sweep_cli(
     ] = 0,
     configs: Annotated[
         Path, typer.Option(help="Folder of teacher.cfg, baseline.cfg and student.cfg")
-    ] = Path("configs"),
+    ] = CONFIGS,
     lang: Annotated[str, typer.Option("--lang", "-l", help="Language")] = "en",
     work: Annotated[
         Optional[Path],
@@ -217,8 +223,7 @@ def show_sweep(output: Path, settings: Settings) -> None:
         msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
     for note in make_notes(rows, compared):
         msg.text(f"- {note}")
-    command = " ".join(shorten_paths(["spacy_distill", *sys.argv[1:]], settings))
-    text = to_markdown(rows, compared, command=command)
+    text = to_markdown(rows, compared, commands=find_commands(rows, output, settings))
     (output / "sweep.md").write_text(text, encoding="utf-8")
     msg.good(f"Written: {', '.join(map(str, draw_figures(rows, output)))} and the tables beside")
 

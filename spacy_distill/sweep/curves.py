@@ -2,10 +2,23 @@
 
 import math
 from statistics import mean, stdev
-from typing import Any, Callable, Dict, Hashable, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Hashable,
+    Iterable,
+    List,
+    NamedTuple,
+    Sequence,
+    Tuple,
+    TypeVar,
+)
 
 from .plan import BUILT_IN
 from .rows import Row
+
+T = TypeVar("T")
 
 
 class Point(NamedTuple):
@@ -63,7 +76,13 @@ def of_main_pool(rows: Iterable[Row]) -> List[Row]:
 def group_pools(rows: Iterable[Row]) -> Dict[Tuple[str, int], Dict[int, List[Row]]]:
     """Rows with a pool, by system and labelled sentences, then by limit, the largest pool first."""
     found = group_by((row for row in drop_doubles(rows) if row["pool"] is not None), pool_key)
-    return {key: dict(reversed(sort_by(own, "limit"))) for key, own in found.items()}
+    return {
+        key: group_by(
+            sorted(own, key=lambda row: row["limit"] or math.inf, reverse=True),
+            lambda row: row["limit"],
+        )
+        for key, own in found.items()
+    }
 
 
 def pool_key(row: Row) -> Tuple[str, int]:
@@ -87,15 +106,14 @@ def make_point(x: float, rows: Sequence[Row]) -> Point:
     return Point(x, mean(scores), stdev(scores) if len(scores) > 1 else 0.0, len(scores))
 
 
-def group_by(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> Dict[Any, List[Row]]:
-    """Rows by what they have in common, in order of first occurrence."""
-    groups: Dict[Any, List[Row]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
+def group_by(items: Iterable[T], key: Callable[[T], Hashable]) -> Dict[Any, List[T]]:
+    """Items by what they have in common, in order of first occurrence."""
+    groups: Dict[Any, List[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
     return groups
 
 
 def sort_by(rows: Iterable[Row], key: str) -> List[Any]:
-    """Groups of rows with the same number, as (number, rows), ascending; 0 is all of them."""
-    groups = group_by(rows, lambda row: row[key])
-    return sorted(groups.items(), key=lambda group: group[0] or math.inf)
+    """Groups of rows with the same value, as (value, rows), ascending."""
+    return sorted(group_by(rows, lambda row: row[key]).items())

@@ -12,6 +12,8 @@ from .. import files
 from ..sources import is_on_hub
 from .plan import TEACHER, Run
 
+# Where a project has its configs, and its teacher's weights.
+CONFIGS, WEIGHTS = Path("configs"), "assets/teacher"
 # The files of a corpus.
 PARTS = ("labelled", "unlabelled", "dev", "test")
 # As JSON has it.

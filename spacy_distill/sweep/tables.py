@@ -4,6 +4,7 @@ from statistics import mean, median
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 from ..benchmark.tables import NOT_KNOWN, Table, markdown_table
+from .commands import variant_settings
 from .comparisons import Compared
 from .curves import (
     Curves,
@@ -26,9 +27,6 @@ NOTES = (
     "not above 0 (paired bootstrap: Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and "
     "Klein, 2012). They are about other test sentences, not about other samples to learn from.",
 )
-
-# Overrides that every run has.
-OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
 
 
 def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[Table]:
@@ -130,16 +128,18 @@ def speed_table(rows: Sequence[Row]) -> Table:
     return Table("Parameters, and words/s while scoring", ["", "parameters", "words/s"], body)
 
 
-def to_markdown(rows: Sequence[Row], compared: Sequence[Compared], *, command: str) -> str:
+def to_markdown(
+    rows: Sequence[Row], compared: Sequence[Compared], *, commands: Sequence[str]
+) -> str:
     """All tables as Markdown, with the figures and what has to be known to read them."""
-    return "\n".join(markdown_lines(rows, compared, command)) + "\n"
+    return "\n".join(markdown_lines(rows, compared, commands)) + "\n"
 
 
 def markdown_lines(
-    rows: Sequence[Row], compared: Sequence[Compared], command: str
+    rows: Sequence[Row], compared: Sequence[Compared], commands: Sequence[str]
 ) -> Iterator[str]:
     names = ", ".join(dict.fromkeys(row["corpus"] for row in rows))
-    yield from [f"# Learning curve: {names}", "", f"    {command}", ""]
+    yield from [f"# Learning curve: {names}", "", *(f"    {line}" for line in commands), ""]
     yield "![F1 against labelled sentences](sweep.svg)"
     if pool_curves(rows):
         yield from ["", "![F1 against unlabelled sentences](pool.svg)"]
@@ -159,11 +159,7 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
         notes.append(f"Runs on all sentences that are those of another size, left out: {doubles}.")
     for system, own in group_by(rows, lambda row: row["system"]).items():
         if own[0]["base"] != system:
-            settings = [
-                f"`{key} = {value}`"
-                for key, value in own[0]["inputs"]["overrides"].items()
-                if key not in OF_ALL
-            ]
+            settings = [f"`{key} = {value}`" for key, value in variant_settings(own[0]).items()]
             notes.append(f"{system}: {own[0]['base']} with {', '.join(settings)}.")
     return notes
 
