@@ -10,10 +10,12 @@ from spacy.util import load_model
 from wasabi import msg
 
 from ..benchmark.machine import PACKAGES, find_cpu, find_versions
+from ..files import digest
 from ..report.page import Report
 from ..report.predictions import read_sentences
 from ..report.project import (
     STUDENT,
+    Sweep,
     count_parts,
     describe_weights,
     find_systems,
@@ -36,7 +38,8 @@ def report_cli(
         Optional[Path],
         typer.Option(
             "--sweep",
-            help="Folder of the learning curve that `sweep` made: shown, too, if it is there",
+            help="Folder of the learning curve that `sweep` made: shown, too, if it is there and "
+            "of the same test set",
         ),
     ] = None,
     limit: Annotated[
@@ -53,9 +56,7 @@ def report_cli(
     were made, calibration, the most frequent mistakes, and sentences on which the systems disagree.
     """
     test, paths = find_test(project), find_systems(project)
-    curve = None if sweep is None else read_sweep(sweep)
-    if sweep is not None and curve is None:
-        msg.info(f"No learning curve in '{sweep}' yet: 'sweep' makes one")
+    curve = None if sweep is None else find_curve(sweep, test)
     measurement = read_measurement(project)
     setup_gpu(gpu, silent=True)
     sentences = read_sentences(test, load_model(paths[STUDENT]), limit=limit)
@@ -78,6 +79,20 @@ def report_cli(
     path = project / "metrics" / "report.html" if output is None else output
     write_page(render_report(report), path)
     msg.good(f"Report in {path} ({path.stat().st_size / 1000:,.0f} kB)")
+
+
+def find_curve(folder: Path, test: Path) -> Optional[Sweep]:
+    """The learning curve in a folder, if it was measured on this test set."""
+    found = read_sweep(folder)
+    if found is None:
+        msg.info(f"No learning curve in '{folder}' yet: 'sweep' makes one")
+    elif found.tests != {digest(test)}:
+        msg.info(
+            f"Left out: the learning curve in '{folder}'. Reason: it is that of {found.corpus}, "
+            f"measured on another test set than '{test}'"
+        )
+        return None
+    return found
 
 
 def examine_all(

@@ -39,7 +39,7 @@ from ..sweep.runner import (
     find_outdated_rows,
     leave_out,
 )
-from ..sweep.tables import make_notes, make_tables, to_markdown
+from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
 from .corpus import split_paths
 from .options import Gpu
 
@@ -232,7 +232,6 @@ def draw_figures(rows: Sequence[Row], output: Path) -> List[Path]:
     """Draw F1 against labelled sentences, and against the pool if there are several."""
     from ..sweep.figure import draw_curves
 
-    name = ", ".join(dict.fromkeys(row["corpus"] for row in rows))
     figures = {"sweep": ("labelled sentences", size_curves(rows))}
     pools = pool_curves(rows)
     if pools:
@@ -240,6 +239,6 @@ def draw_figures(rows: Sequence[Row], output: Path) -> List[Path]:
     written = []
     for file, (what, curves) in figures.items():
         paths = [output / f"{file}{suffix}" for suffix in (".png", ".svg")]
-        draw_curves(curves, paths, title=name, what=what)
+        draw_curves(curves, paths, title=name_corpus(rows), what=what)
         written += paths
     return written

@@ -2,16 +2,18 @@
 
 import base64
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 import srsly
 from spacy.attrs import ENT_IOB
 
+from ..benchmark.tables import Table
 from ..corpus import find_docbins, load_docbin
 from ..entities import BEGIN
 from ..errors import Errors
+from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
+from ..sweep.tables import curve_table, make_notes, name_corpus
 
 STUDENT, TEACHER = "student", "teacher"
 # The parts of a corpus, and what each is for.
@@ -48,27 +50,13 @@ class Measurement(NamedTuple):
     is_old: bool  # made before the student was
 
 
-class Point(NamedTuple):
-    """F1 over seeds, from 0 to 1."""
-
-    mean: float
-    deviation: Optional[float]  # None for a single seed
-    n_seeds: int
-
-
-class Curve(NamedTuple):
-    """F1 of a system by the number of labelled sentences."""
-
-    system: str
-    limit: int  # how many unlabelled sentences it was given at most; 0: all
-    points: Dict[int, Point]
-
-
 class Sweep(NamedTuple):
     """Learning curves."""
 
-    sizes: List[int]  # numbers of labelled sentences; 0, which is all of them, comes last
-    curves: List[Curve]
+    corpus: str  # its name
+    tests: Set[str]  # digests of its test set
+    table: Table
+    notes: List[str]
     figure: Optional[Figure]
 
 
@@ -174,20 +162,13 @@ def read_sweep(folder: Path) -> Optional[Sweep]:
     RAISES (ValueError): D611 for a line that is no row.
     """
     path = folder / "sweep.jsonl"
-    if not path.exists():
+    rows = order_rows(read_rows(path).values())
+    if not rows:
         return None
-    scores: Dict[Tuple[str, int], Dict[int, Dict[Any, float]]] = {}
-    for (system, size, seed, limit), row in read_rows(path).items():
-        curve = scores.setdefault((system, limit), {})
-        curve.setdefault(size, {})[seed] = row["test"]["ents_f"] or 0.0
-    curves = [
-        Curve(system, limit, {size: average(list(seeds.values())) for size, seeds in sizes.items()})
-        for (system, limit), sizes in scores.items()
-    ]
-    found = {size for curve in curves for size in curve.points}
-    figure = read_figure(path.with_suffix(".svg"), text="F1 against the number of labelled texts")
-    return Sweep(sorted(found, key=lambda size: (size == 0, size)), curves, figure)
-
-
-def average(values: Sequence[float]) -> Point:
-    return Point(mean(values), stdev(values) if len(values) > 1 else None, len(values))
+    return Sweep(
+        name_corpus(rows),
+        tests={row["inputs"]["corpus"]["test"] for row in rows},
+        table=curve_table("F1 by labelled sentences", size_curves(rows), "labelled"),
+        notes=make_notes(rows, []),
+        figure=read_figure(path.with_suffix(".svg"), text="F1 against labelled sentences"),
+    )

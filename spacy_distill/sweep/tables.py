@@ -138,14 +138,18 @@ def to_markdown(
 def markdown_lines(
     rows: Sequence[Row], compared: Sequence[Compared], commands: Sequence[str]
 ) -> Iterator[str]:
-    names = ", ".join(dict.fromkeys(row["corpus"] for row in rows))
-    yield from [f"# Learning curve: {names}", "", *(f"    {line}" for line in commands), ""]
+    yield from [f"# Learning curve: {name_corpus(rows)}", ""]
+    yield from [*(f"    {line}" for line in commands), ""]
     yield "![F1 against labelled sentences](sweep.svg)"
     if pool_curves(rows):
         yield from ["", "![F1 against unlabelled sentences](pool.svg)"]
     for table in make_tables(rows, compared):
         yield from ["", f"## {table.title}", "", *markdown_table(table)]
     yield from ["", "## Notes", "", *(f"- {note}" for note in make_notes(rows, compared))]
+
+
+def name_corpus(rows: Sequence[Row]) -> str:
+    return ", ".join(dict.fromkeys(row["corpus"] for row in rows))
 
 
 def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:

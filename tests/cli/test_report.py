@@ -7,6 +7,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_distill.cli.report import report_cli
+from spacy_distill.files import digest
 
 
 @pytest.fixture
@@ -67,14 +68,23 @@ def test_report_goes_on_without_a_learning_curve(run, project, tmp_path):
     assert "Learning curve" not in (project / "metrics" / "report.html").read_text(encoding="utf-8")
 
 
-def test_report_has_the_learning_curve(run, project, tmp_path):
-    rows = [{"system": "student", "size": 321, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}}]
-    srsly.write_jsonl(tmp_path / "sweep.jsonl", rows)
+def test_report_has_the_learning_curve(run, project, tmp_path, make_row):
+    row = make_row("student-crf", 321, 0.5, test=digest(project / "corpus" / "test.spacy"))
+    srsly.write_jsonl(tmp_path / "sweep.jsonl", [row])
     (tmp_path / "sweep.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     assert run("--sweep", tmp_path).exit_code == 0
     html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
-    assert "Learning curve" in html and ">321<" in html
+    assert "Learning curve" in html and ">321<" in html and "tweets" in html
     assert "data:image/svg+xml;base64," in html
+
+
+def test_report_has_no_learning_curve_of_other_data(run, project, tmp_path, make_row):
+    srsly.write_jsonl(tmp_path / "sweep.jsonl", [make_row("student-crf", 321, 0.5)])
+    result = run("--sweep", tmp_path)
+    assert result.exit_code == 0, result.output
+    output = " ".join(result.output.split())
+    assert "it is that of tweets, measured on another test set than" in output
+    assert "Learning curve" not in (project / "metrics" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

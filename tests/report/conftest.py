@@ -2,9 +2,10 @@
 
 import pytest
 
+from spacy_distill.benchmark.tables import Table
 from spacy_distill.report.page import Report
 from spacy_distill.report.predictions import Entity, Predictions, Sentence
-from spacy_distill.report.project import Curve, Figure, Measurement, Part, Point, Sweep
+from spacy_distill.report.project import Figure, Measurement, Part, Sweep
 from spacy_distill.report.render import render_report
 from spacy_distill.report.systems import System
 
@@ -55,7 +56,13 @@ def make_report():
             weights=f"weights of {text}",
             versions={"spacy": "3.8"},
             machine="a machine",
-            sweep=Sweep([150, 0], [Curve(text, 50, {150: Point(0.7, 0.01, 2)})], FIGURE),
+            sweep=Sweep(
+                f"corpus of {text}",
+                {"digest"},
+                Table("F1, 2 seeds", ["labelled", "150", "300"], [[text, "70.0 ±1.0", "-"]]),
+                [f"a note on {text}"],
+                FIGURE,
+            ),
             measurement=Measurement(make_benchmark(text), FIGURE, is_old=True),
         )
 

@@ -82,40 +82,34 @@ def test_project_figure_is_a_data_address(tmp_path):
     assert read_figure(path, text="what") == ("data:image/svg+xml;base64,PHN2Zy8+", "what")
 
 
-def test_project_sweep(tmp_path):
+def test_project_sweep(tmp_path, make_row):
     assert read_sweep(tmp_path) is None
     rows = [
-        {"system": "student", "size": 0, "seed": 1, "limit": 0, "test": {"ents_f": 0.6}, "more": 1},
-        {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.1}},
-        {"system": "student", "size": 0, "seed": 0, "limit": 0, "test": {"ents_f": 0.8}},
-        {"system": "student", "size": 150, "seed": 0, "limit": 9, "test": {"ents_f": 0.4}},
-        {"system": "baseline", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": None}},
-        # made anew
-        {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}},
+        make_row("student-crf", 300, 0.6, seed=1),
+        make_row("student-crf", 150, 0.1),
+        make_row("student-crf", 300, 0.8),
+        make_row("student-crf", 150, 0.4, limit=9),
+        make_row("baseline-crf", 150, None),
+        make_row("student-crf", 150, 0.5),  # made anew
     ]
     path = tmp_path / "sweep.jsonl"
     srsly.write_jsonl(path, rows)
     with path.open("a", encoding="utf-8") as file:
         file.write('{"system": "interrup')
     found = read_sweep(tmp_path)
-    assert found.figure is None
-    assert found.sizes == [150, 0]
-    assert found.curves == [
-        # sqrt((0.1^2 + 0.1^2) / (2 - 1))
-        (
-            "student",
-            0,
-            {150: (0.5, None, 1), 0: (pytest.approx(0.7), pytest.approx(0.02**0.5), 2)},
-        ),
-        ("student", 9, {150: (0.4, None, 1)}),
-        ("baseline", 0, {150: (0.0, None, 1)}),
+    assert (found.corpus, found.tests, found.figure) == ("tweets", {"t"}, None)
+    assert found.table.header == ["labelled", "150", "300"]
+    # 100 sqrt((0.1^2 + 0.1^2) / (2 - 1))
+    assert found.table.rows == [
+        ["baseline-crf", "0.0 (1)", "-"],
+        ["student-crf", "50.0 (1)", "70.0 ±14.1"],
     ]
+    assert any("left out are those with 9" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("line", ['{"system": "student", "seed": 0}', "no JSON", "[1]", "7"])
-def test_project_sweep_refuses_other_lines(tmp_path, line):
-    row = {"system": "student", "size": 150, "seed": 0, "limit": 0, "test": {"ents_f": 0.5}}
-    srsly.write_jsonl(tmp_path / "sweep.jsonl", [row])
+def test_project_sweep_refuses_other_lines(tmp_path, make_row, line):
+    srsly.write_jsonl(tmp_path / "sweep.jsonl", [make_row("student-crf", 150, 0.5)])
     with (tmp_path / "sweep.jsonl").open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
     with pytest.raises(ValueError, match=r"\[D611\].*line 2"):

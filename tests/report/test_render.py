@@ -56,7 +56,9 @@ def test_render_whole_page(render, make_report):
     text = " ".join(page.text.split())
     assert "the student reaches an F1 of 66.7, its teacher 100.0." in text
     assert "10.0 times smaller and 4.0 times faster" in text
-    assert "labelledsentences150allAnn,50unlabelled70.0±1.0(2)-" in text.replace(" ", "")
+    assert "training sentences of corpus of Ann kept their labels" in text
+    assert "labelled150300Ann70.0±1.0-" in text.replace(" ", "")
+    assert "a note on Ann" in text
     for said in ("first impression", "older than the student", "Left out: Ann"):
         assert said in text
 
