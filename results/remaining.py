@@ -12,7 +12,12 @@ from spacy.training import Corpus
 
 from spacy_distill.corpus import read_docbins
 
-GROUPS = ("among the labels", "in the pool's text", "words in the pool", "new words")
+GROUPS = (
+    "among the labelled ones",
+    "stand in the pool",
+    "each word stands in the labelled sentences or the pool",
+    "with a new word",
+)
 # The words of an entity, in lower case.
 Words = Tuple[str, ...]
 
@@ -27,7 +32,8 @@ def print_remaining(
     """Print the share of the test set's entities in each group, and each system's recall of them.
 
     An entity is in the first group that holds: the same words are an entity of the labelled
-    sentences; they stand in the pool; each of them does; not even that.
+    sentences; they stand in the pool; each of them stands in the labelled sentences or the pool;
+    not even that.
     """
     names = systems.split(",")
     shares: Dict[str, List[float]] = {group: [] for group in GROUPS}
@@ -70,13 +76,12 @@ def list_entities(docs: Iterable[Doc]) -> Set[Key]:
 def group_entities(gold: List[Doc], corpus: Path) -> Dict[Key, str]:
     """The group of each entity of the test set."""
     vocab = spacy.blank("en").vocab
-    labelled = {
-        words_of(ent) for doc in read_docbins(corpus / "labelled.spacy", vocab) for ent in doc.ents
-    }
+    sentences = list(read_docbins(corpus / "labelled.spacy", vocab))
+    labelled = {words_of(ent) for doc in sentences for ent in doc.ents}
+    words = {word for doc in sentences for word in words_of(doc)}
     entities = [(i, ent) for i, doc in enumerate(gold) for ent in doc.ents]
     wanted = {words_of(ent) for _, ent in entities}
     longest = max(map(len, wanted))
-    words: Set[str] = set()
     runs: Set[Words] = set()
     for doc in read_docbins(corpus / "unlabelled.spacy", vocab):
         lower = words_of(doc)
