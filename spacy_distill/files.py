@@ -148,9 +148,7 @@ def digest_folder(folder: Path) -> str:
     Hidden files, and what Python compiled, take no part.
     """
     found = hashlib.sha256()
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    for name in names:
-        is_passed_over = any(part.startswith((".", "__pycache__")) for part in name.split("/"))
-        if (folder / name).is_file() and not is_passed_over:
+    for name in sorted(path.relative_to(folder).as_posix() for path in list_files(folder)):
+        if not any(part.startswith("__pycache__") for part in name.split("/")):
             found.update(f"{name}\n{digest(folder / name)}\n".encode())
     return found.hexdigest()

@@ -1,0 +1,36 @@
+import pytest
+
+from spacy_distill.files import digest_folder, digest_source, replacing
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_files_digest_of_a_folder(tmp_path):
+    data, far = tmp_path / "data", tmp_path / "far"
+    write(data / "dev.conll", "dev")
+    write(far / "a.conll", "train")
+    (data / "train").symlink_to(far)
+    before = digest_source(data)
+    assert before == digest_folder(data)
+    for passed_over in (".cache/a", "__pycache__/b.pyc", ".hidden"):
+        write(data / passed_over, "text")
+    assert digest_source(data) == before
+    # What is read lies behind a link.
+    write(far / "a.conll", "other")
+    assert digest_source(data) != before
+    assert digest_source(far / "a.conll") != digest_source(data / "dev.conll")
+
+
+def test_files_replace_a_folder_by_a_whole_one(tmp_path):
+    folder = tmp_path / "new" / "folder"
+    for text in ("first", "second"):
+        with replacing(folder) as new:
+            write(new / text, text)
+    with pytest.raises(KeyboardInterrupt), replacing(folder) as new:
+        write(new / "third", "half")
+        raise KeyboardInterrupt
+    assert [path.name for path in folder.iterdir()] == ["second"]
+    assert [*folder.parent.iterdir()] == [folder]
