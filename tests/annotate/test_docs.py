@@ -113,11 +113,14 @@ def test_annotation_entities_have_no_whitespace_at_their_ends(student, make_doc,
 def test_annotation_leaves_nothing_else_on_documents(student, make_doc, texts):
     """A teacher's other pipes do their work on copies."""
     student.add_pipe("sentencizer", first=True)
-    student.add_pipe("entity_ruler", before="ner").add_patterns([{"label": "X", "pattern": "saw"}])
+    student.add_pipe("entity_ruler", before="ner").add_patterns(
+        [{"label": "X", "pattern": "saw", "id": "rule"}]
+    )
     doc = make_doc(texts[4], vocab=student.vocab)
     (doc,) = annotate_docs(student, [doc])
     assert not doc.has_annotation("SENT_START")
-    assert {ent.label_ for ent in doc.ents} == {"PER"}
+    assert {ent.label_ for ent in doc.ents} == {"PER", "X"}
+    assert not any(token.ent_id for token in doc)
 
 
 def test_annotation_runs_the_pipes_before_the_teacher_only(student, make_doc, texts):
