@@ -1,6 +1,5 @@
 """Runs stages, each in a process of its own, and writes receipts."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from spacy.util import load_config
 
 from ..benchmark.process import LAST_LINES, THREADS
 from ..errors import Errors
-from .inputs import find_differences
+from .inputs import find_differences, read_value
 from .stages import Stage, is_done, read_receipt
 
 SECONDS_BETWEEN_TICKS = 2.0
@@ -116,14 +115,6 @@ def find_setting(config: Any, key: str) -> Any:
     for part in key.split("."):
         config = config.get(part) if isinstance(config, dict) else None
     return config
-
-
-def read_value(text: str) -> Any:
-    """A value of the command line, as `spacy train` reads it."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def drop_last(stage: Stage) -> None:

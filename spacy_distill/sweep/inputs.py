@@ -79,12 +79,13 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
         made from; a student's have those of its teacher, too.
     """
     config = settings.configs / f"{run.system.config}.cfg"
+    overrides = make_overrides(run, settings)
     folder = cell_folder(settings, run)
     files = corpus_files(folder)
     is_there = all(path.exists() for path in files.values())
     inputs: Inputs = {
-        "config": {"name": config.name, "sha256": config_digest(config)},
-        "overrides": make_overrides(run, settings),
+        "config": {"name": config.name, "sha256": config_digest(config, overrides)},
+        "overrides": overrides,
         "corpus": {part: digest(path) for part, path in files.items()} if is_there else None,
         "weights": weights_digest(settings.teacher),
         "source": source_inputs(settings),
@@ -118,9 +119,15 @@ def describe_source(source: str) -> Inputs:
 
 
 def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> List[str]:
-    """In what two runs' inputs differ, by name. What is not known of one differs from nothing."""
+    """In what two runs' inputs differ, by name. What is not known of one differs from nothing.
+
+    Overrides make a difference by the config that comes of them: to override a setting with its
+    default makes none.
+    """
     return [
-        name for name in {**found, **expected} if is_unlike(found.get(name), expected.get(name))
+        name
+        for name in {**found, **expected}
+        if name != "overrides" and is_unlike(found.get(name), expected.get(name))
     ]
 
 
@@ -128,8 +135,8 @@ def is_unlike(found: Any, expected: Any) -> bool:
     """Whether two values differ. What is None, in one or within it, does not."""
     if found is None or expected is None:
         return False
-    if isinstance(found, dict) and isinstance(expected, dict) and found.keys() == expected.keys():
-        return any(is_unlike(found[key], expected[key]) for key in found)
+    if isinstance(found, dict) and isinstance(expected, dict):
+        return bool(find_differences(found, expected))
     if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
         return any(map(is_unlike, found, expected))
     return found != expected
@@ -151,10 +158,24 @@ def read_digest(path: Path, changed: int, size: int) -> str:
     return files.digest(path)
 
 
-def config_digest(path: Path) -> str:
-    """The SHA-256 of what a config says: its comments may change, and how it is laid out."""
-    said = json.dumps(load_config(path, interpolate=False), sort_keys=True)
+def config_digest(path: Path, overrides: Mapping[str, str]) -> str:
+    """The SHA-256 of what a config says once settings are overridden: its comments may change, its
+    layout, and those defaults that are overridden.
+
+    path (Path): The config.
+    overrides (Mapping[str, str]): section.key to value, as on the command line.
+    """
+    values = {key: read_value(value) for key, value in overrides.items()}
+    said = json.dumps(load_config(path, values, interpolate=False), sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def read_value(text: str) -> Any:
+    """A value of the command line, as `spacy train` reads it."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def weights_digest(teacher: str) -> Optional[str]:

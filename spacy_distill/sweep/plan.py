@@ -58,14 +58,15 @@ def training_name(system: str, limit: int) -> str:
     return f"{system}-pool-{limit}" if limit else system
 
 
-CRF = {"components.ner.model.classifier": "crf"}
+CLASSIFIER = "components.ner.model.classifier"
+SOFTMAX, CRF = ({CLASSIFIER: name} for name in ("softmax", "crf"))
 BUILT_IN = {
     system.name: system
     for system in (
         System("teacher", "teacher", "teacher"),
-        System("baseline-softmax", "baseline-softmax", "baseline"),
+        System("baseline-softmax", "baseline-softmax", "baseline", SOFTMAX),
         System("baseline-crf", "baseline-crf", "baseline", CRF),
-        System("student-softmax", "student-softmax", "student"),
+        System("student-softmax", "student-softmax", "student", SOFTMAX),
         System("student-crf", "student-crf", "student", CRF),
     )
 }

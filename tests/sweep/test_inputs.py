@@ -69,12 +69,25 @@ def test_inputs_differ_where_settings_do(settings):
     (hot,) = choose_systems([], ["hot=student-softmax --training.dropout 0.1"]).values()
     run = Run(STUDENT, 300, 1)
     for other in (Run(hot, 300, 1), Run(STUDENT, 300, 1, limit=500)):
-        assert differences(settings, settings, run, other) == ["overrides"]
+        assert differences(settings, settings, run, other) == ["config"]
     german = settings._replace(lang="de")
-    assert differences(settings, german, run) == ["overrides", "source", "teacher"]
+    assert differences(settings, german, run) == ["config", "source", "teacher"]
     longer = settings._replace(teacher_steps=600)
     assert differences(settings, longer, run) == ["teacher"]
-    assert differences(settings, longer, Run(TEACHER, 300, 1)) == ["overrides"]
+    assert differences(settings, longer, Run(TEACHER, 300, 1)) == ["config"]
+
+
+def test_inputs_do_not_differ_by_defaults_that_are_overridden(settings):
+    """A default that changes leaves the rows that set it as they were."""
+    dropout = "student-softmax --training.dropout"
+    systems = choose_systems([], [f"as_is={dropout} 0.5", f"hot={dropout} 0.1"])
+    as_is, hot = (Run(system, 300, 1) for system in systems.values())
+    assert differences(settings, settings, Run(STUDENT, 300, 1), as_is) == []
+    before = make_inputs(hot, settings)
+    config = settings.configs / "student.cfg"
+    config.write_text(config.read_text().replace("\ndropout = 0.5\n", "\ndropout = 0.3\n"))
+    assert find_differences(before, make_inputs(hot, settings)) == []
+    assert differences(settings, settings, Run(STUDENT, 300, 1), as_is) == ["config"]
 
 
 def test_inputs_that_are_not_known_differ_from_nothing(settings):
@@ -85,7 +98,7 @@ def test_inputs_that_are_not_known_differ_from_nothing(settings):
     assert inputs["corpus"] is None and inputs["weights"] is None
     assert differences(settings, gone, run) == []
     german = gone._replace(lang="de")
-    assert differences(settings, german, run) == ["overrides", "source", "teacher"]
+    assert differences(settings, german, run) == ["config", "source", "teacher"]
 
 
 def test_inputs_differ_where_sources_of_a_name_do(settings, tmp_path):
