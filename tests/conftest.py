@@ -35,6 +35,7 @@ SENTENCES = [
 TINY = {
     "model": {
         "@architectures": "spacy-distill.CharCNNBiLSTM.v1",
+        "classifier": "softmax",
         "dropout": 0.0,
         "lookup": {"@layers": "spacy-distill.Lookup.v1", "width": 12, "unknown_rate": 0.0},
         "char_cnn": {"@layers": "spacy-distill.CharCNN.v1", "width": 6, "filters": 8},

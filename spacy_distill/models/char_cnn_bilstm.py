@@ -26,7 +26,7 @@ def build_char_cnn_bilstm_v1(
     char_cnn: Model[List[str], Floats2d],
     bilstm: Model[Ragged, Ragged],
     *,
-    classifier: Classifier = "softmax",
+    classifier: Classifier = "crf",
     dropout: float = 0.5,
     cached_words: int = 20_000,
     nO: Optional[int] = None,

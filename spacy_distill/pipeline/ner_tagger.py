@@ -37,7 +37,7 @@ score_tuned = false
 
 [ner_tagger.model]
 @architectures = "spacy-distill.CharCNNBiLSTM.v1"
-classifier = "softmax"
+classifier = "crf"
 dropout = 0.5
 
 [ner_tagger.model.lookup]

@@ -255,7 +255,7 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     config = project / "configs" / "student.cfg"
-    config.write_text(config.read_text().replace("temperature = 2.0", "temperature = 3.0"))
+    config.write_text(config.read_text().replace("temperature = 1.0", "temperature = 3.0"))
     before = rows_of(project)
     ran.clear()
     result = run(*options)
