@@ -130,26 +130,21 @@ def viterbi(
     """
     start, pairs, end = potentials or (0.0, 0.0, 0.0)
     steps = plan_steps(lengths)
-    rows = steps.tokens[0]
-    in_step = scores[rows].astype("d")
+    rows, starts = steps.tokens[0], steps.starts
     follows = numpy.where(transitions.follows, pairs, -numpy.inf)
-    # best[d, tag]: score of the best legal path of document d that ends in the tag. That of a
-    # document which has ended stays.
-    best = in_step[: steps.starts[1]] + numpy.where(transitions.start, start, -numpy.inf)
-    came_from = []
-    for first, last in zip(steps.starts[1:], steps.starts[2:]):
+    # best[k, tag]: score of the best legal path that ends in this tag at row k.
+    best = scores[rows].astype("d")
+    best[: starts[1]] += numpy.where(transitions.start, start, -numpy.inf)
+    for before, first, last in zip(starts, starts[1:], starts[2:]):
+        paths = best[before : before + last - first, :, None] + follows  # (n, tag before, tag)
+        best[first:last] += paths.max(axis=1)
+    # From the end: the tag of a document's last token, then the best before each.
+    found = (best + numpy.where(transitions.end, end, -numpy.inf)).argmax(axis=1)
+    before_tag = numpy.ascontiguousarray(follows.T)
+    for before, first, last in reversed([*zip(starts, starts[1:], starts[2:])]):
         n = last - first
-        paths = best[:n, :, None] + follows  # (n, tag before, tag)
-        came_from.append(paths.argmax(axis=1))
-        best[:n] = paths.max(axis=1) + in_step[first:last]
-    tags = (best + numpy.where(transitions.end, end, -numpy.inf)).argmax(axis=1)
-    found = numpy.empty(len(rows), dtype="i")
-    for t in reversed(range(len(came_from) + 1)):
-        first, last = steps.starts[t : t + 2]
-        n = last - first
-        found[first:last] = tags[:n]
-        if t:
-            tags[:n] = came_from[t - 1][numpy.arange(n), tags[:n]]
-    ids = numpy.empty(len(rows), dtype="i")
+        paths = best[before : before + n] + before_tag[found[first:last]]
+        found[before : before + n] = paths.argmax(axis=1)
+    ids = numpy.empty_like(found)
     ids[rows] = found
     return ids
