@@ -12,6 +12,7 @@ from typing import Any, Iterator, NamedTuple, Optional, Tuple
 import numpy
 
 from .steps import Steps, plan_steps
+from .threads import ONE_THREAD
 from .types import Direction
 
 Array = Any  # numpy.ndarray, of which mypy does not know what indexing and sums return
@@ -68,6 +69,7 @@ class Chains(NamedTuple):
     after: Array  # (n_tokens - n_docs, n_tags): of the right one, so that products are marginals
 
 
+@ONE_THREAD
 def infer(scores: Array, lengths: Array, potentials: Potentials) -> Posterior:
     """The posterior distribution over tags, by the forward-backward algorithm in log space.
 
@@ -117,6 +119,7 @@ def infer(scores: Array, lengths: Array, potentials: Potentials) -> Posterior:
     return Posterior(log_partition, log_marginals, marginals, expected, chains)
 
 
+@ONE_THREAD
 def differentiate(posterior: Posterior, direction: Array) -> Gradients:
     """How the marginals and expected counts change when the scores move in a direction.
 

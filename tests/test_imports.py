@@ -13,7 +13,10 @@ PACKAGE = Path(spacy_distill.__file__).parent
 # A module may import those of the layers above its own, and those of its own layer.
 LAYERS = (
     {"types", "errors"},
-    {"checks", "tags", "crf", "decoding", "entities", "compression", "files", "steps"},
+    {
+        *("checks", "compression", "crf", "decoding", "entities", "files", "steps", "tags"),
+        "threads",
+    },
     {
         *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),
         *("soft_targets", "targets"),
@@ -164,7 +167,7 @@ def test_imports_of_the_factory_are_light(run_light, script):
     assert ours <= {
         *("checks", "crf", "decoding", "distributions", "entities", "errors", "losses"),
         "pipeline",
-        *("soft_targets", "steps", "tags", "targets", "types"),
+        *("soft_targets", "steps", "tags", "targets", "threads", "types"),
         "compression",  # weights become float32 when the component is loaded
         "layers",  # of which the component knows the CRF's
         "loggers",  # spaCy looks through them for the one of its default config

@@ -8,6 +8,7 @@ from thinc.util import get_width
 
 from ..checks import require
 from ..steps import Steps, plan_steps
+from ..threads import ONE_THREAD
 
 InT = Ragged
 OutT = Ragged
@@ -48,6 +49,7 @@ def _build_layer(nI: Optional[int], *, width: int) -> Model[InT, OutT]:
     )
 
 
+@ONE_THREAD
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     xp = model.ops.xp
     tokens: Any = X.data
@@ -93,6 +95,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     Y[rows[0], :width] = hidden[0]
     Y[rows[1], width:] = hidden[1]
 
+    @ONE_THREAD
     def backprop(dY: OutT) -> InT:
         d_hidden = xp.stack([dY.data[rows[0], :width], dY.data[rows[1], width:]])
         d_gates = backprop_steps(model, d_hidden, gates, cells, tanh_cells, steps)

@@ -15,6 +15,7 @@ from ..layers.recurrence import project, recurrent_weights, run
 from ..layers.word_cache import Floats, WordCache
 from ..layers.word_types import word_types
 from ..steps import plan_steps
+from ..threads import ONE_THREAD
 from ..types import Classifier, TaggerModel, TagScores
 
 InT = List[Doc]
@@ -73,6 +74,7 @@ def build_char_cnn_bilstm_v1(
     )
 
 
+@ONE_THREAD
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     if not any(len(doc) for doc in docs):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_scores: []
@@ -82,6 +84,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     vectors, backprop_embed = embed(docs, is_train)
     scores, backprop_encode = encode(vectors, is_train)
 
+    @ONE_THREAD
     def backprop(d_scores: OutT) -> InT:
         return backprop_embed(backprop_encode(d_scores))
 

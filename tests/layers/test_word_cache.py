@@ -233,9 +233,9 @@ def test_word_cache_serves_threads(max_words: int) -> None:
 def build_student(cached_words: int = 1000) -> TaggerModel:
     lookup = build_lookup_v1(width=4, unknown_rate=0.0)
     char_cnn = build_char_cnn_v1(width=3, filters=3)
-    return build_char_cnn_bilstm_v1(
-        lookup, char_cnn, build_bilstm_v1(width=4), dropout=0.0, cached_words=cached_words
-    )
+    bilstm = build_bilstm_v1(width=4)
+    settings: Any = {"classifier": "softmax", "dropout": 0.0, "cached_words": cached_words}
+    return build_char_cnn_bilstm_v1(lookup, char_cnn, bilstm, **settings)
 
 
 def make_student(cached_words: int = 1000, *, seed: int = 0) -> TaggerModel:

@@ -1,0 +1,82 @@
+"""The student's products have one thread, and leave the others as they were."""
+
+from threading import Barrier, Thread
+
+import numpy
+import pytest
+from threadpoolctl import threadpool_limits
+
+from spacy_distill.models import char_cnn_bilstm
+from spacy_distill.threads import ONE_THREAD, find_blas
+
+
+def count_threads():
+    return {library.num_threads for library in find_blas()}
+
+
+@pytest.fixture(autouse=True)
+def two_threads():
+    """Whatever the environment says."""
+    if not find_blas():
+        pytest.skip("NumPy's BLAS is of a kind whose threads can't be set")
+    with threadpool_limits(2, user_api="blas"):
+        assert count_threads() == {2}
+        yield
+
+
+def test_threads_are_given_back():
+    with ONE_THREAD:
+        assert count_threads() == {1}
+        with ONE_THREAD:
+            assert count_threads() == {1}
+        assert count_threads() == {1}
+    assert count_threads() == {2}
+    with pytest.raises(ZeroDivisionError), ONE_THREAD:
+        1 / 0  # noqa: B018
+    assert count_threads() == {2}
+
+
+def test_threads_are_given_back_by_the_last():
+    """The second context begins within the first, and ends after it."""
+    begun, ended = Barrier(2), Barrier(2)
+    seen = []
+
+    def overlap():
+        with ONE_THREAD:
+            begun.wait(10)
+            ended.wait(10)
+            seen.append(count_threads())
+
+    thread = Thread(target=overlap)
+    with ONE_THREAD:
+        thread.start()
+        begun.wait(10)
+    assert count_threads() == {1}
+    ended.wait(10)
+    thread.join()
+    assert seen == [{1}]
+    assert count_threads() == {2}
+
+
+def test_threads_of_a_student_are_one(student, examples, monkeypatch):
+    """In prediction and in both passes of training."""
+    seen = {}
+
+    def spy(module, name):
+        function = getattr(module, name)
+
+        def call(*args, **options):
+            seen.setdefault(name, []).append(count_threads())
+            return function(*args, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    spy(char_cnn_bilstm, "run")
+    spy(numpy, "matmul")
+    student("Ann met Bob in Oslo")
+    assert seen == {"run": [{1}], "matmul": [{1}] * len(seen["matmul"])}
+    before = len(seen["matmul"])
+    student.update(examples)
+    assert seen["matmul"] == [{1}] * len(seen["matmul"])
+    assert len(seen["matmul"]) > before + 2
+    assert count_threads() == {2}
