@@ -1,5 +1,6 @@
 """`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Dict, List, Optional, Sequence
@@ -199,12 +200,17 @@ def run_waiting(
         hold(settings.work),
         tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar,
     ):
-        runner = Runner(settings, path, bar=bar, say=bar.write)
+
+        def say(text: str) -> None:
+            bar.write(text)
+            sys.stdout.flush()  # it may go to a file, which somebody reads meanwhile
+
+        runner = Runner(settings, path, bar=bar, say=say)
         runner.make_corpora(runs, workers=workers, overwrite=overwrite)
         check_test_sets(runs, rows, path, settings)
         runs, reasons = leave_out(runs, settings)
         for reason in reasons:
-            bar.write(f"Left out: {reason}")
+            say(f"Left out: {reason}")
         return runner.run(runs, workers=workers, overwrite=overwrite)
 
 
