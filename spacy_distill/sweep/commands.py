@@ -5,7 +5,7 @@ import shlex
 from functools import reduce
 from itertools import pairwise, permutations
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .curves import group_by, order_rows
 from .describe import shorten, shorten_paths
@@ -94,18 +94,22 @@ def name_systems(row: Row, known: Mapping[str, Row]) -> Tuple[str, ...]:
         return (row["system"],)
     base = known.get(row["base"])
     before = name_systems(base, known) if base and row["base"] not in BUILT_IN else ()
-    words = [word for key, value in variant_settings(row).items() for word in (f"--{key}", value)]
+    settings = variant_settings(row, base)
+    words = [word for key, value in settings.items() for word in (f"--{key}", value)]
     return *before, f"{row['system']}={shlex.join([row['base'], *words])}"
 
 
-def variant_settings(row: Row) -> Dict[str, str]:
-    """The settings in which a variant differs from a built-in system."""
-    base = BUILT_IN[row["base"]].overrides if row["base"] in BUILT_IN else {}
-    overrides = row["inputs"]["overrides"]
+def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:
+    """The settings in which a variant differs from what it varies.
+
+    base (Optional[Dict[str, Any]]): A row of that, if there is one.
+    """
+    built_in: Mapping[str, str] = BUILT_IN[row["base"]].overrides if row["base"] in BUILT_IN else {}
+    known = base["inputs"]["overrides"] if base else built_in
     return {
         key: value
-        for key, value in overrides.items()
-        if key not in OF_ALL and base.get(key) != value
+        for key, value in row["inputs"]["overrides"].items()
+        if key not in OF_ALL and known.get(key) != value
     }
 
 

@@ -161,10 +161,12 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
     doubles = len(rows) - len(drop_doubles(rows))
     if doubles:
         notes.append(f"Runs on all sentences that are those of another size, left out: {doubles}.")
-    for system, own in group_by(rows, lambda row: row["system"]).items():
-        if own[0]["base"] != system:
-            settings = [f"`{key} = {value}`" for key, value in variant_settings(own[0]).items()]
-            notes.append(f"{system}: {own[0]['base']} with {', '.join(settings)}.")
+    known = {row["system"]: row for row in rows}
+    for system, row in known.items():
+        if row["base"] != system:
+            changed = variant_settings(row, known.get(row["base"]))
+            settings = [f"`{key} = {value}`" for key, value in changed.items()]
+            notes.append(f"{system}: {row['base']} with {', '.join(settings)}.")
     return notes
 
 

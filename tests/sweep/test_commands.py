@@ -112,3 +112,11 @@ def test_commands_give_these_rows_and_no_others(make_rows, settings, seed):
     commands = find_commands(make_rows(runs), OUTPUT, settings)
     found = {key for command in commands for key in read_command(command)}
     assert found == {run.key for run in runs}
+
+
+def test_commands_of_a_variant_of_a_variant_have_its_own_settings(make_rows, settings):
+    variants = ["hot=student-crf --training.dropout 0.1", "slow=hot --training.max_steps 10"]
+    systems = choose_systems(["student-crf"], variants)
+    rows = make_rows(make_runs([*systems.values()], sizes=[300], seeds=[0]))
+    (command,) = find_commands(rows, OUTPUT, settings)
+    assert shlex.split(command)[-4:] == ["--variant", variants[0], "--variant", variants[1]]
