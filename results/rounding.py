@@ -12,7 +12,7 @@ from spacy_distill.compression import Weights, compress, restore
 
 def print_rounding(
     work: Annotated[Path, typer.Argument(help="The sweep's --work")],
-    system: Annotated[str, typer.Argument(help="Of which system")] = "student-softmax",
+    system: Annotated[str, typer.Argument(help="Of which system")] = "student-crf",
 ) -> None:
     """Print F1 in percent of each run of a system, with weights as a package stores them."""
     print("| labelled, seed | " + " | ".join(get_args(Weights)) + " |")
