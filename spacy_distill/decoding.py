@@ -2,8 +2,8 @@
 
 Where tags are independent given their scores, the best sequence is the arg max of each token
 wherever that is legal; the few documents where it is not go through Viterbi's algorithm, whose
-transitions are allowed (0) or forbidden (-inf). With a CRF all documents do, and what is allowed
-has its score.
+transitions are allowed (0) or forbidden (-inf). With a CRF what is allowed has its score, and all
+tokens go through it that may be of an entity.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from .crf import Potentials
+from .pruning import Arcs, may_have_entity
 from .steps import plan_steps
 from .tags import make_transitions, split_tag
 
@@ -94,13 +95,13 @@ def decode(
     potentials (Optional[Potentials]): A CRF's; None if tags are independent given their scores.
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
-    ids = scores.argmax(axis=1)
     lens = numpy.asarray(lengths, dtype="i")
     lens = lens[lens > 0]
     if not len(lens):
-        return ids
+        return numpy.zeros(0, dtype="i")
     if potentials is not None:
-        return viterbi(scores, lens, transitions, potentials)
+        return search(scores, lens, score_arcs(transitions, potentials))
+    ids = scores.argmax(axis=1)
     ends = numpy.cumsum(lens)
     starts = ends - lens
     legal = numpy.ones(len(ids), dtype=bool)
@@ -111,6 +112,38 @@ def decode(
     if illegal.any():
         tokens = numpy.repeat(illegal, lens)
         ids[tokens] = viterbi(scores[tokens], lens[illegal], transitions)
+    return ids
+
+
+def score_arcs(transitions: Transitions, potentials: Optional[Potentials] = None) -> Arcs:
+    """Scores of transitions: a CRF's, or 0, and -inf where they are illegal."""
+    start, pairs, end = potentials or (0.0, 0.0, 0.0)
+    return Arcs(
+        numpy.where(transitions.start, start, -numpy.inf),
+        numpy.where(transitions.follows, pairs, -numpy.inf),
+        numpy.where(transitions.end, end, -numpy.inf),
+    )
+
+
+def search(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -> numpy.ndarray:
+    """What `viterbi` finds, by looking only where there may be an entity.
+
+    The arguments are those of `viterbi`, but for `arcs` (Arcs).
+    """
+    ids = numpy.zeros(len(scores), dtype="i")
+    tokens = numpy.flatnonzero(may_have_entity(scores, lengths, arcs))
+    if not len(tokens):
+        return ids
+    begins = numpy.zeros(len(scores) + 1, dtype=bool)
+    begins[numpy.cumsum(lengths)] = begins[0] = True
+    is_first, is_last = begins[tokens], begins[tokens + 1]
+    # Zones of neighbours, each of one document. Beside them is O, or the document's edge.
+    firsts = numpy.flatnonzero(numpy.append(True, (numpy.diff(tokens) > 1) | is_first[1:]))
+    lasts = numpy.append(firsts[1:], len(tokens)) - 1
+    found = scores[tokens].astype("d")
+    found[firsts] += numpy.where(is_first[firsts, None], arcs.start, arcs.follows[0])
+    found[lasts] += numpy.where(is_last[lasts, None], arcs.end, arcs.follows[:, 0])
+    ids[tokens] = best_paths(found, lasts - firsts + 1, arcs.follows)
     return ids
 
 
@@ -128,18 +161,33 @@ def viterbi(
     potentials (Optional[Potentials]): A CRF's; None for zeros.
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
-    start, pairs, end = potentials or (0.0, 0.0, 0.0)
+    arcs = score_arcs(transitions, potentials)
+    ends = numpy.cumsum(lengths)
+    with_edges = scores.astype("d")
+    with_edges[ends - lengths] += arcs.start
+    with_edges[ends - 1] += arcs.end
+    return best_paths(with_edges, lengths, arcs.follows)
+
+
+def best_paths(
+    scores: numpy.ndarray, lengths: numpy.ndarray, follows: numpy.ndarray
+) -> numpy.ndarray:
+    """The best path through each sequence, whose scores have those of its edges in them.
+
+    scores (ndarray): (n_tokens, n_tags), of one sequence after another.
+    lengths (ndarray): Tokens of each, at least one.
+    follows (ndarray): What a tag, the row, before another, the column, adds (n_tags, n_tags).
+    RETURNS (ndarray): Tag indices (n_tokens,).
+    """
     steps = plan_steps(lengths)
     rows, starts = steps.tokens[0], steps.starts
-    follows = numpy.where(transitions.follows, pairs, -numpy.inf)
-    # best[k, tag]: score of the best legal path that ends in this tag at row k.
-    best = scores[rows].astype("d")
-    best[: starts[1]] += numpy.where(transitions.start, start, -numpy.inf)
+    # best[k, tag]: score of the best path that ends in this tag at row k.
+    best = scores[rows]
     for before, first, last in zip(starts, starts[1:], starts[2:]):
         paths = best[before : before + last - first, :, None] + follows  # (n, tag before, tag)
         best[first:last] += paths.max(axis=1)
-    # From the end: the tag of a document's last token, then the best before each.
-    found = (best + numpy.where(transitions.end, end, -numpy.inf)).argmax(axis=1)
+    # From the end: the tag of a sequence's last token, then the best before each.
+    found = best.argmax(axis=1)
     before_tag = numpy.ascontiguousarray(follows.T)
     for before, first, last in reversed([*zip(starts, starts[1:], starts[2:])]):
         n = last - first

@@ -1,0 +1,87 @@
+"""What is left out of the search for a CRF's best path is `O` in it."""
+
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from spacy_distill import decoding
+from spacy_distill.crf import Potentials
+from spacy_distill.decoding import Transitions, decode, score_arcs, viterbi
+from spacy_distill.pruning import may_have_entity
+from spacy_distill.tags import make_tags
+
+LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=6)
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def make_potentials(rng, n_tags, size=2.0):
+    shapes = n_tags, (n_tags, n_tags), n_tags
+    return Potentials(*(size * rng.normal(size=shape) for shape in shapes))
+
+
+@given(
+    lengths=LENGTHS,
+    seed=SEEDS,
+    scheme=st.sampled_from(["iob", "biluo"]),
+    size=st.sampled_from([0.3, 2.0, 5.0]),
+    outside=st.sampled_from([0.0, 3.0, 8.0, 30.0]),
+    ruled_out=st.sampled_from([0.0, 0.2]),
+)
+def test_pruning_changes_no_best_path(lengths, seed, scheme, size, outside, ruled_out):
+    rng = numpy.random.default_rng(seed)
+    tags = make_tags(["A", "B"], scheme=scheme)
+    transitions, lens = Transitions.from_tags(tags), numpy.asarray(lengths)
+    scores = (size * rng.normal(size=(lens.sum(), len(tags)))).astype("f")
+    scores[:, 1:][rng.random((len(scores), len(tags) - 1)) < ruled_out] = -numpy.inf
+    scores[:, 0] += outside
+    potentials = make_potentials(rng, len(tags))
+    expected = viterbi(scores, lens, transitions, potentials)
+    found = decode(scores, [0, *lengths, 0], transitions, potentials)
+    assert_array_equal(found, expected)
+    open_ = may_have_entity(scores, lens, score_arcs(transitions, potentials))
+    assert not expected[~open_].any()
+
+
+def test_pruning_leaves_little_where_entities_are_rare(monkeypatch):
+    """Of three documents, the one with an entity is searched, next to it; the others are not."""
+    tags = make_tags(["A"], scheme="iob")
+    transitions = Transitions.from_tags(tags)
+    potentials = make_potentials(numpy.random.default_rng(0), len(tags), size=0.1)
+    scores = numpy.tile(numpy.asarray([[8.0, 0.0, 0.0]], dtype="f"), (30, 1))
+    scores[14:16] = [[0.0, 9.0, 0.0], [0.0, 0.0, 9.0]]
+    searched = []
+    best_paths = decoding.best_paths
+    monkeypatch.setattr(
+        decoding,
+        "best_paths",
+        lambda *args: searched.append(len(args[0])) or best_paths(*args),
+    )
+    ids = decode(scores, [10, 10, 10], transitions, potentials)
+    assert [tags[i] for i in ids[14:16]] == ["B-A", "I-A"]
+    assert not numpy.delete(ids, [14, 15]).any()
+    (n_searched,) = searched
+    assert 2 <= n_searched <= 6
+    scores[14:16] = scores[0]
+    assert not decode(scores, [10, 10, 10], transitions, potentials).any()
+    assert len(searched) == 1
+
+
+@pytest.mark.parametrize("size", [1e3, 1e6])
+def test_pruning_keeps_to_its_document(size):
+    """A document full of entities makes nothing of its neighbours uncertain."""
+    tags = make_tags(["A"], scheme="iob")
+    transitions = Transitions.from_tags(tags)
+    scores = numpy.tile(numpy.asarray([[8.0, 0.0, 0.0]], dtype="f"), (30, 1))
+    scores[10:20] = [0.0, size, 0.0]
+    arcs = score_arcs(transitions, make_potentials(numpy.random.default_rng(0), 3, size=0.1))
+    open_ = may_have_entity(scores, numpy.asarray([10, 10, 10]), arcs)
+    assert open_.tolist() == [False] * 10 + [True] * 10 + [False] * 10
+
+
+def test_pruning_leaves_what_is_no_number_to_the_search():
+    tags = make_tags(["A"], scheme="iob")
+    arcs = score_arcs(Transitions.from_tags(tags))
+    scores = numpy.full((3, len(tags)), numpy.nan, dtype="f")
+    assert may_have_entity(scores, numpy.asarray([3]), arcs).all()
