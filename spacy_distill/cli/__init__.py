@@ -2,6 +2,7 @@
 
 import typer
 
+from . import waiting  # noqa: F401  (before all that loads torch)
 from .annotate import annotate_cli
 from .benchmark import benchmark_cli
 from .corpus import corpus_cli
