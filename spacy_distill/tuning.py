@@ -99,7 +99,7 @@ def score_candidates(
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
     missing = numpy.append(0, numpy.cumsum(gold.ent_iob == 0))
-    scores = ner.model.ops.flatten(ner.predict(docs))
+    scores = ner.model.ops.flatten(ner.find_scores(docs))
     values = []
     for added in candidates:
         changed = [add_outside(scores, added)]

@@ -28,6 +28,7 @@ from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradients
 from .examples import read_initial_examples
+from .kept_scores import KeptScores
 
 default_config = """
 [ner_tagger]
@@ -127,6 +128,7 @@ class NERTagger(DistillablePipe):
         self.cfg: Dict[str, Any] = {"labels": [], "scheme": scheme}
         self.spans_key = spans_key
         self.score_tuned = score_tuned
+        self._kept_scores = KeptScores()
         self._labels_changed()
 
     @property
@@ -211,6 +213,8 @@ class NERTagger(DistillablePipe):
         scores (List[Floats2d]): What `predict` returned for them.
         """
         docs = list(docs)
+        if self.score_tuned:
+            self._kept_scores.update(zip(docs, scores))
         attributes = TokenAttributes.from_docs(docs)
         preset = attributes.ent_iob % 2 == 1  # BEGIN or INSIDE
         ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
@@ -255,6 +259,17 @@ class NERTagger(DistillablePipe):
 
             scores["ents_f_tuned"] = max(score_candidates(self, examples), default=None)
         return scores
+
+    def find_scores(self, docs: Sequence[Doc]) -> List[TagScores]:
+        """The tag scores that documents were annotated from, as far as they are kept
+        (`score_tuned`); those of others are predicted.
+
+        docs (Sequence[Doc]): The documents.
+        RETURNS (List[Floats2d]): As of `predict`.
+        """
+        kept = self._kept_scores
+        found = iter(self.predict([doc for doc in docs if doc not in kept]))
+        return [kept[doc] if doc in kept else next(found) for doc in docs]
 
     def update(
         self,

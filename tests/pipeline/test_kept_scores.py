@@ -1,0 +1,64 @@
+import gc
+import pickle
+
+import numpy
+import pytest
+
+from spacy_distill.corpus import copy_words
+from spacy_distill.pipeline.kept_scores import KeptScores
+
+
+@pytest.fixture
+def read(student, monkeypatch):
+    """Lists how many documents were read, call by call."""
+    ner = student.get_pipe("ner")
+    found = []
+    predict = ner.predict
+
+    def count(docs):
+        found.append(len(docs))
+        return predict(docs)
+
+    monkeypatch.setattr(ner, "predict", count)
+    return found
+
+
+def test_evaluation_reads_each_document_once(student, examples, read):
+    student.get_pipe("ner").score_tuned = True
+    scores = student.evaluate(examples)
+    assert sum(read) == len(examples)
+    assert scores["ents_f_tuned"] >= scores["ents_f"] > 0
+
+
+def test_scores_are_those_of_the_weights_that_annotated(student, examples):
+    """Documents that were read are scored as they were read, whatever was learnt since."""
+    ner = student.get_pipe("ner")
+    ner.score_tuned = True
+    docs = list(ner.pipe([copy_words(eg.reference) for eg in examples]))
+    before = ner.find_scores(docs)
+    layer = ner.model.get_ref("output_layer")
+    layer.set_param("b", layer.get_param("b") + numpy.arange(len(ner.tags), dtype="f"))
+    new = copy_words(docs[0])
+    *after, of_new = ner.find_scores([*docs, new])
+    for kept, was in zip(after, before):
+        numpy.testing.assert_array_equal(kept, was)
+    numpy.testing.assert_array_equal(of_new, ner.predict([new])[0])
+
+
+def test_scores_go_with_their_documents_and_stay_in_their_process(student, examples):
+    ner = student.get_pipe("ner")
+    ner.score_tuned = True
+    docs = list(ner.pipe([copy_words(eg.reference) for eg in examples]))
+    kept = ner._kept_scores
+    assert len(kept) == len(docs)
+    copy = pickle.loads(pickle.dumps(kept))
+    assert type(copy) is KeptScores and not copy
+    del docs
+    gc.collect()
+    assert not kept
+
+
+def test_scores_are_kept_only_for_who_asks(student, examples):
+    ner = student.get_pipe("ner")
+    docs = list(ner.pipe([copy_words(eg.reference) for eg in examples]))
+    assert docs and not ner._kept_scores
