@@ -11,7 +11,7 @@ from typing import Optional, Sequence, Set
 import numpy
 from spacy.tokens import Doc
 
-from .distributions import add_columns
+from .distributions import add_columns, floor_probs
 from .errors import Errors
 from .tags import split_tag, tag_in_iob
 
@@ -57,7 +57,8 @@ def get_soft_targets(
 
     doc (Doc): A document with soft targets.
     tags (Sequence[str]): The student's tags. A teacher of the scheme `biluo` can teach a student
-        of the scheme `iob`: the probabilities of B and U, and of I and L, are added.
+        of the scheme `iob`: the probabilities of B and U, and of I and L, are added. The other way
+        round, they are split: see `split_by_next`.
     name (str): The student component's name, for the error.
     source (str): Where the document is from, for the error.
     RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags), NaN where there are none.
@@ -75,9 +76,40 @@ def get_soft_targets(
         )
     if found == list(tags):
         return log_probs
+    if set(found) == {tag_in_iob(tag) for tag in tags} != set(tags):
+        return split_by_next(log_probs, found, closing=tags)
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
     as_student = found if closes else [tag_in_iob(tag) for tag in found]
     if set(as_student) != set(tags):
         raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
     columns = [[i for i, tag in enumerate(as_student) if tag == wanted] for wanted in tags]
     return add_columns(log_probs, columns)
+
+
+def split_by_next(
+    log_probs: numpy.ndarray, tags: Sequence[str], *, closing: Sequence[str]
+) -> numpy.ndarray:
+    """Distributions over the tags of `biluo`, from those over the tags of `iob`.
+
+    An entity goes on at a token with the probability that the next is I of the same label: of B
+    that share is B and the rest U, of I it is I and the rest L. That is exact of a teacher that
+    takes each tag by itself, as a softmax does, and an approximation of a CRF's marginals.
+
+    log_probs (ndarray): In nats (n_tokens, n_tags), NaN where there are none.
+    tags (Sequence[str]): The tags that the columns belong to.
+    closing (Sequence[str]): The tags of the same labels in `biluo`.
+    RETURNS (ndarray): Float32 (n_tokens, n_closing), NaN also before a token of which there is
+        nothing; no probability is lower than about `LEAST_PROBABILITY`.
+    """
+    probs = numpy.exp(log_probs)
+    following = numpy.zeros_like(probs)  # nothing goes on behind the last token
+    following[:-1] = probs[1:]
+    columns = []
+    for tag in closing:
+        prefix, label = split_tag(tag)
+        column = probs[:, tags.index(tag_in_iob(tag))]
+        if label:
+            goes_on = following[:, tags.index(f"I-{label}")]
+            column = column * (goes_on if prefix in "BI" else 1 - goes_on)
+        columns.append(column)
+    return floor_probs(numpy.stack(columns, axis=1))

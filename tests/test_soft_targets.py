@@ -1,4 +1,5 @@
 import math
+from itertools import product
 
 import numpy
 import pytest
@@ -10,7 +11,7 @@ from spacy.vocab import Vocab
 
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import KEY, get_soft_targets, has_soft_targets, set_soft_targets
-from spacy_distill.tags import make_tags
+from spacy_distill.tags import make_tags, split_tag
 
 TAGS = make_tags(["A", "B"], scheme="iob")
 
@@ -100,13 +101,49 @@ def test_soft_targets_of_biluo_teach_iob_with_labels_in_another_order():
             assert_allclose(probs[tag], expected, rtol=2e-3)
 
 
+def test_soft_targets_of_iob_teach_biluo():
+    """As if the tags were drawn: each token by itself, what it is in biluo seen afterwards."""
+    biluo, n_tokens = make_tags(["B", "A"], scheme="biluo"), 3
+    log_probs = make_log_probs(n_tokens, len(TAGS), scale=1.0)
+    doc = make_doc(n_tokens)
+    set_soft_targets(doc, log_probs, tags=TAGS)
+    expected = numpy.zeros((n_tokens, len(biluo)))
+    for drawn in product(range(len(TAGS)), repeat=n_tokens):
+        weight = numpy.exp(sum(log_probs[i, tag] for i, tag in enumerate(drawn)))
+        for i, tag in enumerate(drawn):
+            prefix, label = split_tag(TAGS[tag])
+            goes_on = i + 1 < n_tokens and TAGS[drawn[i + 1]] == f"I-{label}"
+            closed = {"O": "O", "B": f"U-{label}", "I": f"L-{label}"}[prefix]
+            expected[i, biluo.index(TAGS[tag] if goes_on else closed)] += weight
+    found = numpy.exp(get_soft_targets(doc, tags=biluo, name="ner"))
+    assert_allclose(found, expected, atol=1e-3)
+    assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_soft_targets_of_iob_say_nothing_of_biluo_before_a_token_without_them():
+    log_probs = make_log_probs(4, len(TAGS))
+    log_probs[2] = numpy.nan
+    doc = make_doc(4)
+    set_soft_targets(doc, log_probs, tags=TAGS)
+    found = get_soft_targets(doc, tags=make_tags(["A", "B"], scheme="biluo"), name="ner")
+    assert numpy.isnan(found).any(axis=1).tolist() == [False, True, True, False]
+    assert numpy.isfinite(found[[0, 3]]).all()
+
+
+def test_soft_targets_of_iob_and_no_tokens_teach_biluo():
+    doc, biluo = make_doc(0), make_tags(["A", "B"], scheme="biluo")
+    set_soft_targets(doc, make_log_probs(0, len(TAGS)), tags=TAGS)
+    assert get_soft_targets(doc, tags=biluo, name="ner").shape == (0, len(biluo))
+
+
 @pytest.mark.parametrize(
     "stored, wanted",
     [
         (TAGS, make_tags(["A"], scheme="iob")),
         (make_tags(["A"], scheme="iob"), TAGS),
         (TAGS, make_tags(["A", "C"], scheme="iob")),
-        (TAGS, make_tags(["A", "B"], scheme="biluo")),
+        (TAGS, make_tags(["A", "C"], scheme="biluo")),
+        (make_tags(["A"], scheme="biluo"), make_tags(["A", "B"], scheme="iob")),
     ],
 )
 def test_soft_targets_for_other_labels_are_refused(stored, wanted):
