@@ -30,7 +30,7 @@ def print_generations(
             folder / "training" / name / "model-best" for name in ("teacher", "student-crf")
         )
         students = [student, *(train_again(folder, seed=seed, n=n) for n in MORE)]
-        second = distil(folder, "students", students, table=work / "table.npz", seed=seed)
+        second = distil(folder, students, table=work / "table.npz", seed=seed)
         for name, teachers, taught in (
             ("the transformer", [teacher], student),
             ("three such students, averaged", students, second),

@@ -46,7 +46,7 @@ def print_teachers(
         folder = work / str(size) / str(seed)
         teachers = make_teachers(folder, transformer, seed)
         for kind, paths in teachers.items():
-            student = distil(folder, kind, paths, table=work / "table.npz", seed=seed)
+            student = distil(folder, paths, table=work / "table.npz", seed=seed)
             pair = [score(folder, paths), score(folder, [student])]
             found.setdefault(kind, []).append(pair)
             print(f"{size}/{seed} {kind}: {pair[0]:.1f} {pair[1]:.1f}", file=sys.stderr)
@@ -146,7 +146,7 @@ def read_labelled(folder: Path) -> List[Doc]:
     return list(read_docbins(folder / "corpus" / "labelled.spacy", spacy.blank("en").vocab))
 
 
-def distil(folder: Path, kind: str, teachers: Sequence[Path], *, table: Path, seed: int) -> Path:
+def distil(folder: Path, teachers: Sequence[Path], *, table: Path, seed: int) -> Path:
     """Annotate, train and tune. RETURNS (Path): The student."""
     name = "-".join(
         path.parent.name if path.name == "model-best" else path.name for path in teachers

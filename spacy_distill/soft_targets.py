@@ -76,9 +76,9 @@ def get_soft_targets(
         )
     if found == list(tags):
         return log_probs
-    if set(found) == {tag_in_iob(tag) for tag in tags} != set(tags):
-        return split_by_next(log_probs, found, closing=tags)
     closes = any(split_tag(tag)[0] in "LU" for tag in tags)
+    if closes and set(found) == set(map(tag_in_iob, tags)):
+        return split_by_next(log_probs, found, closing=tags)
     as_student = found if closes else [tag_in_iob(tag) for tag in found]
     if set(as_student) != set(tags):
         raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))

@@ -99,7 +99,9 @@ def score_candidates(
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
     missing = numpy.append(0, numpy.cumsum(gold.ent_iob == 0))
-    scores = ner.model.ops.flatten(ner.find_scores(docs))
+    # Entities of the component come from scores that it has kept; else its weights are asked anew.
+    read = ner.predict if keeps_entities else ner.find_scores
+    scores = ner.model.ops.flatten(read(docs))
     values = []
     for added in candidates:
         changed = [add_outside(scores, added)]

@@ -57,6 +57,18 @@ def test_tuning_adds_to_the_first_tag():
     assert not scores.any()
 
 
+def test_tuning_asks_the_present_weights(careful, dev):
+    """Whatever the documents were read with before: nothing was found, then the weights changed."""
+    careful.score_tuned = True
+    layer = careful.model.get_ref("output_layer")
+    b = layer.get_param("b")
+    layer.set_param("b", add_outside(b, 100.0))
+    docs = list(careful.pipe([eg.predicted for eg in dev]))
+    assert not any(doc.ents for doc in docs)
+    layer.set_param("b", add_outside(b, -6.0))
+    assert tune_outside(careful, dev).before == 1.0
+
+
 def test_tuning_needs_an_output_layer(student, dev):
     ner = student.get_pipe("ner")
     ner.model.set_ref("output_layer", None)
