@@ -92,7 +92,7 @@ def load(from_pretrained: Callable[[str], Any], teacher: str) -> Any:
     logging.set_verbosity_error()  # a checkpoint without a pooler is as good
     try:
         return from_pretrained(teacher)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever tokenizers and safetensors think of the files
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise OSError(Errors.D309.format(teacher=teacher, reason=reason)) from error
     finally:

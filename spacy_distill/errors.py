@@ -250,6 +250,22 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' has no component of the factory 'ner_tagger', only {found}. Begin with "
         "configs/student.cfg."
     )
+    D417 = (
+        "'{path}' holds {names} of something else, which 'distill' would write over. Give another "
+        "--output."
+    )
+    D418 = (
+        "'{path}' holds files that 'weights' did not put there. Give another folder, or move them "
+        "elsewhere."
+    )
+    D419 = (
+        "'{path}' can't be scored on: {missing} of its {total} documents have no entity "
+        "annotation. Give a test set whose entities are labelled."
+    )
+    D420 = (
+        "There is no option '{option}', nor is it a setting of the config (--section.key VALUE). "
+        "See 'distill --help'."
+    )
     D501 = "There is no system {unknown} to compare with. Choose some of {known}."
     D502 = (
         "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"

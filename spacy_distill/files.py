@@ -5,7 +5,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Iterator, List
+from typing import Iterable, Iterator, List, Union
 from uuid import uuid4
 
 from .errors import Errors
@@ -39,6 +39,18 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
+    """Refuse to write where something is read from. RAISES (ValueError): D915.
+
+    path (Path): The folder, which need not exist.
+    sources (Iterable[Union[str, Path]]): Files and folders; others are passed over.
+    """
+    output = path.resolve()
+    for source in (Path(source).resolve() for source in sources if Path(source).exists()):
+        if source.is_relative_to(output) or output.is_relative_to(source):
+            raise ValueError(Errors.D915.format(output=output, source=source))
 
 
 @contextmanager

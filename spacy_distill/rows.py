@@ -65,6 +65,7 @@ def make_row_docs(
     if text is None and tokens is None and ("text" in row or "tokens" in row):
         return  # a table's way of an empty text
     check_characters(row, source=source, line=line)
+    check_lists(row, source=source, line=line)
     tags = row["ner_tags"] if row.get("ner_tags") is not None else row.get("tags")
     if is_strings(tokens) and tags is not None:
         if not is_strings(tags) or len(tokens) != len(tags):
@@ -83,7 +84,9 @@ def make_row_docs(
         is_split = split_sentences and entities is None
         docs = make_docs(text, nlp=nlp, split_sentences=is_split, source=source, line=line)
     elif is_strings(tokens):
-        entities = None
+        if entities is not None:
+            found = "'tokens' and entities, but no 'text' that their characters are in"
+            raise ValueError(Errors.D108.format(source=source, line=line, found=found))
         docs = [Doc(nlp.vocab, words=[token for token in tokens if token])]
     else:
         found = f"neither 'text' nor 'tokens' among {sorted(row)}"
@@ -115,6 +118,15 @@ def check_characters(row: Dict[str, Any], *, source: object, line: int) -> None:
     for key in COLUMNS:
         if has_surrogate(row.get(key)):
             raise ValueError(Errors.D127.format(source=source, line=line, key=key))
+
+
+def check_lists(row: Dict[str, Any], *, source: object, line: int) -> None:
+    """Refuse entities that are no list: their labels would be lost. RAISES (ValueError): D108."""
+    for key in ("entities", "spans"):
+        value = row.get(key)
+        if value is not None and not isinstance(value, list):
+            found = f"'{key}' is a {type(value).__name__}, not a list"
+            raise ValueError(Errors.D108.format(source=source, line=line, found=found))
 
 
 def has_surrogate(value: Any) -> bool:

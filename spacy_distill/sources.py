@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -73,12 +73,8 @@ def find_splits(
     path = Path(source)
     if path.is_file():
         raise ValueError(Errors.D111.format(source=path))
-    if path.is_dir() and not is_dataset(path):
-        files = [
-            file
-            for file in sorted(path.iterdir())
-            if not file.name.startswith(".") and (file.is_dir() or find_suffix(file) in READERS)
-        ]
+    files = list_readable(path) if path.is_dir() and not is_saved(path) else []
+    if path.is_dir() and (has_other_splits(files) or not is_dataset(path)):
         named = [
             (file.name, read_docs(file, nlp=nlp, split_sentences=split_sentences)) for file in files
         ]
@@ -96,6 +92,24 @@ def find_splits(
         if matches:
             found[split] = matches[0][1]
     return found
+
+
+def list_readable(folder: Path) -> List[Path]:
+    """What lies directly in a folder and may be a split: folders, and files of a known form."""
+    return [
+        file
+        for file in sorted(folder.iterdir())
+        if not file.name.startswith(".") and (file.is_dir() or find_suffix(file) in READERS)
+    ]
+
+
+def has_other_splits(files: Iterable[Path]) -> bool:
+    """Whether a split is a file of another form than a data set's: it is then no data set."""
+    return any(
+        file.is_file() and find_suffix(file) != ".parquet" and pattern.search(file.name.lower())
+        for file in files
+        for pattern in SPLITS.values()
+    )
 
 
 def find_files(folder: Path) -> List[Path]:

@@ -127,3 +127,17 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
 def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
     with pytest.raises(ValueError, match=rf"\[{code}\] '.*a\.jsonl', line 2:"):
         read('{"text": "fine"}\n' + line + "\n")
+
+
+@pytest.mark.parametrize(
+    "row, error",
+    [
+        ({"tokens": ["Bob", "ran"], "entities": [[0, 3, "PER"]]}, "no 'text'"),
+        ({"tokens": ["Bob", "ran"], "spans": []}, "no 'text'"),
+        ({"text": "Bob ran", "entities": '[[0, 3, "PER"]]'}, "'entities' is a str"),
+        ({"text": "Bob ran", "spans": {"start": 0, "end": 3, "label": "PER"}}, "'spans' is a dict"),
+    ],
+)
+def test_jsonl_loses_no_labels(read, row, error):
+    with pytest.raises(ValueError, match=rf"\[D108\].*a.jsonl', line 2: .*{error}"):
+        read(json_lines({"text": "Ann left."}, row))

@@ -326,3 +326,26 @@ def test_real_corpora(nlp, name):
     assert not any("\t" in text or text.startswith("en:") or not text.strip() for text in tokens)
     if name == "wikigold":
         assert tokens.count("#") == 39
+
+
+def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):
+    """One Parquet file does not make all others of a folder unreadable."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    for name in ("train", "dev"):
+        (tmp_path / f"{name}.conll").write_text("Ann\tB-PER\nleft\tO\n", encoding="utf-8")
+    rows = pyarrow.table({"tokens": [["Bob", "ran"]], "ner_tags": [["B-PER", "O"]]})
+    parquet.write_table(rows, tmp_path / "test.parquet")
+    (tmp_path / "more").mkdir()
+    parquet.write_table(pyarrow.table({"text": ["Eve left"]}), tmp_path / "more" / "a.parquet")
+    found = {name: list(docs) for name, docs in find_splits(str(tmp_path), nlp=nlp).items()}
+    assert {name: words_of(docs) for name, docs in found.items()} == {
+        "train": [["Ann", "left"]],
+        "dev": [["Ann", "left"]],
+        "test": [["Bob", "ran"]],
+    }
+    assert ents_of(found["test"][0]) == [(0, 1, "PER")]
+    parquet.write_table(rows, tmp_path / "train.parquet")
+    with pytest.raises(ValueError, match=r"\[D112\]"):
+        find_splits(str(tmp_path), nlp=nlp)

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Sequence, Union
+from typing import Any, Dict, Iterator, List, Sequence
 
 from ..errors import Errors
 from ..files import remove_parts
@@ -39,16 +39,17 @@ class Folder:
         RAISES (ValueError): D904 for files of something else; unless it is to be overwritten,
             D902 if it was annotated with something else, D905 for a damaged manifest.
         """
-        # What others wrote is never overwritten.
-        check_files(path, may_have_shards=True)
+        was_annotated = True
         try:
             state = read_state(path)
+            was_annotated = state.settings is not None
             check_settings(path, state, settings)
-            check_files(path, may_have_shards=state.settings is not None)
         except ValueError:
             if not overwrite:
                 raise
             state = NOTHING
+        # What others wrote is never overwritten.
+        check_files(path, may_have_shards=was_annotated)
         remove_parts(path)
         folder = cls(path, settings, state, overwrite=overwrite)
         if not folder.is_finished:
@@ -119,18 +120,6 @@ class Folder:
 
     def in_order(self) -> List[Record]:
         return sorted(self.records.values(), key=lambda record: (len(record.name), record.name))
-
-
-def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
-    """Refuse to write where something is read from. RAISES (ValueError): D915.
-
-    path (Path): The folder, which need not exist.
-    sources (Iterable[Union[str, Path]]): Files and folders; others are passed over.
-    """
-    output = path.resolve()
-    for source in (Path(source).resolve() for source in sources if Path(source).exists()):
-        if source.is_relative_to(output) or output.is_relative_to(source):
-            raise ValueError(Errors.D915.format(output=output, source=source))
 
 
 def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:

@@ -11,12 +11,12 @@ from typing import Callable, Iterator, Optional, Sequence, Union
 
 from spacy.tokens import Doc
 
-from ..files import hold, make_folder, remove_parts
+from ..files import check_apart, hold, make_folder, remove_parts
 from ..overlap import find_texts, leave_out_texts
 from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
-from .folder import Folder, check_apart
+from .folder import Folder
 from .job import Job, list_settings, make_reader
 from .shards import Advance, pack_shards
 from .summary import Summary, summarise

@@ -19,6 +19,8 @@ from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
 from ..sources import find_splits, is_on_hub, read_docs
 
+# The files of a corpus.
+SPLITS = ("labelled", "unlabelled", "dev", "test")
 # What a corpus keeps of a document, beside its words and white space.
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE"]
 
@@ -27,9 +29,9 @@ def corpus_cli(
     data: Annotated[
         str,
         typer.Argument(
-            help="Folder with a training, a test and, if there is one, a dev set (train.*, test.*, "
-            "dev.*: column files, .jsonl, .parquet or .spacy), or id of a data set on the hub "
-            "(name@revision or name:config@revision)",
+            help="Folder with a training, a test and, if there is one, a dev set (train.\\*, "
+            "test.\\*, dev.\\*: column files, .jsonl, .parquet or .spacy), or id of a data set on "
+            "the hub (name@revision or name:config@revision)",
         ),
     ],
     output: Annotated[Path, typer.Argument(help="Folder to write the .spacy files to")],
@@ -83,6 +85,7 @@ def corpus_cli(
     nlp = make_tokenizer(lang)
     more = split_paths(unlabelled or [])
     warn_unpinned([data, *more])
+    check_output(output, data, more)
     splits = read_splits(data, nlp=nlp, no_test=no_test, split_sentences=split_sentences)
     if "dev" not in splits:
         splits["dev"], splits["train"] = hold_out(
@@ -102,13 +105,26 @@ def corpus_cli(
     packed = {name: pack(docs) for name, docs in splits.items()}
     packed["unlabelled"] = pack(tqdm(pool, desc="unlabelled", unit=" texts", disable=None))
     make_folder(output)
+    was_corpus = all((output / f"{name}.spacy").exists() for name in ("labelled", "unlabelled"))
     for name, (docs, _) in packed.items():
         write_docbin(docs, output / f"{name}.spacy")
-    if "test" not in splits:
+    if "test" not in splits and was_corpus:
         # One of an earlier corpus would be evaluated as if it belonged to this one.
         (output / "test.spacy").unlink(missing_ok=True)
     report(packed, dropped)
     msg.good(f"Saved corpus to {output}")
+
+
+def check_output(output: Path, data: str, more: Sequence[str]) -> None:
+    """Refuse to write over what is read, or to read what is written. RAISES (ValueError): D915."""
+    written = {(output / f"{name}.spacy").resolve() for name in SPLITS}
+    folder = output.resolve()
+    if folder == Path(data).resolve():
+        raise ValueError(Errors.D915.format(output=folder, source=folder))
+    for source in (Path(source).resolve() for source in more):
+        # A folder is read with all that is below it.
+        if source in written or (source.is_dir() and folder.is_relative_to(source)):
+            raise ValueError(Errors.D915.format(output=folder, source=source))
 
 
 def split_paths(values: Sequence[str]) -> List[str]:
@@ -241,7 +257,7 @@ def write_docbin(docbin: DocBin, path: Path) -> None:
 
 def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
     """Show what each file holds, and what its user should know."""
-    names = [name for name in ("labelled", "unlabelled", "dev", "test") if name in packed]
+    names = [name for name in SPLITS if name in packed]
     labels = sorted({label for _, counts in packed.values() for label in counts})
     rows = [
         ("sentences", *(f"{len(packed[name][0]):,}" for name in names)),

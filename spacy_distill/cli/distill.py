@@ -7,10 +7,11 @@ workflow: annotate, table, train, tune, evaluate.
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, List, Mapping, Optional
+from typing import Annotated, Any, Dict, List, Mapping, Optional
 
 import srsly
 import typer
+from click import NoSuchOption
 from spacy.cli._util import app as spacy_app
 from spacy.cli._util import import_code, parse_config_overrides
 from spacy.cli.evaluate import evaluate
@@ -18,16 +19,17 @@ from spacy.util import logger
 from wasabi import msg
 
 from ..annotate.engines import Engine
-from ..annotate.folder import check_apart
 from ..annotate.job import Job, find_lang
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
+from ..files import check_apart
 from ..raw_text import make_tokenizer
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import choose_engine, find_code, read_labels, read_weights
 from .corpus import split_paths, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
+    claim_output,
     find,
     find_student,
     has_table,
@@ -133,7 +135,7 @@ def distill_cli(
     command line sets values of the config, for instance --training.max_steps 2000.
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
-    overrides = parse_config_overrides(ctx.args)
+    overrides = read_overrides(ctx.args)
     import_code(code_path)
     sources = split_paths(unlabelled or [])
     warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
@@ -162,6 +164,14 @@ def distill_cli(
     )
 
 
+def read_overrides(args: List[str]) -> Dict[str, Any]:
+    """What is left over on the command line. RAISES (ValueError): D420 for what is no setting."""
+    try:
+        return parse_config_overrides(args)
+    except NoSuchOption as error:
+        raise ValueError(Errors.D420.format(option=error.option_name)) from error
+
+
 spacy_command = fail_in_one_line()(distill_cli)
 spacy_app.command("distill", context_settings=OVERRIDES)(spacy_command)
 
@@ -181,7 +191,8 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): D915 if OUTPUT is where something is read from; what the steps raise.
+    RAISES (ValueError): D915 if OUTPUT is where something is read from, D417 if it holds what is of
+        others; what the steps raise.
     """
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
@@ -190,6 +201,10 @@ def distill(
     inputs = Inputs.plan(output, given, table=table)
     for part in ("corpus", "annotated"):
         check_apart(output / part, given.sources)
+    read = [*job.teachers, str(config_path), *([encoder] if encoder else [])]
+    for part in ("model-best", "model-last"):
+        check_apart(output / part, read if table is None else [*read, table])
+    claim_output(output)
     set_inputs(config, inputs, name=name)
     settings = config.interpolate()
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0

@@ -17,7 +17,7 @@ from wasabi import msg
 from ..annotate.manifest import MANIFEST
 from ..checks import require
 from ..errors import Errors
-from ..files import digest, digest_folder, write_whole
+from ..files import digest, digest_folder, make_folder, write_whole
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs
 from .table import table_cli
@@ -153,6 +153,18 @@ def find_labels(annotated: Path) -> List[str]:
 def fingerprint(*inputs: Any) -> str:
     """One name for inputs: the same for the same."""
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
+
+
+def claim_output(output: Path) -> None:
+    """Refuse a folder whose corpus or metrics are of something else. RAISES (ValueError): D417."""
+    path = output / NOTE
+    if path.exists():
+        return
+    others = [name for name in ("corpus", "metrics") if (output / name).exists()]
+    if others:
+        raise ValueError(Errors.D417.format(path=output, names=", ".join(others)))
+    make_folder(output)
+    write_whole(path, b"{}")
 
 
 def recall(product: Path) -> Optional[str]:

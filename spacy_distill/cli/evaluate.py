@@ -6,10 +6,16 @@ from typing import Annotated, Any, Dict
 import srsly
 import typer
 from spacy.cli.evaluate import evaluate
+from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..corpus import read_docbins
 from ..errors import Errors
+from ..files import digest_folder, digest_source
 from .options import Gpu
+
+# Of a file of scores: digests of what it was made from.
+KEY = "made_from"
 
 
 def evaluate_cli(
@@ -20,30 +26,52 @@ def evaluate_cli(
 ) -> None:
     """Score each trained pipeline on the test set, on the tokens of the test set.
 
-    The files are those of `spacy evaluate --gold-preproc`. One that is newer than its pipeline and
-    the test set is left as it is.
+    The files are those of `spacy evaluate --gold-preproc`, and say what they were made from. One of
+    the same pipeline and test set is left as it is.
     """
     if not test.exists():
         raise FileNotFoundError(Errors.D008.format(path=test))
     models = sorted(path.parent for path in training.glob("*/model-best/meta.json"))
     if not models:
         raise ValueError(Errors.D410.format(path=training))
+    check_gold(test)
     metrics.mkdir(parents=True, exist_ok=True)
+    test_digest = digest_source(test)
     rows = []
     for model in models:
         name = model.parent.name
         output = metrics / f"{name}.json"
-        if is_newer(output, model / "meta.json") and is_newer(output, test):
+        made_from = {"pipeline": digest_folder(model), "test": test_digest}
+        if read_scores(output).get(KEY) == made_from:
             msg.info(f"'{output}' is up to date")
         else:
             msg.info(f"Evaluating '{model}'")
             evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
-        rows.append((name, *percentages(srsly.read_json(output))))
+            srsly.write_json(output, {**read_scores(output), KEY: made_from})
+        rows.append((name, *percentages(read_scores(output))))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
 
 
-def is_newer(path: Path, other: Path) -> bool:
-    return path.exists() and path.stat().st_mtime > other.stat().st_mtime
+def read_scores(path: Path) -> Dict[str, Any]:
+    """Scores; none if there is no such file, or not the whole of it."""
+    try:
+        found = srsly.read_json(path) if path.exists() else {}
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) else {}
+
+
+def check_gold(test: Path) -> None:
+    """Refuse what can't be scored on.
+
+    RAISES (ValueError): D009 without documents, D114 for a damaged file, D419 without gold.
+    """
+    docs = list(read_docbins(test, Vocab()))
+    if not docs:
+        raise ValueError(Errors.D009.format(path=test))
+    missing = sum(not doc.has_annotation("ENT_IOB") for doc in docs)
+    if missing:
+        raise ValueError(Errors.D419.format(path=test, missing=missing, total=len(docs)))
 
 
 def percentages(scores: Dict[str, Any]) -> Any:

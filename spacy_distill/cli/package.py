@@ -9,10 +9,12 @@ from typing import Annotated, Any, Dict, List, Optional, Sequence, cast
 import spacy
 import srsly
 import typer
+from packaging.version import InvalidVersion, Version
 from spacy.cli.package import package
 from spacy.util import load_config
 from wasabi import msg
 
+from ..checks import require
 from ..compression import Weights, compress
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
@@ -43,8 +45,10 @@ def package_cli(
     if not meta_path.exists():
         raise FileNotFoundError(Errors.D008.format(path=pipeline))
     scores = {} if metrics is None else read_scores(metrics)
+    trained = srsly.read_json(meta_path)
+    check_name(name, version, lang=trained["lang"])
     meta = make_meta(
-        srsly.read_json(meta_path),
+        trained,
         scores=scores,
         sources=make_sources(teacher=teacher, data=data),
         author=author,
@@ -54,8 +58,7 @@ def package_cli(
         small = Path(temporary) / "pipeline"
         write_small(pipeline, small, weights=cast(Weights, weights))
         output.mkdir(parents=True, exist_ok=True)
-        # The name on disk is that of the last build; `spacy package` reads it and writes its own.
-        filled = output / "meta.json"
+        filled = Path(temporary) / "meta.json"
         srsly.write_json(filled, meta)
         package(
             small,
@@ -69,10 +72,20 @@ def package_cli(
             force=True,
             silent=False,
         )
-    filled.unlink()
     folder = output / f"{meta['lang']}_{name}-{version}"
     for wheel in (folder / "dist").glob("*.whl"):
         msg.good(f"{wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
+
+
+def check_name(name: str, version: str, *, lang: str) -> None:
+    """Refuse what can't be the name or version of a package. RAISES (ValueError): D007."""
+    is_name = f"_{name}".isidentifier() and name.isascii() and not name.startswith(f"{lang}_")
+    require(is_name, "--name", name, f"letters, digits and _, without '{lang}_' in front")
+    try:
+        is_version = bool(Version(version))
+    except InvalidVersion:
+        is_version = False
+    require(is_version, "--version", version, "a version such as 1.0.0 or 1.0.0rc1")
 
 
 def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Dict, Iterable, List, Optional, get_args
 
 import typer
-from spacy.tokens import DocBin
-from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require
+from ..corpus import read_docbins
 from ..errors import Errors
 from ..segmentation import Kind, Segmenter
 from ..table import glove_table, random_table, word_segmenter
@@ -145,10 +144,9 @@ def count_words(paths: Iterable[Path]) -> Dict[str, int]:
         if not path.exists():
             raise FileNotFoundError(Errors.D008.format(path=path))
         found = False
-        for file in walk_corpus(path, ".spacy"):
-            for doc in DocBin().from_disk(file).get_docs(vocab):
-                counts.update(token.text for token in doc if not token.text.isspace())
-                found = True
+        for doc in read_docbins(path, vocab):
+            counts.update(token.text for token in doc if not token.text.isspace())
+            found = True
         if not found:
             raise ValueError(Errors.D009.format(path=path))
     return dict(counts)

@@ -1,5 +1,6 @@
 """`spacy-distill tune`: how readily a pipeline finds entities."""
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Optional, Sequence
 
@@ -55,6 +56,7 @@ def tune_cli(
             nlp.meta[KEY] = {**tuned._asdict(), "dev": dev_digest}
             forget_untuned(nlp, ner, examples)
             with replacing(model) as folder:
+                shutil.copytree(model, folder)  # whatever else lies there
                 nlp.to_disk(folder)
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added:

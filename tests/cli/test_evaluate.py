@@ -1,4 +1,4 @@
-import os
+import re
 import shutil
 from pathlib import Path
 
@@ -9,25 +9,18 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_distill.cli import evaluate as module
-from spacy_distill.cli.evaluate import evaluate_cli, is_newer
+from spacy_distill.cli.evaluate import evaluate_cli
 
 
 @pytest.fixture
 def folder(tmp_path, student_path, examples):
-    """Two trained pipelines, and a test set. The files are a minute old."""
+    """Two trained pipelines, and a test set."""
     for name in ("student", "baseline"):
         shutil.copytree(student_path, tmp_path / "training" / name / "model-best")
         shutil.copytree(student_path, tmp_path / "training" / name / "model-last")
     (tmp_path / "training" / "unfinished").mkdir()
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
-    for path in (tmp_path / "test.spacy", *tmp_path.glob("training/*/model-best/meta.json")):
-        make_older(path, 60)
     return tmp_path
-
-
-def make_older(path, seconds):
-    time = path.stat().st_mtime - seconds
-    os.utime(path, (time, time))
 
 
 @pytest.fixture
@@ -75,19 +68,31 @@ def test_evaluate_leaves_what_is_up_to_date(run, folder):
     assert "100.00" in result.output
 
 
-@pytest.mark.parametrize(
-    "changed, expected",
-    [
-        ("training/student/model-best/meta.json", ["student"]),
-        ("test.spacy", ["baseline", "student"]),
-    ],
-)
-def test_evaluate_scores_again_what_has_changed(run, folder, changed, expected):
+def test_evaluate_scores_again_what_has_changed(run, folder, examples):
     run()
-    for path in (folder / "metrics").iterdir():
-        make_older(path, 10)
-    (folder / changed).touch()
-    assert run()[0] == expected
+    meta = folder / "training" / "student" / "model-best" / "meta.json"
+    srsly.write_json(meta, {**srsly.read_json(meta), "author": "another"})
+    assert run()[0] == ["student"]
+    # An older file is another test set, too.
+    (folder / "test.spacy").rename(folder / "old.spacy")
+    DocBin(docs=[examples[0].reference]).to_disk(folder / "test.spacy")
+    assert run()[0] == ["baseline", "student"]
+    assert run(test="old.spacy")[0] == ["baseline", "student"]
+    (folder / "metrics" / "student.json").write_text('{"ents_f": ')  # a run that was killed
+    assert run(test="old.spacy")[0] == ["student"]
+
+
+def test_evaluate_refuses_what_has_no_gold(run, folder, examples, make_doc):
+    DocBin(docs=[examples[0].reference, make_doc("Bob left")]).to_disk(folder / "some.spacy")
+    DocBin().to_disk(folder / "none.spacy")
+    (folder / "test.conll").write_text("Bob\tB-PER\n")
+    (folder / "columns.spacy").write_text("Bob\tB-PER\n")
+    errors = {"some.spacy": r"D419.* 1 of its 2", "none.spacy": "D009", "columns.spacy": "D114"}
+    for name, error in {**errors, "test.conll": r"D\d+"}.items():
+        _, result = run(test=name)
+        assert re.search(rf"\[{error}", str(result.exception)), result.exception
+        assert name in str(result.exception)
+    assert not (folder / "metrics").exists()
 
 
 def test_evaluate_uses_the_tokens_of_the_test_set(run, folder, make_doc):
@@ -107,13 +112,3 @@ def test_evaluate_names_what_is_missing(run, folder):
     _, result = run(training="none")
     assert "[D410]" in str(result.exception)
     assert not (folder / "metrics").exists()
-
-
-def test_evaluate_knows_which_file_is_newer(tmp_path):
-    old, new = tmp_path / "old", tmp_path / "new"
-    for path in (old, new):
-        path.touch()
-    make_older(old, 10)
-    assert is_newer(new, old)
-    assert not is_newer(old, new)
-    assert not is_newer(tmp_path / "none", old)

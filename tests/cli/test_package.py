@@ -266,3 +266,24 @@ def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target"]
     subprocess.run([*install, str(target), str(wheel)], check=True, capture_output=True)
     assert run_light(LOAD, target).split(") (") == ["('Bob', 'PER'", "'Rome', 'LOC')\n"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--version", "abc"), ("--version", "1.0 beta"), ("--name", "en_mine"), ("--name", "a-b")],
+)
+def test_package_refuses_names_before_it_begins(student_path, tmp_path, options):
+    app = typer.Typer()
+    app.command()(package_cli)
+    result = CliRunner().invoke(app, [str(student_path), str(tmp_path / "p"), *options])
+    assert f"[D007] {options[0]} is" in str(result.exception)
+    assert options[1] in str(result.exception)
+    assert not (tmp_path / "p").exists()
+
+
+def test_package_leaves_a_meta_json_of_others(run, no_wheel, tmp_path):
+    mine = tmp_path / "packages" / "meta.json"
+    mine.parent.mkdir()
+    mine.write_text("{}")
+    assert run().exit_code == 0
+    assert mine.read_text() == "{}"

@@ -99,3 +99,12 @@ def test_tune_refuses_what_it_cannot_work_with(model, dev, tmp_path):
     assert "[D008]" in str(run(model, tmp_path / "none.spacy").exception)
     DocBin().to_disk(dev)
     assert "[D009]" in str(run(model, dev).exception)
+
+
+def test_tune_leaves_what_else_lies_in_the_folder(model, dev, careful):
+    (model / "NOTES.md").write_text("mine")
+    (model / ".hidden").mkdir()
+    (model / ".hidden" / "file").write_text("mine, too")
+    assert run(model, dev).exit_code == 0
+    assert (model / "NOTES.md").read_text() == "mine"
+    assert (model / ".hidden" / "file").read_text() == "mine, too"

