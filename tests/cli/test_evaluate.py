@@ -82,6 +82,7 @@ def test_evaluate_scores_again_what_has_changed(run, folder, examples):
     assert run(test="old.spacy")[0] == ["student"]
 
 
+@pytest.mark.filterwarnings("ignore:.*W090")  # a file that is no .spacy
 def test_evaluate_refuses_what_has_no_gold(run, folder, examples, make_doc):
     DocBin(docs=[examples[0].reference, make_doc("Bob left")]).to_disk(folder / "some.spacy")
     DocBin().to_disk(folder / "none.spacy")
