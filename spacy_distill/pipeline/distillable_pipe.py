@@ -208,3 +208,14 @@ class DistillablePipe(TrainablePipe):
         """(n_tokens, n_tags) of a batch -> those of each document."""
         ops = self.model.ops
         return ops.unflatten(ops.asarray2f(flat), ops.asarray1i([len(part) for part in parts]))
+
+
+def reset_gradients(model: Model) -> None:
+    """Give parameters whose shape has changed a gradient of it: thinc keeps the old one, and what
+    is added to it would be written beyond its end."""
+    for node in model.walk():
+        for name in node.param_names:
+            if node.has_param(name) and node.has_grad(name):
+                values = node.get_param(name)
+                if node.get_grad(name).shape != values.shape:
+                    node.set_grad(name, node.ops.xp.zeros_like(values))

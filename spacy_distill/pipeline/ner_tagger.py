@@ -26,7 +26,7 @@ from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import check_scheme, make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
-from .distillable_pipe import DistillablePipe, LossAndGradients
+from .distillable_pipe import DistillablePipe, LossAndGradients, reset_gradients
 from .examples import read_initial_examples
 from .kept_scores import KeptScores
 
@@ -191,6 +191,7 @@ class NERTagger(DistillablePipe):
             self.model = init_model(self.model)
         scores = [self.model.ops.alloc2f(len(doc), len(self.tags)) for doc in docs]
         self.model.initialize(X=docs, Y=scores)
+        reset_gradients(self.model)
 
     def predict(self, docs: Iterable[Doc]) -> List[TagScores]:
         """Score the tags, without modifying the documents.
@@ -268,8 +269,10 @@ class NERTagger(DistillablePipe):
         RETURNS (List[Floats2d]): As of `predict`.
         """
         kept = self._kept_scores
-        found = iter(self.predict([doc for doc in docs if doc not in kept]))
-        return [kept[doc] if doc in kept else next(found) for doc in docs]
+        # A later component may have merged tokens.
+        is_kept = [doc in kept and len(kept[doc]) == len(doc) for doc in docs]
+        found = iter(self.predict([doc for doc, known in zip(docs, is_kept) if not known]))
+        return [kept[doc] if known else next(found) for doc, known in zip(docs, is_kept)]
 
     def update(
         self,
@@ -305,12 +308,14 @@ class NERTagger(DistillablePipe):
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
         super().from_bytes(bytes_data, exclude=exclude)
         restore(self.model)
+        reset_gradients(self.model)
         self._labels_changed()
         return self
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "NERTagger":
         super().from_disk(path, exclude=exclude)
         restore(self.model)
+        reset_gradients(self.model)
         self._labels_changed()
         return self
 

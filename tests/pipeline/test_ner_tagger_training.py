@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+import spacy
 from numpy.testing import assert_allclose
 from thinc.api import Adam
 
@@ -182,3 +183,34 @@ def test_ner_tagger_trains_every_parameter(make_student, examples):
     assert {name for _, name in before} == {"E", "W", "Wx", "Wh", "b"}
     for key, value in before.items():
         assert (after[key] != value).any(), key
+
+
+@pytest.mark.parametrize("n_words", [2000, 1])
+def test_ner_tagger_learns_after_another_initialize(make_student, examples, make_example, n_words):
+    """The tables have other sizes then; the gradients of before have not."""
+    nlp = make_student()
+    nlp.update(examples, sgd=nlp.create_optimizer())
+    words = " ".join(f"w{i}" for i in range(n_words))
+    others = [make_example(words, " ".join(["B-PER", *["O"] * (n_words - 1)]))]
+    sgd = nlp.initialize(lambda: others)
+    assert nlp.update(others, sgd=sgd)["ner"] > 0
+
+
+def test_ner_tagger_learns_after_loading_over(make_student, examples, make_example, tiny, tmp_path):
+    nlp = make_student()
+    nlp.update(examples, sgd=nlp.create_optimizer())
+    other = spacy.blank("en")
+    other.add_pipe("ner_tagger", name="ner", config=tiny)
+    words = " ".join(f"w{i}" for i in range(2000))
+    others = [make_example(words, " ".join(["B-PER", "B-LOC", *["O"] * 1998]))]
+    other.initialize(lambda: others)
+    other.to_disk(tmp_path / "other")
+    nlp.from_disk(tmp_path / "other")
+    assert nlp.update(others, sgd=nlp.create_optimizer())["ner"] > 0
+
+
+def test_ner_tagger_scores_what_is_merged_later(make_student, examples):
+    nlp = make_student(score_tuned=True)
+    nlp.update(examples, sgd=nlp.create_optimizer())
+    nlp.add_pipe("merge_entities", last=True)
+    assert "ents_f_tuned" in nlp.evaluate(examples)
