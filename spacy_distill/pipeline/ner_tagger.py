@@ -307,13 +307,13 @@ class NERTagger(DistillablePipe):
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
         super().from_bytes(bytes_data, exclude=exclude)
-        restore(self.model)
-        reset_gradients(self.model)
-        self._labels_changed()
-        return self
+        return self._loaded()
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "NERTagger":
         super().from_disk(path, exclude=exclude)
+        return self._loaded()
+
+    def _loaded(self) -> "NERTagger":
         restore(self.model)
         reset_gradients(self.model)
         self._labels_changed()
