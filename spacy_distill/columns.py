@@ -193,9 +193,10 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
     number = 0
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         try:
-            for number, line in enumerate(file, start=1):
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-                yield number, text.rstrip("\r\n")
+            # Old Macs end a line with \r alone.
+            lines = (part for line in file for part in line.rstrip(b"\r\n").split(b"\r"))
+            for number, line in enumerate(lines, start=1):
+                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             message = Errors.D104.format(source=path, line=number, reason=error.reason)
             raise ValueError(message) from error

@@ -11,7 +11,7 @@ import srsly
 from spacy.attrs import ORTH, SPACY
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
-from spacy.training import Example
+from spacy.training import Corpus, Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab, create_vocab
 
@@ -221,6 +221,17 @@ def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
         yield Example(copy_words(doc), doc)
 
 
+def read_gold(path: Path, nlp: Language, *, limit: int = 0) -> List[Example]:
+    """Sentences to score on, as `spacy evaluate --gold-preproc` reads them: their tokens given.
+
+    limit (int): How many documents are read at most; 0: all.
+    RAISES (FileNotFoundError): D008. (ValueError): D114 for a damaged file.
+    """
+    for file in find_docbins(path):
+        load_docbin(file)  # spaCy's errors don't name it
+    return list(Corpus(path, gold_preproc=True, limit=limit)(nlp))
+
+
 def stream_examples(
     path: Path, nlp: Language, *, rng: Optional[random.Random]
 ) -> Iterator[Example]:
@@ -236,8 +247,14 @@ def stream_examples(
         rng.shuffle(files)
     for file in files:
         has_vectors = len(nlp.vocab.vectors) > 0
-        vocab = nlp.vocab if has_vectors else create_vocab(nlp.lang, nlp.Defaults)
-        yield from read_examples(file, vocab)
+        yield from read_examples(file, nlp.vocab if has_vectors else make_vocab(nlp))
+
+
+def make_vocab(nlp: Language) -> Vocab:
+    """A vocabulary that knows no words yet, and makes lexemes as a pipeline's does."""
+    vocab = create_vocab(nlp.lang, nlp.Defaults)
+    vocab.lookups = nlp.vocab.lookups  # norms are looked up in them
+    return vocab
 
 
 def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:

@@ -18,6 +18,9 @@ from .pruning import Arcs, may_have_entity
 from .steps import plan_steps
 from .tags import make_transitions, split_tag
 
+# How many paths are compared at a time, so that memory does not grow with documents times tags^2.
+MAX_PATHS = 1 << 20
+
 # Scores where the model left them, maybe on a GPU, or on the CPU.
 ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
 
@@ -184,8 +187,7 @@ def best_paths(
     # best[k, tag]: score of the best path that ends in this tag at row k.
     best = scores[rows]
     for before, first, last in zip(starts, starts[1:], starts[2:]):
-        paths = best[before : before + last - first, :, None] + follows  # (n, tag before, tag)
-        best[first:last] += paths.max(axis=1)
+        best[first:last] += best_before(best[before : before + last - first], follows)
     # From the end: the tag of a sequence's last token, then the best before each.
     found = best.argmax(axis=1)
     before_tag = numpy.ascontiguousarray(follows.T)
@@ -196,3 +198,13 @@ def best_paths(
     ids = numpy.empty_like(found)
     ids[rows] = found
     return ids
+
+
+def best_before(best: numpy.ndarray, follows: numpy.ndarray) -> numpy.ndarray:
+    """Of the best paths to each tag, what the best is that goes on with each: (n, n_tags) both."""
+    found = numpy.empty_like(best)
+    n = max(MAX_PATHS // follows.size, 1)
+    for start in range(0, len(best), n):
+        paths = best[start : start + n, :, None] + follows  # (n, tag before, tag)
+        found[start : start + n] = paths.max(axis=1)
+    return found

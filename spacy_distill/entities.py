@@ -1,6 +1,7 @@
 """Tags become entities of documents, all documents of a batch at once, written as arrays."""
 
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from itertools import accumulate, pairwise
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 import numpy
 from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
@@ -30,6 +31,16 @@ class TokenAttributes(NamedTuple):
         columns += [doc.to_array(attrs).reshape(-1, len(attrs)) for doc in docs]
         ent_iob, ent_type, ent_kb_id, is_space, sent_start = numpy.concatenate(columns).T
         return cls(ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1)
+
+    @classmethod
+    def join(cls, parts: Iterable["TokenAttributes"]) -> "TokenAttributes":
+        """Those of each document -> those of a batch."""
+        return cls(*map(numpy.concatenate, zip(*parts)))
+
+    def split(self, lengths: Iterable[int]) -> List["TokenAttributes"]:
+        """Those of a batch -> those of each document, of which there are the lengths."""
+        parts = [slice(*ends) for ends in pairwise(accumulate(lengths, initial=0))]
+        return [TokenAttributes(*(column[part] for column in self)) for part in parts]
 
 
 def write_entities(

@@ -9,15 +9,18 @@ pipeline is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List, NamedTuple, Sequence, Set, Tuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
 from spacy.strings import get_string_id
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from .corpus import copy_words
 from .entities import IOB, TokenAttributes, find_ends, leave_out_final_space
 from .errors import Errors
+from .pipeline.readings import Reading, read_anew
 from .tags import split_tag
 from .targets import has_same_tokens
 
@@ -56,7 +59,8 @@ def tune_outside(
     layer = ner.model.maybe_get_ref("output_layer")
     if layer is None:
         raise ValueError(Errors.D013.format(name=ner.name, model=ner.model.name))
-    values = score_candidates(ner, examples, candidates=candidates, keeps_entities=True)
+    read = partial(read_anew, predict=ner.predict)
+    values = score_candidates(ner, examples, read, candidates=candidates)
     if not values:
         raise ValueError(Errors.D014.format(name=ner.name))
     before = values[list(candidates).index(0.0)]
@@ -71,19 +75,19 @@ def tune_outside(
 def score_candidates(
     ner: NERTagger,
     examples: Sequence[Example],
+    read: Callable[[List[Doc]], List[Reading]],
     *,
     candidates: Sequence[float] = CANDIDATES,
-    keeps_entities: bool = False,
 ) -> List[float]:
     """F1, from 0 to 1, that each number added to the score of `O` gives.
 
     ner (NERTagger): The component. It is not changed.
-    examples (Sequence[Example]): The documents to read, with whatever a model listens to, and gold
+    examples (Sequence[Example]): The documents, with whatever a model listens to, and gold
         entities. A document that has other tokens than gold is read in those of gold; one without
         gold entity annotation is left out.
+    read (Callable[[List[Doc]], List[Reading]]): Gives the component's scores of documents, and the
+        entities that were there before it and are kept.
     candidates (Sequence[float]): What to add, in nats.
-    keeps_entities (bool): Whether the entities of the predicted documents were there before the
-        component; else they are of it.
     RETURNS (List[float]): As spaCy's scorer would have them, 0 where there is nothing to find; none
         at all without gold.
     """
@@ -91,17 +95,16 @@ def score_candidates(
     if not examples:
         return []
     docs = [eg.x if has_same_tokens(eg) else copy_words(eg.reference) for eg in examples]
+    readings = read(docs)
     gold = TokenAttributes.from_docs([eg.reference for eg in examples])
-    attributes = TokenAttributes.from_docs(docs)
-    fixed = (attributes.ent_iob % 2 == 1) & keeps_entities
+    attributes = TokenAttributes.join(reading.attributes for reading in readings)
+    fixed = attributes.ent_iob % 2 == 1
     expected = list_entities(gold.ent_iob, gold.ent_type)
     parts = [split_tag(tag) for tag in ner.tags]
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
     missing = numpy.append(0, numpy.cumsum(gold.ent_iob == 0))
-    # Entities of the component come from scores that it has kept; else its weights are asked anew.
-    read = ner.predict if keeps_entities else ner.find_scores
-    scores = ner.model.ops.flatten(read(docs))
+    scores = ner.model.ops.flatten([reading.scores for reading in readings])
     values = []
     for added in candidates:
         changed = [add_outside(scores, added)]

@@ -113,6 +113,7 @@ def test_columns_label_may_hold_hyphens(read):
     "text",
     [
         "a O\r\nb B-X\r\n\r\nc O\r\n",
+        "a O\rb B-X\r\rc O\r",
         "\ufeffa O\nb B-X\n\nc O\n",
         "a O\nb B-X\n\nc O",
         "\n\na O\nb B-X\n \t \n\n\nc O\n\n\n",
@@ -120,7 +121,7 @@ def test_columns_label_may_hold_hyphens(read):
         "# id 5239 domain=en\na O\nb B-X\n\n# text = vitamin O\n# next\nc O\n",
         "a O \nb B-X\t\n\nc  O\n",
     ],
-    ids=["crlf", "bom", "no-final-newline", "blank", "docstart", "comments", "trailing"],
+    ids=["crlf", "old-mac", "bom", "no-final-newline", "blank", "docstart", "comments", "trailing"],
 )
 def test_columns_form_of_lines_does_not_matter(read, text):
     docs = read(text)

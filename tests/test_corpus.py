@@ -4,6 +4,7 @@ from collections import Counter
 import numpy
 import pytest
 import spacy
+from spacy.lookups import Lookups
 from spacy.tokens import DocBin
 
 from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure, read_docbins
@@ -313,6 +314,17 @@ def test_corpus_does_not_fill_the_vocabulary_from_a_stream(shards):
     assert examples[0].predicted[1].lower_ == "left"  # it has what the language makes of words
     nlp.vocab.set_vector("left", numpy.ones(3, dtype="f"))
     assert all(eg.predicted.vocab is nlp.vocab for eg in reader(nlp))
+
+
+def test_corpus_streams_words_with_their_norms(shards):
+    """As `[initialize.lookups]` of a config has them."""
+    nlp = spacy.blank("en")
+    lookups = Lookups()
+    lookups.add_table("lexeme_norm", {"s3-3": "third"})
+    nlp.vocab.lookups = lookups
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=shards, shuffle_buffer=5)
+    found = {eg.predicted[0].text: eg.predicted[0].norm_ for eg in reader(nlp)}
+    assert found["s3-3"] == "third" and found["s3-4"] == "s3-4"
 
 
 def test_corpus_leaves_no_strings_of_its_own(write):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from spacy_distill import decoding
 from spacy_distill.decoding import Transitions, decode, forbid_tags, log_softmax, viterbi
 from spacy_distill.tags import make_tags
 
@@ -103,6 +104,18 @@ def test_decoding_does_not_depend_on_the_batch(tags, lengths, seed):
     for length, end in zip(lengths, ends):
         alone = decode(scores[end - length : end], [length], transitions)
         assert_array_equal(together[end - length : end], alone)
+
+
+def test_decoding_needs_no_more_memory_for_more_documents(monkeypatch):
+    """As many paths are compared at a time as fit, one row at least."""
+    tags = make_tags(["A", "B"], scheme="biluo")
+    lengths = [3, 1, 7, 5, 5, 2]
+    scores = make_scores(lengths, tags, seed=0)
+    transitions = Transitions.from_tags(tags)
+    together = viterbi(scores, numpy.asarray(lengths), transitions)
+    for n in (1, 2 * len(tags) ** 2):
+        monkeypatch.setattr(decoding, "MAX_PATHS", n)
+        assert_array_equal(viterbi(scores, numpy.asarray(lengths), transitions), together)
 
 
 def test_decoding_repairs_by_score():

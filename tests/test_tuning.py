@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy
 import pytest
 import spacy
@@ -8,6 +10,7 @@ from spacy.training import Example
 
 from spacy_distill import tuning
 from spacy_distill.corpus import copy_words
+from spacy_distill.pipeline.readings import read_anew
 from spacy_distill.teachers.reading import run_pipes
 from spacy_distill.tuning import add_outside, score_candidates, tune_outside
 
@@ -24,6 +27,10 @@ def careful(student):
 @pytest.fixture
 def dev(student, examples):
     return [Example(copy_words(eg.reference), eg.reference) for eg in examples]
+
+
+def reading(ner):
+    return partial(read_anew, predict=ner.predict)
 
 
 def f1(ner, dev):
@@ -98,7 +105,7 @@ def test_tuning_scores_as_spacy_does(careful, dev):
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
     candidates = numpy.linspace(-16, 4, 41).tolist()
-    values = score_candidates(careful, dev, candidates=candidates)
+    values = score_candidates(careful, dev, reading(careful), candidates=candidates)
     assert len(set(values)) > 2
     for added, value in zip(candidates, values):
         layer.set_param("b", add_outside(b, added))
@@ -130,7 +137,7 @@ def test_tuning_keeps_entities_that_were_there(careful, dev):
     other = dev[1].predicted
     other.ents = [Span(other, 0, 1, label="OTHER")]
     candidates = (0.0, -6.0, -12.0)
-    values = score_candidates(careful, dev, candidates=candidates, keeps_entities=True)
+    values = score_candidates(careful, dev, reading(careful), candidates=candidates)
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
     for added, value in zip(candidates, values):
@@ -139,13 +146,31 @@ def test_tuning_keeps_entities_that_were_there(careful, dev):
     assert len(set(values)) > 1
 
 
+def test_tuning_is_foreseen_between_other_entities(student, careful, examples):
+    """A ruler has set one that is wrong; what another adds later, tuning will not see."""
+    ruler = student.add_pipe("entity_ruler", before="ner")
+    ruler.add_patterns([{"label": "OTHER", "pattern": examples[0].reference[0].text}])
+    ruler = student.add_pipe("entity_ruler", name="late")
+    ruler.add_patterns([{"label": "LATE", "pattern": examples[1].reference[-1].text}])
+    careful.score_tuned = True
+    copies = [copy_words(eg.reference, student.vocab) for eg in examples]
+    dev = [Example(doc, eg.reference) for doc, eg in zip(copies, examples)]
+    foreseen = student.evaluate(dev)["ents_f_tuned"]
+    again = [copy_words(doc) for doc in copies]
+    docs = run_pipes(student, again, before="ner")
+    assert any(ent.label_ == "OTHER" for doc in docs for ent in doc.ents)
+    tuned = tune_outside(careful, [Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
+    assert tuned.before < tuned.after == foreseen < 1.0
+
+
 def test_tuning_reads_gold_tokens_where_others_differ(careful, dev, nlp):
-    expected = score_candidates(careful, dev)
+    expected = score_candidates(careful, dev, reading(careful))
     words = [token.text for token in dev[0].reference]
     joined = Doc(
         nlp.vocab, words=["".join(words[:2]), *words[2:]], spaces=[True] * (len(words) - 1)
     )
-    assert score_candidates(careful, [Example(joined, dev[0].reference), *dev[1:]]) == expected
+    other = [Example(joined, dev[0].reference), *dev[1:]]
+    assert score_candidates(careful, other, reading(careful)) == expected
 
 
 def test_tuning_reads_what_the_model_listens_to(examples):

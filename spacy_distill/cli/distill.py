@@ -204,7 +204,8 @@ def distill(
     read = [*job.teachers, str(config_path), *([encoder] if encoder else [])]
     for part in ("model-best", "model-last"):
         check_apart(output / part, read if table is None else [*read, table])
-    claim_output(output)
+    made_table = [] if table is not None else [inputs.table.name]
+    claim_output(output, makes=["corpus", "metrics", *made_table])
     set_inputs(config, inputs, name=name)
     settings = config.interpolate()
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0

@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from pathlib import Path
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional, Sequence
 
 import srsly
 from spacy.cli._util import show_validation_error
@@ -155,12 +155,16 @@ def fingerprint(*inputs: Any) -> str:
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def claim_output(output: Path) -> None:
-    """Refuse a folder whose corpus or metrics are of something else. RAISES (ValueError): D417."""
+def claim_output(output: Path, *, makes: Sequence[str]) -> None:
+    """Refuse a folder in which what will be made is of something else. RAISES (ValueError): D417.
+
+    output (Path): The folder, which need not exist.
+    makes (Sequence[str]): What will be written over in it.
+    """
     path = output / NOTE
     if path.exists():
         return
-    others = [name for name in ("corpus", "metrics") if (output / name).exists()]
+    others = [name for name in makes if (output / name).exists()]
     if others:
         raise ValueError(Errors.D417.format(path=output, names=", ".join(others)))
     make_folder(output)

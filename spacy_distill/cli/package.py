@@ -43,8 +43,8 @@ def package_cli(
     """
     meta_path = pipeline / "meta.json"
     if not meta_path.exists():
-        raise FileNotFoundError(Errors.D008.format(path=pipeline))
-    scores = {} if metrics is None else read_scores(metrics)
+        raise FileNotFoundError(Errors.D008.format(path=meta_path))
+    scores = {} if metrics is None else read_test_scores(metrics)
     trained = srsly.read_json(meta_path)
     check_name(name, version, lang=trained["lang"])
     meta = make_meta(
@@ -159,7 +159,7 @@ def make_meta(
     }
 
 
-def read_scores(path: Path) -> Dict[str, Any]:
+def read_test_scores(path: Path) -> Dict[str, Any]:
     """Scores on the test set. RAISES: D008 if there are none, D411 if the file holds others."""
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))

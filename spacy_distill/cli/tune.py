@@ -2,16 +2,17 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Optional, Sequence
+from typing import Annotated, Dict, Optional, Sequence
 
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from spacy.util import load_model
 from wasabi import msg
 
+from ..corpus import read_gold
 from ..errors import Errors
 from ..files import digest_source, replacing
 from ..pipeline.ner_tagger import NERTagger
@@ -20,7 +21,8 @@ from ..teachers.reading import run_pipes
 from ..tuning import Tuned, tune_outside
 from .options import Gpu
 
-# Of a pipeline's meta: what was chosen for it, and the digest of the development set.
+# Of a pipeline's meta: what was chosen for it, and digests of the development set and of its
+# components after it.
 KEY = "tuned"
 
 
@@ -36,17 +38,15 @@ def tune_cli(
 
     Adds to the score of O the number that gives the best F1. Where there are many types and few
     examples, a student is often too careful; where nothing is better, the pipeline stays as it is.
-    One that was tuned on the same development set stays as it is, too.
+    One that was tuned on the same development set, and not trained since, stays as it is, too.
     """
-    if not dev.exists():
-        raise FileNotFoundError(Errors.D008.format(path=dev))
     setup_gpu(gpu, silent=True)
     nlp = load_model(model)
-    examples = list(Corpus(dev, gold_preproc=True)(nlp))
+    examples = read_gold(dev, nlp)
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
     known, dev_digest = nlp.meta.get(KEY, {}), digest_source(dev)
-    if known.get("dev") == dev_digest:
+    if known.get("dev") == dev_digest and known.get("components") == digest_components(nlp, model):
         msg.info(f"'{model}' was tuned on '{dev}' before")
         tuned = Tuned(*(known[name] for name in Tuned._fields))
     else:
@@ -58,6 +58,8 @@ def tune_cli(
             with replacing(model) as folder:
                 shutil.copytree(model, folder)  # whatever else lies there
                 nlp.to_disk(folder)
+                nlp.meta[KEY]["components"] = digest_components(nlp, folder)
+                nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added:
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
@@ -66,6 +68,12 @@ def tune_cli(
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, tuned._asdict())
+
+
+def digest_components(nlp: Language, folder: Path) -> Dict[str, str]:
+    """The SHA-256 of what each component of a pipeline has in its folder."""
+    folders = {name: folder / name for name in nlp.component_names}
+    return {name: digest_source(path) for name, path in folders.items() if path.exists()}
 
 
 def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:

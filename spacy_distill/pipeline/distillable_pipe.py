@@ -144,6 +144,8 @@ class DistillablePipe(TrainablePipe):
     ) -> LossAndGradients:
         ops = self.model.ops
         d_potentials = None
+        if not any(map(len, student_scores)):
+            return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
         flat, teacher = ops.flatten(student_scores), ops.xp.concatenate(teacher_scores)
         crf = self._crf_of(student_scores)
         if crf is None:

@@ -28,7 +28,7 @@ from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradients, reset_gradients
 from .examples import read_initial_examples
-from .kept_scores import KeptScores
+from .readings import Readings
 
 default_config = """
 [ner_tagger]
@@ -128,7 +128,7 @@ class NERTagger(DistillablePipe):
         self.cfg: Dict[str, Any] = {"labels": [], "scheme": scheme}
         self.spans_key = spans_key
         self.score_tuned = score_tuned
-        self._kept_scores = KeptScores()
+        self._readings = Readings()
         self._labels_changed()
 
     @property
@@ -214,9 +214,9 @@ class NERTagger(DistillablePipe):
         scores (List[Floats2d]): What `predict` returned for them.
         """
         docs = list(docs)
-        if self.score_tuned:
-            self._kept_scores.update(zip(docs, scores))
         attributes = TokenAttributes.from_docs(docs)
+        if self.score_tuned:
+            self._readings.keep(docs, scores, attributes)
         preset = attributes.ent_iob % 2 == 1  # BEGIN or INSIDE
         ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
         write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
@@ -258,21 +258,9 @@ class NERTagger(DistillablePipe):
         if self.score_tuned:
             from ..tuning import score_candidates  # only who trains needs it
 
-            scores["ents_f_tuned"] = max(score_candidates(self, examples), default=None)
+            read = partial(self._readings.find, predict=self.predict)
+            scores["ents_f_tuned"] = max(score_candidates(self, examples, read), default=None)
         return scores
-
-    def find_scores(self, docs: Sequence[Doc]) -> List[TagScores]:
-        """The tag scores that documents were annotated from, as far as they are kept
-        (`score_tuned`); those of others are predicted.
-
-        docs (Sequence[Doc]): The documents.
-        RETURNS (List[Floats2d]): As of `predict`.
-        """
-        kept = self._kept_scores
-        # A later component may have merged tokens.
-        is_kept = [doc in kept and len(kept[doc]) == len(doc) for doc in docs]
-        found = iter(self.predict([doc for doc, known in zip(docs, is_kept) if not known]))
-        return [kept[doc] if known else next(found) for doc, known in zip(docs, is_kept)]
 
     def update(
         self,

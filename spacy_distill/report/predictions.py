@@ -7,9 +7,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
-from spacy.training import Corpus, Example
 from tqdm import tqdm
 
+from ..corpus import read_gold
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
 
@@ -65,14 +65,10 @@ def read_sentences(path: Path, nlp: Language, *, limit: int = 0) -> List[Sentenc
     RETURNS (List[Sentence]): The sentences, as `spacy evaluate --gold-preproc` sees them.
     RAISES (ValueError): D703 if none is annotated.
     """
-    docs = [eg.reference for eg in read_examples(path, nlp, limit=limit)]
+    docs = [eg.reference for eg in read_gold(path, nlp, limit=limit)]
     if not any(doc.has_annotation("ENT_IOB") for doc in docs):
         raise ValueError(Errors.D703.format(path=path))
     return [make_sentence(doc) for doc in docs]
-
-
-def read_examples(path: Path, nlp: Language, *, limit: int) -> List[Example]:
-    return list(Corpus(path, gold_preproc=True, limit=limit)(nlp))
 
 
 def make_sentence(doc: Doc) -> Sentence:
@@ -94,7 +90,7 @@ def predict(nlp: Language, path: Path, *, limit: int = 0, name: str = "pipeline"
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, NERTagger):
             pipe.spans_key = SPANS_KEY
-    examples = read_examples(path, nlp, limit=limit)
+    examples = read_gold(path, nlp, limit=limit)
     n_words = sum(len(eg.predicted) for eg in examples)
     with tqdm(total=n_words, unit=" words", unit_scale=True, desc=name, disable=None) as bar:
         start = perf_counter()

@@ -10,10 +10,11 @@ import srsly
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.scorer import PRFScore, Scorer
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from spacy.util import load_model
 
 from ..benchmark.pipelines import count_parameters, find_nodes
+from ..corpus import read_gold
 from ..errors import Errors
 
 
@@ -37,7 +38,7 @@ def score_cli(
     """Score as `spacy evaluate --gold-preproc` does; write counts and parameters, too."""
     setup_gpu(gpu, silent=True)
     nlp = load_model(model)
-    examples = list(Corpus(test, gold_preproc=True)(nlp))
+    examples = read_gold(test, nlp)
     scorer = KeepingScorer(nlp)
     scores = nlp.evaluate(examples, scorer=scorer)
     counted = [count_sentence(eg) for eg in scorer.examples]

@@ -365,6 +365,10 @@ def test_distill_writes_over_nothing_of_others(run, rules, text, tmp_path):
     result = run(unlabelled=text)
     assert "[D417]" in str(result.exception)
     assert mine.read_bytes() == b"mine"
+    mine = mine.parent.rename(tmp_path / "mine") / "dev.spacy"
+    mine = mine.rename(tmp_path / "out" / "table.npz")
+    assert "[D417]" in str(run(unlabelled=text, table=None).exception)
+    assert mine.read_bytes() == b"mine"
 
 
 def test_distill_names_an_option_that_there_is_not(run, text):

@@ -17,7 +17,7 @@ from spacy_distill.cli.package import (
     make_meta,
     make_sources,
     package_cli,
-    read_scores,
+    read_test_scores,
     write_small,
 )
 
@@ -130,12 +130,12 @@ def test_package_requires_this_release(monkeypatch, version, requirement):
 
 def test_package_reads_scores(tmp_path):
     srsly.write_json(tmp_path / "scores.json", {"ents_f": 0.5})
-    assert read_scores(tmp_path / "scores.json") == {"ents_f": 0.5}
+    assert read_test_scores(tmp_path / "scores.json") == {"ents_f": 0.5}
     with pytest.raises(FileNotFoundError, match=r"\[D008\]"):
-        read_scores(tmp_path / "none.json")
+        read_test_scores(tmp_path / "none.json")
     srsly.write_json(tmp_path / "other.json", {"speed": 1.0})
     with pytest.raises(ValueError, match=r"\[D411\].*other\.json"):
-        read_scores(tmp_path / "other.json")
+        read_test_scores(tmp_path / "other.json")
 
 
 def test_package_needs_a_pipeline(run, tmp_path):

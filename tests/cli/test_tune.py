@@ -74,6 +74,17 @@ def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
     assert srsly.read_json(second)["before"] > 0.9
 
 
+def test_tune_knows_that_a_pipeline_was_trained_since(model, dev, careful, tmp_path):
+    assert run(model, dev).exit_code == 0
+    nlp = spacy.load(model)
+    layer = nlp.get_pipe("ner").model.get_ref("output_layer")
+    layer.set_param("b", add_outside(layer.get_param("b"), 6.0))
+    nlp.to_disk(model)
+    output = tmp_path / "tuned.json"
+    assert run(model, dev, "--output", output).exit_code == 0
+    assert srsly.read_json(output)["before"] < 0.9 < srsly.read_json(output)["after"]
+
+
 def test_tune_leaves_no_half_of_a_pipeline(model, dev, careful, monkeypatch):
     def stop(nlp, path):
         path.mkdir(exist_ok=True)
@@ -99,6 +110,9 @@ def test_tune_refuses_what_it_cannot_work_with(model, dev, tmp_path):
     assert "[D008]" in str(run(model, tmp_path / "none.spacy").exception)
     DocBin().to_disk(dev)
     assert "[D009]" in str(run(model, dev).exception)
+    dev.write_bytes(b"damaged")
+    result = run(model, dev)
+    assert "[D114]" in str(result.exception) and str(dev) in str(result.exception)
 
 
 def test_tune_leaves_what_else_lies_in_the_folder(model, dev, careful):

@@ -138,5 +138,10 @@ def test_distillable_pipe_asks_no_model_about_no_tokens(make_student, make_examp
     for batch in ([], empty):
         assert ner.distill(teacher, batch, sgd=Adam(0.1)) == {"ner": 0.0}
         assert ner.rehearse(batch, sgd=Adam(0.1)) == {"ner": 0.0}
+    none = ner.predict([eg.predicted for eg in empty])
+    for scores in ([], none):
+        loss, d_scores = ner.get_teacher_student_loss(scores, scores)
+        assert loss == 0.0 and [len(part) for part in d_scores] == [0] * len(scores)
+    assert ner.get_loss(empty, none)[0] == 0.0
     assert ner.distill(teacher, [*empty, examples[0]])["ner"] > 0
     assert ner.rehearse([*empty, examples[0]])["ner"] > 0

@@ -1,6 +1,7 @@
 """Training on a stream: `max_epochs = -1`, in `spacy train`."""
 
 import gc
+import shutil
 
 import numpy
 import pytest
@@ -10,7 +11,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
-from spacy_distill.corpus import DistillationCorpus
+from spacy_distill.corpus import DistillationCorpus, copy_words
 from spacy_distill.pipeline.examples import read_initial_examples
 from spacy_distill.soft_targets import set_soft_targets
 from spacy_distill.tags import make_tags
@@ -119,7 +120,7 @@ def test_examples_are_streamed_in_training(config, tmp_path, monkeypatch):
         epochs.append(0)
         for eg in read(self, nlp):
             epochs[-1] += 1
-            if len(epochs) > 2 and epochs[-1] % 100 == 0:
+            if len(epochs) > 3 and epochs[-1] % 100 == 0:
                 held.append(count_examples() - before)
             yield eg
 
@@ -128,22 +129,46 @@ def test_examples_are_streamed_in_training(config, tmp_path, monkeypatch):
     nlp = spacy.load(tmp_path / "trained" / "model-best")
     assert nlp.get_pipe("ner").labels == ("LOC", "PER", "RARE")
     assert nlp.meta["performance"]["ents_f"] == 1.0
-    # Two to initialise, of which spaCy reads ten examples; 150 batches of 16 are nearly two more.
-    assert epochs[0] == 10 and len(epochs) == 4
-    assert all(1150 < n < 1350 for n in epochs[1:3])
+    # Three to initialise: ten examples to look at, spaCy's hundred, and a sample, of which all are
+    # part. 150 batches of 16 are nearly two more.
+    assert epochs[:2] == [10, 100] and len(epochs) == 5
+    assert all(1150 < n < 1350 for n in epochs[2:4])
     assert len(held) > 20 and max(held) < 50 + 6 + 3 * 16
     assert "ß" in nlp.get_pipe("ner").model.get_ref("char_cnn").attrs["chars"]
     assert not any(f"Ann{i}" in nlp.vocab.strings for i in range(50, 1000, 2))
     assert [ent.label_ for ent in nlp("Ann500 saw x").ents] == ["PER"]
 
 
-def test_examples_to_begin_with_are_a_sample_of_a_stream(config, monkeypatch):
-    nlp = load_model_from_config(load_config(config(1)), auto_fill=True)
+@pytest.fixture
+def streaming(config):
+    return load_model_from_config(load_config(config(1)), auto_fill=True)
+
+
+def give(n):
+    docs = [Doc(spacy.blank("en").vocab, words=["Mine"], ents=["B-MINE"]) for _ in range(n)]
+    return lambda: [Example(copy_words(doc), doc) for doc in docs]
+
+
+def test_examples_to_begin_with_are_a_sample_of_a_stream(streaming, monkeypatch):
+    """Where as many are given as spaCy takes from one: those, and more."""
     monkeypatch.setattr("spacy_distill.pipeline.examples.SAMPLE_SIZE", 300)
-    docs, labels = read_initial_examples(list, nlp)
-    assert len(docs) == 300
+    docs, labels = read_initial_examples(give(100), streaming)
+    assert len(docs) == 400
     assert len({doc[0].text for doc in docs}) > 200
-    assert labels == ["LOC", "PER", "RARE"]
+    assert labels == ["LOC", "MINE", "PER", "RARE"]
+
+
+def test_examples_to_begin_with_are_the_callers(streaming):
+    """Whatever the config that a pipeline was trained with once says of a stream."""
+    docs, labels = read_initial_examples(give(3), streaming)
+    assert len(docs) == 3 and labels == ["MINE"]
+
+
+def test_examples_to_begin_with_need_no_stream(streaming, tmp_path):
+    """The corpus of a pipeline from another machine is not there."""
+    shutil.rmtree(tmp_path / "pool")
+    docs, labels = read_initial_examples(give(100), streaming)
+    assert len(docs) == 100 and labels == ["MINE"]
 
 
 def test_examples_to_begin_with_are_all_if_nothing_streams(nlp, examples):

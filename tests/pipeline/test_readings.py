@@ -5,7 +5,7 @@ import numpy
 import pytest
 
 from spacy_distill.corpus import copy_words
-from spacy_distill.pipeline.kept_scores import KeptScores
+from spacy_distill.pipeline.readings import Readings
 
 
 @pytest.fixture
@@ -35,24 +35,24 @@ def test_scores_are_those_of_the_weights_that_annotated(student, examples):
     ner = student.get_pipe("ner")
     ner.score_tuned = True
     docs = list(ner.pipe([copy_words(eg.reference) for eg in examples]))
-    before = ner.find_scores(docs)
+    before = ner._readings.find(docs, ner.predict)
     layer = ner.model.get_ref("output_layer")
     layer.set_param("b", layer.get_param("b") + numpy.arange(len(ner.tags), dtype="f"))
     new = copy_words(docs[0])
-    *after, of_new = ner.find_scores([*docs, new])
+    *after, of_new = ner._readings.find([*docs, new], ner.predict)
     for kept, was in zip(after, before):
-        numpy.testing.assert_array_equal(kept, was)
-    numpy.testing.assert_array_equal(of_new, ner.predict([new])[0])
+        numpy.testing.assert_array_equal(kept.scores, was.scores)
+    numpy.testing.assert_array_equal(of_new.scores, ner.predict([new])[0])
 
 
 def test_scores_go_with_their_documents_and_stay_in_their_process(student, examples):
     ner = student.get_pipe("ner")
     ner.score_tuned = True
     docs = list(ner.pipe([copy_words(eg.reference) for eg in examples]))
-    kept = ner._kept_scores
+    kept = ner._readings
     assert len(kept) == len(docs)
     copy = pickle.loads(pickle.dumps(kept))
-    assert type(copy) is KeptScores and not copy
+    assert type(copy) is Readings and not copy
     del docs
     gc.collect()
     assert not kept
@@ -61,4 +61,4 @@ def test_scores_go_with_their_documents_and_stay_in_their_process(student, examp
 def test_scores_are_kept_only_for_who_asks(student, examples):
     ner = student.get_pipe("ner")
     docs = list(ner.pipe([copy_words(eg.reference) for eg in examples]))
-    assert docs and not ner._kept_scores
+    assert docs and not ner._readings
