@@ -17,7 +17,7 @@ from spacy.language import Language
 from spacy.util import minibatch
 
 from spacy_distill.benchmark.roofline import find_student, plan_batches, time_recurrence
-from spacy_distill.corpus import read_docbins
+from spacy_distill.docbins import read_docbins
 from spacy_distill.layers.recurrence import project, recurrent_weights
 
 SENTENCE = "Angela Merkel met the board of Siemens in Berlin on Monday , the company said ."

@@ -10,7 +10,7 @@ import typer
 from spacy.tokens import Doc
 from spacy.training import Corpus
 
-from spacy_distill.corpus import read_docbins
+from spacy_distill.docbins import read_docbins
 
 GROUPS = (
     "among the labelled ones",

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from .columns import read_columns, read_lines
-from .corpus import load_docbin, unpack_docs
+from .docbins import load_docbin, unpack_docs
 from .errors import Errors
 from .files import list_files
 from .hub import is_dataset, is_saved, load_splits, read_dataset, read_parquet

@@ -17,7 +17,7 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .corpus import copy_words
+from .docbins import copy_words
 from .entities import IOB, TokenAttributes, find_ends, leave_out_final_space
 from .errors import Errors
 from .pipeline.readings import Reading, read_anew

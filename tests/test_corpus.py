@@ -7,7 +7,8 @@ import spacy
 from spacy.lookups import Lookups
 from spacy.tokens import DocBin
 
-from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure, read_docbins
+from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure
+from spacy_distill.docbins import read_docbins
 from spacy_distill.soft_targets import KEY, set_soft_targets
 from spacy_distill.tags import make_tags
 

@@ -22,20 +22,9 @@ LAYERS = (
         *("soft_targets", "targets"),
     },
     {
-        *("annotate", "benchmark", "columns", "corpus", "encoder", "hub"),
-        *(
-            "loggers",
-            "overlap",
-            "pipeline",
-            "raw_text",
-            "report",
-            "rows",
-            "sources",
-            "sweep",
-            "table",
-            "teachers",
-            "tuning",
-        ),
+        *("annotate", "benchmark", "columns", "corpus", "docbins", "encoder", "hub", "loggers"),
+        *("overlap", "pipeline", "raw_text", "report", "rows", "sources", "sweep", "table"),
+        *("teachers", "tuning"),
     },
     {"cli", "__main__"},
 )
@@ -74,7 +63,7 @@ print(json.dumps([[(ent.text, ent.label_) for ent in doc.ents] for doc in docs])
 LIGHT = """
 import sys
 
-import spacy_distill.pipeline.ner_tagger
+import spacy_distill.pipeline.factory
 
 print(*sorted(sys.modules))
 """

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_distill import tuning
-from spacy_distill.corpus import copy_words
+from spacy_distill.docbins import copy_words
 from spacy_distill.pipeline.readings import read_anew
 from spacy_distill.teachers.reading import run_pipes
 from spacy_distill.tuning import add_outside, score_candidates, tune_outside

@@ -17,7 +17,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.util import minibatch
 from srsly.msgpack import Packer
 
-from ..corpus import unpack_docs
+from ..docbins import unpack_docs
 from ..files import write_whole
 from ..layers.word_cache import find_caches
 from .docs import annotate_batch

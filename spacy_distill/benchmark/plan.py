@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Tuple
 
 from spacy.language import Language
 
-from ..corpus import read_docbins
+from ..docbins import read_docbins
 from ..errors import Errors
 from .sample import draw_batches, draw_texts
 

@@ -18,7 +18,7 @@ from ..annotate.run import annotate_source
 from ..annotate.shards import Advance
 from ..annotate.summary import Summary
 from ..checks import require
-from ..corpus import count_docs
+from ..docbins import count_docs
 from ..errors import Errors
 from ..teachers.choose import is_on_hub, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..corpus import read_docbins
+from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import make_folder
 from ..overlap import find_texts, text_key

@@ -13,7 +13,7 @@ from wasabi import msg
 from ..annotate.engines import Engine
 from ..annotate.job import Job
 from ..annotate.run import annotate_source
-from ..corpus import read_docbins
+from ..docbins import read_docbins
 from ..errors import Errors
 from .annotate import report_summary, show_progress
 from .corpus import write_docbin

@@ -9,7 +9,7 @@ from spacy.cli.evaluate import evaluate
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..corpus import read_docbins
+from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import digest_folder, digest_source
 from .options import Gpu

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require
-from ..corpus import read_docbins
+from ..docbins import read_docbins
 from ..errors import Errors
 from ..segmentation import Kind, Segmenter
 from ..table import glove_table, random_table, word_segmenter

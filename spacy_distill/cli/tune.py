@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.util import load_model
 from wasabi import msg
 
-from ..corpus import read_gold
+from ..docbins import read_gold
 from ..errors import Errors
 from ..files import digest_source, replacing
 from ..pipeline.ner_tagger import NERTagger

@@ -14,7 +14,7 @@ from spacy.pipeline.ner import ner_score
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Optimizer
+from thinc.api import Optimizer
 
 from ..compression import restore
 from ..decoding import Transitions, decode, forbid_tags
@@ -29,78 +29,6 @@ from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradients, reset_gradients
 from .examples import read_initial_examples
 from .readings import Readings
-
-default_config = """
-[ner_tagger]
-scheme = "iob"
-spans_key = null
-score_tuned = false
-
-[ner_tagger.model]
-@architectures = "spacy-distill.CharCNNBiLSTM.v1"
-classifier = "crf"
-dropout = 0.5
-
-[ner_tagger.model.lookup]
-@layers = "spacy-distill.Lookup.v1"
-width = 100
-
-[ner_tagger.model.char_cnn]
-@layers = "spacy-distill.CharCNN.v1"
-width = 30
-filters = 60
-
-[ner_tagger.model.bilstm]
-@layers = "spacy-distill.BiLSTM.v1"
-width = 100
-depth = 1
-
-[ner_tagger.loss]
-@losses = "spacy-distill.DistillationLoss.v1"
-
-[ner_tagger.scorer]
-@scorers = "spacy.ner_scorer.v1"
-"""
-
-
-@Language.factory(
-    "ner_tagger",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
-    default_config=Config().from_str(default_config)["ner_tagger"],
-    default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
-)
-def make_ner_tagger(
-    nlp: Language,
-    name: str,
-    model: TaggerModel,
-    loss: DistillationLoss,
-    scheme: TagScheme,
-    spans_key: Optional[str],
-    score_tuned: bool,
-    scorer: Optional[Callable],
-) -> "NERTagger":
-    """Make a `ner_tagger`.
-
-    model (Model[List[Doc], List[Floats2d]]): Scores the tags: one row of logits per token.
-    loss (DistillationLoss): What it is trained with.
-    scheme (Literal["iob", "biluo"]): How entities become tags.
-    spans_key (Optional[str]): Where in `doc.spans` the entities are put together with their
-        confidences, `doc.spans[spans_key].attrs["scores"]`; null: nowhere.
-    score_tuned (bool): Whether scores have `ents_f_tuned`, too: the F1 that `spacy-distill tune`
-        will bring. The best weights before tuning are not the best after it, so training
-        chooses by this.
-    scorer (Optional[Callable]): The scoring method.
-    """
-    return NERTagger(
-        nlp.vocab,
-        model,
-        name,
-        loss=loss,
-        scheme=scheme,
-        spans_key=spans_key,
-        score_tuned=score_tuned,
-        scorer=scorer,
-    )
 
 
 class NERTagger(DistillablePipe):
@@ -118,7 +46,7 @@ class NERTagger(DistillablePipe):
         score_tuned: bool = False,
         scorer: Optional[Callable] = ner_score,
     ) -> None:
-        """Initialise the component. The arguments are those of `make_ner_tagger`."""
+        """Initialise the component. The arguments are those of `factory.make_ner_tagger`."""
         check_scheme(scheme)
         self.vocab = vocab
         self.model = model

@@ -9,7 +9,7 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
 from tqdm import tqdm
 
-from ..corpus import read_gold
+from ..docbins import read_gold
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
 

@@ -8,7 +8,7 @@ import srsly
 from spacy.attrs import ENT_IOB
 
 from ..benchmark.tables import Table
-from ..corpus import find_docbins, load_docbin
+from ..docbins import find_docbins, load_docbin
 from ..entities import BEGIN
 from ..errors import Errors
 from ..sweep.curves import order_rows, size_curves

@@ -10,7 +10,7 @@ import srsly
 from spacy.util import load_config
 
 from ..benchmark.machine import PACKAGES, find_versions
-from ..corpus import count_docs
+from ..docbins import count_docs
 from .inputs import Settings, cell_folder, corpus_files, fingerprint, make_inputs
 from .plan import Run
 from .rows import Row

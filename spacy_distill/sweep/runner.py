@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tup
 
 from tqdm import tqdm
 
-from ..corpus import count_docs
+from ..docbins import count_docs
 from ..errors import Errors
 from .describe import make_row
 from .execute import accept_stage, drop_last, run_stage, settle

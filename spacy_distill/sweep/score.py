@@ -14,7 +14,7 @@ from spacy.training import Example
 from spacy.util import load_model
 
 from ..benchmark.pipelines import count_parameters, find_nodes
-from ..corpus import read_gold
+from ..docbins import read_gold
 from ..errors import Errors
 
 

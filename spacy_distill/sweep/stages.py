@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Optional
 import srsly
 from spacy.util import load_config
 
-from ..corpus import count_docs
+from ..docbins import count_docs
 from .inputs import (
     Inputs,
     Settings,

@@ -7,8 +7,8 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..corpus import copy_words
 from ..distributions import get_log_probs
+from ..docbins import copy_words
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
 from ..types import TagScores

@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Alignment
 
-from ..corpus import copy_words
+from ..docbins import copy_words
 from ..targets import find_one_to_one
 
 

@@ -20,7 +20,7 @@ from spacy_distill.annotate.job import Job
 from spacy_distill.annotate.manifest import JOURNAL, MANIFEST, find_counts
 from spacy_distill.annotate.run import annotate_source
 from spacy_distill.annotate.shards import Annotator, pack_shards
-from spacy_distill.corpus import count_docs, read_docbins
+from spacy_distill.docbins import count_docs, read_docbins
 from spacy_distill.files import PART, hold
 from spacy_distill.sources import read_docs
 
@@ -334,7 +334,7 @@ def test_run_splits_sentences_across_shards(job, out, tmp_path, nlp):
 
 def test_run_tells_counts_to_the_reader(job, source, out, monkeypatch):
     annotate_source(job, [source], out)
-    monkeypatch.setattr("spacy_distill.corpus.load_docbin", None)
+    monkeypatch.setattr("spacy_distill.docbins.load_docbin", None)
     assert count_docs(out) == 30
     assert count_docs(str(out)) == 30
 

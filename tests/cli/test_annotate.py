@@ -9,7 +9,8 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_distill.cli.annotate import annotate_cli, show_progress
-from spacy_distill.corpus import build_distillation_corpus_v1, read_docbins
+from spacy_distill.corpus import build_distillation_corpus_v1
+from spacy_distill.docbins import read_docbins
 from spacy_distill.soft_targets import KEY, get_soft_targets
 from spacy_distill.tags import make_tags
 

@@ -4,7 +4,7 @@ import pickle
 import numpy
 import pytest
 
-from spacy_distill.corpus import copy_words
+from spacy_distill.docbins import copy_words
 from spacy_distill.pipeline.readings import Readings
 
 

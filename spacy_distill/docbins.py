@@ -1,0 +1,137 @@
+"""Documents in DocBin files: read one at a time, streamed, or as examples."""
+
+import random
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
+
+import srsly
+from spacy.attrs import ORTH, SPACY
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Corpus, Example
+from spacy.training.corpus import walk_corpus
+from spacy.vocab import Vocab, create_vocab
+
+from .annotate.manifest import find_counts
+from .errors import Errors
+
+# Documents whose user data are unpacked at a time.
+UNPACKED_TOGETHER = 1000
+# An empty dictionary, as msgpack writes it.
+EMPTY_MAP = b"\x80"
+
+
+def find_docbins(path: Path) -> List[Path]:
+    """A DocBin file itself, or all such files in a folder, in order of their names.
+
+    RAISES (FileNotFoundError): D008 if the path does not exist.
+    """
+    path = Path(path)  # from a config it comes as a string
+    if not path.exists():
+        raise FileNotFoundError(Errors.D008.format(path=path))
+    return sorted(walk_corpus(path, ".spacy"))
+
+
+def load_docbin(path: Path) -> DocBin:
+    """Load a DocBin file. RAISES (ValueError): D114 if it is something else, or damaged."""
+    try:
+        return DocBin().from_disk(path)
+    except Exception as error:  # whatever zlib, msgpack or NumPy think of the bytes
+        raise ValueError(Errors.D114.format(source=path, reason=error)) from error
+
+
+def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
+    """Documents of a DocBin file, or of all such files in a folder."""
+    for file in find_docbins(path):
+        yield from unpack_docs(load_docbin(file), vocab)
+
+
+def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
+    """Documents of a DocBin, of which memory zones may begin and end between them."""
+    packed, docbin.user_data = docbin.user_data, []
+    docs = docbin.get_docs(vocab)
+    # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
+    mark = f"\0{id(docbin)}"
+    is_kept = False  # Outside of zones they stay, and a mark would stay in what is saved.
+    for user_data in unpack_user_data(packed):
+        if not is_kept and mark not in vocab.strings:
+            is_kept = not cast(Any, vocab).in_memory_zone
+            for string in docbin.strings if is_kept else (mark, *docbin.strings):
+                vocab.strings.add(string)
+        doc = next(docs)
+        doc.user_data.update(user_data)
+        yield doc
+
+
+def unpack_user_data(packed: Sequence[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:
+    """The user data of a DocBin's documents, many at a time; None is of one that has none.
+
+    Each call of `msgpack_loads` looks for plug-ins, which takes longer than all else in reading a
+    document.
+    """
+    for start in range(0, len(packed), UNPACKED_TOGETHER):
+        parts = packed[start : start + UNPACKED_TOGETHER]
+        # How msgpack writes an array: its mark, its length in 32 bits, its items.
+        header = b"\xdd" + len(parts).to_bytes(4, "big")
+        items = [EMPTY_MAP if part is None else part for part in parts]
+        yield from srsly.msgpack_loads(b"".join([header, *items]), use_list=False)
+
+
+def count_docs(path: Path) -> int:
+    """How many documents `read_docbins` reads: as a manifest says, else by loading the files."""
+    known = find_counts(Path(path))
+    return sum(
+        known[file] if file in known else len(load_docbin(file)) for file in find_docbins(path)
+    )
+
+
+def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
+    """Examples whose predicted documents have the tokens of their references."""
+    for doc in read_docbins(path, vocab):
+        yield Example(copy_words(doc), doc)
+
+
+def read_gold(path: Path, nlp: Language, *, limit: int = 0) -> List[Example]:
+    """Sentences to score on, as `spacy evaluate --gold-preproc` reads them: their tokens given.
+
+    limit (int): How many documents are read at most; 0: all.
+    RAISES (FileNotFoundError): D008. (ValueError): D114 for a damaged file.
+    """
+    for file in find_docbins(path):
+        load_docbin(file)  # spaCy's errors don't name it
+    return list(Corpus(path, gold_preproc=True, limit=limit)(nlp))
+
+
+def stream_examples(
+    path: Path, nlp: Language, *, rng: Optional[random.Random]
+) -> Iterator[Example]:
+    """As `read_examples`, without filling the vocabulary with all words of a large pool.
+
+    Those of a file are in a vocabulary of its own, which goes when its documents do. Where there
+    are word vectors, it must be the pipeline's.
+
+    rng (Optional[Random]): Brings the files into a random order, if given.
+    """
+    files = find_docbins(path)
+    if rng is not None:
+        rng.shuffle(files)
+    for file in files:
+        has_vectors = len(nlp.vocab.vectors) > 0
+        yield from read_examples(file, nlp.vocab if has_vectors else make_vocab(nlp))
+
+
+def make_vocab(nlp: Language) -> Vocab:
+    """A vocabulary that knows no words yet, and makes lexemes as a pipeline's does."""
+    vocab = create_vocab(nlp.lang, nlp.Defaults)
+    vocab.lookups = nlp.vocab.lookups  # norms are looked up in them
+    return vocab
+
+
+def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
+    """A document of the same words and white space, without annotation.
+
+    vocab (Optional[Vocab]): Of the copy; None: the document's own.
+    """
+    orths, spaces = doc.to_array([ORTH, SPACY]).reshape(-1, 2).T
+    words = orths if vocab in (None, doc.vocab) else [token.text for token in doc]
+    return Doc(vocab or doc.vocab, words=words, spaces=spaces.astype(bool))

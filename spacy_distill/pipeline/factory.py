@@ -1,0 +1,82 @@
+"""The factory of the component `ner_tagger`, and its default config: the compact student."""
+
+from typing import Callable, Optional
+
+from spacy.language import Language
+from thinc.api import Config
+
+from ..losses import DistillationLoss
+from ..types import TaggerModel, TagScheme
+from .ner_tagger import NERTagger
+
+default_config = """
+[ner_tagger]
+scheme = "iob"
+spans_key = null
+score_tuned = false
+
+[ner_tagger.model]
+@architectures = "spacy-distill.CharCNNBiLSTM.v1"
+classifier = "crf"
+dropout = 0.5
+
+[ner_tagger.model.lookup]
+@layers = "spacy-distill.Lookup.v1"
+width = 100
+
+[ner_tagger.model.char_cnn]
+@layers = "spacy-distill.CharCNN.v1"
+width = 30
+filters = 60
+
+[ner_tagger.model.bilstm]
+@layers = "spacy-distill.BiLSTM.v1"
+width = 100
+depth = 1
+
+[ner_tagger.loss]
+@losses = "spacy-distill.DistillationLoss.v1"
+
+[ner_tagger.scorer]
+@scorers = "spacy.ner_scorer.v1"
+"""
+
+
+@Language.factory(
+    "ner_tagger",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config=Config().from_str(default_config)["ner_tagger"],
+    default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
+)
+def make_ner_tagger(
+    nlp: Language,
+    name: str,
+    model: TaggerModel,
+    loss: DistillationLoss,
+    scheme: TagScheme,
+    spans_key: Optional[str],
+    score_tuned: bool,
+    scorer: Optional[Callable],
+) -> NERTagger:
+    """Make a `ner_tagger`.
+
+    model (Model[List[Doc], List[Floats2d]]): Scores the tags: one row of logits per token.
+    loss (DistillationLoss): What it is trained with.
+    scheme (Literal["iob", "biluo"]): How entities become tags.
+    spans_key (Optional[str]): Where in `doc.spans` the entities are put together with their
+        confidences, `doc.spans[spans_key].attrs["scores"]`; null: nowhere.
+    score_tuned (bool): Whether scores have `ents_f_tuned`, too: the F1 that `spacy-distill tune`
+        will bring. The best weights before tuning are not the best after it, so training
+        chooses by this.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    return NERTagger(
+        nlp.vocab,
+        model,
+        name,
+        loss=loss,
+        scheme=scheme,
+        spans_key=spans_key,
+        score_tuned=score_tuned,
+        scorer=scorer,
+    )
