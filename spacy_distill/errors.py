@@ -251,8 +251,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "configs/student.cfg."
     )
     D417 = (
-        "'{path}' holds {names} of something else, which 'distill' would write over. Give another "
-        "--output."
+        "'{path}' holds {names} of something else, which '{command}' would write over. Give "
+        "another folder."
     )
     D418 = (
         "'{path}' holds files that 'weights' did not put there. Give another folder, or move them "

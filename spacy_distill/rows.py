@@ -38,7 +38,8 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
         if not isinstance(row, dict):
             found = f"a {type(row).__name__}, not an object"
             raise ValueError(Errors.D108.format(source=path, line=number, found=found))
-        if row.get("answer", "accept") == "accept":
+        # Of annotation tools; elsewhere it may be any text.
+        if row.get("answer") not in ("reject", "ignore"):
             yield from make_row_docs(
                 row, nlp=nlp, split_sentences=split_sentences, source=path, line=number
             )

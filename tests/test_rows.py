@@ -72,6 +72,9 @@ def test_jsonl_leaves_out_blank_lines_blank_texts_and_rejected_examples(read):
     rows += json_lines({"text": None}, {"text": None, "tokens": None}, {"tokens": None})
     docs = read("\n" + rows + "\n" + json_lines({"text": "yes", "answer": "accept"}))
     assert words_of(docs) == [["yes"]]
+    # Of other data an answer is no verdict.
+    rows = [{"text": "who", "answer": "me"}, {"text": "what", "answer": None}]
+    assert words_of(read(json_lines(*rows))) == [["who"], ["what"]]
 
 
 def test_jsonl_keeps_tokens_beside_a_text(read):

@@ -1,5 +1,6 @@
 """Teachers label documents: soft targets on every one, pseudo-labels where gold is missing."""
 
+from dataclasses import replace
 from typing import Iterable, Iterator, List, Optional, Sequence, Union
 
 import numpy
@@ -75,8 +76,23 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     start = 0
     for doc, rows, disagreement in zip(docs, log_probs, disagreements):
         set_soft_targets(doc, rows, tags=teacher.tags, disagreement=disagreement)
-        leave_out_labels(doc, numpy.isnan(rows[:, 0]) & ~fixed[start : start + len(doc)])
+        is_new = ~fixed[start : start + len(doc)]
+        leave_out_labels(doc, find_unsaid(doc, numpy.isnan(rows[:, 0])) & is_new)
         start += len(doc)
+
+
+def find_unsaid(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:
+    """Tokens that have no pseudo-label: bool (n_tokens,).
+
+    doc (Doc): A document with the entities that a teacher finds.
+    is_missing (ndarray): Tokens that it says nothing about: bool (n_tokens,).
+    """
+    unsaid = is_missing.copy()
+    for ent in doc.ents:
+        # It may go on where nothing is said, unless that is white space.
+        if ent.end < len(doc) and is_missing[ent.end] and not doc[ent.end].is_space:
+            unsaid[ent.end - 1] = True
+    return unsaid
 
 
 def find_tags(
@@ -94,9 +110,11 @@ def find_tags(
     if not len(fixed):
         return numpy.zeros(0, dtype="i")
     transitions = Transitions.from_tags(tags)
+    # Stock `ner` ends entities with white space, which is left out of them later.
+    may_close = replace(transitions, closes=numpy.zeros_like(transitions.closes))
     possible = forbid_tags(
         numpy.nan_to_num(numpy.concatenate(log_probs), nan=0.0),
-        transitions,
+        may_close,
         fixed=fixed,
         is_space=attributes.is_space,
         sent_start=attributes.sent_start,

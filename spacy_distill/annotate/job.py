@@ -1,6 +1,7 @@
 """What is to be done: the teachers, the student's labels, and all that decides what is written."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -13,7 +14,7 @@ from ..checks import require
 from ..errors import Errors
 from ..files import digest, digest_folder
 from ..raw_text import make_tokenizer
-from ..teachers.choose import load_teacher, split_revision
+from ..teachers.choose import is_pipeline, load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from ..teachers.ensemble import join_teachers
 from ..teachers.label_map import read_label_map
@@ -76,8 +77,7 @@ def load_job(job: Job) -> Loaded:
     RAISES (ValueError): D909 without that GPU, and what `load_teacher` and `join_teachers` raise.
     """
     use_gpu(job.gpu)
-    if job.code:
-        import_file("python_code", job.code)
+    import_code(job.code)
     teachers = [
         load_teacher(given, smoothing=job.smoothing, iob1=job.iob1, gpu=job.gpu)
         for given in job.teachers
@@ -90,6 +90,13 @@ def load_job(job: Job) -> Loaded:
         may_lack=bool(job.labels),
     )
     return Loaded(joined, [one.nlp for one in teachers if hasattr(one, "nlp")])
+
+
+@cache
+def import_code(path: str) -> None:
+    """Import a job's code, if there is any: once a process, for most can't be registered twice."""
+    if path:
+        import_file("python_code", path)
 
 
 def use_gpu(gpu: int) -> None:
@@ -147,6 +154,7 @@ def find_lang(teacher: str) -> str:
 
 def find_folder(teacher: str) -> Optional[Path]:
     """Where a teacher's files are: its folder, or its package's; None for an id on the hub."""
-    if Path(teacher).exists():
-        return Path(teacher)
+    path = Path(teacher)
+    if path.exists() and (is_pipeline(path) or not is_package(teacher)):
+        return path
     return get_package_path(teacher) if is_package(teacher) else None

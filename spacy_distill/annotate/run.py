@@ -17,7 +17,7 @@ from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
 from .folder import Folder
-from .job import Job, list_settings, make_reader
+from .job import Job, import_code, list_settings, make_reader
 from .shards import Advance, pack_shards
 from .summary import Summary, summarise
 
@@ -57,8 +57,9 @@ def annotate_source(
         D902 to D906 and D915. (OSError): D901 if the disk is full, D907 or D908 if a worker fails,
         D914 if another run is at it. What is finished stays.
     """
-    check_apart(output, [*sources, *exclude])
+    check_apart(output, [*sources, *exclude, *job.teachers])
     engine = engine or ThisProcess()
+    import_code(job.code)  # which may have the language
     reader = make_reader(job)
     dropped: Counter = Counter()
     read = partial(read, nlp=reader, split_sentences=split_sentences)

@@ -26,7 +26,7 @@ from .manifest import Record
 from .summary import count_confidences
 
 # What a corpus keeps of a document, beside its words, white space and user data.
-ATTRS = ["ENT_IOB", "ENT_TYPE", "SENT_START"]
+ATTRS = ["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID", "SENT_START"]
 # Told of documents and words that are annotated.
 Advance = Callable[[int, int], Any]
 

@@ -22,7 +22,7 @@ from ..sources import find_splits, is_on_hub, read_docs
 # The files of a corpus.
 SPLITS = ("labelled", "unlabelled", "dev", "test")
 # What a corpus keeps of a document, beside its words and white space.
-ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE"]
+ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 
 
 def corpus_cli(
@@ -87,6 +87,7 @@ def corpus_cli(
     warn_unpinned([data, *more])
     check_output(output, data, more)
     splits = read_splits(data, nlp=nlp, no_test=no_test, split_sentences=split_sentences)
+    check_corpus(output, splits)
     if "dev" not in splits:
         splits["dev"], splits["train"] = hold_out(
             splits["train"], share=dev_share, seed=seed, source=data
@@ -125,6 +126,19 @@ def check_output(output: Path, data: str, more: Sequence[str]) -> None:
         # A folder is read with all that is below it.
         if source in written or (source.is_dir() and folder.is_relative_to(source)):
             raise ValueError(Errors.D915.format(output=folder, source=source))
+
+
+def check_corpus(output: Path, splits: Mapping[str, Iterable[Doc]]) -> None:
+    """Refuse to write over files that are of no corpus. RAISES (ValueError): D417.
+
+    splits (Mapping[str, Iterable[Doc]]): What was read: a test set is written if there is one.
+    """
+    written = ["dev", "unlabelled", *(["test"] if "test" in splits else [])]
+    others = [f"{name}.spacy" for name in written if (output / f"{name}.spacy").exists()]
+    # What is labelled is written first.
+    if others and not (output / "labelled.spacy").exists():
+        names = ", ".join(others)
+        raise ValueError(Errors.D417.format(path=output, names=names, command="corpus"))
 
 
 def split_paths(values: Sequence[str]) -> List[str]:

@@ -13,13 +13,13 @@ import srsly
 import typer
 from click import NoSuchOption
 from spacy.cli._util import app as spacy_app
-from spacy.cli._util import import_code, parse_config_overrides
+from spacy.cli._util import parse_config_overrides
 from spacy.cli.evaluate import evaluate
 from spacy.util import logger
 from wasabi import msg
 
 from ..annotate.engines import Engine
-from ..annotate.job import Job, find_lang
+from ..annotate.job import Job, find_lang, import_code
 from ..benchmark.pipelines import folder_size
 from ..errors import Errors
 from ..files import check_apart
@@ -57,6 +57,8 @@ from .options import (
     Weights,
 )
 
+# What is written over in OUTPUT, beside a table.
+MAKES = ("corpus", "annotated", "model-best", "model-last", "metrics")
 # What is left over are settings of the config, as of `spacy train`.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -136,7 +138,8 @@ def distill_cli(
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(ctx.args)
-    import_code(code_path)
+    code = find_code(code_path)
+    import_code(code)
     sources = split_paths(unlabelled or [])
     warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
     job = Job(
@@ -148,7 +151,7 @@ def distill_cli(
         smoothing=smoothing,
         iob1=iob1,
         gpu=use_gpu,
-        code=find_code(code_path),
+        code=code,
     )
     distill(
         job,
@@ -205,7 +208,7 @@ def distill(
     for part in ("model-best", "model-last"):
         check_apart(output / part, read if table is None else [*read, table])
     made_table = [] if table is not None else [inputs.table.name]
-    claim_output(output, makes=["corpus", "metrics", *made_table])
+    claim_output(output, makes=[*MAKES, *made_table])
     set_inputs(config, inputs, name=name)
     settings = config.interpolate()
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0

@@ -17,7 +17,7 @@ from wasabi import msg
 from ..annotate.manifest import MANIFEST
 from ..checks import require
 from ..errors import Errors
-from ..files import digest, digest_folder, make_folder, write_whole
+from ..files import digest_folder, digest_source, make_folder, write_whole
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs
 from .table import table_cli
@@ -124,12 +124,13 @@ def train_student(
     code (Optional[Path]): What was imported for it.
     RETURNS (Path): The best pipeline.
     """
-    paths = [Path(path) for path in config["paths"].values() if path]
-    folders = [path for path in paths if path.is_dir()]
+    paths = [Path(path) for path in [*config["paths"].values(), code] if path]
+    annotated = Path(config["paths"]["labelled"] or config["paths"]["unlabelled"])
     blocks = config.setdefault("initialize", {}).setdefault("components", {})
-    blocks.setdefault(name, {}).setdefault("labels", find_labels(folders[0]))
-    files = [path / MANIFEST if path in folders else path for path in [*paths, code] if path]
-    made_from = fingerprint(config.to_str(), [digest(path) for path in files if path.exists()])
+    blocks.setdefault(name, {}).setdefault("labels", find_labels(annotated))
+    files = [path / MANIFEST if (path / MANIFEST).exists() else path for path in paths]
+    digests = [digest_source(path) for path in files if path.exists()]
+    made_from = fingerprint(config.to_str(), digests)
     best = output / "model-best"
     if (best / "meta.json").exists() and recall(best) == made_from:
         msg.info(f"'{best}' is up to date")
@@ -166,7 +167,9 @@ def claim_output(output: Path, *, makes: Sequence[str]) -> None:
         return
     others = [name for name in makes if (output / name).exists()]
     if others:
-        raise ValueError(Errors.D417.format(path=output, names=", ".join(others)))
+        raise ValueError(
+            Errors.D417.format(path=output, names=", ".join(others), command="distill")
+        )
     make_folder(output)
     write_whole(path, b"{}")
 

@@ -1,5 +1,6 @@
-"""What the labels of a checkpoint mean: IO, IOB1, IOB2, BILUO or IOBES become tags."""
+"""What the labels of a checkpoint mean: IO, IOB1, IOB2, BILUO, IOBES or BMES become tags."""
 
+import re
 from dataclasses import dataclass
 from typing import Dict, List, Sequence
 
@@ -9,7 +10,9 @@ from ..distributions import floor_probs
 from ..errors import Errors
 from ..tags import OUTSIDE, make_tags
 
-PREFIXES = {"B": "B", "I": "I", "L": "L", "E": "L", "U": "U", "S": "U"}
+PREFIXES = {"B": "B", "I": "I", "M": "I", "L": "L", "E": "L", "U": "U", "S": "U", "W": "U"}
+# Where the prefix stands behind.
+SUFFIXED = re.compile(r"(.+)[-_]([BIMLEUSW])")
 # Labels of word pieces that are no word's first: a label beside the scheme, which means O.
 SPECIAL = {"X", "PAD", "[PAD]", "<pad>", "[CLS]", "[SEP]", "<s>", "</s>"}
 
@@ -39,23 +42,24 @@ class LabelScheme:
 def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> LabelScheme:
     """Find out what a checkpoint's labels mean.
 
-    labels (Sequence[str]): Its `id2label`: with prefixes (`B-PER`, `E_PER`), or without (`PER`).
+    labels (Sequence[str]): Its `id2label`: with prefixes (`B-PER`, `E_PER`), with them behind
+        (`PER-B`), or without (`PER`).
     teacher (str): Its name, for the error.
     iob1 (bool): See `HFTokenClassifier.load`.
     RETURNS (LabelScheme): The scheme.
     RAISES (ValueError): D806 if none of them is `O`, if no other names an entity, or if some of
         those that do have a prefix and some have none.
     """
-    prefixed = [label for label in labels if label[:1] in PREFIXES and label[1:2] in ("-", "_")]
+    given, labels = labels, put_in_front(labels)
+    prefixed = [label for label in labels if has_prefix(label)]
     others = [label for label in labels if label not in (OUTSIDE, *prefixed)]
     is_scheme = bool(prefixed) and SPECIAL.issuperset(others)
     # An entity may be called `I-9` where no other has a prefix.
-    is_mixed = not is_scheme and any(
-        f"I{label[1:]}" in prefixed for label in prefixed if label[0] == "B"
-    )
+    begun = [label[1:] for label in prefixed if label[0] == "B"]
+    is_mixed = not is_scheme and any(label[1:] in begun for label in prefixed if label[0] in "IMLE")
     named = prefixed if is_scheme else [*prefixed, *others]
     if OUTSIDE not in labels or is_mixed or not named or {"B", "I"}.issuperset(named):
-        raise ValueError(Errors.D806.format(teacher=teacher, labels=list(labels)))
+        raise ValueError(Errors.D806.format(teacher=teacher, labels=list(given)))
     as_tags: Dict[str, str] = {
         label: f"{PREFIXES[label[0]]}-{label[2:]}" if is_scheme else f"I-{label}"
         for label in labels
@@ -69,6 +73,21 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
         [i for i, label in enumerate(labels) if as_tags.get(label, OUTSIDE) == tag] for tag in tags
     ]
     return LabelScheme(tags, columns, not closes and (iob1 or prefixes == {"I"}))
+
+
+def put_in_front(labels: Sequence[str]) -> List[str]:
+    """Labels with their prefixes in front, if all have them behind: `PER-B` -> `B-PER`."""
+    named = [label for label in labels if label not in (OUTSIDE, *SPECIAL)]
+    parts = {label: match.groups() for label in named if (match := SUFFIXED.fullmatch(label))}
+    begun = {name for name, prefix in parts.values() if prefix == "B"}
+    goes_on = any(name in begun for name, prefix in parts.values() if prefix != "B")
+    if len(parts) < len(named) or all(map(has_prefix, named)) or not goes_on:
+        return list(labels)
+    return ["-".join(reversed(parts[label])) if label in parts else label for label in labels]
+
+
+def has_prefix(label: str) -> bool:
+    return label[:1] in PREFIXES and label[1:2] in ("-", "_")
 
 
 def begin_entities(probs: numpy.ndarray) -> None:

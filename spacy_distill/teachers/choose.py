@@ -41,8 +41,10 @@ def load_teacher(
     RAISES (ValueError): D012 for a pipeline that sets no entities, D805 for what is no teacher.
     """
     path = Path(source)
-    if (path / "meta.json").exists() or is_package(source):
-        return choose_teacher(load_model(source), smoothing=smoothing)
+    if is_pipeline(path) or is_package(source):
+        # Of a folder and a package of one name, the folder.
+        nlp = load_model(path if is_pipeline(path) else source)
+        return choose_teacher(nlp, smoothing=smoothing)
     if not (is_checkpoint(path) or is_on_hub(source)):
         raise ValueError(Errors.D805.format(teacher=source, architecture=ARCHITECTURE))
     # Only a checkpoint needs torch and transformers.
@@ -93,6 +95,11 @@ def with_others(
         labels += [label for label in found if label not in labels]
     whole = DocEntsTeacher(teacher.nlp, labels, smoothing)
     return WholePipelineTeacher(map_tags(teacher, whole.tags, NO_MAP), whole)
+
+
+def is_pipeline(path: Path) -> bool:
+    """Whether a folder holds a pipeline."""
+    return (path / "meta.json").exists()
 
 
 def is_checkpoint(path: Path) -> bool:

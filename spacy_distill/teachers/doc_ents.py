@@ -19,6 +19,11 @@ from .label_map import NO_MAP, LabelMap
 from .reading import align_rows, name_of, retokenise, run_pipes, split_rows
 
 DEFAULT_SMOOTHING = 0.1
+# Of spaCy's own components those that set no entities, and don't say what they set.
+SILENT = {
+    *("attribute_ruler", "doc_cleaner", "span_cleaner", "token_splitter"),
+    *("merge_entities", "merge_noun_chunks", "merge_subtokens"),
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,9 @@ def smooth(ids: numpy.ndarray, *, n_tags: int, smoothing: float) -> numpy.ndarra
 
 def sets_entities(nlp: Language, name: str) -> bool:
     """Whether a component may set `doc.ents`: it says so, or it does not say what it sets."""
-    return not nlp.get_pipe_meta(name).assigns or says_it_sets(nlp, name)
+    meta = nlp.get_pipe_meta(name)
+    is_silent = not meta.assigns and meta.factory not in SILENT
+    return is_silent or says_it_sets(nlp, name)
 
 
 def says_it_sets(nlp: Language, name: str) -> bool:

@@ -118,8 +118,10 @@ def fit(
     """A teacher under the student's tags."""
     is_fitted = list(teacher.tags) == list(tags) and label_map == NO_MAP
     if isinstance(teacher, DocEntsTeacher) and not is_fitted:
-        # Its smoothing is over the student's tags.
-        return replace(teacher, labels=labels, label_map=label_map)
+        # Its smoothing is over those of the student's tags that it knows.
+        known = list_labels(teacher.tags, label_map) or labels
+        own = [label for label in labels if label in known]
+        return map_tags(replace(teacher, labels=own, label_map=label_map), tags, NO_MAP)
     return map_tags(teacher, tags, label_map)
 
 

@@ -40,7 +40,8 @@ def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray) -> numpy.ndarray:
     words, own_words = [token.text for token in doc], [token.text for token in own]
     if words == own_words:
         return rows
-    aligned = find_one_to_one(Alignment.from_strings(words, own_words))
+    # The alignment of white space at the end may have one token more.
+    aligned = find_one_to_one(Alignment.from_strings(words, own_words))[: len(doc)]
     found = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype=rows.dtype)
     found[aligned >= 0] = rows[aligned[aligned >= 0]]
     return found

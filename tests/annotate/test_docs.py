@@ -8,6 +8,7 @@ from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.corpus import build_distillation_corpus_v1
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import KEY, get_soft_targets, set_soft_targets
+from spacy_distill.tags import make_tags
 from spacy_distill.teachers.ner_tagger import find_ner_tagger
 
 
@@ -77,6 +78,23 @@ def test_annotation_fills_in_partial_gold(student, make_doc, ents):
     assert all(token.ent_iob_ for token in doc)
     assert {label for _, _, label in found} <= {"GIVEN", "PER", "LOC"}
     assert len(found) > 1
+
+
+class Closing:
+    """A teacher that ends entities with white space, as stock `ner` does."""
+
+    name = "closing"
+    tags = make_tags(["LOC"], scheme="biluo")
+
+    def predict(self, docs):
+        best = {"Rome": "B-LOC", "\n": "L-LOC"}
+        ids = [[self.tags.index(best.get(token.text, "O")) for token in doc] for doc in docs]
+        return [numpy.log(numpy.eye(len(self.tags))[found] * 0.9 + 0.02) for found in ids]
+
+
+def test_annotation_ends_no_entity_with_white_space(make_doc, ents):
+    docs = [make_doc("In Rome _ it rains"), make_doc("In Rome _")]
+    assert [ents(doc) for doc in annotate_docs(Closing(), docs)] == [[(1, 2, "LOC")]] * 2
 
 
 def test_annotation_leaves_blocked_tokens_and_links_alone(student, make_doc, ents):

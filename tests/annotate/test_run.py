@@ -219,6 +219,13 @@ def test_run_refuses_to_write_where_it_reads(job, source, tmp_path, output, read
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["more", "pool.txt"]
 
 
+def test_run_refuses_to_write_into_its_teacher(job, source):
+    """Which would then be another one."""
+    (teacher,) = job.teachers
+    with pytest.raises(ValueError, match=r"\[D915\]"):
+        annotate_source(job, [source], Path(teacher) / "annotated")
+
+
 def test_run_may_write_beside_what_it_reads(job, source, tmp_path):
     """As the project's workflow does."""
     for _ in range(2):

@@ -222,27 +222,37 @@ def test_annotate_warns_of_a_checkpoint_without_a_revision(run, source, monkeypa
 
 @pytest.mark.parametrize("options", [(), ("--n-process", "2")])
 def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, options):
-    """In every process that loads it."""
+    """In every process that loads it, and once: a class can't be registered twice."""
+    name = f"of_a_test_{len(options)}"  # what is registered stays
     code = tmp_path / "parts.py"
     code.write_text(
+        "import spacy\n"
+        "from spacy.lang.en import English\n"
         "from spacy.language import Language\n"
         "from spacy.tokens import Span\n\n"
-        "@Language.component('find_bob_of_a_test', assigns=['doc.ents'])\n"
-        "def find_bob_of_a_test(doc):\n"
-        "    doc.ents = [Span(doc, t.i, t.i + 1, 'PER') for t in doc if t.text == 'Bob']\n"
-        "    return doc\n",
+        f"@Language.factory('find_bob_{name}', assigns=['doc.ents'])\n"
+        "class FindBob:\n"
+        "    def __init__(self, nlp, name):\n"
+        "        pass\n\n"
+        "    def __call__(self, doc):\n"
+        "        doc.ents = [Span(doc, t.i, t.i + 1, 'PER') for t in doc if t.text == 'Bob']\n"
+        "        return doc\n\n"
+        f"@spacy.registry.languages('lang_{name}')\n"
+        "class LanguageOfATest(English):\n"
+        f"    lang = 'lang_{name}'\n",
         encoding="utf-8",
     )
     teacher = tmp_path / "teacher"
     make = (
-        "import sys, runpy, spacy\nrunpy.run_path(sys.argv[1])\nnlp = spacy.blank('en')\n"
-        "nlp.add_pipe('find_bob_of_a_test')\nnlp.to_disk(sys.argv[2])"
+        "import sys, runpy, spacy\nrunpy.run_path(sys.argv[1])\n"
+        f"nlp = spacy.blank('lang_{name}')\n"
+        f"nlp.add_pipe('find_bob_{name}')\nnlp.to_disk(sys.argv[2])"
     )
     subprocess.run([sys.executable, "-c", make, str(code), str(teacher)], check=True)
     named = ("--labels", "PER", *options)
-    assert "find_bob_of_a_test" in str(run(source, *named, teacher=teacher).exception)
-    result = run(source, *named, "--code", str(code), teacher=teacher)
-    assert result.exit_code == 0, result.output
+    for _ in range(2):
+        result = run(source, *named, "--code", str(code), teacher=teacher)
+        assert result.exit_code == 0, result.output
     assert {ent.text for doc in read() for ent in doc.ents} == {"Bob"}
     result = run(source, *named, "--code", "none.py", teacher=teacher)
     assert "[D016]" in str(result.exception)

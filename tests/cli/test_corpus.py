@@ -334,6 +334,18 @@ def test_corpus_does_not_write_over_what_it_reads(run, write, tmp_path):
     assert run("-u", tmp_path / "more.txt", data=tmp_path / "data").exit_code == 0
 
 
+def test_corpus_writes_over_nothing_of_others(run, write, tmp_path):
+    for name in ("train", "dev", "test"):
+        write(f"{name}.conll", f"{name}/PER left", "Rome/LOC is old")
+    mine = tmp_path / "corpus" / "dev.spacy"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    assert "[D417]" in str(run().exception)
+    assert mine.read_bytes() == b"mine"
+    mine.unlink()
+    assert run().exit_code == run().exit_code == 0
+
+
 def test_corpus_removes_no_test_set_of_others(run, write, tmp_path):
     for name in ("train", "dev"):
         write(f"{name}.conll", "Ann/PER left", "Rome/LOC is old")

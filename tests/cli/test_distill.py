@@ -369,6 +369,21 @@ def test_distill_writes_over_nothing_of_others(run, rules, text, tmp_path):
     mine = mine.rename(tmp_path / "out" / "table.npz")
     assert "[D417]" in str(run(unlabelled=text, table=None).exception)
     assert mine.read_bytes() == b"mine"
+    mine.unlink()
+    mine = shutil.copytree(rules, tmp_path / "out" / "model-best")
+    assert "[D417]" in str(run(unlabelled=text).exception)
+    assert digest_folder(mine) == before
+
+
+def test_distill_takes_other_folders_among_the_paths(run, text, tmp_path):
+    (tmp_path / "more").mkdir()
+    config = tmp_path / "student.cfg"
+    paths = f'[paths]\nmore = "{tmp_path / "more"}"'
+    config.write_text(CONFIG.read_text(encoding="utf-8").replace("[paths]", paths))
+    assert run(config=config, unlabelled=text).exit_code == 0
+    assert "model-best' is up to date" in run(config=config, unlabelled=text).text
+    (tmp_path / "more" / "file").write_text("")
+    assert "model-best' is up to date" not in run(config=config, unlabelled=text).text
 
 
 def test_distill_names_an_option_that_there_is_not(run, text):

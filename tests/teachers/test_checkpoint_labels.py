@@ -22,6 +22,10 @@ def to_tags(scheme, rows):
         (["O", "S-A", "B-A", "I-A", "E-A"], "O B-A I-A L-A U-A"),
         (["O", "U-A", "B-A", "I-A", "L-A"], "O B-A I-A L-A U-A"),
         (["O", "B-first-name", "I-first-name"], "O B-first-name I-first-name"),
+        (["O", "B-A", "M-A", "E-A", "S-A"], "O B-A I-A L-A U-A"),
+        (["O", "PER-B", "PER-I", "LOC_B", "LOC_I"], "O B-PER I-PER B-LOC I-LOC"),
+        (["O", "GENE-I", "GENE-S"], "O B-GENE-I I-GENE-I B-GENE-S I-GENE-S"),
+        (["O", "B-I", "I-I", "B-B", "I-B"], "O B-I I-I B-B I-B"),
         (["[PAD]", "O", "B-PER", "I-PER", "X"], "O B-PER I-PER"),
     ],
 )
@@ -37,6 +41,7 @@ def test_checkpoint_labels_become_tags(labels, tags):
         ["B-PER", "I-PER"],
         ["O", "B", "I"],
         ["O", "B-PER", "I-PER", "LOC"],
+        ["O", "B-PER", "M-PER", "E-PER", "LOC"],
     ],
 )
 def test_checkpoint_labels_need_an_outside_and_one_scheme(labels):

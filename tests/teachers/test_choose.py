@@ -1,5 +1,9 @@
+from pathlib import Path
+
 import pytest
 
+from spacy_distill.annotate import job
+from spacy_distill.teachers import choose
 from spacy_distill.teachers.choose import (
     choose_teacher,
     is_on_hub,
@@ -30,6 +34,31 @@ def test_choose_refuses_what_sets_no_entities(nlp):
     ruler = nlp.add_pipe("span_ruler", config={"annotate_ents": True})
     ruler.add_patterns([{"label": "X", "pattern": "x"}])
     assert choose_teacher(nlp).labels == ["X"]
+
+
+@pytest.mark.parametrize("name", ["attribute_ruler", "doc_cleaner", "merge_entities"])
+def test_choose_knows_components_that_set_no_entities(nlp, name):
+    """They don't say what they set."""
+    nlp.add_pipe(name)
+    with pytest.raises(ValueError, match=r"\[D012\]"):
+        choose_teacher(nlp)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
+    assert choose_teacher(nlp).labels == ["X"]
+
+
+def test_choose_takes_the_folder_of_a_packages_name(nlp, tmp_path, monkeypatch):
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
+    nlp.to_disk(tmp_path / "en_core_of_a_test")
+    (tmp_path / "package").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for module in (choose, job):
+        monkeypatch.setattr(module, "is_package", lambda name: True)
+    monkeypatch.setattr(job, "get_package_path", lambda name: tmp_path / "package")
+    monkeypatch.setattr("spacy.util.is_package", lambda name: True)
+    assert load_teacher("en_core_of_a_test").labels == ["X"]
+    assert job.find_folder("en_core_of_a_test") == Path("en_core_of_a_test")
+    (tmp_path / "other").mkdir()  # of that name, but no pipeline
+    assert job.find_folder("other") == tmp_path / "package"
 
 
 def test_choose_loads_a_folder(student_path, nlp, tmp_path):

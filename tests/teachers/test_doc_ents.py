@@ -76,6 +76,14 @@ def test_doc_ents_of_unknown_labels_need_the_students(unknown, make_doc, ents):
     assert probs.argmax(axis=1).tolist() == [3, 0, 0, 1]
 
 
+def test_doc_ents_say_nothing_for_labels_that_they_do_not_know(rules, make_doc):
+    joined = join_teachers([choose_teacher(rules)], labels=["LOC", "PER", "ORG"], may_lack=True)
+    assert joined.tags == make_tags(["LOC", "PER", "ORG"], scheme="iob")
+    (found,) = joined.predict([make_doc("Rome sleeps")])
+    expected = [[0.025, 0.9, 0.025, 0.025, 0.025, 0, 0], [0.9, *[0.025] * 4, 0, 0]]
+    assert_allclose(numpy.exp(found), expected, atol=1e-3)
+
+
 def test_doc_ents_of_a_label_that_is_not_the_students_are_refused(unknown, make_doc):
     joined = join_teachers(
         [choose_teacher(unknown)], labels=["LOC"], label_map=LabelMap({"GPE": "LOC"})

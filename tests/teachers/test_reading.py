@@ -105,6 +105,23 @@ def test_reading_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny, n
     assert numpy.isfinite(losses["ner"]) and losses["ner_distillation"] > 0
 
 
+def test_reading_leaves_out_what_may_go_on_where_nothing_is_said(nlp, make_doc, ents):
+    """To the rules `Jean Dupont-Martin` is four tokens, of which one alone is here, too."""
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "PER", "pattern": "Jean Dupont-Martin"}])
+    docs = [make_doc("Jean Dupont-Martin left"), make_doc("Jean Dupont-Martin left", "O B-X O")]
+    found, kept = annotate_docs(nlp, docs)
+    assert [token.ent_iob for token in found] == [0, 0, 2]
+    assert ents(kept) == [(1, 2, "X")]
+
+
+def test_reading_takes_white_space_at_the_end(rules):
+    """spaCy's alignment has a token more than the document then."""
+    doc = Doc(rules.vocab, words=["well-known", "  "], spaces=[False, False])
+    (doc,) = annotate_docs(rules, [doc])
+    assert len(doc.user_data[KEY]["log_probs"]) == 2
+
+
 def test_reading_keeps_gold_on_tokens_without_a_match(rules, make_doc, ents):
     doc = make_doc("Ann met Eve-Sue Jones", "O O B-PER I-PER")
     (doc,) = annotate_docs(rules, [doc])
