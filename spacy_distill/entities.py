@@ -98,12 +98,15 @@ def leave_out_final_space(
     No entity begins with whitespace, and no document with a tag that goes on with an entity.
     """
     ids = ids.copy()
-    while True:
-        goes_on = numpy.append(iob_of_tag[ids[1:]] == INSIDE, False)[: len(ids)]
-        left_out = is_space & (ids > 0) & ~goes_on
-        if not left_out.any():
-            return ids
-        ids[left_out] = 0
+    starts = numpy.flatnonzero(iob_of_tag[ids] == BEGIN)
+    if is_space.any() and len(starts):
+        places = numpy.arange(len(ids))
+        # Of each entity the last token that is no white space; what is behind it, is O.
+        with_text = numpy.where((ids > 0) & ~is_space, places, -1)
+        last = numpy.maximum.reduceat(with_text, starts)
+        entity = numpy.cumsum(iob_of_tag[ids] == BEGIN) - 1
+        ids[(ids > 0) & (places > last[entity])] = 0
+    return ids
 
 
 def span_confidence(log_probs: numpy.ndarray, ids: numpy.ndarray) -> float:

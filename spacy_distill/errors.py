@@ -201,7 +201,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D312 = "'{path}' has a vector for none of the words. Check that both are of one language."
     D313 = (
-        "A table of words needs words. Give --corpus the .spacy files that the student will read."
+        "A table of words needs words. Give --corpus the .spacy files that the student will read, "
+        "and a --min-count that leaves some of them."
     )
     D314 = (
         "This table needs a teacher. Give --teacher a folder that holds a transformer, or its name "
@@ -279,7 +280,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D506 = "Can't measure '{name}'. Reason: {reason}. Or leave it out of --systems."
     D507 = (
-        "{value!r} names no further student. Give NAME=PATH, with a name that is none of {taken}."
+        "{value!r} names no further student. Give NAME=PATH, with a name that is none of {taken} "
+        "and does not begin with _."
     )
     D601 = "There is no system {unknown} to sweep over. Choose one or more of {known}."
     D602 = (

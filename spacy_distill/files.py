@@ -63,11 +63,16 @@ def replacing(folder: Path) -> Iterator[Path]:
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
-        new = Path(temporary) / "new"
+        new, old = Path(temporary) / "new", Path(temporary) / "old"
         yield new
-        if folder.exists():
-            folder.rename(Path(temporary) / "old")
-        new.rename(folder)
+        try:
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        except BaseException:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+            raise
 
 
 def append_line(path: Path, line: str) -> None:

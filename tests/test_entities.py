@@ -1,4 +1,5 @@
 import math
+from time import perf_counter
 
 import numpy
 import pytest
@@ -162,6 +163,15 @@ def test_entities_do_not_end_with_whitespace(tags, make_doc, text, wanted, expec
     assert all(doc[i].ent_iob_ == "O" and not doc[i].ent_type_ for i in left_out)
     assert [(ent.start, ent.end) for ent in before.ents] == [(0, 1)]
     assert [(ent.start, ent.end) for ent in after.ents] == [(0, 2)]
+
+
+def test_entities_before_much_whitespace_are_found_in_one_pass(tags):
+    doc = Doc(Vocab(lex_attr_getters=LEX_ATTRS), words=["Rome", *["\n"] * 100_000, "left"])
+    wanted = " ".join(["B-PER", *["I-PER"] * 99_999, "L-PER", "O"])
+    start = perf_counter()
+    write([doc], number_tags(wanted, tags), tags)
+    assert perf_counter() - start < 5  # it took half a minute
+    assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1)]
 
 
 def test_entities_do_not_change_the_tags_they_are_given(tags, make_doc):

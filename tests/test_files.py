@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from spacy_distill.files import digest_folder, digest_source, replacing
@@ -33,4 +35,21 @@ def test_files_replace_a_folder_by_a_whole_one(tmp_path):
         write(new / "third", "half")
         raise KeyboardInterrupt
     assert [path.name for path in folder.iterdir()] == ["second"]
+
+
+def test_files_keep_a_folder_that_can_not_be_replaced(tmp_path, monkeypatch):
+    """As on Windows, where somebody reads the new one."""
+    rename = Path.rename
+
+    def refuse(path, target):
+        if path.name == "new":
+            raise PermissionError(13, "in use")
+        return rename(path, target)
+
+    folder = tmp_path / "folder"
+    write(folder / "first", "first")
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError), replacing(folder) as new:
+        write(new / "second", "second")
+    assert [path.name for path in folder.iterdir()] == ["first"]
     assert [*folder.parent.iterdir()] == [folder]

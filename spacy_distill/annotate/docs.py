@@ -88,7 +88,7 @@ def find_unsaid(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:
     is_missing (ndarray): Tokens that it says nothing about: bool (n_tokens,).
     """
     unsaid = is_missing.copy()
-    for ent in doc.ents:
+    for ent in doc.ents if is_missing.any() else ():
         # It may go on where nothing is said, unless that is white space.
         if ent.end < len(doc) and is_missing[ent.end] and not doc[ent.end].is_space:
             unsaid[ent.end - 1] = True

@@ -1,5 +1,8 @@
 """The command line `spacy-distill`: one file a command."""
 
+import os
+import sys
+
 import typer
 
 from . import waiting  # noqa: F401  (before all that loads torch)
@@ -39,5 +42,13 @@ app.command("package")(package_cli)
 
 def main() -> None:
     """Run a command. What the user can mend ends in one line, not in a traceback."""
+    if os.name == "nt":  # where the commands of a project come with their quotes
+        sys.argv = [unquote(argument) for argument in sys.argv]
     with fail_in_one_line():
         app()
+
+
+def unquote(argument: str) -> str:
+    """An argument without the double quotes around it, if there are some."""
+    is_quoted = len(argument) > 1 and argument[0] == argument[-1] == '"'
+    return argument[1:-1] if is_quoted else argument

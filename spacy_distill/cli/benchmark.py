@@ -126,7 +126,8 @@ def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:
     sources = {FIRST: first}
     for other in others:
         name, _, source = other.partition("=")
-        if not name or not source or name in {*sources, *PEERS}:
+        # A figure has no label for what begins with _.
+        if not name or name.startswith("_") or not source or name in {*sources, *PEERS}:
             raise ValueError(Errors.D507.format(value=other, taken=[*sources, *PEERS]))
         sources[name] = source
     return sources

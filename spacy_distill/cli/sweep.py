@@ -11,7 +11,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import hold
+from ..files import check_apart, hold
 from ..sweep.commands import find_commands
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
@@ -136,6 +136,8 @@ def sweep_cli(
     )
     if work is None:
         settings = settings._replace(work=default_work(settings))
+    for folder in (output, settings.work):
+        check_apart(folder, [data, *more])
     path = output / "sweep.jsonl"
     rows = check_rows(runs, path, settings, overwrite=overwrite)
     waiting = [run for run in runs if run.key not in rows]

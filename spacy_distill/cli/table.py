@@ -71,12 +71,14 @@ def table_cli(
     check_settings(output, kind=kind, vectors=vectors)
     counts = count_words(corpus or [])
     words = [word for word, count in counts.items() if count >= min_count]
-    if kind == "words" and not words and vectors in BUILT_IN:
+    if kind == "words" and not words and (corpus or vectors in BUILT_IN):
         raise ValueError(Errors.D313)
     if corpus:
         msg.info(f"{sum(counts.values()):,} words in the corpus, {len(counts):,} different ones")
     if vectors not in BUILT_IN:
-        table, share = glove_table(Path(vectors), words=words or None, width=width, seed=seed)
+        table, share = glove_table(
+            Path(vectors), words=words if corpus else None, width=width, seed=seed
+        )
         msg.info(f"{share:.1%} of the table's words are in {vectors}, the others get random rows")
     elif vectors == "random" and kind == "words":
         table = random_table(word_segmenter(map(str.lower, words)), width=width, seed=seed)

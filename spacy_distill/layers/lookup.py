@@ -18,8 +18,10 @@ OutT = Floats2d
 
 # A table without words: its one row is for what is unknown.
 NO_WORDS = Segmenter(entries=("",), kind="words", unknown=0, lowercase=False, strip_accents=False)
-# Rows of this many distinct words are remembered.
+# Rows of this many distinct words are remembered, but of no word longer than this: addresses of
+# pages and the like are many pieces each, and seldom the same.
 MAX_REMEMBERED = 100_000
+LONGEST_REMEMBERED = 50
 
 
 @dataclass
@@ -35,11 +37,15 @@ class Memory:
             self.rows = {}
         if len(self.rows) > MAX_REMEMBERED:
             self.rows = {}
-        remembered = self.rows
+        found = []
         for word in words:
-            if word not in remembered:
-                remembered[word] = segmenter(word)
-        return [remembered[word] for word in words]
+            rows = self.rows.get(word)
+            if rows is None:
+                rows = segmenter(word)
+                if len(word) <= LONGEST_REMEMBERED:
+                    self.rows[word] = rows
+            found.append(rows)
+        return found
 
 
 def build_lookup_v1(*, width: int = 100, unknown_rate: float = 0.05) -> Model[InT, OutT]:

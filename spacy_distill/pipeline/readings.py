@@ -26,13 +26,15 @@ class Readings(WeakKeyDictionary[Doc, Reading]):
     def keep(
         self, docs: Sequence[Doc], scores: Sequence[TagScores], attributes: TokenAttributes
     ) -> None:
-        """Keep what is about to be annotated.
+        """Keep what is about to be annotated, each by itself: a batch is not held by one of it.
 
         docs (Sequence[Doc]): The documents.
         scores (Sequence[Floats2d]): Of each, (n_tokens, n_tags).
         attributes (TokenAttributes): Of their tokens, of one document after another.
         """
-        self.update(zip(docs, map(Reading, scores, attributes.split(map(len, docs)))))
+        for doc, part, columns in zip(docs, scores, attributes.split(map(len, docs))):
+            own = TokenAttributes(*(column.copy() for column in columns))
+            self[doc] = Reading(part.copy(), own)
 
     def find(
         self, docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]

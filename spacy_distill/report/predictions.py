@@ -87,9 +87,9 @@ def predict(nlp: Language, path: Path, *, limit: int = 0, name: str = "pipeline"
     name (str): What the progress bar calls it.
     RETURNS (Predictions): Entities, scores and time.
     """
-    for _, pipe in nlp.pipeline:
+    for component, pipe in nlp.pipeline:
         if isinstance(pipe, NERTagger):
-            pipe.spans_key = SPANS_KEY
+            pipe.spans_key = f"{SPANS_KEY}.{component}"
     examples = read_gold(path, nlp, limit=limit)
     n_words = sum(len(eg.predicted) for eg in examples)
     with tqdm(total=n_words, unit=" words", unit_scale=True, desc=name, disable=None) as bar:
@@ -105,11 +105,15 @@ def predict(nlp: Language, path: Path, *, limit: int = 0, name: str = "pipeline"
 
 
 def find_entities(doc: Doc) -> List[Entity]:
-    """The entities of a document, with confidences if its component gave any."""
-    scores: Sequence[Optional[float]] = [None] * len(doc.ents)
-    if SPANS_KEY in doc.spans:
-        scores = doc.spans[SPANS_KEY].attrs["scores"]
-    return [Entity(ent.start, ent.end, ent.label_, score) for ent, score in zip(doc.ents, scores)]
+    """The entities of a document, with confidences if the component that found them gave any."""
+    scores: Dict[Tuple[int, int, str], float] = {}
+    for key, group in doc.spans.items():
+        if key.startswith(SPANS_KEY):
+            for span, score in zip(group, group.attrs["scores"]):
+                # The first has found it, to the next it was there.
+                scores.setdefault((span.start, span.end, span.label_), score)
+    found = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+    return [Entity(*one, scores.get(one)) for one in found]
 
 
 def leave_out_missing(entities: Sequence[Entity], ent_iob: Any) -> List[Entity]:

@@ -87,7 +87,8 @@ def describe_steps(stage: Stage, model: Path) -> Dict[str, Any]:
     lines = stage.log.read_text(encoding="utf-8", errors="replace").splitlines()
     logged = [match.groups() for match in map(LOGGED.match, lines) if match]
     if logged:
-        best = max(logged, key=lambda entry: float(entry[2]))
+        # Of equal ones the last is kept.
+        best = max(reversed(logged), key=lambda entry: float(entry[2]))
         steps |= {"last": int(logged[-1][1]), "best": int(best[1]), "epochs": int(logged[-1][0])}
     return steps
 

@@ -1,6 +1,7 @@
 """What a sweep is to run: systems, sizes, seeds, pools."""
 
 import math
+import re
 import shlex
 from pathlib import Path
 from types import MappingProxyType
@@ -99,9 +100,14 @@ def read_variant(text: str, known: Mapping[str, System]) -> System:
     RAISES (ValueError): D604.
     """
     name, _, rest = text.partition("=")
-    words = shlex.split(rest)
+    try:
+        words = shlex.split(rest)
+    except ValueError:  # a quote that is not closed
+        words = []
     base = known.get(words[0]) if words else None
     is_name = name.replace("-", "").replace("_", "").isalnum() and name not in known
+    # What begins with _ has no name in a figure, and students of smaller pools are called so.
+    is_name &= not name.startswith("_") and re.search(r"-pool-\d+$", name) is None
     settings = words[1:]
     are_pairs = len(settings) % 2 == 0 and all(
         key.startswith("--") and "." in key for key in settings[::2]

@@ -98,7 +98,7 @@ def test_benchmark_batch_sizes():
 def test_benchmark_names_students():
     found = name_students("a", ["student-crf=b=c", "other=d"])
     assert found == {"student": "a", "student-crf": "b=c", "other": "d"}
-    for other in ("path", "=path", "name=", "student=x", "bert-base=x"):
+    for other in ("path", "=path", "name=", "student=x", "bert-base=x", "_x=y"):
         with pytest.raises(ValueError, match=r"\[D507\]"):
             name_students("a", [other])
     with pytest.raises(ValueError, match=r"\[D507\]"):

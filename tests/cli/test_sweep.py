@@ -401,9 +401,11 @@ def test_sweep_leaves_out_what_the_corpus_has_too_few_for(run, ran, project):
         (["--systems", "student"], "D601"),
         (["--configs", "none"], "D008"),
         (["--unlabelled", "none.txt"], "D110"),
+        (["--work", "data/work"], "D915"),
     ],
 )
-def test_sweep_refuses_what_it_cannot_do(run, ran, project, arguments, code):
+def test_sweep_refuses_what_it_cannot_do(run, ran, project, monkeypatch, arguments, code):
+    monkeypatch.chdir(project)
     assert f"[{code}]" in str(run(*arguments).exception)
     assert ran == []
     assert not (project / "output").exists()

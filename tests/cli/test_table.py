@@ -2,6 +2,7 @@ import re
 import sys
 
 import pytest
+import spacy
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc, DocBin
@@ -149,6 +150,10 @@ def test_table_coverage():
         (["--kind", "words", "--teacher", "TEACHER"], r"D313.*--corpus"),
         (["--vectors", "glove.txt", "--teacher", "TEACHER"], r"D007.*--vectors is 'glove\.txt'"),
         (["--kind", "words", "--vectors", "glove.txt"], r"D008.*glove\.txt"),
+        (
+            ["--kind", "words", "--vectors", "two.txt", "--corpus", "ONE", "--min-count", "9"],
+            r"D313.*--min-count",
+        ),
         (["--teacher", "TEACHER", "--width", "17"], r"D308.*from 1 to 16"),
         (["--teacher", "TEACHER", "--corpus", "none.spacy"], r"D008.*none\.spacy"),
         (["--teacher", "TEACHER", "--corpus", "EMPTY"], r"D009.*annotated"),
@@ -159,7 +164,9 @@ def test_table_command_refuses(tmp_path, teacher, monkeypatch, capsys, arguments
     monkeypatch.chdir(tmp_path)
     (tmp_path / "annotated").mkdir()
     DocBin().to_disk(tmp_path / "annotated" / "00000.spacy")
-    paths = {"TEACHER": teacher, "EMPTY": "annotated"}
+    DocBin(docs=[spacy.blank("en")("a word")]).to_disk(tmp_path / "one.spacy")
+    (tmp_path / "two.txt").write_text("a 1 2\nword 2 1\n")
+    paths = {"TEACHER": teacher, "EMPTY": "annotated", "ONE": "one.spacy"}
     arguments = [paths.get(argument, argument) for argument in arguments]
     monkeypatch.setattr(sys, "argv", ["spacy-distill", "table", "table.npz", *arguments])
     with pytest.raises(SystemExit) as stopped:

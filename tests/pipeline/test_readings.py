@@ -58,6 +58,14 @@ def test_scores_go_with_their_documents_and_stay_in_their_process(student, examp
     assert not kept
 
 
+def test_scores_of_one_document_do_not_hold_those_of_its_batch(student, examples):
+    ner = student.get_pipe("ner")
+    ner.score_tuned = True
+    doc, *_ = ner.pipe([copy_words(eg.reference) for eg in examples])
+    kept = ner._readings[doc]
+    assert all(part.base is None for part in (kept.scores, *kept.attributes))
+
+
 def test_scores_are_kept_only_for_who_asks(student, examples):
     ner = student.get_pipe("ner")
     docs = list(ner.pipe([copy_words(eg.reference) for eg in examples]))

@@ -1,5 +1,6 @@
 import numpy
 import pytest
+import spacy
 from spacy.tokens import DocBin, Span
 
 from spacy_distill.report.predictions import (
@@ -43,6 +44,17 @@ def test_predictions_have_the_confidences_of_the_component(student, test_set):
     expected = doc.spans["own"].attrs["scores"]
     assert [ent.confidence for ent in found.entities[0]] == pytest.approx(expected)
     assert all(0 < score <= 1 for score in expected)
+
+
+def test_predictions_of_several_components(student, student_path, test_set):
+    """A ruler behind the component, and another component of the same kind."""
+    alone = predict(student, test_set).entities[0]
+    ruler = student.add_pipe("entity_ruler", last=True)
+    ruler.add_patterns([{"label": "EVENT", "pattern": "went"}])
+    found = predict(student, test_set).entities[0]
+    assert found == [alone[0], Entity(1, 2, "EVENT", None), alone[1]]
+    student.add_pipe("ner", name="again", source=spacy.load(student_path), after="ner")
+    assert predict(student, test_set).entities[0] == found
 
 
 def test_predictions_of_another_component_have_no_confidence(nlp, make_doc):

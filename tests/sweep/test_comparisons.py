@@ -47,6 +47,17 @@ def test_comparisons_are_with_teacher_baseline_and_base(add):
         assert [row["seed"] for row in pair.ours] == [row["seed"] for row in pair.theirs]
 
 
+def test_comparisons_of_runs_that_were_made_again(add, tmp_path):
+    """By the same inputs they are known, but their scores are others."""
+    teacher = add("teacher", 5)
+    known = compare_systems([add("student-crf", 6), teacher], tmp_path)
+    rows = [add("student-crf", 9), teacher]
+    (found,) = compare_systems(rows, tmp_path, known)
+    assert found["difference"] == pytest.approx(18 / 19 - 10 / 15)
+    assert compare_systems(rows, tmp_path / "none", [found]) == [found]
+    assert compare_systems(rows, tmp_path / "none", known) == []
+
+
 def test_comparisons_of_means_over_seeds(add, tmp_path):
     rows = [add("student-crf", right, seed=seed) for seed, right in enumerate((9, 8))]
     rows += [add("teacher", right, seed=seed) for seed, right in enumerate((5, 6))]

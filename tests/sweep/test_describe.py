@@ -12,6 +12,7 @@ E    #       Loss      Task      KL  ENTS_F  ENTS_P  ENTS_R   Score
 ---  ------  -----  ------
   0       0   2.1234    2.1234    0.0000    0.00    0.00    0.00  0.0000
   1      60   0.5000    0.5000    0.0000   51.00   50.00   52.00  0.5100
+  2      90   0.5000    0.5000    0.0000   51.00   50.00   52.00  0.5100
   3     120   0.4000    0.4000    0.0000   50.00   50.00   50.00  0.5000
 Saved pipeline to output directory
 """
@@ -46,4 +47,9 @@ def test_describe_steps(tmp_path):
     assert describe_steps(stage, tmp_path) == {"max": 300}
     stage.log.parent.mkdir()
     stage.log.write_text(LOG, encoding="utf-8")
-    assert describe_steps(stage, tmp_path) == {"max": 300, "last": 120, "best": 60, "epochs": 3}
+    assert describe_steps(stage, tmp_path) == {
+        "max": 300,
+        "last": 120,
+        "best": 90,
+        "epochs": 3,
+    }  # the last of equal ones

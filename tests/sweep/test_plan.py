@@ -47,6 +47,9 @@ def test_plan_variants_extend_what_they_vary():
         "hinton=student-softmax --a.b",
         "hinton=student-softmax a.b 1",
         "hinton=student-softmax --dropout 1",
+        "_x=student-softmax --a.b 1",
+        "hinton-pool-5=student-softmax --a.b 1",
+        "hinton=student-softmax --a.b '1",
     ],
 )
 def test_plan_refuses_what_is_no_variant(text):
