@@ -1,7 +1,7 @@
 """Column files: a token, its tag and whatever lies between them, one line a token.
 
 Files differ in their separator, in the number of columns and in the scheme of their tags (IOB1,
-IOB2, BILUO or IOBES). What could only be guessed at is refused, with its line.
+IOB2, BILUO, IOBES or BMES). What could only be guessed at is refused, with its line.
 """
 
 import gzip
@@ -23,9 +23,9 @@ from .tags import OUTSIDE, split_tag
 Row = Tuple[int, str, str]
 
 DOCUMENT_START = "-DOCSTART-"
-TAG = re.compile(r"O|[BILUES]-\S+")
-# What BILUO and IOBES have beyond IOB: an entity's last token, or its only one.
-TO_IOB = {"L": "I", "E": "I", "U": "B", "S": "B"}
+TAG = re.compile(r"O|[BILUESM]-\S+")
+# What closing schemes have beyond IOB: an entity's last token, or its only one, or one amid it.
+TO_IOB = {"L": "I", "E": "I", "U": "B", "S": "B", "M": "I"}
 # What WikiANN puts before every token: the code of its Wikipedia, as in `en:` and `zh-yue:`.
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
 # The form of a line that holds tabs; of other lines it is the number of columns.
@@ -96,15 +96,15 @@ def to_iob(tag: str) -> str:
 
 
 def is_closing(tags: Iterable[str]) -> bool:
-    """Whether the tags are of a scheme in which an entity must be closed: BILUO or IOBES."""
+    """Whether the tags are of a scheme that closes entities: BILUO, IOBES or BMES."""
     return any(split_tag(tag)[0] in TO_IOB for tag in tags)
 
 
 def check_closed(tags: Sequence[str], *, source: object, lines: Sequence[int]) -> None:
-    """Refuse an entity of BILUO or IOBES that is not begun or not closed."""
+    """Refuse an entity of a closing scheme that is not begun or not closed."""
     padded = [(OUTSIDE, ""), *(split_tag(tag) for tag in tags), (OUTSIDE, "")]
     for i, ((before, label), (after, next_label)) in enumerate(pairwise(padded)):
-        is_open, continues = before in "BI", after in "ILE"
+        is_open, continues = before in "BIM", after in "IMLE"
         if is_open != continues or (is_open and label != next_label):
             at = min(i, len(tags) - 1)
             found = tags[i] if i < len(tags) else "the end of the sentence"

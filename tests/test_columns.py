@@ -80,9 +80,14 @@ def test_columns_iob1_equals_iob2(read, iob1, iob2, ents):
 
 
 @pytest.mark.parametrize(
-    "tags", ["B-PER L-PER U-PER O B-LOC I-LOC L-LOC", "B-PER E-PER S-PER O B-LOC I-LOC E-LOC"]
+    "tags",
+    [
+        "B-PER L-PER U-PER O B-LOC I-LOC L-LOC",
+        "B-PER E-PER S-PER O B-LOC I-LOC E-LOC",
+        "B-PER E-PER S-PER O B-LOC M-LOC E-LOC",
+    ],
 )
-def test_columns_reads_biluo_and_iobes(read, tags):
+def test_columns_reads_schemes_that_close_entities(read, tags):
     (doc,) = read("".join(f"w {tag}\n" for tag in tags.split()))
     assert ents_of(doc) == [(0, 2, "PER"), (2, 3, "PER"), (4, 7, "LOC")]
 
@@ -97,6 +102,7 @@ def test_columns_reads_biluo_and_iobes(read, tags):
         ("U-LOC B-PER", 2),
         ("I-PER L-PER", 1),
         ("B-PER B-PER L-PER", 2),
+        ("B-PER M-PER O S-PER", 3),
     ],
 )
 def test_columns_refuses_entities_not_closed_in_biluo(read, tags, line):
