@@ -15,6 +15,10 @@ def require(holds: bool, setting: str, value: Any, requirement: object) -> None:
     RAISES (ValueError): D007.
     """
     if not holds:
+        # An option of the command line is in no block of a config.
+        where = "" if setting.startswith("--") else " in the block that holds it"
         raise ValueError(
-            Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
+            Errors.D007.format(
+                setting=setting, value=repr(value), requirement=requirement, where=where
+            )
         )

@@ -17,15 +17,16 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .errors import Errors
-from .tags import OUTSIDE, split_tag
+from .tags import BILUO, OUTSIDE, split_tag, tag_in_iob
 
 # A line of the file: its number from 1, its token, its tag.
 Row = Tuple[int, str, str]
 
 DOCUMENT_START = "-DOCSTART-"
-TAG = re.compile(r"O|[BILUESM]-\S+")
-# What closing schemes have beyond IOB: an entity's last token, or its only one, or one amid it.
-TO_IOB = {"L": "I", "E": "I", "U": "B", "S": "B", "M": "I"}
+# A label may hold spaces, where something else parts the columns.
+TAG = re.compile(rf"O|[{''.join(BILUO)}]-\S(?:.*\S)?")
+# Prefixes that only schemes have which close entities.
+CLOSING = set(BILUO) - {"B", "I"}
 # What WikiANN puts before every token: the code of its Wikipedia, as in `en:` and `zh-yue:`.
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
 # The form of a line that holds tabs; of other lines it is the number of columns.
@@ -92,19 +93,19 @@ def to_iob(tag: str) -> str:
     if TAG.fullmatch(tag) is None:
         return ""
     prefix, label = split_tag(tag)
-    return f"{TO_IOB.get(prefix, prefix)}-{label}" if label else tag
+    return tag_in_iob(f"{BILUO[prefix]}-{label}") if label else tag
 
 
 def is_closing(tags: Iterable[str]) -> bool:
     """Whether the tags are of a scheme that closes entities: BILUO, IOBES or BMES."""
-    return any(split_tag(tag)[0] in TO_IOB for tag in tags)
+    return any(split_tag(tag)[0] in CLOSING for tag in tags)
 
 
 def check_closed(tags: Sequence[str], *, source: object, lines: Sequence[int]) -> None:
     """Refuse an entity of a closing scheme that is not begun or not closed."""
     padded = [(OUTSIDE, ""), *(split_tag(tag) for tag in tags), (OUTSIDE, "")]
     for i, ((before, label), (after, next_label)) in enumerate(pairwise(padded)):
-        is_open, continues = before in "BIM", after in "IMLE"
+        is_open, continues = BILUO.get(before, "") in {"B", "I"}, BILUO.get(after, "") in {"I", "L"}
         if is_open != continues or (is_open and label != next_label):
             at = min(i, len(tags) - 1)
             found = tags[i] if i < len(tags) else "the end of the sentence"

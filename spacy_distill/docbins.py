@@ -15,6 +15,8 @@ from spacy.vocab import Vocab, create_vocab
 from .annotate.manifest import find_counts
 from .errors import Errors
 
+# What a corpus keeps of a document, beside its words and white space.
+ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 # Documents whose user data are unpacked at a time.
 UNPACKED_TOGETHER = 1000
 # An empty dictionary, as msgpack writes it.

@@ -27,7 +27,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D005 = "No soft targets on any document of '{source}'. Run 'annotate' to make them."
     D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
-    D007 = "{setting} is {value}, but must be {requirement}. Correct it in the block that holds it."
+    D007 = "{setting} is {value}, but must be {requirement}. Correct it{where}."
     D008 = "'{path}' does not exist. Run the stage that makes it, or correct the path in [paths]."
     D009 = "'{path}' holds no documents. Run the stage that makes it again."
     D010 = (
@@ -61,8 +61,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."
     )
     D102 = (
-        "'{source}', line {line}: {tag!r} is no tag. A tag is O, or one of B, I, L, U, E and S, a "
-        "hyphen and a label, such as B-PER; it stands in the last column."
+        "'{source}', line {line}: {tag!r} is no tag. A tag is O, or one of B, I, L, U, E, S, M "
+        "and W, a hyphen and a label, such as B-PER; in a column file it stands in the last column."
     )
     D103 = (
         "'{source}', line {line}: {tag!r} can't follow {previous!r} in BILUO or IOBES, in which "
@@ -267,6 +267,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "There is no option '{option}', nor is it a setting of the config (--section.key VALUE). "
         "See 'distill --help'."
     )
+    D421 = "'{path}' has scores of another pipeline than '{pipeline}'. Run 'evaluate' again."
     D501 = "There is no system {unknown} to compare with. Choose some of {known}."
     D502 = (
         "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"

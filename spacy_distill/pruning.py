@@ -37,7 +37,8 @@ def may_have_entity(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -
     enter = numpy.maximum(follows.max(axis=0) - stay, start - start[0])[1:]
     leave = max(0.0, (follows[1:, 0] - stay).max(), (end[1:] - end[0]).max())
     gains: Any = (scores[:, 1:] + enter).max(axis=1) - scores[:, 0]
-    gains = numpy.maximum(gains, RULED_OUT)
+    # In 64 bits, for sums over a batch are to be right by less than the margin.
+    gains = numpy.maximum(gains, RULED_OUT).astype("d")
     after = numpy.cumsum(gains)
     before = after - gains
     if len(lengths) > 1:  # each document so far below the one before it that no sum crosses

@@ -80,7 +80,12 @@ def find_splits(
         ]
     else:
         named = [
-            (name, read_dataset(rows, nlp=nlp, source=source, split_sentences=split_sentences))
+            (
+                name,
+                read_dataset(
+                    rows, nlp=nlp, source=f"{source} ({name})", split_sentences=split_sentences
+                ),
+            )
             for name, rows in load_splits(source).items()
         ]
     found: Dict[str, Iterator[Doc]] = {}

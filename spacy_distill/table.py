@@ -166,7 +166,7 @@ def glove_table(
     known = [row for row, word in enumerate(table.segmenter.entries) if word in vectors]
     found = numpy.asarray([vectors[table.segmenter.entries[row]] for row in known], dtype="f")
     if found.shape[1] == width:
-        found *= SCALE / found.std()
+        scale_rows(found)
     else:
         found, _ = reduce_rows(found, width=width, source=str(path))
     table.rows[known] = found  # (n_known, width) -> (n_entries, width)
@@ -236,9 +236,14 @@ def reduce_rows(rows: numpy.ndarray, *, width: int, source: str) -> Tuple[numpy.
     largest = numpy.abs(chosen).argmax(axis=0)
     chosen = chosen * numpy.sign(chosen[largest, numpy.arange(width)])
     reduced = centred @ chosen.astype(rows.dtype)  # (n_rows, n_dims) -> (n_rows, width)
-    spread = float(reduced.std())
-    if spread > 0:
-        reduced *= SCALE / spread
+    scale_rows(reduced)
     total = float(variances.sum())
     explained = float(variances[-width:].sum()) / total if total > 0 else 1.0
     return reduced.astype("float32"), explained
+
+
+def scale_rows(rows: numpy.ndarray) -> None:
+    """Give rows a standard deviation of 0.4 over all values, in place, if these differ at all."""
+    spread = float(rows.std())
+    if spread > 0:
+        rows *= SCALE / spread

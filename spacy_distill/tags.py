@@ -16,6 +16,14 @@ from .types import TagScheme
 
 PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}
 OUTSIDE = "O"
+# What the prefixes of other schemes are in `biluo`: IOBES ends with E, BMES has M amid an entity,
+# and a single token is S, U or W.
+BILUO: Dict[str, str] = {
+    **dict.fromkeys("B", "B"),
+    **dict.fromkeys("IM", "I"),
+    **dict.fromkeys("LE", "L"),
+    **dict.fromkeys("USW", "U"),
+}
 
 
 def check_scheme(scheme: str) -> None:

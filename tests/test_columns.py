@@ -110,6 +110,11 @@ def test_columns_refuses_entities_not_closed_in_biluo(read, tags, line):
         read("".join(f"w {tag}\n" for tag in tags.split()))
 
 
+def test_columns_label_may_hold_spaces_between_tabs(read):
+    (doc,) = read("Ann\tB-Person Name\nLee\tI-Person Name\nleft\tO\n")
+    assert ents_of(doc) == [(0, 2, "Person Name")]
+
+
 def test_columns_label_may_hold_hyphens(read):
     (doc,) = read("Up\tB-creative-work\nAgain\tI-creative-work\n")
     assert ents_of(doc) == [(0, 2, "creative-work")]

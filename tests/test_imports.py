@@ -23,7 +23,17 @@ LAYERS = (
     },
     {
         *("annotate", "benchmark", "columns", "corpus", "docbins", "encoder", "hub", "loggers"),
-        *("overlap", "pipeline", "raw_text", "report", "rows", "sources", "sweep", "table"),
+        *(
+            "overlap",
+            "pipeline",
+            "provenance",
+            "raw_text",
+            "report",
+            "rows",
+            "sources",
+            "sweep",
+            "table",
+        ),
         *("teachers", "tuning"),
     },
     {"cli", "__main__"},

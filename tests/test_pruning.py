@@ -44,6 +44,29 @@ def test_pruning_changes_no_best_path(lengths, seed, scheme, size, outside, rule
     assert not expected[~open_].any()
 
 
+def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out():
+    """Each of them takes a thousand from the sum over the batch; an entity adds less than one."""
+    tags = make_tags(["A"], scheme="iob")
+    transitions = Transitions.from_tags(tags)
+    rng = numpy.random.default_rng(0)
+    potentials = Potentials(
+        *(part.astype("f") for part in make_potentials(rng, len(tags), size=0.0))
+    )
+    scores = numpy.tile(numpy.asarray([[0, -5, -5]], dtype="f"), (40_000, 1))
+    scores[rng.random(len(scores)) < 0.4, 1:] = -numpy.inf
+    entities = numpy.arange(10, len(scores), 40)
+    # Of four tokens that gain or lose, and gain a little in all.
+    gains = rng.uniform(-2, 2, (len(entities), 4))
+    gains[:, 3] = rng.uniform(0.1, 0.9, len(entities)) - gains[:, :3].sum(axis=1)
+    for k, gain in enumerate(gains.T):
+        scores[entities + k, 1 + min(k, 1)] = gain
+    lengths = [len(scores)]
+    found = decode(scores, lengths, transitions, potentials)
+    expected = viterbi(scores, numpy.asarray(lengths), transitions, potentials)
+    assert expected.any()
+    assert_array_equal(found, expected)
+
+
 def test_pruning_leaves_little_where_entities_are_rare(monkeypatch):
     """Of three documents, the one with an entity is searched, next to it; the others are not."""
     tags = make_tags(["A"], scheme="iob")

@@ -202,6 +202,14 @@ def test_table_glove(tmp_path):
     assert_array_equal(table.rows[0], random_table(table.segmenter, width=3).rows[0])
 
 
+def test_table_glove_of_vectors_that_are_all_alike(tmp_path):
+    path = tmp_path / "g.txt"
+    path.write_text("foo 1 1 1\nbar 1 1 1\n")
+    for width in (3, 2):
+        table, _ = glove_table(path, width=width)
+        assert numpy.isfinite(table.rows).all()
+
+
 def test_table_glove_of_words(tmp_path):
     path = tmp_path / "glove.txt"
     path.write_text("7 3\n" + GLOVE, encoding="utf8", newline="\n")  # as word2vec writes it

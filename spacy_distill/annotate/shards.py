@@ -17,7 +17,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.util import minibatch
 from srsly.msgpack import Packer
 
-from ..docbins import unpack_docs
+from ..docbins import ATTRS, unpack_docs
 from ..files import write_whole
 from ..layers.word_cache import find_caches
 from .docs import annotate_batch
@@ -25,8 +25,6 @@ from .job import Job, load_job, make_reader
 from .manifest import Record
 from .summary import count_confidences
 
-# What a corpus keeps of a document, beside its words, white space and user data.
-ATTRS = ["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID", "SENT_START"]
 # Told of documents and words that are annotated.
 Advance = Callable[[int, int], Any]
 

@@ -218,9 +218,8 @@ def read_weights(text: str) -> Optional[List[float]]:
     if not text:
         return None
     try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as error:
-        requirement = "numbers with commas between them"
-        raise ValueError(
-            Errors.D007.format(setting="--weights", value=repr(text), requirement=requirement)
-        ) from error
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    require(bool(found), "--weights", text, "numbers with commas between them")
+    return found

@@ -12,6 +12,7 @@ from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from wasabi import msg
 
+from ..docbins import ATTRS
 from ..errors import Errors
 from ..files import make_folder, write_whole
 from ..hub import split_id
@@ -21,8 +22,6 @@ from ..sources import find_splits, is_on_hub, read_docs
 
 # The files of a corpus.
 SPLITS = ("labelled", "unlabelled", "dev", "test")
-# What a corpus keeps of a document, beside its words and white space.
-ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 
 
 def corpus_cli(

@@ -17,7 +17,8 @@ from wasabi import msg
 from ..annotate.manifest import MANIFEST
 from ..checks import require
 from ..errors import Errors
-from ..files import digest_folder, digest_source, make_folder, write_whole
+from ..files import digest_folder, make_folder, write_whole
+from ..provenance import digest_input
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs
 from .table import table_cli
@@ -128,8 +129,7 @@ def train_student(
     annotated = Path(config["paths"]["labelled"] or config["paths"]["unlabelled"])
     blocks = config.setdefault("initialize", {}).setdefault("components", {})
     blocks.setdefault(name, {}).setdefault("labels", find_labels(annotated))
-    files = [path / MANIFEST if (path / MANIFEST).exists() else path for path in paths]
-    digests = [digest_source(path) for path in files if path.exists()]
+    digests = [digest_input(path) for path in paths if path.exists()]
     made_from = fingerprint(config.to_str(), digests)
     best = output / "model-best"
     if (best / "meta.json").exists() and recall(best) == made_from:

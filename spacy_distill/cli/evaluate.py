@@ -12,10 +12,11 @@ from wasabi import msg
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import digest_folder, digest_source
+from ..provenance import find_changed
 from .options import Gpu
 
 # Of a file of scores: digests of what it was made from.
-KEY = "made_from"
+MADE_FROM = "made_from"
 
 
 def evaluate_cli(
@@ -42,12 +43,17 @@ def evaluate_cli(
         name = model.parent.name
         output = metrics / f"{name}.json"
         made_from = {"pipeline": digest_folder(model), "test": test_digest}
-        if read_scores(output).get(KEY) == made_from:
+        if read_scores(output).get(MADE_FROM) == made_from:
             msg.info(f"'{output}' is up to date")
         else:
             msg.info(f"Evaluating '{model}'")
             evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
-            srsly.write_json(output, {**read_scores(output), KEY: made_from})
+            srsly.write_json(output, {**read_scores(output), MADE_FROM: made_from})
+        for path in find_changed(model):
+            msg.warn(
+                f"'{model}' was trained on another '{path}' than is there now: its scores can't be "
+                "compared with others'. Train it again, or remove it"
+            )
         rows.append((name, *percentages(read_scores(output))))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
 

@@ -17,7 +17,9 @@ from wasabi import msg
 from ..checks import require
 from ..compression import Weights, compress
 from ..errors import Errors
+from ..files import digest_folder
 from ..pipeline.ner_tagger import NERTagger
+from .evaluate import MADE_FROM
 
 
 def package_cli(
@@ -44,7 +46,7 @@ def package_cli(
     meta_path = pipeline / "meta.json"
     if not meta_path.exists():
         raise FileNotFoundError(Errors.D008.format(path=meta_path))
-    scores = {} if metrics is None else read_test_scores(metrics)
+    scores = {} if metrics is None else read_test_scores(metrics, pipeline)
     trained = srsly.read_json(meta_path)
     check_name(name, version, lang=trained["lang"])
     meta = make_meta(
@@ -101,11 +103,12 @@ def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:
     for name, tagger in taggers.items():
         compress(tagger.model, weights=weights)
         tagger.model.to_disk(output / name / "model")
-    # Where the trainer keeps files is nobody else's business.
+    # Where the trainer keeps files is nobody else's business, and nobody else has the table.
     config = load_config(output / "config.cfg", interpolate=False)
-    if any(config.get("paths", {}).values()):
-        config["paths"] = dict.fromkeys(config["paths"])
-        config.to_disk(output / "config.cfg")
+    config["paths"] = dict.fromkeys(config.get("paths", {}))
+    for name in taggers:
+        config.get("initialize", {}).get("components", {}).get(name, {}).pop("init_model", None)
+    config.to_disk(output / "config.cfg")
     # Every word of the training text is among the strings. Our component does not need them, others
     # and the keys of vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
@@ -159,11 +162,17 @@ def make_meta(
     }
 
 
-def read_test_scores(path: Path) -> Dict[str, Any]:
-    """Scores on the test set. RAISES: D008 if there are none, D411 if the file holds others."""
+def read_test_scores(path: Path, pipeline: Path) -> Dict[str, Any]:
+    """Scores on the test set.
+
+    RAISES: D008 if there are none, D411 if the file holds others, D421 if they are of another
+        pipeline, as far as it says.
+    """
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))
     scores = srsly.read_json(path)
     if "ents_f" not in scores:
         raise ValueError(Errors.D411.format(path=path))
+    if MADE_FROM in scores and scores[MADE_FROM]["pipeline"] != digest_folder(pipeline):
+        raise ValueError(Errors.D421.format(path=path, pipeline=pipeline))
     return scores

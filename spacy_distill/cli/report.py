@@ -11,6 +11,7 @@ from wasabi import msg
 
 from ..benchmark.machine import PACKAGES, find_cpu, find_versions
 from ..files import digest
+from ..provenance import find_changed
 from ..report.page import Report
 from ..report.predictions import read_sentences
 from ..report.project import (
@@ -67,6 +68,7 @@ def report_cli(
         sentences=sentences,
         systems=systems,
         left_out=left_out,
+        changed={name: find_changed(paths[name], project) for name in systems},
         parts=count_parts(project),
         weights=describe_weights(project),
         versions=find_versions(PACKAGES),

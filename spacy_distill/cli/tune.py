@@ -16,14 +16,11 @@ from ..docbins import read_gold
 from ..errors import Errors
 from ..files import digest_source, replacing
 from ..pipeline.ner_tagger import NERTagger
+from ..provenance import TUNED, digest_inputs
 from ..teachers.ner_tagger import find_ner_tagger
 from ..teachers.reading import run_pipes
 from ..tuning import Tuned, tune_outside
 from .options import Gpu
-
-# Of a pipeline's meta: what was chosen for it, and digests of the development set and of its
-# components after it.
-KEY = "tuned"
 
 
 def tune_cli(
@@ -45,7 +42,7 @@ def tune_cli(
     examples = read_gold(dev, nlp)
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
-    known, dev_digest = nlp.meta.get(KEY, {}), digest_source(dev)
+    known, dev_digest = nlp.meta.get(TUNED, {}), digest_source(dev)
     if known.get("dev") == dev_digest and known.get("components") == digest_components(nlp, model):
         msg.info(f"'{model}' was tuned on '{dev}' before")
         tuned = Tuned(*(known[name] for name in Tuned._fields))
@@ -53,12 +50,13 @@ def tune_cli(
         ner = find_ner_tagger(nlp)
         tuned = choose(nlp, ner, examples)
         if tuned.added or ner.score_tuned:
-            nlp.meta[KEY] = {**tuned._asdict(), "dev": dev_digest}
+            inputs = digest_inputs(nlp.config)
+            nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
             forget_untuned(nlp, ner, examples)
             with replacing(model) as folder:
                 shutil.copytree(model, folder)  # whatever else lies there
                 nlp.to_disk(folder)
-                nlp.meta[KEY]["components"] = digest_components(nlp, folder)
+                nlp.meta[TUNED]["components"] = digest_components(nlp, folder)
                 nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added:

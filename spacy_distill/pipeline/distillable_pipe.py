@@ -213,11 +213,9 @@ class DistillablePipe(TrainablePipe):
 
 
 def reset_gradients(model: Model) -> None:
-    """Give parameters whose shape has changed a gradient of it: thinc keeps the old one, and what
-    is added to it would be written beyond its end."""
+    """Forget the gradients of a model whose parameters are new. thinc adds the next ones to those
+    that are there: beyond their end, if a shape has changed."""
     for node in model.walk():
         for name in node.param_names:
             if node.has_param(name) and node.has_grad(name):
-                values = node.get_param(name)
-                if node.get_grad(name).shape != values.shape:
-                    node.set_grad(name, node.ops.xp.zeros_like(values))
+                node.set_grad(name, node.ops.xp.zeros_like(node.get_param(name)))

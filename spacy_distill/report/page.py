@@ -1,6 +1,7 @@
 """What the page shows: the numbers of a report, in the order and form of the template."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from markupsafe import Markup
@@ -22,6 +23,7 @@ class Report(NamedTuple):
     sentences: List[Sentence]
     systems: Dict[str, System]  # the teacher first, the student last
     left_out: Dict[str, str]  # why others are not there
+    changed: Dict[str, List[Path]]  # of each system, what is not what it was trained on
     parts: List[Part]
     weights: Optional[str]  # what the teacher began with
     versions: Dict[str, str]  # of packages

@@ -8,11 +8,10 @@ import numpy
 
 from ..distributions import floor_probs
 from ..errors import Errors
-from ..tags import OUTSIDE, make_tags
+from ..tags import BILUO, OUTSIDE, make_tags
 
-PREFIXES = {"B": "B", "I": "I", "M": "I", "L": "L", "E": "L", "U": "U", "S": "U", "W": "U"}
 # Where the prefix stands behind.
-SUFFIXED = re.compile(r"(.+)[-_]([BIMLEUSW])")
+SUFFIXED = re.compile(rf"(.+)[-_]([{''.join(BILUO)}])")
 # Labels of word pieces that are no word's first: a label beside the scheme, which means O.
 SPECIAL = {"X", "PAD", "[PAD]", "<pad>", "[CLS]", "[SEP]", "<s>", "</s>"}
 
@@ -61,7 +60,7 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
     if OUTSIDE not in labels or is_mixed or not named or {"B", "I"}.issuperset(named):
         raise ValueError(Errors.D806.format(teacher=teacher, labels=list(given)))
     as_tags: Dict[str, str] = {
-        label: f"{PREFIXES[label[0]]}-{label[2:]}" if is_scheme else f"I-{label}"
+        label: f"{BILUO[label[0]]}-{label[2:]}" if is_scheme else f"I-{label}"
         for label in labels
         if label in named
     }
@@ -87,7 +86,7 @@ def put_in_front(labels: Sequence[str]) -> List[str]:
 
 
 def has_prefix(label: str) -> bool:
-    return label[:1] in PREFIXES and label[1:2] in ("-", "_")
+    return label[:1] in BILUO and label[1:2] in ("-", "_")
 
 
 def begin_entities(probs: numpy.ndarray) -> None:

@@ -40,7 +40,7 @@ def read_label_map(names: Sequence[str], *, drop: Sequence[str] = ()) -> LabelMa
     RETURNS (LabelMap): The map.
     RAISES (ValueError): D007 for what is no such pair, or names a label twice.
     """
-    pairs = [tuple(text.split("=")) for text in names]
+    pairs = [tuple(text.rsplit("=", 1)) for text in names]
     holds = all(len(pair) == 2 and all(pair) for pair in pairs)
     require(holds, "--map", list(names), "OLD=NEW each, such as PERSON=PER")
     old = [*(pair[0] for pair in pairs), *drop]

@@ -6,10 +6,12 @@ import pytest
 import srsly
 import typer
 from spacy.tokens import DocBin
+from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_distill.cli import evaluate as module
 from spacy_distill.cli.evaluate import evaluate_cli
+from spacy_distill.provenance import digest_inputs, find_changed
 
 
 @pytest.fixture
@@ -58,6 +60,25 @@ def test_evaluate_scores_what_is_trained(run, folder, student, examples):
     for key in ("ents_p", "ents_r", "ents_f", "ents_per_type"):
         assert scores[key] == expected[key]
     assert "100.00" in result.output
+
+
+def test_evaluate_says_what_was_trained_on_something_else(run, folder, monkeypatch):
+    """Of the development set it is another now, of the labelled sentences nothing is known."""
+    monkeypatch.chdir(folder)
+    model = folder / "training" / "student" / "model-best"
+    dev = Path("dev.spacy")
+    shutil.copy(folder / "test.spacy", dev)
+    config = load_config(model / "config.cfg")
+    config["paths"].update(dev="dev.spacy", labelled="none.spacy")
+    config.to_disk(model / "config.cfg")
+    meta = srsly.read_json(model / "meta.json")
+    meta["tuned"] = {"inputs": digest_inputs(config)}
+    srsly.write_json(model / "meta.json", meta)
+    assert find_changed(model) == [] and "trained on" not in run()[1].output
+    DocBin().to_disk(dev)
+    assert find_changed(model, folder) == [dev]
+    output = " ".join(run()[1].output.split())
+    assert output.count("was trained on another 'dev.spacy'") == 1
 
 
 def test_evaluate_leaves_what_is_up_to_date(run, folder):

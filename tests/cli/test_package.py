@@ -20,6 +20,7 @@ from spacy_distill.cli.package import (
     read_test_scores,
     write_small,
 )
+from spacy_distill.files import digest_folder
 
 META = {
     "lang": "en",
@@ -128,14 +129,20 @@ def test_package_requires_this_release(monkeypatch, version, requirement):
     assert make_meta(META, scores={}, author="", license_="MIT")["requirements"] == [requirement]
 
 
-def test_package_reads_scores(tmp_path):
+def test_package_reads_scores(tmp_path, student_path):
     srsly.write_json(tmp_path / "scores.json", {"ents_f": 0.5})
-    assert read_test_scores(tmp_path / "scores.json") == {"ents_f": 0.5}
+    assert read_test_scores(tmp_path / "scores.json", student_path) == {"ents_f": 0.5}
     with pytest.raises(FileNotFoundError, match=r"\[D008\]"):
-        read_test_scores(tmp_path / "none.json")
+        read_test_scores(tmp_path / "none.json", student_path)
     srsly.write_json(tmp_path / "other.json", {"speed": 1.0})
     with pytest.raises(ValueError, match=r"\[D411\].*other\.json"):
-        read_test_scores(tmp_path / "other.json")
+        read_test_scores(tmp_path / "other.json", student_path)
+    made_from = {"pipeline": digest_folder(student_path)}
+    srsly.write_json(tmp_path / "own.json", {"ents_f": 0.5, "made_from": made_from})
+    assert read_test_scores(tmp_path / "own.json", student_path)["ents_f"] == 0.5
+    srsly.write_json(tmp_path / "old.json", {"ents_f": 0.5, "made_from": {"pipeline": "another"}})
+    with pytest.raises(ValueError, match=r"\[D421\].*old\.json"):
+        read_test_scores(tmp_path / "old.json", student_path)
 
 
 def test_package_needs_a_pipeline(run, tmp_path):
@@ -159,6 +166,18 @@ def test_package_folder_holds_the_pipeline(run, no_wheel, student, tmp_path):
     assert "LOSS" not in readme.upper()
     nlp = spacy.load(folder / "en_tiny_ner" / "en_tiny_ner-1.2.3")
     assert nlp.get_pipe("ner").labels == student.get_pipe("ner").labels
+
+
+def test_package_can_be_initialised_again(student, examples, tmp_path):
+    """Without the table that its training began with: it has one of its own."""
+    load = {"@callbacks": "spacy-distill.LoadTable.v1", "path": "${paths.table}"}
+    student.config["paths"]["table"] = "table.npz"
+    student.config["initialize"]["components"]["ner"] = {"init_model": load}
+    student.to_disk(tmp_path / "trained")
+    write_small(tmp_path / "trained", tmp_path / "small", weights="float16")
+    nlp = spacy.load(tmp_path / "small")
+    nlp.initialize(lambda: examples)
+    assert nlp.update(examples)["ner"] > 0
 
 
 def test_package_can_be_made_again(run, no_wheel, student, tmp_path):

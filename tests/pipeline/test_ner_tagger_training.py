@@ -3,8 +3,8 @@
 import numpy
 import pytest
 import spacy
-from numpy.testing import assert_allclose
-from thinc.api import Adam
+from numpy.testing import assert_allclose, assert_array_equal
+from thinc.api import Adam, fix_random_seed
 
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import set_soft_targets
@@ -194,6 +194,20 @@ def test_ner_tagger_learns_after_another_initialize(make_student, examples, make
     others = [make_example(words, " ".join(["B-PER", *["O"] * (n_words - 1)]))]
     sgd = nlp.initialize(lambda: others)
     assert nlp.update(others, sgd=sgd)["ner"] > 0
+
+
+def test_ner_tagger_forgets_gradients_when_it_is_initialised_again(make_student, examples):
+    """Those of an accumulation that was cut off."""
+    nlp = make_student()
+    ner = nlp.get_pipe("ner")
+    found = []
+    for _ in range(2):
+        fix_random_seed(0)
+        nlp.initialize(lambda: examples)
+        ner.update(examples[:2], sgd=None)
+        found.append([part.copy() for _, part in ner.model.get_gradients().values()])
+    for first, again in zip(*found, strict=True):
+        assert_array_equal(first, again)
 
 
 def test_ner_tagger_learns_after_loading_over(make_student, examples, make_example, tiny, tmp_path):

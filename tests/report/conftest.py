@@ -1,5 +1,7 @@
 """A report made by hand: two sentences, of which the student gets one entity wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from spacy_distill.benchmark.tables import Table
@@ -52,6 +54,7 @@ def make_report():
                 "student": make_system("student", wrong, f1=2 / 3, labels=("PER", label)),
             },
             left_out={"baseline": f"it holds {text}"},
+            changed={"teacher": [Path(f"corpus/{text}.spacy")], "student": []},
             parts=[Part("test", "for this page", 2, 5, 3)],
             weights=f"weights of {text}",
             versions={"spacy": "3.8"},

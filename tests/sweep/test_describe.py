@@ -47,9 +47,5 @@ def test_describe_steps(tmp_path):
     assert describe_steps(stage, tmp_path) == {"max": 300}
     stage.log.parent.mkdir()
     stage.log.write_text(LOG, encoding="utf-8")
-    assert describe_steps(stage, tmp_path) == {
-        "max": 300,
-        "last": 120,
-        "best": 90,
-        "epochs": 3,
-    }  # the last of equal ones
+    # The last of equal ones is the best.
+    assert describe_steps(stage, tmp_path) == {"max": 300, "last": 120, "best": 90, "epochs": 3}

@@ -36,6 +36,7 @@ def test_choose_refuses_what_sets_no_entities(nlp):
     assert choose_teacher(nlp).labels == ["X"]
 
 
+@pytest.mark.filterwarnings("ignore:.*W036")
 @pytest.mark.parametrize("name", ["attribute_ruler", "doc_cleaner", "merge_entities"])
 def test_choose_knows_components_that_set_no_entities(nlp, name):
     """They don't say what they set."""

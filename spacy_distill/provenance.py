@@ -1,0 +1,49 @@
+"""What a pipeline was trained on: written down when it is tuned, and compared when it is scored."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Mapping
+
+import srsly
+from spacy.util import load_config
+
+from .annotate.manifest import MANIFEST
+from .files import digest_source
+
+# Of a pipeline's meta: what `tune` wrote down.
+TUNED = "tuned"
+# Of a config's block [paths]: what a pipeline learns from.
+INPUTS = ("labelled", "unlabelled", "dev")
+
+
+def digest_input(path: Path) -> str:
+    """The SHA-256 of a file or folder, or of its manifest, which has those of the rest."""
+    manifest = path / MANIFEST
+    return digest_source(manifest if manifest.exists() else path)
+
+
+def digest_inputs(config: Mapping[str, Any]) -> Dict[str, str]:
+    """The digests of what a config's pipeline learns from, by names; none of what is not there."""
+    return {name: digest_input(path) for name, path in find_inputs(config, Path()).items()}
+
+
+def find_changed(model: Path, folder: Path = Path()) -> List[Path]:
+    """What lies where a pipeline's training data were, and is something else now.
+
+    model (Path): The pipeline. Nothing is known of one that `tune` has not seen.
+    folder (Path): What its config's paths begin from.
+    RETURNS (List[Path]): The paths.
+    """
+    known = srsly.read_json(model / "meta.json").get(TUNED, {}).get("inputs", {})
+    paths = find_inputs(load_config(model / "config.cfg"), folder) if known else {}
+    return [
+        path
+        for name, path in paths.items()
+        if name in known and known[name] != digest_input(folder / path)
+    ]
+
+
+def find_inputs(config: Mapping[str, Any], folder: Path) -> Dict[str, Path]:
+    """Those of `INPUTS` that are there."""
+    paths = config.get("paths", {})
+    given = {name: Path(paths[name]) for name in INPUTS if paths.get(name)}
+    return {name: path for name, path in given.items() if (folder / path).exists()}
