@@ -8,6 +8,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
+from spacy_distill.provenance import find_changed
 from spacy_distill.tuning import add_outside
 
 
@@ -55,6 +56,16 @@ def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     assert tuned.meta["performance"]["ents_f"] > 0.9
     assert tuned.get_pipe("ner").model.get_ref("output_layer").get_param("b")[0] < careful[0]
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
+
+
+def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful):
+    nlp = spacy.load(model)
+    nlp.config["paths"].update(dev=str(dev), labelled="none.spacy")
+    nlp.to_disk(model)
+    assert run(model, dev).exit_code == 0
+    assert find_changed(model) == []
+    DocBin().to_disk(dev)
+    assert find_changed(model) == [dev]
 
 
 def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
