@@ -1,11 +1,12 @@
 """Documents in DocBin files: read one at a time, streamed, or as examples."""
 
+import hashlib
 import random
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
 
 import srsly
-from spacy.attrs import ORTH, SPACY
+from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START, SPACY
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
@@ -17,6 +18,8 @@ from .errors import Errors
 
 # What a corpus keeps of a document, beside its words and white space.
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
+# What tells one corpus from another: what is trained on, or scored.
+TOLD_BY = [ORTH, SENT_START, ENT_IOB, ENT_TYPE]
 # Documents whose user data are unpacked at a time.
 UNPACKED_TOGETHER = 1000
 # An empty dictionary, as msgpack writes it.
@@ -85,6 +88,23 @@ def count_docs(path: Path) -> int:
     return sum(
         known[file] if file in known else len(load_docbin(file)) for file in find_docbins(path)
     )
+
+
+def digest_docs(path: Path) -> str:
+    """The SHA-256 of what documents say: their words, white space, sentences and entities.
+
+    Files of the same documents have the same one, whichever version of this package, spaCy or zlib
+    has written them.
+    """
+    found = hashlib.sha256()
+    for file in find_docbins(path):
+        docbin = load_docbin(file)
+        columns = [docbin.attrs.index(attr) for attr in TOLD_BY if attr in docbin.attrs]
+        for tokens, spaces in zip(docbin.tokens, docbin.spaces):
+            found.update(f"{len(tokens)}\n".encode())
+            found.update(tokens[:, columns].astype("<u8").tobytes())
+            found.update(spaces.astype("?").tobytes())
+    return found.hexdigest()
 
 
 def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:

@@ -4,7 +4,19 @@ Only the command `table` imports this module, because it needs torch and transfo
 """
 
 import json
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import numpy
 import torch
@@ -13,7 +25,7 @@ from transformers.utils import logging
 
 from .checks import require
 from .errors import Errors
-from .segmentation import BYTE_ALPHABET, Segmenter, UnicodeForm
+from .segmentation import BYTE_ALPHABET, NORMALISATION, Segmenter, UnicodeForm
 from .table import Table, reduce_rows, word_segmenter
 
 # Tokens in a batch. More is slower: the activations leave the processor's cache.
@@ -150,12 +162,8 @@ def find_specials(tokenizer: Tokenizer) -> Tuple[List[int], List[int]]:
 
 def make_word_segmenter(pieces: Segmenter, words: Iterable[str]) -> Segmenter:
     """A segmenter of words, in the form in which the pieces' segmenter sees them."""
-    return word_segmenter(
-        (pieces.normalise(word) for word in words),
-        lowercase=pieces.lowercase,
-        strip_accents=pieces.strip_accents,
-        unicode_form=pieces.unicode_form,
-    )
+    settings = {name: getattr(pieces, name) for name in NORMALISATION}
+    return word_segmenter(map(pieces.normalise, words), **settings)
 
 
 def make_segmenter(tokenizer: Tokenizer, *, teacher: str) -> Segmenter:
@@ -174,27 +182,45 @@ def make_segmenter(tokenizer: Tokenizer, *, teacher: str) -> Segmenter:
     marks: Dict[str, Any]
     kind, suffix = model["type"], model.get("end_of_word_suffix")
     if kind == "WordPiece" and "BertPreTokenizer" in splitters:
-        marks = {"continuing_mark": model["continuing_subword_prefix"]}
+        marks = {
+            "continuing_mark": model["continuing_subword_prefix"],
+            "max_chars": model["max_input_chars_per_word"],
+        }
     elif kind == "BPE" and "ByteLevel" in splitters and not suffix:
         marks = {"initial_mark": BYTE_ALPHABET[ord(" ")], "byte_level": True}
+        marks["strip_controls"] = False
     elif kind in ("BPE", "Unigram") and "Metaspace" in splitters and not suffix:
         marks = {"initial_mark": splitters["Metaspace"]["replacement"]}
     else:
         reason = f"{kind} after {sorted(splitters) or 'no splitting'} is not supported"
         raise ValueError(Errors.D310.format(teacher=teacher, reason=reason))
-    bert = normalizers.get("BertNormalizer", {})
-    lowercase = bert.get("lowercase", "Lowercase" in normalizers)
-    strip_accents = bert.get("strip_accents", "StripAccents" in normalizers)
     unknown = tokenizer.unk_token_id
     return Segmenter(
         entries=list_entries(tokenizer.get_vocab()),
         kind="pieces",
         unknown=unknown if unknown is not None else tokenizer.pad_token_id or 0,
-        lowercase=lowercase,
-        strip_accents=lowercase if strip_accents is None else strip_accents,  # as BERT has it
-        unicode_form=find_unicode_form(set(normalizers)),
+        **read_normalizers(normalizers),
         **marks,
     )
+
+
+def read_normalizers(normalizers: Mapping[str, Dict[str, Any]]) -> Dict[str, Any]:
+    """What a tokenizer's normalizers, by type, do to a word, as settings of a segmenter."""
+    bert = normalizers.get("BertNormalizer")
+    if bert is None:
+        return {
+            "lowercase": "Lowercase" in normalizers,
+            "strip_accents": "StripAccents" in normalizers,
+            "accents": "M",
+            "unicode_form": find_unicode_form(normalizers),
+        }
+    strip_accents = bert["strip_accents"]
+    return {
+        "lowercase": bert["lowercase"],
+        "strip_accents": bert["lowercase"] if strip_accents is None else strip_accents,
+        "strip_controls": bert["clean_text"],
+        "split_chinese": bert["handle_chinese_chars"],
+    }
 
 
 def walk(step: Optional[Dict[str, Any]]) -> Iterator[Dict[str, Any]]:
@@ -207,9 +233,12 @@ def walk(step: Optional[Dict[str, Any]]) -> Iterator[Dict[str, Any]]:
         yield from walk(part)
 
 
-def find_unicode_form(normalizers: Set[str]) -> UnicodeForm:
+def find_unicode_form(normalizers: Container[str]) -> UnicodeForm:
+    """The normal form that they bring a word into, of which one that decomposes comes first."""
+    if "NFKD" in normalizers or "NFD" in normalizers:
+        return "NFKD" if "NFKD" in normalizers or "Precompiled" in normalizers else "NFD"
     # "Precompiled" is SentencePiece's table, which is NFKC and a little more.
-    if normalizers & {"Precompiled", "NFKC", "NFKD"}:
+    if "Precompiled" in normalizers or "NFKC" in normalizers:
         return "NFKC"
     return "NFC" if "NFC" in normalizers else ""
 

@@ -14,10 +14,11 @@ from .checks import require
 from .errors import Errors
 
 Kind = Literal["words", "pieces"]
-UnicodeForm = Literal["", "NFC", "NFKC"]
+UnicodeForm = Literal["", "NFC", "NFD", "NFKC", "NFKD"]
+Accents = Literal["Mn", "M"]
 
-# BERT gives up on longer words: the whole becomes [UNK].
-MAX_CHARS = 100
+# Of a segmenter: the settings that say what `normalise` does.
+NORMALISATION = ("lowercase", "strip_accents", "accents", "unicode_form", "strip_controls")
 # What BERT's tokenizer takes for a Chinese character, hence for a word of its own.
 CJK_RANGES = (
     (0x4E00, 0x9FFF),
@@ -45,7 +46,14 @@ class Segmenter:
         words are split at punctuation and Chinese characters first, as BERT does.
     continuing_mark (str): Stands before the other pieces: "##" for BERT.
     byte_level (bool): Whether pieces are written in the byte alphabet of GPT-2.
-    unicode_form (Literal["", "NFC", "NFKC"]): Unicode normal form that is applied first.
+    unicode_form (Literal["", "NFC", "NFD", "NFKC", "NFKD"]): Unicode normal form that is applied
+        first.
+    accents (Literal["Mn", "M"]): What is stripped: what a letter is written with above and below,
+        wherever it can be taken off, as BERT does; or each mark that stands by itself, vowel signs
+        of Indic scripts among them.
+    strip_controls (bool): Whether to strip control characters.
+    split_chinese (bool): Whether a Chinese character is a word of its own, where words are split.
+    max_chars (int): BERT gives up on longer words: the whole becomes [UNK].
     """
 
     entries: Tuple[str, ...]
@@ -57,11 +65,16 @@ class Segmenter:
     continuing_mark: str = ""
     byte_level: bool = False
     unicode_form: UnicodeForm = ""
+    accents: Accents = "Mn"
+    strip_controls: bool = True
+    split_chinese: bool = True
+    max_chars: int = 100
 
     def __post_init__(self) -> None:
-        for setting, choices in (("kind", get_args(Kind)), ("unicode_form", get_args(UnicodeForm))):
-            value = getattr(self, setting)
-            require(value in choices, setting, value, f"one of {choices}")
+        choices = {"kind": Kind, "unicode_form": UnicodeForm, "accents": Accents}
+        for setting, possible in choices.items():
+            value, values = getattr(self, setting), get_args(possible)
+            require(value in values, setting, value, f"one of {values}")
         if not 0 <= self.unknown < len(self.entries):
             raise ValueError(Errors.D301.format(unknown=self.unknown, entries=len(self.entries)))
 
@@ -77,19 +90,22 @@ class Segmenter:
         if self.initial_mark or self.byte_level:
             parts: Iterable[str] = self.normalise(word).split()
         else:
-            parts = split_like_bert(self.normalise(word))
+            parts = split_like_bert(self.normalise(word), split_chinese=self.split_chinese)
         return [row for part in parts for row in self._segment(part)] or [self.unknown]
 
     def normalise(self, word: str) -> str:
         """The word as the teacher's tokenizer would see it, before it is split into pieces."""
         if not word.isascii() or not word.isprintable():
-            if not self.byte_level:
+            if self.strip_controls and not self.byte_level:
                 word = "".join(char for char in word if not is_control(char))
             if self.unicode_form:
                 word = unicodedata.normalize(self.unicode_form, word)
             if self.strip_accents:
-                word = unicodedata.normalize("NFD", word)
-                word = "".join(char for char in word if unicodedata.category(char) != "Mn")
+                if self.accents == "Mn":
+                    word = unicodedata.normalize("NFD", word)
+                word = "".join(
+                    char for char in word if not unicodedata.category(char).startswith(self.accents)
+                )
             if self.lowercase:  # by character, as tokenizers do: a final sigma stays a sigma
                 return "".join(char.lower() for char in word)
         return word.lower() if self.lowercase else word
@@ -125,7 +141,7 @@ class Segmenter:
         if self.byte_level:
             part = "".join(BYTE_ALPHABET[byte] for byte in part.encode("utf8", "surrogatepass"))
         like_bert = not self.initial_mark and not self.byte_level
-        if like_bert and len(part) > MAX_CHARS:
+        if like_bert and len(part) > self.max_chars:
             return [self.unknown]
         text = self.initial_mark + part
         rows: List[int] = []
@@ -148,15 +164,16 @@ class Segmenter:
         return rows
 
 
-def split_like_bert(text: str) -> Iterator[str]:
-    """Split at whitespace; a punctuation mark or Chinese character is a part of its own."""
+def split_like_bert(text: str, *, split_chinese: bool = True) -> Iterator[str]:
+    """Split at whitespace; a punctuation mark is a part of its own, and a Chinese character
+    unless told."""
     for chunk in text.split():
         if chunk.isalnum() and chunk.isascii():
             yield chunk
             continue
         start = 0
         for i, char in enumerate(chunk):
-            if is_punctuation(char) or is_cjk(char):
+            if is_punctuation(char) or (split_chinese and is_cjk(char)):
                 if start < i:
                     yield chunk[start:i]
                 yield char

@@ -11,14 +11,14 @@ import zipfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Tuple, cast
+from typing import Any, Dict, Iterable, List, Optional, Tuple, cast
 
 import numpy
 from thinc.types import Floats2d
 
 from .errors import Errors
 from .layers.lookup import set_table
-from .segmentation import Segmenter, UnicodeForm
+from .segmentation import Segmenter
 from .types import InitModel, TaggerModel
 
 FORMAT = "spacy-distill table"
@@ -109,22 +109,15 @@ def load_table(model: TaggerModel, *, path: Path) -> TaggerModel:
     return model
 
 
-def word_segmenter(
-    words: Iterable[str],
-    *,
-    lowercase: bool = True,
-    strip_accents: bool = False,
-    unicode_form: UnicodeForm = "",
-) -> Segmenter:
-    """A segmenter of whole words, each once. Row 0 is the unknown word's."""
-    return Segmenter(
-        entries=("", *dict.fromkeys(word for word in words if word)),
-        kind="words",
-        unknown=0,
-        lowercase=lowercase,
-        strip_accents=strip_accents,
-        unicode_form=unicode_form,
-    )
+def word_segmenter(words: Iterable[str], **normalisation: Any) -> Segmenter:
+    """A segmenter of whole words, each once. Row 0 is the unknown word's.
+
+    words (Iterable[str]): In the form that `Segmenter.normalise` gives them.
+    normalisation (Any): Settings of the segmenter. What is not there is found in lower case.
+    """
+    entries = ("", *dict.fromkeys(word for word in words if word))
+    settings = {"lowercase": True, "strip_accents": False, **normalisation}
+    return Segmenter(entries=entries, kind="words", unknown=0, **settings)
 
 
 def random_table(segmenter: Segmenter, *, width: int, seed: int = 0) -> Table:

@@ -8,7 +8,6 @@ from spacy.lookups import Lookups
 from spacy.tokens import DocBin
 
 from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure
-from spacy_distill.docbins import read_docbins
 from spacy_distill.soft_targets import KEY, set_soft_targets
 from spacy_distill.tags import make_tags
 
@@ -20,14 +19,11 @@ def write(tmp_path, make_doc):
     """Write documents of two words, the first of them a name: `write("gold", 3)`."""
 
     def write_docs(name, n_docs, *, taught=True, gold=True):
-        shard = DocBin(store_user_data=True)
-        for i in range(n_docs):
-            doc = make_doc(f"{name}{i} left", "B-PER O" if gold else None)
-            if taught:
-                set_soft_targets(doc, numpy.log(numpy.full((2, 3), 1 / 3)), tags=TAGS)
-            shard.add(doc)
+        docs = [make_doc(f"{name}{i} left", "B-PER O" if gold else None) for i in range(n_docs)]
+        for doc in docs if taught else ():
+            set_soft_targets(doc, numpy.log(numpy.full((2, 3), 1 / 3)), tags=TAGS)
         path = tmp_path / f"{name}.spacy"
-        shard.to_disk(path)
+        DocBin(docs=docs, store_user_data=True).to_disk(path)
         return path
 
     return write_docs
@@ -195,12 +191,6 @@ def test_corpus_refuses_bad_settings(tmp_path, setting, value):
         build_distillation_corpus_v1(labelled=None, unlabelled=tmp_path, **{setting: value})
 
 
-def test_corpus_reads_the_files_of_a_folder_in_order(nlp, write, tmp_path):
-    write("b", 2)
-    write("a", 2)
-    assert [doc[0].text for doc in read_docbins(tmp_path, nlp.vocab)] == ["a0", "a1", "b0", "b1"]
-
-
 def unsure_doc(make_doc, probs):
     """Two entities, tokens 0 and 1 and token 3. Each token's best tag has the probability."""
     doc = make_doc("Ann Smith saw Bob there", "B-PER I-PER O B-PER O")
@@ -326,15 +316,3 @@ def test_corpus_streams_words_with_their_norms(shards):
     reader = build_distillation_corpus_v1(labelled=None, unlabelled=shards, shuffle_buffer=5)
     found = {eg.predicted[0].text: eg.predicted[0].norm_ for eg in reader(nlp)}
     assert found["s3-3"] == "third" and found["s3-4"] == "s3-4"
-
-
-def test_corpus_leaves_no_strings_of_its_own(write):
-    """The strings are saved with a pipeline, whose files are the same for the same training."""
-    path = write("pool", 3)
-    found = []
-    for _ in range(2):
-        vocab = spacy.blank("en").vocab
-        list(read_docbins(path, vocab))
-        found.append(sorted(vocab.strings))
-    assert found[0] == found[1] and "pool2" in found[0]
-    assert not any(string.startswith("\0") for string in found[0])

@@ -27,6 +27,7 @@ from spacy_distill.encoder import (
     find_specials,
     load_tokenizer,
     make_segmenter,
+    make_word_segmenter,
 )
 from spacy_distill.segmentation import BYTE_ALPHABET
 
@@ -208,11 +209,42 @@ def test_encoder_segmenter_of_bert(bert):
             assert segmenter(word) == tokenizer(word, add_special_tokens=False)["input_ids"]
 
 
-def make_sentencepiece(*, lowercase):
+@pytest.mark.parametrize(
+    "setting, value", [("handle_chinese_chars", False), ("clean_text", False), ("max_chars", 3)]
+)
+def test_encoder_segmenter_has_the_settings_of_bert(setting, value):
+    vocab = ["[UNK]", "a", "b", "##a", "##b", "中", "##中", "a中", "\x01", "##\x01"]
+    most = {"max_input_chars_per_word": value} if setting == "max_chars" else {}
+    pieces = {piece: i for i, piece in enumerate(vocab)}
+    found = []
+    for settings in ({}, {setting: value}):
+        tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]", **most))
+        flags = {} if most else settings
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, **flags)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]")
+        segmenter = make_segmenter(tokenizer, teacher="small")
+        words = ["a中b", "中中", "a\x01b", "abab", "ab"]
+        found.append([segmenter(word) for word in words])
+        assert found[-1] == [tokenizer(w, add_special_tokens=False)["input_ids"] for w in words]
+    assert most or found[0] != found[1]
+
+
+STEPS = {
+    "ALBERT": [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()],
+    "NFKC": [normalizers.NFKC()],
+    "NFKC, accents": [normalizers.NFKC(), normalizers.StripAccents()],
+    "NFD": [normalizers.NFD()],
+    "NFC": [normalizers.NFC()],
+    "none": [],
+}
+
+
+def make_sentencepiece(*, steps):
+    letters = "aáeéii\u0301\u0300कि\u093f가\u1100\u1161ﬁf"
     pieces = [("<unk>", 0.0), ("▁", -2.0), ("▁par", -1.0), ("is", -1.0), ("fi", -3.0)]
+    pieces += [(letter, -4.0) for letter in dict.fromkeys(letters)]
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=0))
-    steps = [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
-    steps = steps if lowercase else [normalizers.NFKC()]
     tokenizer.normalizer = normalizers.Sequence(steps)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
@@ -220,14 +252,18 @@ def make_sentencepiece(*, lowercase):
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
 
 
-@pytest.mark.parametrize("lowercase", [True, False])
-def test_encoder_segmenter_of_sentencepiece(lowercase):
-    tokenizer = make_sentencepiece(lowercase=lowercase)
+@pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
+def test_encoder_segmenter_of_sentencepiece(steps):
+    tokenizer = make_sentencepiece(steps=steps)
     segmenter = make_segmenter(tokenizer, teacher="small")
-    assert segmenter.initial_mark == "▁" and segmenter.unicode_form == "NFKC"
-    assert (segmenter.lowercase, segmenter.strip_accents) == (lowercase, lowercase)
-    for word in ("paris", "PARIS", "párís", "\ufb01", "xis", "par"):
-        assert segmenter(word) == tokenizer(word, add_special_tokens=False)["input_ids"]
+    assert segmenter.initial_mark == "▁"
+    # Latin, of one character or two; Devanagari, whose vowel signs are marks; Hangul; a ligature.
+    words = ["paris", "PARIS", "párís", "pa\u0301ri\u0301s", "xis", "par", "é", "e\u0301"]
+    words += ["\u0915\u093f", "\uac00", "\u1100\u1161", "\ufb01"]
+    expected = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+    assert [segmenter(word) for word in words] == expected
+    by_word = make_word_segmenter(segmenter, words)
+    assert all(by_word(word) != [0] for word in words)
 
 
 def test_encoder_gives_ids_without_a_piece_an_empty_entry():

@@ -10,7 +10,7 @@ from spacy.util import load_model
 from wasabi import msg
 
 from ..benchmark.machine import PACKAGES, find_cpu, find_versions
-from ..files import digest
+from ..docbins import digest_docs
 from ..provenance import find_changed
 from ..report.page import Report
 from ..report.predictions import read_sentences
@@ -88,7 +88,7 @@ def find_curve(folder: Path, test: Path) -> Optional[Sweep]:
     found = read_sweep(folder)
     if found is None:
         msg.info(f"No learning curve in '{folder}' yet: 'sweep' makes one")
-    elif found.tests != {digest(test)}:
+    elif found.tests != {digest_docs(test)}:
         msg.info(
             f"Left out: the learning curve in '{folder}'. Reason: it is that of {found.corpus}, "
             f"measured on another test set than '{test}'"

@@ -4,11 +4,12 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from spacy.util import load_config
 
-from .. import files
+from ..docbins import digest_docs
+from ..files import digest, digest_source
 from ..sources import is_on_hub
 from .plan import TEACHER, Run
 
@@ -83,10 +84,11 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
     folder = cell_folder(settings, run)
     files = corpus_files(folder)
     is_there = all(path.exists() for path in files.values())
+    corpus = {part: digest_once(digest_docs, path) for part, path in files.items() if is_there}
     inputs: Inputs = {
         "config": {"name": config.name, "sha256": config_digest(config, overrides)},
         "overrides": overrides,
-        "corpus": {part: digest(path) for part, path in files.items()} if is_there else None,
+        "corpus": corpus or None,
         "weights": weights_digest(settings.teacher),
         "source": source_inputs(settings),
     }
@@ -113,7 +115,7 @@ def describe_source(source: str) -> Inputs:
     """
     path = Path(source)
     if path.exists():
-        return {"sha256": files.digest_source(path), "id": None}
+        return {"sha256": digest_source(path), "id": None}
     is_id = is_on_hub(source) and not (path.is_absolute() or source.startswith("."))
     return {"sha256": None, "id": source if is_id else None}
 
@@ -147,15 +149,15 @@ def fingerprint(inputs: Inputs) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file. Read again only if the file has changed."""
+def digest_once(make_digest: Callable[[Path], str], path: Path) -> str:
+    """The digest of a file. Made again only if the file has changed."""
     state = path.stat()
-    return read_digest(path, state.st_mtime_ns, state.st_size)
+    return known_digest(make_digest, path, state.st_mtime_ns, state.st_size)
 
 
 @cache
-def read_digest(path: Path, changed: int, size: int) -> str:
-    return files.digest(path)
+def known_digest(make_digest: Callable[[Path], str], path: Path, changed: int, size: int) -> str:
+    return make_digest(path)
 
 
 def config_digest(path: Path, overrides: Mapping[str, str]) -> str:
@@ -182,4 +184,4 @@ def weights_digest(teacher: str) -> Optional[str]:
     """The digest of a teacher's weights; None if they are in no folder here."""
     folder = Path(teacher)
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
-    return " ".join(digest(file) for file in files) or None
+    return " ".join(digest_once(digest, file) for file in files) or None

@@ -7,11 +7,11 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tup
 
 from tqdm import tqdm
 
-from ..docbins import count_docs
+from ..docbins import count_docs, digest_docs
 from ..errors import Errors
 from .describe import make_row
 from .execute import accept_stage, drop_last, run_stage, settle
-from .inputs import Settings, cell_folder, corpus_files, digest, find_differences, make_inputs
+from .inputs import Settings, cell_folder, corpus_files, digest_once, find_differences, make_inputs
 from .plan import Run
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
@@ -55,7 +55,7 @@ def check_test_sets(
     known = {row["inputs"]["corpus"]["test"] for row in rows.values()}
     for own in cells_of(runs).values():
         test = corpus_files(cell_folder(settings, own[0]))["test"]
-        known.add(digest(test))
+        known.add(digest_once(digest_docs, test))
         if len(known) > 1:
             raise ValueError(Errors.D609.format(path=test, rows=path))
 

@@ -7,7 +7,7 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_distill.cli.report import report_cli
-from spacy_distill.files import digest
+from spacy_distill.docbins import digest_docs
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_report_goes_on_without_a_learning_curve(run, project, tmp_path):
 
 
 def test_report_has_the_learning_curve(run, project, tmp_path, make_row):
-    row = make_row("student-crf", 321, 0.5, test=digest(project / "corpus" / "test.spacy"))
+    row = make_row("student-crf", 321, 0.5, test=digest_docs(project / "corpus" / "test.spacy"))
     srsly.write_jsonl(tmp_path / "sweep.jsonl", [row])
     (tmp_path / "sweep.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     assert run("--sweep", tmp_path).exit_code == 0

@@ -2,6 +2,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import spacy
+from spacy.tokens import DocBin
 
 from spacy_distill.sweep.inputs import (
     PARTS,
@@ -17,6 +19,10 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 TEACHER, STUDENT = BUILT_IN["teacher"], BUILT_IN["student-softmax"]
 
 
+def write_corpus(path, text):
+    DocBin(docs=[spacy.blank("en")(text)]).to_disk(path)
+
+
 @pytest.fixture
 def settings(tmp_path):
     shutil.copytree(CONFIGS, tmp_path / "configs")
@@ -25,7 +31,7 @@ def settings(tmp_path):
     corpus = tmp_path / "work" / "300" / "1" / "corpus"
     corpus.mkdir(parents=True)
     for part in PARTS:
-        (corpus / f"{part}.spacy").write_text(part)
+        write_corpus(corpus / f"{part}.spacy", part)
     return Settings("data/btc/", tmp_path / "work", tmp_path / "configs", str(tmp_path / "teacher"))
 
 
@@ -49,12 +55,14 @@ def test_inputs_differ_where_files_do(settings):
     for path, name in (
         (settings.configs / "student.cfg", "config"),
         (settings.configs / "teacher.cfg", "teacher"),
-        (settings.work / "300" / "1" / "corpus" / "dev.spacy", "corpus"),
         (Path(settings.teacher) / "model.safetensors", "weights"),
     ):
         before = make_inputs(run, settings)
         path.write_text(path.read_text() + "\n[more]\n")
         assert find_differences(before, make_inputs(run, settings)) == [name]
+    before = make_inputs(run, settings)
+    write_corpus(settings.work / "300" / "1" / "corpus" / "dev.spacy", "another text")
+    assert find_differences(before, make_inputs(run, settings)) == ["corpus"]
 
 
 def test_inputs_do_not_differ_by_comments(settings):

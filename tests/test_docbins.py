@@ -1,0 +1,55 @@
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_distill.docbins import digest_docs, read_docbins
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write documents: `write("a", doc, other)`."""
+
+    def write_docs(name, *docs, **settings):
+        path = tmp_path / f"{name}.spacy"
+        DocBin(docs=docs, **settings).to_disk(path)
+        return path
+
+    return write_docs
+
+
+def test_docbins_are_read_in_order_of_their_names(nlp, write, make_doc, tmp_path):
+    write("b", make_doc("b0"), make_doc("b1"))
+    write("a", make_doc("a0"), make_doc("a1"))
+    assert [doc.text for doc in read_docbins(tmp_path, nlp.vocab)] == ["a0 ", "a1 ", "b0 ", "b1 "]
+
+
+def test_docbins_leave_no_strings_of_their_own(write, make_doc):
+    """The strings are saved with a pipeline, whose files are the same for the same training."""
+    path = write("pool", *(make_doc(f"pool{i} left", "B-PER O") for i in range(3)))
+    found = []
+    for _ in range(2):
+        vocab = spacy.blank("en").vocab
+        list(read_docbins(path, vocab))
+        found.append(sorted(vocab.strings))
+    assert found[0] == found[1] and "pool2" in found[0]
+    assert not any(string.startswith("\0") for string in found[0])
+
+
+def test_digest_of_docs_is_that_of_what_they_say(write, make_doc):
+    """Rows of a sweep stay comparable when the files are written in another way."""
+    words, tags = "Ann Smith left . Bob too", "B-PER I-PER O O B-PER O"
+    doc = make_doc(words, tags)
+    known = digest_docs(write("doc", doc))
+    attrs = ["ENT_ID", "ENT_TYPE", "LEMMA", "SENT_START", "ENT_KB_ID", "ENT_IOB"]
+    assert digest_docs(write("other", doc, attrs=attrs, store_user_data=True)) == known
+    for other in (
+        make_doc(words.replace("left", "came"), tags),
+        make_doc(words, tags.replace("PER", "ORG")),
+        make_doc(words, "B-PER B-PER O O B-PER O"),
+        make_doc(words),
+        make_doc(words, tags, spaces=[True, True, False, True, True, True]),
+        make_doc(words, tags, sent_starts=[True, False, False, False, True, False]),
+    ):
+        assert digest_docs(write("other", other)) != known
+    two = [make_doc("Ann Smith left .", "B-PER I-PER O O"), make_doc("Bob too", "B-PER O")]
+    assert digest_docs(write("two", *two)) not in (known, digest_docs(write("other", *two[::-1])))
