@@ -56,6 +56,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "words."
     )
     D016 = "There is no Python file '{path}'. Correct --code."
+    D017 = (
+        "The model of component '{name}' gave a score of {score}. Its weights are damaged, or grew "
+        "too large in training: load another copy, or train it with a lower learning rate."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."

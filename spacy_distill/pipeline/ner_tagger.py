@@ -167,11 +167,15 @@ class NERTagger(DistillablePipe):
         attributes (TokenAttributes): Of their tokens.
         fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
         RETURNS (ndarray): Tag indices (n_tokens,), of one document after another.
+        RAISES (ValueError): D017 if a score is no number, or infinite.
         """
         if not len(fixed):
             return numpy.zeros(0, dtype="i")
+        flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
+        if not numpy.isfinite(largest := flat.max()):
+            raise ValueError(Errors.D017.format(name=self.name, score=largest))
         possible = forbid_tags(
-            self.model.ops.to_numpy(self.model.ops.flatten(scores)),
+            flat,
             self.transitions,
             fixed=fixed,
             is_space=attributes.is_space,

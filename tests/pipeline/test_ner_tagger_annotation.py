@@ -213,3 +213,19 @@ def test_ner_tagger_calls_and_pipes_alike(student, texts):
         for one, doc in zip(singly, student.pipe(texts, batch_size=batch_size)):
             assert_array_equal(one.to_array("ENT_IOB"), doc.to_array("ENT_IOB"))
             assert_array_equal(one.to_array("ENT_TYPE"), doc.to_array("ENT_TYPE"))
+
+
+@pytest.mark.parametrize("classifier", ["softmax", "crf"])
+@pytest.mark.parametrize("score", [numpy.inf, numpy.nan])
+def test_ner_tagger_refuses_scores_that_are_no_numbers(
+    tiny, make_student, make_doc, classifier, score
+):
+    """Of a model whose training went astray. -inf is how a model may rule out a tag."""
+    ner = make_student(model={**tiny["model"], "classifier": classifier}).get_pipe("ner")
+    doc = make_doc("Ann left")
+    scores = ner.predict([doc])
+    scores[0][1, 2] = -numpy.inf
+    ner.set_annotations([doc], scores)
+    scores[0][1, 2] = score
+    with pytest.raises(ValueError, match=rf"\[D017\].*'ner'.*{score}"):
+        ner.set_annotations([doc], scores)
