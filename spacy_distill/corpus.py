@@ -169,6 +169,7 @@ def leave_out_labels(doc: Doc, left_out: numpy.ndarray) -> None:
     """
     if not left_out.any():
         return
+    left_out = left_out.copy()
     for ent in doc.ents:
         left_out[ent.start : ent.end] |= left_out[ent.start : ent.end].any()
     missing = [doc[int(i) : int(i) + 1] for i in numpy.flatnonzero(left_out)]

@@ -5,8 +5,9 @@ from typing import Any, Dict, List, Mapping
 
 import srsly
 from spacy.util import load_config
+from thinc.api import Config
 
-from .annotate.manifest import MANIFEST
+from .annotate.manifest import MANIFEST, find_records
 from .files import digest_source
 
 # Of a pipeline's meta: what `tune` wrote down.
@@ -18,12 +19,14 @@ INPUTS = ("labelled", "unlabelled", "dev")
 def digest_input(path: Path) -> str:
     """The SHA-256 of a file or folder, or of its manifest, which has those of the rest."""
     manifest = path / MANIFEST
-    return digest_source(manifest if manifest.exists() else path)
+    is_annotated = manifest.exists() and find_records(path)
+    return digest_source(manifest if is_annotated else path)
 
 
 def digest_inputs(config: Mapping[str, Any]) -> Dict[str, str]:
     """The digests of what a config's pipeline learns from, by names; none of what is not there."""
-    return {name: digest_input(path) for name, path in find_inputs(config, Path()).items()}
+    paths = find_inputs(Config({**config}).interpolate(), Path())
+    return {name: digest_input(path) for name, path in paths.items()}
 
 
 def find_changed(model: Path, folder: Path = Path()) -> List[Path]:
@@ -34,7 +37,9 @@ def find_changed(model: Path, folder: Path = Path()) -> List[Path]:
     RETURNS (List[Path]): The paths.
     """
     known = srsly.read_json(model / "meta.json").get(TUNED, {}).get("inputs", {})
-    paths = find_inputs(load_config(model / "config.cfg"), folder) if known else {}
+    paths = (
+        find_inputs(load_config(model / "config.cfg", interpolate=True), folder) if known else {}
+    )
     return [
         path
         for name, path in paths.items()

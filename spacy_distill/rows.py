@@ -52,8 +52,8 @@ def make_row_docs(
 
     row (Dict[str, Any]): It has `text`, and if labelled one of `entities`, `spans` or `label`: a
         list of `[start, end, label]` or of `{"start", "end", "label"}`, in characters; or it has
-        `tokens`, and if labelled one of `ner_tags` or `tags`. Where it has both, and no entities in
-        characters, its tokens stay.
+        `tokens`, and if labelled one of `ner_tags` or `tags`, which then count, whatever else it
+        has. Where it has `text` and `tokens`, and no entities in characters, its tokens stay.
     nlp (Language): Pipeline that tokenises `text`.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     source (object): Where the row comes from, for errors.

@@ -5,8 +5,8 @@ A table lies in one file, and `spacy-distill.LoadTable.v1` puts it into a studen
 a file of vectors. Nothing of a table goes into `nlp.vocab`.
 """
 
+import io
 import json
-import os
 import zipfile
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ import numpy
 from thinc.types import Floats2d
 
 from .errors import Errors
+from .files import write_whole
 from .layers.lookup import set_table
 from .segmentation import Segmenter
 from .types import InitModel, TaggerModel
@@ -46,14 +47,13 @@ class Table:
     def to_disk(self, path: Path) -> None:
         """Write the table to one file, whole or not at all: a NumPy archive without pickles."""
         header = {"format": FORMAT, "version": VERSION, "segmenter": self.segmenter.to_attr()}
-        unfinished = path.with_name(path.name + ".unfinished")
-        with unfinished.open("wb") as file:
-            numpy.savez(
-                file,
-                header=numpy.frombuffer(json.dumps(header).encode("ascii"), dtype="uint8"),
-                rows=numpy.asarray(self.rows, dtype="<f4"),
-            )
-        os.replace(unfinished, path)
+        archive = io.BytesIO()
+        numpy.savez(
+            archive,
+            header=numpy.frombuffer(json.dumps(header).encode("ascii"), dtype="uint8"),
+            rows=numpy.asarray(self.rows, dtype="<f4"),
+        )
+        write_whole(path, archive.getvalue())
 
     @classmethod
     def from_disk(cls, path: Path) -> "Table":
@@ -74,7 +74,11 @@ class Table:
             raise ValueError(Errors.D303.format(path=path, reason=error)) from error
         if found != (FORMAT, VERSION):
             raise ValueError(Errors.D304.format(path=path, found=found, expected=(FORMAT, VERSION)))
-        return cls(Segmenter.from_attr(header["segmenter"]), rows.astype("float32"))
+        try:
+            segmenter = Segmenter.from_attr(header["segmenter"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(Errors.D303.format(path=path, reason=error)) from error
+        return cls(segmenter, rows.astype("float32"))
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> numpy.ndarray:

@@ -10,14 +10,13 @@ pipeline is used.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .docbins import copy_words
 from .entities import IOB, TokenAttributes, find_ends, leave_out_final_space
 from .errors import Errors
 from .pipeline.readings import Reading, read_anew
@@ -83,8 +82,8 @@ def score_candidates(
 
     ner (NERTagger): The component. It is not changed.
     examples (Sequence[Example]): The documents, with whatever a model listens to, and gold
-        entities. A document that has other tokens than gold is read in those of gold; one without
-        gold entity annotation is left out.
+        entities. What is found in other tokens than those of gold is brought to these, as spaCy's
+        scorer does; a document without gold entity annotation is left out.
     read (Callable[[List[Doc]], List[Reading]]): Gives the component's scores of documents, and the
         entities that were there before it and are kept.
     candidates (Sequence[float]): What to add, in nats.
@@ -94,12 +93,14 @@ def score_candidates(
     examples = [eg for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     if not examples:
         return []
-    docs = [eg.x if has_same_tokens(eg) else copy_words(eg.reference) for eg in examples]
+    docs = [eg.x for eg in examples]
     readings = read(docs)
     gold = TokenAttributes.from_docs([eg.reference for eg in examples])
     attributes = TokenAttributes.join(reading.attributes for reading in readings)
     fixed = attributes.ent_iob % 2 == 1
-    expected = list_entities(gold.ent_iob, gold.ent_type)
+    starts, ends = find_ends(gold.ent_iob)
+    expected = {*zip(starts.tolist(), ends.tolist(), gold.ent_type[starts].tolist())}
+    to_gold, n_before = align_tokens(examples)
     parts = [split_tag(tag) for tag in ner.tags]
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
@@ -110,21 +111,37 @@ def score_candidates(
         changed = [add_outside(scores, added)]
         ids = ner.find_tags(docs, changed, attributes=attributes, fixed=fixed)
         ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
-        found = list_entities(
-            numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids]),
-            numpy.where(fixed, attributes.ent_type, type_of_tag[ids]),
-        )
+        starts, ends = find_ends(numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids]))
+        types = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])[starts]
+        # Those with a token of gold at least.
+        first, last = n_before[starts], n_before[ends] - 1
+        starts, ends = to_gold[first[first <= last]], to_gold[last[first <= last]] + 1
         # What is found where gold is silent is neither right nor wrong.
-        found = {key for key in found if missing[key[0]] == missing[key[1]]}
+        is_said = missing[starts] == missing[ends]
+        places = starts[is_said], ends[is_said], types[first <= last][is_said]
+        found = {*zip(*(part.tolist() for part in places))}
         hits = len(found & expected)
         values.append(2 * hits / max(len(found) + len(expected), 1))
     return values
 
 
-def list_entities(ent_iob: numpy.ndarray, ent_type: numpy.ndarray) -> Set[Tuple[int, int, int]]:
-    """Start, end and label's hash of each entity of documents that follow each other."""
-    starts, ends = find_ends(ent_iob)
-    return set(zip(starts.tolist(), ends.tolist(), ent_type[starts].tolist()))
+def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Which tokens of gold the predicted tokens belong to, all documents following each other.
+
+    RETURNS (Tuple[ndarray, ndarray]): Tokens of gold, for one predicted token after another, and
+        how many of these are of the predicted tokens before each, and before the end:
+        (n_tokens + 1,).
+    """
+    to_gold, lengths, n_gold = [], [], 0
+    for eg in examples:
+        if has_same_tokens(eg):
+            own, n_own = numpy.arange(len(eg.y)), numpy.ones(len(eg.y), dtype="i")
+        else:
+            own, n_own = eg.alignment.x2y.data, eg.alignment.x2y.lengths
+        to_gold.append(own + n_gold)
+        lengths.append(n_own)
+        n_gold += len(eg.y)
+    return numpy.concatenate(to_gold), numpy.append(0, numpy.cumsum(numpy.concatenate(lengths)))
 
 
 def add_outside(scores: Any, added: float) -> Any:

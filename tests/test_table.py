@@ -10,6 +10,8 @@ from thinc.api import Model
 from spacy_distill.layers.lookup import build_lookup_v1
 from spacy_distill.segmentation import Segmenter
 from spacy_distill.table import (
+    FORMAT,
+    VERSION,
     Table,
     build_load_table_v1,
     glove_table,
@@ -67,6 +69,11 @@ def test_table_refuses_other_files(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"D303.*table\.npz.*spacy-distill table"):
             Table.from_disk(path)
+    header = {"format": FORMAT, "version": VERSION, "segmenter": {"kind": "words"}}
+    header = numpy.frombuffer(json.dumps(header).encode("ascii"), dtype="uint8")
+    numpy.savez(path, header=header, rows=numpy.zeros((2, 2), dtype="<f4"))
+    with pytest.raises(ValueError, match=r"D303.*entries"):
+        Table.from_disk(path)
     numpy.savez(path, rows=numpy.zeros((2, 2)))
     with pytest.raises(ValueError, match="D303"):
         Table.from_disk(path)

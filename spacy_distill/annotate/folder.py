@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ..errors import Errors
 from ..files import remove_parts
@@ -49,7 +49,8 @@ class Folder:
                 raise
             state = NOTHING
         # What others wrote is never overwritten.
-        check_files(path, may_have_shards=was_annotated)
+        names = [*state.records] if state.is_finished else None
+        check_files(path, may_have_shards=was_annotated, names=names)
         remove_parts(path)
         folder = cls(path, settings, state, overwrite=overwrite)
         if not folder.is_finished:
@@ -136,13 +137,17 @@ def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:
         raise ValueError(Errors.D902.format(path=path, differences=", ".join(differences)))
 
 
-def check_files(path: Path, *, may_have_shards: bool) -> None:
+def check_files(
+    path: Path, *, may_have_shards: bool, names: Optional[Sequence[str]] = None
+) -> None:
     """Refuse a folder with files of something else. RAISES (ValueError): D904.
 
     may_have_shards (bool): Whether those that are called as shards are can be of this annotation.
+    names (Optional[Sequence[str]]): Which of them are, if that is known.
     """
-    names = sorted(file.name for file in path.glob("*.spacy"))
-    others = [name for name in names if not (may_have_shards and NAME.fullmatch(name))]
+    found = sorted(file.name for file in path.glob("*.spacy"))
+    known = [name for name in found if NAME.fullmatch(name)] if names is None else names
+    others = [name for name in found if not (may_have_shards and name in known)]
     if others:
         raise ValueError(Errors.D904.format(path=path, names=", ".join(others[:5])))
 

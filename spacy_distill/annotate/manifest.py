@@ -115,9 +115,18 @@ def write_manifest(folder: Path, settings: Settings, records: List[Record]) -> N
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
+def find_records(folder: Path) -> Dict[str, Record]:
+    """What a folder says of its shards, by name: nothing if it is not one of annotated shards,
+    whatever else may be called a manifest there."""
+    try:
+        return read_state(folder).records
+    except ValueError:
+        return {}
+
+
 def find_counts(folder: Path) -> Dict[Path, int]:
     """How many documents each file of a folder has, as far as it says so itself."""
-    paths = {folder / name: record for name, record in read_state(folder).records.items()}
+    paths = {folder / name: record for name, record in find_records(folder).items()}
     return {
         path: record.docs
         for path, record in paths.items()

@@ -102,9 +102,7 @@ def annotate_cli(
     Give the same command again if it was interrupted: it goes on, and OUTPUT becomes what it would
     have been. There manifest.json says what each file was made from.
     """
-    for given in (teacher, *(also or [])):
-        if is_on_hub(given) and not is_package(given) and not split_revision(given)[1]:
-            msg.warn(f"No revision of {given} given: it may change. Use {given}@REVISION")
+    warn_unpinned_teachers([teacher, *(also or [])])
     job = Job(
         teachers=[teacher, *(also or [])],
         weights=read_weights(weights),
@@ -131,6 +129,12 @@ def annotate_cli(
             advance=advance,
         )
     report_summary(summary, output)
+
+
+def warn_unpinned_teachers(teachers: Sequence[str]) -> None:
+    for given in teachers:
+        if is_on_hub(given) and not is_package(given) and not split_revision(given)[1]:
+            msg.warn(f"No revision of {given} given: it may change. Use {given}@REVISION")
 
 
 def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") -> Engine:

@@ -21,11 +21,18 @@ from wasabi import msg
 from ..annotate.engines import Engine
 from ..annotate.job import Job, find_lang, import_code
 from ..benchmark.pipelines import folder_size
+from ..checks import require
 from ..errors import Errors
 from ..files import check_apart
 from ..raw_text import make_tokenizer
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .annotate import choose_engine, find_code, read_labels, read_weights
+from .annotate import (
+    choose_engine,
+    find_code,
+    read_labels,
+    read_weights,
+    warn_unpinned_teachers,
+)
 from .corpus import split_paths, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
@@ -141,6 +148,7 @@ def distill_cli(
     code = find_code(code_path)
     import_code(code)
     sources = split_paths(unlabelled or [])
+    warn_unpinned_teachers([teacher_model, *(also or [])])
     warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
     job = Job(
         teachers=[teacher_model, *(also or [])],
@@ -194,13 +202,15 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): D915 if OUTPUT is where something is read from, D417 if it holds what is of
-        others; what the steps raise.
+    RAISES (ValueError): D007 for a table that nothing loads, D915 if OUTPUT is where something is
+        read from, D417 if it holds what is of others; what the steps raise.
     """
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
     config = read_config(config_path, overrides)
     name = find_student(config, source=config_path)
+    requirement = "left out, for nothing in the config loads it"
+    require(table is None or has_table(config, name), "--table", table, requirement)
     inputs = Inputs.plan(output, given, table=table)
     for part in ("corpus", "annotated"):
         check_apart(output / part, given.sources)

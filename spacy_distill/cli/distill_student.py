@@ -10,7 +10,7 @@ import srsly
 from spacy.cli._util import show_validation_error
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import load_config
+from spacy.util import dict_to_dot, load_config
 from thinc.api import Config, require_cpu
 from wasabi import msg
 
@@ -83,10 +83,7 @@ def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
 
 def find(config: Mapping[str, Any], setting: str) -> Any:
     """A value by its name with dots; None if there is none."""
-    found: Any = config
-    for key in setting.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+    return dict_to_dot({**config}).get(setting)
 
 
 def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> None:

@@ -34,8 +34,8 @@ def tune_cli(
     """Choose on the development set how readily a pipeline finds entities.
 
     Adds to the score of O the number that gives the best F1. Where there are many types and few
-    examples, a student is often too careful; where nothing is better, the pipeline stays as it is.
-    One that was tuned on the same development set, and not trained since, stays as it is, too.
+    examples, a student is often too careful; where nothing is better, its weights stay as they are.
+    A pipeline that was tuned on the same development set, and not trained since, is left alone.
     """
     setup_gpu(gpu, silent=True)
     nlp = load_model(model)
@@ -49,20 +49,22 @@ def tune_cli(
     else:
         ner = find_ner_tagger(nlp)
         tuned = choose(nlp, ner, examples)
-        if tuned.added or ner.score_tuned:
-            inputs = digest_inputs(nlp.config)
-            nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
+        inputs = digest_inputs(nlp.config)
+        nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
+        is_new = bool(tuned.added or ner.score_tuned)
+        if is_new:
             forget_untuned(nlp, ner, examples)
-            with replacing(model) as folder:
-                shutil.copytree(model, folder)  # whatever else lies there
+        with replacing(model) as folder:
+            shutil.copytree(model, folder)  # whatever else lies there
+            if is_new:
                 nlp.to_disk(folder)
-                nlp.meta[TUNED]["components"] = digest_components(nlp, folder)
-                nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
+            nlp.meta[TUNED]["components"] = digest_components(nlp, folder)
+            nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added:
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
     else:
-        msg.info(f"Nothing added to the score of O is better: F1 on '{dev}' {after:.2f}")
+        msg.info(f"The score of O stays as it is, no change improves F1 on '{dev}' {after:.2f}")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
         srsly.write_json(output, tuned._asdict())

@@ -1,12 +1,12 @@
 """The page: a template filled in, in one file that loads nothing."""
 
-import os
 from pathlib import Path
 from typing import Optional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..benchmark.tables import NOT_KNOWN
+from ..files import write_whole
 from .page import Report, make_content
 
 TEMPLATE = "report.html.jinja"
@@ -63,6 +63,4 @@ def write_page(html: str, path: Path) -> None:
     path (Path): The file. Its folder is made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(html, encoding="utf-8")
-    os.replace(unfinished, path)
+    write_whole(path, html.encode("utf-8"))

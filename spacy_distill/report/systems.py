@@ -5,6 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import spacy
 from spacy.language import Language
+from spacy.util import dict_to_dot
 
 from ..benchmark.pipelines import count_parameters, find_nodes, folder_size
 from ..layers.lookup import NO_WORDS
@@ -108,11 +109,5 @@ def describe_table(nlp: Language) -> Optional[str]:
 
 def pick(config: Dict[str, Any], names: Tuple[str, ...]) -> Dict[str, Any]:
     """Those settings that a config has, by their names with dots."""
-    found = {}
-    for name in names:
-        value: Any = config
-        for key in name.split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        if value is not None and not isinstance(value, dict):
-            found[name] = value
-    return found
+    settings = dict_to_dot(config)
+    return {name: settings[name] for name in names if settings.get(name) is not None}

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, List
 
 import srsly
-from spacy.util import load_config
+from spacy.util import dict_to_dot, load_config
 
 from ..benchmark.process import LAST_LINES, THREADS
 from ..errors import Errors
+from ..files import write_whole
 from .inputs import find_differences, read_value
 from .stages import Stage, is_done, read_receipt
 
@@ -67,9 +68,8 @@ def last_lines(log: Path) -> str:
 def write_receipt(stage: Stage, **more: Any) -> None:
     """Write down that a stage has ended, whole or not at all."""
     stage.receipt.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = stage.receipt.with_suffix(".unfinished")
-    srsly.write_json(unfinished, {"command": stage.command, "inputs": stage.inputs, **more})
-    os.replace(unfinished, stage.receipt)
+    receipt = {"command": stage.command, "inputs": stage.inputs, **more}
+    write_whole(stage.receipt, srsly.json_dumps(receipt, indent=2).encode("utf-8"))
     stage.begun.unlink(missing_ok=True)
 
 
@@ -102,19 +102,10 @@ def find_outdated(stage: Stage) -> List[str]:
     if "overrides" not in inputs:
         return []
     # It was trained by hand: its config is all that is known of it.
-    config = load_config(stage.products[0].with_name("config.cfg"))
+    settings = dict_to_dot(load_config(stage.products[0].with_name("config.cfg")))
     return [
-        key
-        for key, value in inputs["overrides"].items()
-        if find_setting(config, key) != read_value(value)
+        key for key, value in inputs["overrides"].items() if settings.get(key) != read_value(value)
     ]
-
-
-def find_setting(config: Any, key: str) -> Any:
-    """The value of section.key; None if there is none."""
-    for part in key.split("."):
-        config = config.get(part) if isinstance(config, dict) else None
-    return config
 
 
 def drop_last(stage: Stage) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..errors import Errors
+from ..files import write_whole
 
 # As JSON has it.
 Row = Dict[str, Any]
@@ -41,22 +42,20 @@ def append_row(path: Path, row: Row) -> None:
     row (Row): What JSON can hold.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8")
     with path.open("ab") as file:
         file.truncate(sum(map(len, whole_lines(path))))
-        file.write(line)
+        file.write(to_line(row))
         file.flush()
         os.fsync(file.fileno())
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Put rows in place of all that the file holds, or leave it as it is."""
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch()
-    for row in rows:
-        append_row(unfinished, row)
-    os.replace(unfinished, path)
+    write_whole(path, b"".join(map(to_line, rows)))
+
+
+def to_line(row: Row) -> bytes:
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def whole_lines(path: Path) -> List[bytes]:

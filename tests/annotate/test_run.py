@@ -22,6 +22,7 @@ from spacy_distill.annotate.run import annotate_source
 from spacy_distill.annotate.shards import Annotator, pack_shards
 from spacy_distill.docbins import count_docs, read_docbins
 from spacy_distill.files import PART, hold
+from spacy_distill.provenance import digest_input
 from spacy_distill.sources import read_docs
 
 # How often a run is killed. SPACY_DISTILL_KILLS=20 for a longer look.
@@ -189,6 +190,12 @@ def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
     (out / "00000.spacy").unlink()
     annotate_source(job, [source], out)
     assert len(list(out.glob("*.spacy"))) == 8
+    # Into what is finished somebody may have put one that is called as a shard.
+    DocBin().to_disk(out / "00077.spacy")
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=r"\[D904\].*: 00077.spacy\."):
+            annotate_source(job, [source], out, overwrite=overwrite)
+    (out / "00077.spacy").unlink()
     (out / MANIFEST).write_text('{"format": 7}')
     with pytest.raises(ValueError, match=r"\[D905\].*format is 7"):
         annotate_source(job, [source], out)
@@ -438,3 +445,14 @@ def test_run_without_a_gpu(job, source, out):
     with pytest.raises(ValueError, match=r"\[D909\].*GPU 97"):
         annotate_source(replace(job, gpu=97), [source], out)
     assert not out.exists()
+
+
+def test_run_knows_its_own_manifest(tmp_path, make_doc):
+    """A folder of somebody else's may have a file of that name: of what is there all counts."""
+    DocBin(docs=[make_doc("Ann left")] * 3).to_disk(tmp_path / "pool.spacy")
+    for text in ('{"name": "my data"}', "[]", "no JSON"):
+        (tmp_path / MANIFEST).write_text(text)
+        assert count_docs(tmp_path) == 3
+    before = digest_input(tmp_path)
+    DocBin(docs=[make_doc("Ann came")]).to_disk(tmp_path / "pool.spacy")
+    assert digest_input(tmp_path) != before

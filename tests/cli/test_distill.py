@@ -11,6 +11,7 @@ import spacy
 import srsly
 from spacy.tokens import DocBin
 from spacy.training import Example
+from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
@@ -390,3 +391,18 @@ def test_distill_names_an_option_that_there_is_not(run, text):
     result = run(unlabelled=text, overrides={"unlabeled": "text.txt"})
     assert "[D420]" in str(result.exception)
     assert "--unlabeled" in str(result.exception)
+
+
+def test_distill_warns_of_a_teacher_without_a_revision(run, text, monkeypatch):
+    monkeypatch.setattr("spacy_distill.cli.distill.distill", lambda *args, **options: None)
+    assert "Use owner/name@REVISION" in run(teacher="owner/name", unlabelled=text).text
+    assert "REVISION" not in run(teacher="owner/name@0123abc", unlabelled=text).text
+
+
+def test_distill_refuses_a_table_that_nothing_loads(run, text, tmp_path):
+    config = load_config(CONFIG)
+    del config["initialize"]["components"]["ner"]["init_model"]
+    config.to_disk(tmp_path / "student.cfg")
+    result = run(config=tmp_path / "student.cfg", unlabelled=text)
+    assert "[D007] --table is" in str(result.exception)
+    assert not (tmp_path / "out").exists()
