@@ -19,8 +19,8 @@ Array = Any  # numpy.ndarray, of which mypy does not know what indexing and sums
 
 # The score of a tag that a token does not have: e to its power is 0 beside that of any other.
 RULED_OUT = -1e6
-# In nats: how much more probable than to the CRF a tag may be to the teacher, before the gradient
-# takes no notice of it. Squares of its exponential are still numbers.
+# The largest log p - log q, in nats, that the gradient sees, of teacher p and CRF q: the square of
+# its exponential is still a finite number.
 LARGEST_RATIO = 300.0
 
 

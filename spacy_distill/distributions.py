@@ -31,7 +31,7 @@ def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.nda
 
 
 def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:
-    """Add probabilities of tags that are one to somebody else.
+    """Sum the probabilities of tags between which another set of tags makes no difference.
 
     log_probs (ndarray): In nats (n_tokens, n_tags); NaN stays.
     columns (Sequence[Sequence[int]]): For each of the new tags, which of the old ones it is.

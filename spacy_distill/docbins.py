@@ -3,7 +3,7 @@
 import hashlib
 import random
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, cast
+from typing import Any, Dict, Iterable, Iterator, List, Optional, cast
 
 import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START, SPACY
@@ -20,10 +20,6 @@ from .errors import Errors
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 # What tells one corpus from another: what is trained on, or scored.
 TOLD_BY = [ORTH, SENT_START, ENT_IOB, ENT_TYPE]
-# Documents whose user data are unpacked at a time.
-UNPACKED_TOGETHER = 1000
-# An empty dictionary, as msgpack writes it.
-EMPTY_MAP = b"\x80"
 
 
 def find_docbins(path: Path) -> List[Path]:
@@ -52,7 +48,7 @@ def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 
 def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
-    """Documents of a DocBin, of which memory zones may begin and end between them."""
+    """Documents of a DocBin; a memory zone may begin or end between two of them."""
     packed, docbin.user_data = docbin.user_data, []
     docs = docbin.get_docs(vocab)
     # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
@@ -68,18 +64,19 @@ def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
         yield doc
 
 
-def unpack_user_data(packed: Sequence[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:
-    """The user data of a DocBin's documents, many at a time; None is of one that has none.
+def unpack_user_data(packed: Iterable[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:
+    """The user data of a DocBin's documents; None is of one that has none.
 
-    Each call of `msgpack_loads` looks for plug-ins, which takes longer than all else in reading a
-    document.
+    One unpacker for all: when it is made it looks for plug-ins, which takes longer than all else in
+    reading a document.
     """
-    for start in range(0, len(packed), UNPACKED_TOGETHER):
-        parts = packed[start : start + UNPACKED_TOGETHER]
-        # How msgpack writes an array: its mark, its length in 32 bits, its items.
-        header = b"\xdd" + len(parts).to_bytes(4, "big")
-        items = [EMPTY_MAP if part is None else part for part in parts]
-        yield from srsly.msgpack_loads(b"".join([header, *items]), use_list=False)
+    unpacker = srsly.msgpack.Unpacker(use_list=False, raw=False, strict_map_key=False)
+    for part in packed:
+        if part is None:
+            yield {}
+        else:
+            unpacker.feed(part)
+            yield unpacker.unpack()
 
 
 def count_docs(path: Path) -> int:

@@ -22,6 +22,8 @@ from .types import CRFDistribution, Direction, TagIds
 class LossParts:
     """A loss and what it is the weighted sum of, in nats per token.
 
+    Means over several batches count each batch by all of its tokens.
+
     total (float): What is minimised.
     task (float): Cross-entropy, mean over the tokens that have a tag.
     distillation (float): T^2 * KL, mean over the tokens that have soft targets.

@@ -12,7 +12,7 @@ from .checks import require
 
 # Thinc's averages decay by (1 + t) / (10 + t) in update t, but never by more than this.
 SLOWEST_DECAY = 0.9999
-# The last update at which that is not so.
+# The last update at which the decay is faster.
 LAST_FASTER = 89_990
 # 10! / 1!: see `log_decay`.
 LOG_START = math.lgamma(11)
@@ -121,7 +121,8 @@ class LazyAverages(Dict[KeyT, Any]):
         super().__init__()
         self.weights: Dict[KeyT, Any] = {}  # the tables, (n_rows, width): the model's own arrays
         self.n_updates: Dict[KeyT, int] = {}
-        self.updated: Dict[KeyT, numpy.ndarray] = {}  # (n_rows,): until where a row is right
+        # (n_rows,): the update up to which a row's average is current
+        self.updated: Dict[KeyT, numpy.ndarray] = {}
 
     def __getitem__(self, key: KeyT) -> Any:
         if key in self.weights:

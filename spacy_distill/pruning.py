@@ -47,5 +47,5 @@ def may_have_entity(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -
         after, before = after - shift, before - shift
     lowest = numpy.minimum.accumulate(before)
     highest = numpy.maximum.accumulate(after[::-1])[::-1]
-    # Not a number is for the search to find.
+    # Written so that a gain that is not a number counts as one that may be an entity.
     return ~(highest - lowest + leave < -MARGIN)

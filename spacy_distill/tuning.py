@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # What is added to the score of `O`, in nats.
 CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1)))
-# F1, from 0 to 1, that is worth a change, or a larger one: what is less may be chance.
+# The smallest gain in F1, from 0 to 1, that is worth a change: less may be chance.
 MIN_GAIN = 0.005
 TOLERANCE = 0.0025
 

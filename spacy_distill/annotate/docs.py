@@ -62,7 +62,7 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     if isinstance(teacher, NERTaggerTeacher):
         scores = teacher.score(docs)
         log_probs = get_log_probs(teacher.ner.model, scores)
-        # With a CRF the best sequence is another than that of its marginals.
+        # With a CRF, the best sequence need not be the most probable tag of each token.
         ids = teacher.ner.find_tags(docs, scores, attributes=attributes, fixed=fixed)
     else:
         if isinstance(teacher, Ensemble):

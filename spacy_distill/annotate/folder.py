@@ -128,7 +128,7 @@ def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:
     if state.settings is None:
         return
     differences = [
-        # Digests say nothing to anybody.
+        # A digest tells a user nothing.
         name if name == "teachers" else f"{name} ({found!r}, now {settings.get(name)!r})"
         for name, found in state.settings.items()
         if found != settings.get(name)

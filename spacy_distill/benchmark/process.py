@@ -29,8 +29,6 @@ class Worker:
     """A process that holds one system. It computes only while it is asked.
 
     name (str): What it is called in messages.
-    process (Popen): The process, running `worker`.
-    errors (IO[str]): The file that its stderr goes to.
     """
 
     def __init__(self, name: str, process: subprocess.Popen, errors: IO[str]) -> None:

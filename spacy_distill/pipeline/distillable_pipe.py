@@ -1,4 +1,4 @@
-"""A component that learns by comparing scores: with a teacher's, or with its own of before."""
+"""A component that learns by comparing scores: with a teacher's, or with its own earlier ones."""
 
 from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
@@ -19,7 +19,7 @@ from ..types import TaggerModel, TagScores
 
 
 class LossAndGradients(NamedTuple):
-    """The loss of a batch, and what it says of the scores and of the CRF, if there is one."""
+    """The loss of a batch, and its gradients for the scores and for the CRF, if there is one."""
 
     parts: LossParts
     d_scores: List[TagScores]

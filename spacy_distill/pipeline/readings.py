@@ -26,7 +26,7 @@ class Readings(WeakKeyDictionary[Doc, Reading]):
     def keep(
         self, docs: Sequence[Doc], scores: Sequence[TagScores], attributes: TokenAttributes
     ) -> None:
-        """Keep what is about to be annotated, each by itself: a batch is not held by one of it.
+        """Keep what is about to be annotated: copies, so that no document keeps its whole batch.
 
         docs (Sequence[Doc]): The documents.
         scores (Sequence[Floats2d]): Of each, (n_tokens, n_tags).

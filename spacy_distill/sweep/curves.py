@@ -90,7 +90,7 @@ def pool_key(row: Row) -> Tuple[str, int]:
 
 
 def drop_doubles(rows: Iterable[Row]) -> List[Row]:
-    """Rows without runs on all sentences (size 0) that are those of another size, too."""
+    """Leave out runs on all sentences (size 0) that repeat a run of a named size."""
     rows = list(rows)
     known = {run_key(row) for row in rows if row["size"]}
     return [row for row in rows if row["size"] or run_key(row) not in known]
