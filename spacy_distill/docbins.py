@@ -25,11 +25,14 @@ TOLD_BY = [ORTH, SENT_START, ENT_IOB, ENT_TYPE]
 def find_docbins(path: Path) -> List[Path]:
     """A DocBin file itself, or all such files in a folder, in order of their names.
 
-    RAISES (FileNotFoundError): D008 if the path does not exist.
+    RAISES (FileNotFoundError): D008 if the path does not exist. (ValueError): D128 for a file that
+        is not called so.
     """
     path = Path(path)  # from a config it comes as a string
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))
+    if path.is_file() and path.suffix != ".spacy":
+        raise ValueError(Errors.D128.format(path=path))
     return sorted(walk_corpus(path, ".spacy"))
 
 

@@ -60,6 +60,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "The model of component '{name}' gave a score of {score}. Its weights are damaged, or grew "
         "too large in training: load another copy, or train it with a lower learning rate."
     )
+    D018 = "Can't import '{path}': {reason}. Correct the file, or give another as --code."
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."
@@ -142,6 +143,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D127 = (
         "'{source}', line {line}: half a character in {key!r}, a surrogate whose other half is "
         "missing: it is no text. Remove it, or write the whole character."
+    )
+    D128 = (
+        "'{path}' is not called .spacy, so it is no file of documents. The command 'corpus' makes "
+        "one of any form of labelled text."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "

@@ -55,7 +55,8 @@ def read_docs(
 
 def is_on_hub(source: Union[str, Path]) -> bool:
     """Whether a source can only be a data set's id: there is no such path, nor was one meant."""
-    return not Path(source).exists() and find_suffix(Path(source)) not in READERS
+    is_path = str(source).startswith(("/", "\\", ".", "~")) or Path(source).exists()
+    return not is_path and find_suffix(Path(source)) not in READERS
 
 
 def find_splits(

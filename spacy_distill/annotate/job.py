@@ -94,9 +94,16 @@ def load_job(job: Job) -> Loaded:
 
 @cache
 def import_code(path: str) -> None:
-    """Import a job's code, if there is any: once a process, for most can't be registered twice."""
+    """Import a job's code, if there is any: once a process, for most can't be registered twice.
+
+    RAISES (ValueError): D018 if it fails.
+    """
     if path:
-        import_file("python_code", path)
+        try:
+            import_file("python_code", path)
+        except Exception as error:  # whatever somebody's code does
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(Errors.D018.format(path=path, reason=reason)) from error
 
 
 def use_gpu(gpu: int) -> None:

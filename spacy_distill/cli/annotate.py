@@ -204,7 +204,7 @@ def find_code(path: Optional[Path]) -> str:
     """A file of code, wherever it is imported. RAISES (FileNotFoundError): D016."""
     if path is None:
         return ""
-    if not path.is_file():
+    if not path.is_file() or path.suffix != ".py":
         raise FileNotFoundError(Errors.D016.format(path=path))
     return str(path.resolve())
 

@@ -16,10 +16,16 @@ from ..docbins import ATTRS
 from ..errors import Errors
 from ..files import make_folder, write_whole
 from ..hub import split_id
-from ..overlap import find_texts, leave_out_texts
+from ..overlap import find_texts, leave_out_texts, text_key
 from ..raw_text import make_tokenizer
 from ..sources import find_splits, is_on_hub, read_docs
 
+# What there is no use for, if it has only O.
+WITHOUT_ENTITIES = {
+    "labelled": "nothing can be learnt from it. Label some, or use another seed",
+    "dev": "the best weights can't be told by it, for F1 is 0 whatever is found",
+    "test": "F1 on it is 0 whatever is found",
+}
 # The files of a corpus.
 SPLITS = ("labelled", "unlabelled", "dev", "test")
 
@@ -112,6 +118,7 @@ def corpus_cli(
         # One of an earlier corpus would be evaluated as if it belonged to this one.
         (output / "test.spacy").unlink(missing_ok=True)
     report(packed, dropped)
+    warn_of_leaks(splits)
     msg.good(f"Saved corpus to {output}")
 
 
@@ -283,9 +290,23 @@ def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
         msg.info(f"Left out of the unlabelled pool because {name} has the same text: {count:,}")
     if len(packed["unlabelled"][0]) == 0:
         msg.warn("No unlabelled text: there is nothing to distil from but the labelled sentences")
+    for name in names:
+        if name != "unlabelled" and not packed[name][1]:
+            msg.warn(f"No entity in {name}: {WITHOUT_ENTITIES[name]}")
     lacking = [label for label in labels if packed["labelled"][1][label] == 0]
     if lacking:
         msg.warn(
             f"No labelled sentence has {', '.join(lacking)}, which dev or test has: neither "
             "teacher nor student can learn it. Label more, or use another seed"
         )
+
+
+def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
+    """Tell of texts that are trained on, and scored on."""
+    texts = {name: set(map(text_key, docs)) for name, docs in splits.items()}
+    for name in [name for name in ("dev", "test") if name in texts]:
+        if shared := len(texts[name] & texts["labelled"]):
+            msg.warn(
+                f"Of {len(texts[name]):,} texts in {name} {shared:,} are among the labelled ones, "
+                "too: scores on them are better than on new text"
+            )

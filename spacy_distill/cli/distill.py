@@ -13,9 +13,10 @@ import srsly
 import typer
 from click import NoSuchOption
 from spacy.cli._util import app as spacy_app
-from spacy.cli._util import parse_config_overrides
+from spacy.cli._util import parse_config_overrides, show_validation_error
 from spacy.cli.evaluate import evaluate
-from spacy.util import logger
+from spacy.schemas import ConfigSchemaTraining
+from spacy.util import load_model_from_config, logger, registry
 from wasabi import msg
 
 from ..annotate.engines import Engine
@@ -221,6 +222,9 @@ def distill(
     claim_output(output, makes=[*MAKES, *made_table])
     set_inputs(config, inputs, name=name)
     settings = config.interpolate()
+    with show_validation_error(config_path):
+        filled = load_model_from_config(settings, auto_fill=True).config.interpolate()
+        registry.resolve(filled["training"], schema=ConfigSchemaTraining)
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
     job = replace(job, lang=lang)
     for other in {*map(find_lang, job.teachers)} - {lang, ""}:

@@ -46,6 +46,8 @@ def package_cli(
     meta_path = pipeline / "meta.json"
     if not meta_path.exists():
         raise FileNotFoundError(Errors.D008.format(path=meta_path))
+    if output.resolve().is_relative_to(pipeline.resolve()):
+        raise ValueError(Errors.D915.format(output=output.resolve(), source=pipeline.resolve()))
     scores = {} if metrics is None else read_test_scores(metrics, pipeline)
     trained = srsly.read_json(meta_path)
     check_name(name, version, lang=trained["lang"])

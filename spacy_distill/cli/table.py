@@ -5,7 +5,7 @@ from collections import Counter
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Dict, Iterable, List, Optional, get_args
+from typing import Annotated, Dict, List, Optional, Sequence, get_args
 
 import typer
 from spacy.vocab import Vocab
@@ -133,24 +133,22 @@ def check_installed(teacher: str) -> None:
         raise ValueError(Errors.D311.format(teacher=teacher, missing=" and ".join(missing)))
 
 
-def count_words(paths: Iterable[Path]) -> Dict[str, int]:
+def count_words(paths: Sequence[Path]) -> Dict[str, int]:
     """Count the words of a corpus, as they are written. Whitespace is not a word.
 
-    paths (Iterable[Path]): `.spacy` files, or folders of them.
+    paths (Sequence[Path]): `.spacy` files, or folders of them.
     RETURNS (Dict[str, int]): How often each occurs, in order of first occurrence.
-    RAISES (FileNotFoundError): D008. (ValueError): D009 if there is nothing in one of them.
+    RAISES (FileNotFoundError): D008. (ValueError): D009 if there is nothing in any of them.
     """
     counts: Counter = Counter()
     vocab = Vocab()
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(Errors.D008.format(path=path))
-        found = False
         for doc in read_docbins(path, vocab):
             counts.update(token.text for token in doc if not token.text.isspace())
-            found = True
-        if not found:
-            raise ValueError(Errors.D009.format(path=path))
+    if paths and not counts:
+        raise ValueError(Errors.D009.format(path="', '".join(map(str, paths))))
     return dict(counts)
 
 

@@ -85,8 +85,12 @@ def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
 
 
 def forget_untuned(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> None:
-    """Score a pipeline anew. What tuning could bring is of no interest once it is done."""
+    """Score a pipeline anew. What tuning could bring is of no interest once it is done, nor to one
+    who trains it on with its config."""
     ner.score_tuned = nlp.get_pipe_config(ner.name)["score_tuned"] = False
+    weights = nlp.config["training"]["score_weights"]
+    if foreseen := weights.get("ents_f_tuned"):
+        weights.update(ents_f=(weights.get("ents_f") or 0.0) + foreseen, ents_f_tuned=None)
     performance = nlp.meta.setdefault("performance", {})
     performance.update(nlp.evaluate(examples))
     for name in ("speed", "ents_f_tuned"):

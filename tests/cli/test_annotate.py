@@ -1,4 +1,5 @@
 import io
+import re
 import subprocess
 import sys
 
@@ -254,5 +255,9 @@ def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, 
         result = run(source, *named, "--code", str(code), teacher=teacher)
         assert result.exit_code == 0, result.output
     assert {ent.text for doc in read() for ent in doc.ents} == {"Bob"}
-    result = run(source, *named, "--code", "none.py", teacher=teacher)
-    assert "[D016]" in str(result.exception)
+    for none in ("none.py", teacher):
+        result = run(source, *named, "--code", none, teacher=teacher)
+        assert "[D016]" in str(result.exception)
+    code.with_name("broken.py").write_text("import nothing_of_this_name")
+    result = run(source, *named, "--code", code.with_name("broken.py"), teacher=teacher)
+    assert re.search(r"\[D018\].*broken\.py.*nothing_of_this_name", str(result.exception))

@@ -356,3 +356,29 @@ def test_corpus_removes_no_test_set_of_others(run, write, tmp_path):
     assert mine.read_bytes() == b"mine"
     assert run("--no-test").exit_code == 0  # now it could be of an earlier corpus
     assert not mine.exists()
+
+
+def test_corpus_tells_of_texts_that_are_trained_on_and_scored_on(run, write):
+    write("train.conll", "Ann/PER left", "Bob/PER left", "Eve/PER left")
+    write("dev.conll", "Ann/PER left", "Eve/PER left", "Rome/LOC is far")
+    write("test.conll", "Oslo/LOC is far")
+    result = run()
+    assert "Of 3 texts in dev 2 are among the labelled ones" in result.text
+    assert "texts in test" not in result.text
+
+
+def test_corpus_tells_of_a_part_without_entities(run, write):
+    for part in ("train", "dev", "test"):
+        write(f"{part}.conll", f"nobody left {part}", f"nobody came {part}")
+    result = run()
+    assert result.exit_code == 0
+    for name in ("labelled", "dev", "test"):
+        assert f"No entity in {name}:" in result.text
+    assert "unlabelled:" not in result.text
+
+
+def test_corpus_takes_no_path_for_an_id(run, tmp_path):
+    for path in (tmp_path / "none", "./none", "../none"):
+        result = run("--unlabelled", path)
+        assert "[D110]" in str(result.exception) and str(path) in str(result.exception)
+        assert "REVISION" not in result.text

@@ -406,3 +406,14 @@ def test_distill_refuses_a_table_that_nothing_loads(run, text, tmp_path):
     result = run(config=tmp_path / "student.cfg", unlabelled=text)
     assert "[D007] --table is" in str(result.exception)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "setting, value", [("components.ner.scheme", "none"), ("training.max_steps", "many")]
+)
+def test_distill_refuses_a_bad_config_before_the_teacher_is_asked(
+    run, text, tmp_path, setting, value
+):
+    result = run(unlabelled=text, overrides={**TINY, setting: value})
+    assert result.exit_code == 1 and setting.split(".")[-1] in result.text
+    assert not (tmp_path / "out" / "annotated").exists()

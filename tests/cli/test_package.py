@@ -306,3 +306,13 @@ def test_package_leaves_a_meta_json_of_others(run, no_wheel, tmp_path):
     mine.write_text("{}")
     assert run().exit_code == 0
     assert mine.read_text() == "{}"
+
+
+def test_package_refuses_to_be_written_into_what_it_packs(student_path, tmp_path):
+    app = typer.Typer()
+    app.command()(package_cli)
+    pipeline = shutil.copytree(student_path, tmp_path / "student")
+    for output in (pipeline, pipeline / "packages"):
+        result = CliRunner().invoke(app, [str(pipeline), str(output), "--name", "tiny_ner"])
+        assert "[D915]" in str(result.exception)
+    assert not (pipeline / "packages").exists()

@@ -136,6 +136,15 @@ def test_table_count_words(corpus):
     assert list(count_words(corpus[:1])) == DOCS[0]
 
 
+def test_table_takes_a_corpus_of_which_one_file_is_empty(corpus, tmp_path):
+    """Where all sentences keep their labels, and there is no other text, the pool is empty."""
+    empty = tmp_path / "unlabelled.spacy"
+    DocBin().to_disk(empty)
+    assert count_words([empty, *corpus]) == count_words(corpus)
+    with pytest.raises(ValueError, match=r"\[D009\] '.*unlabelled\.spacy'"):
+        count_words([empty])
+
+
 def test_table_coverage():
     segmenter = Segmenter(("", "a", "b"), "words", 0, lowercase=False, strip_accents=False)
     assert coverage(segmenter, {"a": 3, "b": 4, "A": 1}) == 7 / 8

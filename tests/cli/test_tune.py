@@ -58,6 +58,16 @@ def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
 
 
+def test_tune_leaves_a_config_to_be_trained_on_with(model, dev, careful):
+    """Nothing says any more what tuning would bring, so the score must be F1 as it is."""
+    nlp = spacy.load(model)
+    nlp.config["training"]["score_weights"] = {"ents_f": 0.0, "ents_f_tuned": 1.0, "ents_p": 0.0}
+    nlp.to_disk(model)
+    assert run(model, dev).exit_code == 0
+    weights = spacy.load(model).config["training"]["score_weights"]
+    assert weights["ents_f"] == 1.0 and weights["ents_f_tuned"] is None
+
+
 def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful):
     nlp = spacy.load(model)
     nlp.config["paths"].update(root=str(dev.parent), labelled="none.spacy")
