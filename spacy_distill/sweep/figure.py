@@ -12,10 +12,12 @@ from .plan import BUILT_IN
 
 # Ticks are at least so far from each other.
 TICK_RATIO = 1.15
+# Points of one size stand side by side, each this much to the right of the one before.
+STEP_RATIO = 1.04
 
 
 def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str) -> None:
-    """Draw curves on a logarithmic axis, their spread shaded.
+    """Draw curves on a logarithmic axis, their spread shaded; single points with a bar for it.
 
     curves (Dict[str, List[Point]]): By name. One of a single point is left out if others have more.
     paths (Sequence[Path]): Files to write, each in the form that its suffix names.
@@ -26,9 +28,15 @@ def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str)
     axes = figure.add_subplot()
     most = max(map(len, curves.values()))
     drawn = {name: points for name, points in curves.items() if len(points) > 1 or most == 1}
-    for style, (name, points) in zip(choose_styles([*drawn]), drawn.items()):
-        draw_curve(axes, name, points, style=style)
-    scale_axes(axes, sorted({point.x for points in drawn.values() for point in points}))
+    for i, (style, (name, points)) in enumerate(zip(choose_styles([*drawn]), drawn.items())):
+        if most == 1:
+            draw_point(axes, name, *points, style=style, steps=i - (len(drawn) - 1) / 2)
+        else:
+            draw_curve(axes, name, points, style=style)
+    places = sorted({point.x for points in drawn.values() for point in points})
+    scale_axes(axes, places)
+    if len(places) == 1:
+        axes.set_xlim(places[0] / 2, places[0] * 2)
     axes.set_xlabel(what)
     axes.set_ylabel("F1 (%)")
     axes.set_title(title)
@@ -60,6 +68,14 @@ def draw_curve(axes: Axes, name: str, points: List[Point], *, style: Sequence[st
         linewidth=1.6,
         markersize=6,
     )
+
+
+def draw_point(axes: Axes, name: str, point: Point, *, style: Sequence[str], steps: float) -> None:
+    """A mean, with a bar of one standard deviation to each side, so many steps aside."""
+    marker, _, colour = style
+    place = point.x * STEP_RATIO**steps
+    axes.errorbar(place, point.mean, point.sd, fmt="none", ecolor=colour, elinewidth=1.6)
+    axes.plot(place, point.mean, label=name, marker=marker, color=colour, markersize=6)
 
 
 def scale_axes(axes: Axes, places: Sequence[float]) -> None:

@@ -50,10 +50,14 @@ def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, axes, tmp_path):
 
 
 def test_figure_of_points_alone(axes, tmp_path):
-    """One size has no lines, but is no reason to show nothing."""
-    curves = {"teacher": [Point(300, 50, 0.0, 1)], "hot": [Point(300, 51, 0.0, 1)]}
+    """One size has no lines, but is no reason to show nothing: points side by side, with bars."""
+    curves = {"teacher": [Point(300, 50, 1.0, 3)], "hot": [Point(300, 51, 2.0, 3)]}
     draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="")
     assert [line.get_label() for line in axes[0].lines] == ["teacher", "hot"]
+    places = [line.get_xdata()[0] for line in axes[0].lines]
+    assert places[0] < 300 < places[1] and axes[0].get_xlim() == (150, 600)
+    bars = [bar.get_segments()[0][:, 1].tolist() for bar in axes[0].collections]
+    assert bars == [[49, 51], [49, 53]]
 
 
 def test_figure_systems_look_the_same_everywhere():
