@@ -39,7 +39,7 @@ def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
     A `# ...` line before a sentence is a comment if it can't be a token, a token without text is
     left out if it is outside, and a language prefix is removed if every token has it.
 
-    The file is read three times, so that it need not be held: what every token begins with, and
+    The file is read several times, so that it need not be held: what every token begins with, and
     whether entities are closed, is known at its end.
 
     path (Path): The file, in UTF-8.
@@ -47,6 +47,10 @@ def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
     YIELDS (Doc): One document a sentence, with entities.
     RAISES (ValueError): If a line is malformed or its tag can't stand where it does.
     """
+    # In other files the first sentence or two show that this is not so.
+    counts = all(map(is_numbered, read_rows(path)))
+    if counts and any(len(rows) > 1 for rows in read_rows(path)):
+        raise ValueError(Errors.D129.format(source=path))
     skip = measure_prefix(token for rows in read_rows(path) for _, token, _ in rows)
     closes = is_closing(tag for rows in read_rows(path) for _, _, tag in rows)
     for rows in read_rows(path):
@@ -125,6 +129,11 @@ def measure_prefix(tokens: Iterable[str]) -> int:
         if not prefix or not token.startswith(prefix) or len(token) == len(prefix):
             return 0
     return len(prefix or "")
+
+
+def is_numbered(rows: Sequence[Row]) -> bool:
+    """Whether the tokens of a sentence are but their numbers, from 1."""
+    return all(token == str(i) for i, (_, token, _) in enumerate(rows, start=1))
 
 
 def read_rows(path: Path) -> Iterator[List[Row]]:

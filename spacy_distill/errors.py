@@ -148,6 +148,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' is not called .spacy, so it is no file of documents. The command 'corpus' makes "
         "one of any form of labelled text."
     )
+    D129 = (
+        "In '{source}' the first column counts the tokens of each sentence. Remove it: the token "
+        "must stand first, and its tag last."
+    )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."

@@ -50,6 +50,16 @@ def test_columns_takes_first_and_last_of_many_columns(read):
     assert ents_of(docs[0]) == [(0, 1, "PER")]
 
 
+def test_columns_refuses_a_column_that_counts(read):
+    """As GermEval 2014 and CoNLL-U have it, whose tokens come second."""
+    text = "# a comment\n1\tAnn\tB-PER\n2\tsings\tO\n\n1\tYes\tO\n"
+    with pytest.raises(ValueError, match=r"\[D129\] In '.*file\.conll'"):
+        read(text)
+    # A sentence that counts is one all the same, if others don't.
+    assert words_of(read("1\tO\n2\tO\n\nAnn\tB-PER\n")) == [["1", "2"], ["Ann"]]
+    assert words_of(read("1\tO\n\n1\tO\n")) == [["1"], ["1"]]
+
+
 def test_columns_docs_are_read_by_their_own_tokens(read):
     # spaCy's corpus reader keeps the tokens of a Doc only if its white space is unknown.
     (doc,) = read("do O\nn't O\n")
