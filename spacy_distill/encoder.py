@@ -4,6 +4,7 @@ Only the command `table` imports this module, because it needs torch and transfo
 """
 
 import json
+from textwrap import shorten
 from typing import (
     Any,
     Callable,
@@ -105,7 +106,8 @@ def load(from_pretrained: Callable[[str], Any], teacher: str) -> Any:
     try:
         return from_pretrained(teacher)
     except Exception as error:  # whatever tokenizers and safetensors think of the files
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        # Some messages name every kind of model that there is.
+        reason = shorten(str(error).strip().partition("\n")[0], 200, placeholder=" ...").rstrip(".")
         raise OSError(Errors.D309.format(teacher=teacher, reason=reason)) from error
     finally:
         logging.set_verbosity(verbosity)

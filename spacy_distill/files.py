@@ -61,7 +61,7 @@ def replacing(folder: Path) -> Iterator[Path]:
         the other stays as it is.
     """
     folder = folder.resolve()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
         new, old = Path(temporary) / "new", Path(temporary) / "old"
         yield new

@@ -22,6 +22,7 @@ from ..benchmark.report import Report, make_report
 from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_system
 from ..benchmark.tables import make_tables, to_markdown
 from ..errors import Errors
+from ..files import make_folder
 
 FIRST = "student"
 BAR = "{desc:<42} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
@@ -153,7 +154,7 @@ def show_report(report: Report) -> None:
 
 def write_report(report: Report, output: Path) -> None:
     """Write a report as JSON, as Markdown and, where matplotlib is, as a figure."""
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     srsly.write_json(output / "benchmark.json", report)
     (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")
     written = [output / "benchmark.json", output / "benchmark.md"]

@@ -11,7 +11,7 @@ from wasabi import msg
 
 from ..docbins import read_docbins
 from ..errors import Errors
-from ..files import digest_folder, digest_source
+from ..files import digest_folder, digest_source, make_folder
 from ..provenance import find_changed
 from .options import Gpu
 
@@ -36,7 +36,7 @@ def evaluate_cli(
     if not models:
         raise ValueError(Errors.D410.format(path=training))
     check_gold(test)
-    metrics.mkdir(parents=True, exist_ok=True)
+    make_folder(metrics)
     test_digest = digest_source(test)
     rows = []
     for model in models:

@@ -17,7 +17,7 @@ from wasabi import msg
 from ..checks import require
 from ..compression import Weights, compress
 from ..errors import Errors
-from ..files import digest_folder
+from ..files import digest_folder, make_folder
 from ..pipeline.ner_tagger import NERTagger
 from .evaluate import MADE_FROM
 
@@ -61,7 +61,7 @@ def package_cli(
     with TemporaryDirectory() as temporary:
         small = Path(temporary) / "pipeline"
         write_small(pipeline, small, weights=cast(Weights, weights))
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         filled = Path(temporary) / "meta.json"
         srsly.write_json(filled, meta)
         package(

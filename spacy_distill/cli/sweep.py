@@ -11,7 +11,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import check_apart, hold
+from ..files import check_apart, hold, make_folder
 from ..sweep.commands import find_commands
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
@@ -196,7 +196,7 @@ def run_waiting(
     """Make the corpora, check that they have enough, then run what has no row yet."""
     if not runs:
         return []
-    settings.work.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.work)
     # The time left is that of the mean speed so far.
     with (
         hold(settings.work),

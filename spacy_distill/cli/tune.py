@@ -14,7 +14,7 @@ from wasabi import msg
 
 from ..docbins import read_gold
 from ..errors import Errors
-from ..files import digest_source, replacing
+from ..files import digest_source, make_folder, replacing
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_inputs
 from ..teachers.ner_tagger import find_ner_tagger
@@ -66,7 +66,7 @@ def tune_cli(
     else:
         msg.info(f"The score of O stays as it is, no change improves F1 on '{dev}' {after:.2f}")
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(output.parent)
         srsly.write_json(output, tuned._asdict())
 
 

@@ -6,7 +6,7 @@ from typing import Optional
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..benchmark.tables import NOT_KNOWN
-from ..files import write_whole
+from ..files import make_folder, write_whole
 from .page import Report, make_content
 
 TEMPLATE = "report.html.jinja"
@@ -62,5 +62,5 @@ def write_page(html: str, path: Path) -> None:
     html (str): The page.
     path (Path): The file. Its folder is made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write_whole(path, html.encode("utf-8"))

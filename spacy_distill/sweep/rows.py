@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from ..errors import Errors
-from ..files import write_whole
+from ..files import make_folder, write_whole
 
 # As JSON has it.
 Row = Dict[str, Any]
@@ -41,7 +41,7 @@ def append_row(path: Path, row: Row) -> None:
     path (Path): The file. Half a line at its end is removed.
     row (Row): What JSON can hold.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("ab") as file:
         file.truncate(sum(map(len, whole_lines(path))))
         file.write(to_line(row))

@@ -316,3 +316,6 @@ def test_package_refuses_to_be_written_into_what_it_packs(student_path, tmp_path
         result = CliRunner().invoke(app, [str(pipeline), str(output), "--name", "tiny_ner"])
         assert "[D915]" in str(result.exception)
     assert not (pipeline / "packages").exists()
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, [str(pipeline), str(tmp_path / "file"), "--name", "tiny_ner"])
+    assert "[D901]" in str(result.exception)
