@@ -64,7 +64,7 @@ def tune_cli(
     if tuned.added:
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
     else:
-        msg.info(f"The score of O stays as it is, no change improves F1 on '{dev}' {after:.2f}")
+        msg.info(f"The score of O stays as it is, no change improves F1: {after:.2f} on '{dev}'")
     if output is not None:
         make_folder(output.parent)
         srsly.write_json(output, tuned._asdict())
