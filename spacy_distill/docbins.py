@@ -1,9 +1,10 @@
-"""Documents in DocBin files: read one at a time, streamed, or as examples."""
+"""Documents in DocBin files: read one at a time, streamed, or as examples, and written."""
 
 import hashlib
 import random
+from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, cast
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, cast
 
 import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START, SPACY
@@ -15,6 +16,7 @@ from spacy.vocab import Vocab, create_vocab
 
 from .annotate.manifest import find_counts
 from .errors import Errors
+from .files import write_whole
 
 # What a corpus keeps of a document, beside its words and white space.
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
@@ -157,3 +159,24 @@ def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
     orths, spaces = doc.to_array([ORTH, SPACY]).reshape(-1, 2).T
     words = orths if vocab in (None, doc.vocab) else [token.text for token in doc]
     return Doc(vocab or doc.vocab, words=words, spaces=spaces.astype(bool))
+
+
+def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:
+    """Put documents into a DocBin and count their entities by label."""
+    docbin = DocBin(attrs=ATTRS)
+    labels: Counter = Counter()
+    for doc in docs:
+        docbin.add(doc)
+        labels.update(ent.label_ for ent in doc.ents)
+    return docbin, labels
+
+
+def write_docbin(docbin: DocBin, path: Path) -> None:
+    """Write a DocBin so that the file is either whole or not there, and only if it changes.
+
+    RAISES (OSError): D901 if it can't be written.
+    """
+    data = docbin.to_bytes()
+    # A file that is not touched does not make later stages out of date.
+    if not (path.exists() and path.read_bytes() == data):
+        write_whole(path, data)

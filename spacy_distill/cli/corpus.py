@@ -12,9 +12,9 @@ from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from wasabi import msg
 
-from ..docbins import ATTRS
+from ..docbins import pack, write_docbin
 from ..errors import Errors
-from ..files import make_folder, write_whole
+from ..files import make_folder
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts, text_key
 from ..raw_text import make_tokenizer
@@ -252,27 +252,6 @@ def make_pool(
             doc.set_ents([], default="missing")
             doc.spans.clear()
             yield doc
-
-
-def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:
-    """Put documents into a DocBin and count their entities by label."""
-    docbin = DocBin(attrs=ATTRS)
-    labels: Counter = Counter()
-    for doc in docs:
-        docbin.add(doc)
-        labels.update(ent.label_ for ent in doc.ents)
-    return docbin, labels
-
-
-def write_docbin(docbin: DocBin, path: Path) -> None:
-    """Write a DocBin so that the file is either whole or not there, and only if it changes.
-
-    RAISES (OSError): D901 if it can't be written.
-    """
-    data = docbin.to_bytes()
-    # A file that is not touched does not make later stages out of date.
-    if not (path.exists() and path.read_bytes() == data):
-        write_whole(path, data)
 
 
 def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:

@@ -10,12 +10,12 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..docbins import read_docbins
+from ..docbins import pack, read_docbins, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..overlap import find_texts, text_key
 from ..sources import read_docs
-from .corpus import check_labelled, hold_out, pack, write_docbin
+from .corpus import check_labelled, hold_out
 
 # Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
 LOOKED_AT = 20_000

@@ -13,10 +13,9 @@ from wasabi import msg
 from ..annotate.engines import Engine
 from ..annotate.job import Job
 from ..annotate.run import annotate_source
-from ..docbins import read_docbins
+from ..docbins import read_docbins, write_docbin
 from ..errors import Errors
 from .annotate import report_summary, show_progress
-from .corpus import write_docbin
 from .distill_corpus import Given, Inputs, check_known, read_text, write_dev, write_stripped
 from .distill_student import find_labels
 
