@@ -29,7 +29,8 @@ def print_remaining(
         str, typer.Option(help="Which, between commas")
     ] = "teacher,student-softmax,student-crf",
 ) -> None:
-    """Print the share of the test set's entities in each group, and each system's recall of them.
+    """Print the share of the test set's entities in each group, and each system's recall of them;
+    below, the precision of all that it finds.
 
     An entity is in the first group that holds: the same words are an entity of the labelled
     sentences; they stand in the pool; each of them stands in the labelled sentences or the pool;
@@ -38,6 +39,7 @@ def print_remaining(
     names = systems.split(",")
     shares: Dict[str, List[float]] = {group: [] for group in GROUPS}
     recalls: Dict[Tuple[str, str], List[float]] = {}
+    precisions: Dict[str, List[float]] = {name: [] for name in names}
     for folder in sorted((work / str(size)).iterdir()):
         models = [folder / "training" / name / "model-best" for name in names]
         if not all(model.exists() for model in models):
@@ -50,6 +52,7 @@ def print_remaining(
         for name, model in zip(names, models):
             found = find_entities(model, folder / "corpus")
             hits = Counter(group for key, group in groups.items() if key in found)
+            precisions[name].append(100 * hits.total() / max(len(found), 1))
             for group in GROUPS:
                 recalls.setdefault((group, name), []).append(100 * hits[group] / total[group])
     print("| entities | share | " + " | ".join(names) + " |")
@@ -57,6 +60,8 @@ def print_remaining(
     for group in GROUPS:
         cells = [shares[group], *(recalls[group, name] for name in names)]
         print(f"| {group} | " + " | ".join(f"{mean(cell):.1f}" for cell in cells) + " |")
+    precise = [f"{mean(precisions[name]):.1f}" for name in names]
+    print("| precision | | " + " | ".join(precise) + " |")
 
 
 # A document's number, and the start, end and label of an entity in it.

@@ -39,18 +39,18 @@ class Folder:
         RAISES (ValueError): D904 for files of something else; unless it is to be overwritten,
             D902 if it was annotated with something else, D905 for a damaged manifest.
         """
-        was_annotated = True
+        known: Optional[List[str]] = None
         try:
             state = read_state(path)
-            was_annotated = state.settings is not None
             check_settings(path, state, settings)
+            if state.is_finished or state.settings is None:
+                known = [*state.records]
         except ValueError:
             if not overwrite:
                 raise
             state = NOTHING
         # What others wrote is never overwritten.
-        names = [*state.records] if state.is_finished else None
-        check_files(path, may_have_shards=was_annotated, names=names)
+        check_files(path, known)
         remove_parts(path)
         folder = cls(path, settings, state, overwrite=overwrite)
         if not folder.is_finished:
@@ -137,17 +137,15 @@ def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:
         raise ValueError(Errors.D902.format(path=path, differences=", ".join(differences)))
 
 
-def check_files(
-    path: Path, *, may_have_shards: bool, names: Optional[Sequence[str]] = None
-) -> None:
+def check_files(path: Path, known: Optional[Sequence[str]]) -> None:
     """Refuse a folder with files of something else. RAISES (ValueError): D904.
 
-    may_have_shards (bool): Whether those that are called as shards are can be of this annotation.
-    names (Optional[Sequence[str]]): Which of them are, if that is known.
+    known (Optional[Sequence[str]]): The files of this annotation. None: while it is being made,
+        they may be any that are called as shards are.
     """
-    found = sorted(file.name for file in path.glob("*.spacy"))
-    known = [name for name in found if NAME.fullmatch(name)] if names is None else names
-    others = [name for name in found if not (may_have_shards and name in known)]
+    names = sorted(file.name for file in path.glob("*.spacy"))
+    is_own = NAME.fullmatch if known is None else known.__contains__
+    others = [name for name in names if not is_own(name)]
     if others:
         raise ValueError(Errors.D904.format(path=path, names=", ".join(others[:5])))
 
