@@ -33,6 +33,7 @@ SENTENCES = [
     ("they met Ann Jones in Rome", "O O B-PER I-PER O B-LOC"),
 ]
 TINY = {
+    "scheme": "iob",
     "model": {
         "@architectures": "spacy-distill.CharCNNBiLSTM.v1",
         "classifier": "softmax",
@@ -40,7 +41,7 @@ TINY = {
         "lookup": {"@layers": "spacy-distill.Lookup.v1", "width": 12, "unknown_rate": 0.0},
         "char_cnn": {"@layers": "spacy-distill.CharCNN.v1", "width": 6, "filters": 8},
         "bilstm": {"@layers": "spacy-distill.BiLSTM.v1", "width": 12},
-    }
+    },
 }
 # What only a teacher needs, and what installs this project for its developers.
 HEAVY = ("torch", "functorch", "transformers", "spacy_transformers", "datasets", "__editable__")

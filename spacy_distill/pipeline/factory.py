@@ -11,7 +11,7 @@ from .ner_tagger import NERTagger
 
 default_config = """
 [ner_tagger]
-scheme = "iob"
+scheme = null
 spans_key = null
 score_tuned = false
 
@@ -53,7 +53,7 @@ def make_ner_tagger(
     name: str,
     model: TaggerModel,
     loss: DistillationLoss,
-    scheme: TagScheme,
+    scheme: Optional[TagScheme],
     spans_key: Optional[str],
     score_tuned: bool,
     scorer: Optional[Callable],
@@ -62,7 +62,8 @@ def make_ner_tagger(
 
     model (Model[List[Doc], List[Floats2d]]): Scores the tags: one row of logits per token.
     loss (DistillationLoss): What it is trained with.
-    scheme (Literal["iob", "biluo"]): How entities become tags.
+    scheme (Optional[Literal["iob", "biluo"]]): How entities become tags; null: what is best for the
+        model, "iob" if it has a CRF, else "biluo".
     spans_key (Optional[str]): Where in `doc.spans` the entities are put together with their
         confidences, `doc.spans[spans_key].attrs["scores"]`; null: nowhere.
     score_tuned (bool): Whether scores have `ents_f_tuned`, too: the F1 that `spacy-distill tune`

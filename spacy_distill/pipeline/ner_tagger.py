@@ -21,7 +21,7 @@ from ..decoding import Transitions, decode, forbid_tags
 from ..distributions import get_log_probs
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
-from ..layers.crf import find_potentials
+from ..layers.crf import find_crf, find_potentials
 from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import check_scheme, make_tags
 from ..targets import get_targets
@@ -41,12 +41,15 @@ class NERTagger(DistillablePipe):
         name: str = "ner",
         *,
         loss: Optional[DistillationLoss] = None,
-        scheme: TagScheme = "iob",
+        scheme: Optional[TagScheme] = None,
         spans_key: Optional[str] = None,
         score_tuned: bool = False,
         scorer: Optional[Callable] = ner_score,
     ) -> None:
         """Initialise the component. The arguments are those of `factory.make_ner_tagger`."""
+        if scheme is None:
+            # Tags that say where an entity ends tell Softmax what a CRF learns of neighbours.
+            scheme = "iob" if find_crf(model) else "biluo"
         check_scheme(scheme)
         self.vocab = vocab
         self.model = model

@@ -13,7 +13,7 @@ from ..pipeline.ner_tagger import NERTagger
 from .predictions import Predictions, predict
 
 # What is shown of a pipeline's config: of its component,
-COMPONENT_SETTINGS = ("scheme", "model.classifier")
+COMPONENT_SETTINGS = ("model.classifier",)
 # Only for what learns from soft targets.
 LOSS_SETTINGS = (
     "loss.task_weight",
@@ -72,6 +72,7 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
         table=describe_table(nlp),
         labels=tuple(sorted({label for labels in nlp.pipe_labels.values() for label in labels})),
         settings={
+            **find_scheme(nlp, component),
             **pick(own, (*COMPONENT_SETTINGS, *(LOSS_SETTINGS if distils else ()))),
             **pick(config, SETTINGS),
         },
@@ -87,6 +88,12 @@ def find_component(nlp: Language) -> str:
     """The name of what finds entities: a `ner_tagger`, or else the last component."""
     taggers = [name for name, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
     return [*nlp.pipe_names, *taggers][-1]
+
+
+def find_scheme(nlp: Language, component: str) -> Dict[str, Any]:
+    """The tags of a `ner_tagger`, which its config may leave to it."""
+    pipe = nlp.get_pipe(component)
+    return {"scheme": pipe.cfg["scheme"]} if isinstance(pipe, NERTagger) else {}
 
 
 def describe_architecture(model: Dict[str, Any]) -> str:

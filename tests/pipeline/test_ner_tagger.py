@@ -86,7 +86,7 @@ def test_ner_tagger_refuses_labels_once_the_model_has_its_outputs(make_student):
     assert len(ner.tags) == 5
 
 
-@pytest.mark.parametrize("scheme, n_tags", [("iob", 5), ("biluo", 9)])
+@pytest.mark.parametrize("scheme, n_tags", [("iob", 5), ("biluo", 9), (None, 9)])
 def test_ner_tagger_finds_labels_in_the_examples(make_student, scheme, n_tags):
     ner = make_student(scheme=scheme).get_pipe("ner")
     assert ner.labels == ("LOC", "PER")
@@ -163,10 +163,27 @@ class _NoArguments:
     args = ()
 
 
-@pytest.mark.parametrize("scheme", ["bio", "IOB", 1, None])
+@pytest.mark.parametrize("scheme", ["bio", "IOB", 1])
 def test_ner_tagger_config_refuses_another_scheme(nlp, scheme):
     with pytest.raises(ConfigValidationError, match="scheme"):
         nlp.add_pipe("ner_tagger", config={"scheme": scheme})
+
+
+@pytest.mark.parametrize("classifier, scheme", [("softmax", "biluo"), ("crf", "iob")])
+def test_ner_tagger_scheme_follows_from_the_classifier(examples, classifier, scheme):
+    ner = spacy.blank("en").add_pipe("ner_tagger", config={"model": {"classifier": classifier}})
+    assert ner.cfg["scheme"] == scheme
+    ner.initialize(lambda: examples)
+    assert ner.from_bytes(ner.to_bytes()).tags == make_tags(["LOC", "PER"], scheme=scheme)
+
+
+def test_ner_tagger_keeps_the_scheme_that_it_was_trained_with(make_student, tiny):
+    """Whatever its config would choose now."""
+    trained = make_student(scheme="iob").get_pipe("ner").to_bytes()
+    again = spacy.blank("en").add_pipe("ner_tagger", config={**tiny, "scheme": None})
+    assert again.cfg["scheme"] == "biluo"
+    again.from_bytes(trained)
+    assert again.tags == make_tags(["LOC", "PER"], scheme="iob")
 
 
 def test_ner_tagger_config_refuses_what_it_does_not_know(nlp):
