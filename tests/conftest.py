@@ -233,6 +233,7 @@ def make_row():
                 "corpus": {"labelled": "l", "unlabelled": "u", "dev": "d", "test": test},
                 "weights": None,
             },
+            "sweep": "python -m spacy_distill sweep DATA/btc results/btc",
             "commands": [],
             "versions": {},
             "date": "2026-01-01",

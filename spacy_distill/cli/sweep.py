@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional, Sequence
+from typing import Annotated, Dict, Iterator, List, Optional, Sequence
 
 import srsly
 import typer
@@ -12,7 +12,6 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..files import check_apart, hold, make_folder
-from ..sweep.commands import find_commands
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.inputs import (
@@ -47,7 +46,12 @@ from .options import Gpu
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 
 
+# Options that change how a sweep is made, not what comes of it.
+NOT_SAID = ("work", "workers", "gpu", "overwrite")
+
+
 def sweep_cli(
+    context: typer.Context,
     data: Annotated[
         str, typer.Argument(help="The corpus: a folder, or an id on the hub, as for 'corpus'")
     ],
@@ -133,6 +137,7 @@ def sweep_cli(
         gpu=gpu,
         teacher_steps=teacher_steps,
         sources=tuple(map(describe_source, (data, *more))),
+        command=tuple(write_command(context)),
     )
     if work is None:
         settings = settings._replace(work=default_work(settings))
@@ -155,6 +160,17 @@ def sweep_cli(
 def default_work(settings: Settings) -> Path:
     """A folder of its own for each corpus, even if another has the same name."""
     return Path("training/sweep") / f"{settings.name}-{fingerprint(source_inputs(settings))[:6]}"
+
+
+def write_command(context: typer.Context) -> Iterator[str]:
+    """The arguments of a command, and its options where they are not the defaults."""
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")  # --help and the like have none
+        if parameter.param_type_name == "argument":
+            yield str(value)
+        elif parameter.name not in NOT_SAID and value not in (None, parameter.get_default(context)):
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                yield from (parameter.opts[0], str(one))
 
 
 def split(text: str) -> List[str]:
@@ -231,7 +247,7 @@ def show_sweep(output: Path, settings: Settings) -> None:
         msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
     for note in make_notes(rows, compared):
         msg.text(f"- {note}")
-    text = to_markdown(rows, compared, commands=find_commands(rows, output, settings))
+    text = to_markdown(rows, compared)
     (output / "sweep.md").write_text(text, encoding="utf-8")
     msg.good(f"Written: {', '.join(map(str, draw_figures(rows, output)))} and the tables beside")
 

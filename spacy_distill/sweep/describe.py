@@ -2,6 +2,7 @@
 
 import platform
 import re
+import shlex
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -59,6 +60,7 @@ def make_row(run: Run, settings: Settings) -> Row:
         "steps": describe_steps(train_stage(run, settings), model),
         "fingerprint": fingerprint(inputs),
         "inputs": inputs,
+        "sweep": shlex.join(shorten_paths(["spacy_distill", "sweep", *settings.command], settings)),
         "commands": [shorten_paths(stage.command, settings) for stage in stages],
         "versions": {"python": platform.python_version(), **find_versions(PACKAGES)},
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -34,6 +34,7 @@ class Settings(NamedTuple):
     teacher_steps (int): Of every teacher; 0 for as many as its labelled sentences ask for.
     sources (Tuple[Dict[str, Any], ...]): What data and each of unlabelled are, by
         `describe_source`; none if that is not known.
+    command (Tuple[str, ...]): The sweep as it was asked for: its arguments and options.
     """
 
     data: str
@@ -45,6 +46,7 @@ class Settings(NamedTuple):
     gpu: int = -1
     teacher_steps: int = 0
     sources: Tuple[Inputs, ...] = ()
+    command: Tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

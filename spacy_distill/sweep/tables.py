@@ -1,10 +1,9 @@
 """The tables of a sweep, for the terminal and as Markdown."""
 
 from statistics import mean, median
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..benchmark.tables import NOT_KNOWN, Table, markdown_table
-from .commands import variant_settings
 from .comparisons import Compared
 from .curves import (
     Curves,
@@ -16,6 +15,7 @@ from .curves import (
     pool_curves,
     size_curves,
 )
+from .plan import BUILT_IN
 from .rows import Row
 
 NOTES = (
@@ -27,6 +27,10 @@ NOTES = (
     "not above 0 (paired bootstrap: Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and "
     "Klein, 2012). They are about other test sentences, not about other samples to learn from.",
 )
+
+
+# Overrides that every run has.
+OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
 
 
 def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[Table]:
@@ -128,18 +132,14 @@ def speed_table(rows: Sequence[Row]) -> Table:
     return Table("Parameters, and words/s while scoring", ["", "parameters", "words/s"], body)
 
 
-def to_markdown(
-    rows: Sequence[Row], compared: Sequence[Compared], *, commands: Sequence[str]
-) -> str:
+def to_markdown(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
     """All tables as Markdown, with the figures and what has to be known to read them."""
-    return "\n".join(markdown_lines(rows, compared, commands)) + "\n"
+    return "\n".join(markdown_lines(rows, compared)) + "\n"
 
 
-def markdown_lines(
-    rows: Sequence[Row], compared: Sequence[Compared], commands: Sequence[str]
-) -> Iterator[str]:
+def markdown_lines(rows: Sequence[Row], compared: Sequence[Compared]) -> Iterator[str]:
     yield from [f"# Learning curve: {name_corpus(rows)}", ""]
-    yield from [*(f"    {line}" for line in commands), ""]
+    yield from [*dict.fromkeys(f"    {row['sweep']}" for row in rows), ""]
     yield "![F1 against labelled sentences](sweep.svg)"
     if pool_curves(rows):
         yield from ["", "![F1 against unlabelled sentences](pool.svg)"]
@@ -168,6 +168,20 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
             settings = [f"`{key} = {value}`" for key, value in changed.items()]
             notes.append(f"{system}: {row['base']} with {', '.join(settings)}.")
     return notes
+
+
+def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:
+    """The settings in which a variant differs from what it varies.
+
+    base (Optional[Dict[str, Any]]): A row of that, if there is one.
+    """
+    built_in: Mapping[str, str] = BUILT_IN[row["base"]].overrides if row["base"] in BUILT_IN else {}
+    known = base["inputs"]["overrides"] if base else built_in
+    return {
+        key: value
+        for key, value in row["inputs"]["overrides"].items()
+        if key not in OF_ALL and known.get(key) != value
+    }
 
 
 def pool_notes(rows: Sequence[Row]) -> Iterator[str]:

@@ -377,6 +377,26 @@ def test_sweep_accepts_what_was_made_by_hand(run, ran, project):
     assert row["seconds"]["train-teacher"] is None
 
 
+def test_sweep_says_of_each_row_which_command_made_it(run, ran, project):
+    more = project / "more.txt"
+    more.write_text("Somebody went to Oslo.\n", encoding="utf-8")
+    variant = "hot=student-softmax --components.ner.loss.temperature 2"
+    options = ("--sizes", "10", "--seeds", "1", "--unlabelled", more, "--lang", "en")
+    assert run(*options).exit_code == 0
+    assert run(*options, "--variant", variant, "--workers", "2", systems=[]).exit_code == 0
+    start = "python -m spacy_distill sweep DATA/data output --sizes 10 --seeds 1 --systems"
+    end = "--unlabelled more.txt --teacher TEACHER --configs CONFIGS"
+    said = {row["system"]: row["sweep"] for row in rows_of(project)}
+    systems = ",".join(SYSTEMS)
+    assert said.pop("hot") == f"{start} '' --variant '{variant}' {end}"
+    assert {*said.values()} == {f"{start} {systems} {end}"}
+    text = (project / "output" / "sweep.md").read_text(encoding="utf-8")
+    assert [line.strip() for line in text.splitlines() if line.startswith("    ")] == [
+        f"{start} {systems} {end}",
+        f"{start} '' --variant '{variant}' {end}",
+    ]
+
+
 def test_sweep_leaves_out_what_the_corpus_has_too_few_for(run, ran, project):
     result = run("--sizes", "10,80", "--seeds", "2", "--pool-sizes", "20,45,all")
     assert result.exit_code == 0, result.output

@@ -65,8 +65,9 @@ def test_tables_without_rows_are_left_out(make_row):
 
 
 def test_tables_as_markdown(rows, compared):
-    text = to_markdown(rows, compared, commands=["python -m spacy_distill sweep a b", "python c"])
-    start = "# Learning curve: tweets\n\n    python -m spacy_distill sweep a b\n    python c\n\n"
+    command = rows[0]["sweep"]
+    text = to_markdown([*rows[1:], {**rows[0], "sweep": f"{command} --seeds 9,"}], compared)
+    start = f"# Learning curve: tweets\n\n    {command}\n    {command} --seeds 9,\n\n!["
     assert text.startswith(start)
     assert "| teacher | 58.0 ±7.1 | 70.0 ±7.1 |" in text
     assert "(sweep.svg)" in text and "(pool.svg)" in text
