@@ -61,6 +61,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "too large in training: load another copy, or train it with a lower learning rate."
     )
     D018 = "Can't import '{path}': {reason}. Correct the file, or give another as --code."
+    D019 = (
+        "The pipeline '{source}' can't be loaded: {reason}. Install what it asks for; if its files "
+        "are damaged, as an interrupted training leaves them, make it again."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."

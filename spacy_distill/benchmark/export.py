@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 import numpy
-import spacy
 import torch
 from spacy.language import Language
 from thinc.api import Model
 
+from ..loading import load_pipeline
 from .pipelines import find_nodes
 
 OPSET = 17
@@ -40,7 +40,7 @@ def export_teacher(*, teacher: str, output: str, as_onnx: bool) -> Dict[str, Any
         instead, if there is none: why. `onnx` (path of each model) and `n_parameters`; `no_onnx`
         instead, if it can't be.
     """
-    nlp = spacy.load(teacher)
+    nlp = load_pipeline(teacher)
     found = find_transformer(nlp)
     if found is None:
         reason = "no component of the teacher holds a transformer of spacy-transformers"

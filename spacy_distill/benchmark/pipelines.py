@@ -8,6 +8,7 @@ from spacy.language import Language
 from thinc.api import Config, Model
 
 from ..layers.word_cache import find_caches
+from ..loading import load_pipeline
 from .runner import Runner
 
 # The shape of en_core_web_sm's, with a tok2vec layer of its own.
@@ -33,14 +34,14 @@ subword_features = true
 """
 
 
-def load_pipeline(*, path: str, sort: bool = False) -> Runner:
+def load_runner(*, path: str, sort: bool = False) -> Runner:
     """Load a pipeline.
 
     path (str): Its folder or package.
     sort (bool): Whether it is given texts of like length together, at batch sizes above 1.
     RETURNS (Runner): Runs `nlp.pipe`, and counts entities.
     """
-    nlp = spacy.load(path)
+    nlp = load_pipeline(path)
     caches = find_caches(nlp)
 
     def run(texts: List[str], batch_size: int) -> int:

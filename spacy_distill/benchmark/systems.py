@@ -116,7 +116,7 @@ def student_system(name: str, source: str, nlp: Language) -> System:
     return System(
         name,
         "a student",
-        "pipelines:load_pipeline",
+        "pipelines:load_runner",
         {"path": source},
         hidden=HEAVY if is_light else (),
         is_student=True,
@@ -126,7 +126,7 @@ def student_system(name: str, source: str, nlp: Language) -> System:
 def peer_system(
     name: str, settings: Dict[str, Any], *, hidden: Tuple[str, ...] = (), sorts: bool = True
 ) -> System:
-    loader = "pipelines:load_pipeline"
+    loader = "pipelines:load_runner"
     if name in ONNX:
         loader = "onnx_session:load_onnx"
     elif name in BERT_SHAPES:

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Dict, List, Optional, Sequence, Tuple
 
-import spacy
 import srsly
 import typer
 from tqdm import tqdm
@@ -23,6 +22,7 @@ from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_sys
 from ..benchmark.tables import make_tables, to_markdown
 from ..errors import Errors
 from ..files import make_folder
+from ..loading import load_pipeline
 
 FIRST = "student"
 BAR = "{desc:<42} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
@@ -79,7 +79,7 @@ def benchmark_cli(
     peers = choose_peers(None if systems is None else split(systems))
     for source in [*sources.values(), *([] if teacher is None else [teacher])]:
         check_pipeline(source)
-    students = {name: spacy.load(source) for name, source in sources.items()}
+    students = {name: load_pipeline(source) for name, source in sources.items()}
     corpus = read_corpus(data, students[FIRST])
     msg.info(
         f"{len(corpus.texts):,} texts, {sum(corpus.n_words):,} words; preparing what reads them"

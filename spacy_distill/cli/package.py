@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Dict, List, Optional, Sequence, cast
 
-import spacy
 import srsly
 import typer
 from packaging.version import InvalidVersion, Version
@@ -18,6 +17,7 @@ from ..checks import require
 from ..compression import Weights, compress
 from ..errors import Errors
 from ..files import digest_folder, make_folder
+from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from .evaluate import MADE_FROM
 
@@ -49,7 +49,7 @@ def package_cli(
     if output.resolve().is_relative_to(pipeline.resolve()):
         raise ValueError(Errors.D915.format(output=output.resolve(), source=pipeline.resolve()))
     scores = {} if metrics is None else read_test_scores(metrics, pipeline)
-    trained = srsly.read_json(meta_path)
+    trained = load_pipeline(pipeline).meta
     check_name(name, version, lang=trained["lang"])
     meta = make_meta(
         trained,
@@ -99,7 +99,7 @@ def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:
     output (Path): A folder that is not there yet.
     weights (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
     """
-    nlp = spacy.load(pipeline)
+    nlp = load_pipeline(pipeline)
     taggers = {name: pipe for name, pipe in nlp.components if isinstance(pipe, NERTagger)}
     shutil.copytree(pipeline, output)
     for name, tagger in taggers.items():
@@ -107,6 +107,7 @@ def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:
         tagger.model.to_disk(output / name / "model")
     # Where the trainer keeps files is nobody else's business, and nobody else has the table.
     config = load_config(output / "config.cfg", interpolate=False)
+    config["components"] = config.interpolate()["components"]
     config["paths"] = dict.fromkeys(config.get("paths", {}))
     for name in taggers:
         config.get("initialize", {}).get("components", {}).get(name, {}).pop("init_model", None)

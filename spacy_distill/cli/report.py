@@ -6,11 +6,11 @@ from typing import Annotated, Dict, Optional, Tuple
 
 import typer
 from spacy.cli._util import setup_gpu
-from spacy.util import load_model
 from wasabi import msg
 
 from ..benchmark.machine import PACKAGES, find_cpu, find_versions
 from ..docbins import digest_docs
+from ..loading import load_pipeline
 from ..provenance import find_changed
 from ..report.page import Report
 from ..report.predictions import read_sentences
@@ -60,7 +60,7 @@ def report_cli(
     curve = None if sweep is None else find_curve(sweep, test)
     measurement = read_measurement(project)
     setup_gpu(gpu, silent=True)
-    sentences = read_sentences(test, load_model(paths[STUDENT]), limit=limit)
+    sentences = read_sentences(test, load_pipeline(paths[STUDENT]), limit=limit)
     systems, left_out = examine_all(paths, test=test, limit=limit)
     report = Report(
         project=project.resolve().name,

@@ -9,12 +9,12 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.training import Example
-from spacy.util import load_model
 from wasabi import msg
 
 from ..docbins import read_gold
 from ..errors import Errors
 from ..files import digest_source, make_folder, replacing
+from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_inputs
 from ..teachers.ner_tagger import find_ner_tagger
@@ -38,7 +38,7 @@ def tune_cli(
     A pipeline that was tuned on the same development set, and not trained since, is left alone.
     """
     setup_gpu(gpu, silent=True)
-    nlp = load_model(model)
+    nlp = load_pipeline(model)
     examples = read_gold(dev, nlp)
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-import spacy
 from spacy.language import Language
 from spacy.util import dict_to_dot
 
 from ..benchmark.pipelines import count_parameters, find_nodes, folder_size
 from ..layers.lookup import NO_WORDS
+from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from .predictions import Predictions, predict
 
@@ -59,7 +59,7 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
     limit (int): How many documents are read at most; 0: all.
     RETURNS (System): The pipeline itself is not kept, for there may be large ones.
     """
-    nlp = spacy.load(path)
+    nlp = load_pipeline(path)
     predictions = predict(nlp, test, limit=limit, name=name)
     nodes = find_nodes(nlp)
     component = find_component(nlp)

@@ -11,11 +11,11 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.scorer import PRFScore, Scorer
 from spacy.training import Example
-from spacy.util import load_model
 
 from ..benchmark.pipelines import count_parameters, find_nodes
 from ..docbins import read_gold
 from ..errors import Errors
+from ..loading import load_pipeline
 
 
 class KeepingScorer(Scorer):
@@ -37,7 +37,7 @@ def score_cli(
 ) -> None:
     """Score as `spacy evaluate --gold-preproc` does; write counts and parameters, too."""
     setup_gpu(gpu, silent=True)
-    nlp = load_model(model)
+    nlp = load_pipeline(model)
     examples = read_gold(test, nlp)
     scorer = KeepingScorer(nlp)
     scores = nlp.evaluate(examples, scorer=scorer)

@@ -6,9 +6,10 @@ from typing import List, Sequence, Tuple, Union
 import srsly
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
-from spacy.util import is_package, load_model
+from spacy.util import is_package
 
 from ..errors import Errors
+from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..types import Teacher
 from .doc_ents import (
@@ -43,7 +44,7 @@ def load_teacher(
     path = Path(source)
     if is_pipeline(path) or is_package(source):
         # Of a folder and a package of one name, the folder.
-        nlp = load_model(path if is_pipeline(path) else source)
+        nlp = load_pipeline(path if is_pipeline(path) else source)
         return choose_teacher(nlp, smoothing=smoothing)
     if not (is_checkpoint(path) or is_on_hub(source)):
         raise ValueError(Errors.D805.format(teacher=source, architecture=ARCHITECTURE))

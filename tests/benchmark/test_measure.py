@@ -42,7 +42,7 @@ def measure(monkeypatch, tmp_path):
     """Measure three systems; gives them, and all that their processes were asked."""
     log = []
     monkeypatch.setattr(module, "start_worker", lambda name, threads: Fake(name, log))
-    student = System("student", "", "pipelines:load_pipeline", {}, is_student=True)
+    student = System("student", "", "pipelines:load_runner", {}, is_student=True)
     others = [peer_system("spacy-ner", {}, sorts=False), peer_system("bert-large", {})]
 
     def measure(**settings):

@@ -8,7 +8,7 @@ from thinc.api import Linear, Model, PyTorchWrapper
 from spacy_distill.benchmark.pipelines import (
     count_parameters,
     folder_size,
-    load_pipeline,
+    load_runner,
     make_stock_ner,
 )
 from spacy_distill.benchmark.systems import HEAVY, find_labels, student_system
@@ -20,7 +20,7 @@ import sys
 from spacy_distill.benchmark.worker import hide_packages, import_all
 
 hide_packages(sys.argv[2:])
-runner = import_all("pipelines").load_pipeline(path=sys.argv[1])
+runner = import_all("pipelines").load_runner(path=sys.argv[1])
 assert runner.run(["Ann Smith lives in New York ."], 1) == 2
 assert runner.nlp.has_factory("ner_tagger")
 loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
@@ -29,7 +29,7 @@ assert not loaded & set(sys.argv[2:]), loaded
 
 
 def test_pipelines_run_a_student(student_path, texts):
-    runner = load_pipeline(path=str(student_path))
+    runner = load_runner(path=str(student_path))
     expected = sum(len(doc.ents) for doc in spacy.load(student_path).pipe(texts))
     assert expected > 10
     for batch_size in (1, 3, 100):
@@ -40,7 +40,7 @@ def test_pipelines_run_a_student(student_path, texts):
 
 
 def test_pipelines_forget_words(student_path, texts):
-    runner = load_pipeline(path=str(student_path))
+    runner = load_runner(path=str(student_path))
     (cache,) = find_caches(runner.nlp)
     expected = runner.run(texts, 4)
     assert len(cache) == len({word for text in texts for word in text.split()})
@@ -50,7 +50,7 @@ def test_pipelines_forget_words(student_path, texts):
 
 
 def test_pipelines_sort_texts_where_they_are_batched(student_path, monkeypatch):
-    runner = load_pipeline(path=str(student_path), sort=True)
+    runner = load_runner(path=str(student_path), sort=True)
     seen = []
     pipe = runner.nlp.pipe
     monkeypatch.setattr(

@@ -31,7 +31,7 @@ def measured(system, n_parameters, timings, *, n_texts=2, **more):
 def report():
     """Of a student that is 20 and 50 times as fast as a BERT of 30 times its size."""
     student = System(
-        "student", "a student", "pipelines:load_pipeline", {}, hidden=HEAVY, is_student=True
+        "student", "a student", "pipelines:load_runner", {}, hidden=HEAVY, is_student=True
     )
     found = [
         measured(

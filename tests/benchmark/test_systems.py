@@ -50,7 +50,7 @@ def test_systems_say_why_a_teacher_will_not_do():
 def test_systems_have_a_loader_each():
     loaders = {name: peer_system(name, {}).loader for name in PEERS}
     assert len(set(loaders.values())) == 3
-    assert loaders["spacy-ner"] == loaders["teacher"] == "pipelines:load_pipeline"
+    assert loaders["spacy-ner"] == loaders["teacher"] == "pipelines:load_runner"
     assert loaders["onnx-int8"] == "onnx_session:load_onnx"
     assert loaders["bert-large"] == "bert:load_bert"
 

@@ -246,6 +246,18 @@ def test_package_leaves_out_where_the_trainer_keeps_files(student, tmp_path):
     assert nlp.get_pipe("ner").labels == student.get_pipe("ner").labels
 
 
+def test_package_keeps_what_a_component_is_made_of(student, tmp_path):
+    """As the name of a teacher's transformer, which is among the paths of its config."""
+    student.config["paths"]["dropout"] = 0.25
+    config = student.get_pipe_config("ner")
+    config["model"]["dropout"] = "${paths.dropout}"
+    student.to_disk(tmp_path / "trained")
+    write_small(tmp_path / "trained", tmp_path / "small", weights="float16")
+    assert "${" in (tmp_path / "trained" / "config.cfg").read_text(encoding="utf-8")
+    nlp = spacy.load(tmp_path / "small")
+    assert nlp.get_pipe_config("ner")["model"]["dropout"] == 0.25
+
+
 def test_package_leaves_out_the_words_of_the_training_text(student_path, student, texts, tmp_path):
     assert "yesterday" in srsly.read_json(student_path / "vocab" / "strings.json")
     write_small(student_path, tmp_path / "small", weights="float16")

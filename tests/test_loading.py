@@ -1,0 +1,25 @@
+import shutil
+
+import pytest
+
+from spacy_distill.loading import load_pipeline
+
+
+def test_loading_gives_the_pipeline(student_path, texts, student):
+    nlp = load_pipeline(student_path)
+    assert [doc.to_json() for doc in nlp.pipe(texts)] == [d.to_json() for d in student.pipe(texts)]
+
+
+@pytest.mark.parametrize("file", ["meta.json", "ner/model", "ner/cfg", "config.cfg"])
+def test_loading_names_a_pipeline_that_is_damaged(student_path, tmp_path, file):
+    """As by an interrupted write."""
+    shutil.copytree(student_path, tmp_path / "cut")
+    data = (tmp_path / "cut" / file).read_bytes()
+    (tmp_path / "cut" / file).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=rf"(?s)\[D019\].*{tmp_path / 'cut'}.*make it again"):
+        load_pipeline(tmp_path / "cut")
+
+
+def test_loading_leaves_to_spacy_what_is_not_there(tmp_path):
+    with pytest.raises(OSError, match=r"\[E052\].*none"):
+        load_pipeline(tmp_path / "none")
