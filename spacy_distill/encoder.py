@@ -24,7 +24,6 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from .checks import require
 from .errors import Errors
 from .segmentation import BYTE_ALPHABET, NORMALISATION, Segmenter, UnicodeForm
 from .table import Table, reduce_rows, word_segmenter
@@ -62,10 +61,9 @@ def encoder_table(
     RETURNS (Tuple[Table, float]): The table, with a standard deviation of 0.4, and the share of
         the vectors' variance that it explains.
     RAISES (OSError): D309 if the teacher can't be loaded. (ValueError): D310 if the tokenizer is
-        of an unknown kind, D308 if `width` is more than the hidden size, D007 without that GPU.
+        of an unknown kind, D308 if `width` is more than the hidden size, D020 without that GPU.
     """
-    requirement = "-1, or the number of a GPU that PyTorch finds"
-    require(gpu < torch.cuda.device_count(), "gpu", gpu, requirement)
+    device = find_device(gpu)
     tokenizer = load_tokenizer(teacher)
     encoder = load_encoder(teacher)
     pieces = make_segmenter(tokenizer, teacher=teacher)
@@ -78,12 +76,19 @@ def encoder_table(
     else:
         segmenter = make_word_segmenter(pieces, words)
         sequences = [pieces(entry)[:MAX_PIECES] for entry in segmenter.entries]
-    device = torch.device("cpu" if gpu < 0 else f"cuda:{gpu}")
     vectors = encode(
         encoder.to(device), sequences, specials=find_specials(tokenizer), progress=progress
     )
     rows, explained = reduce_rows(vectors, width=width, source=teacher)
     return Table(segmenter, rows), explained
+
+
+def find_device(gpu: int) -> torch.device:
+    """A GPU, or with -1 the CPU, as PyTorch has it. RAISES (ValueError): D020 if there is none."""
+    n_gpus = torch.cuda.device_count()
+    if gpu >= n_gpus:
+        raise ValueError(Errors.D020.format(gpu=gpu, reason=f"PyTorch finds {n_gpus}"))
+    return torch.device("cpu" if gpu < 0 else f"cuda:{gpu}")
 
 
 def load_tokenizer(teacher: str) -> Tokenizer:

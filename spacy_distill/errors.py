@@ -65,6 +65,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "The pipeline '{source}' can't be loaded: {reason}. Install what it asks for; if its files "
         "are damaged, as an interrupted training leaves them, make it again."
     )
+    D020 = (
+        "There is no GPU {gpu} ({reason}). Give -1 to use the CPU, or install PyTorch and CuPy for "
+        "its version of CUDA."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."
@@ -416,7 +420,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "--n-process, --batch-size or --shard-size, and run it again: what is finished stays."
     )
     D908 = "The teacher failed in a process that annotates:\n{traceback}"
-    D909 = "There is no GPU {gpu} ({reason}). Give --gpu -1 to use the CPU, or install CuPy."
     D910 = (
         "The package 'ray' is needed for --engine ray but is not installed. Install "
         "'spacy-distill[ray]'."

@@ -1,9 +1,10 @@
-"""Loading a pipeline that somebody names."""
+"""Loading a pipeline that somebody names, onto a device."""
 
 from pathlib import Path
 from typing import Union
 
 import spacy
+from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from .errors import Errors
@@ -23,3 +24,11 @@ def load_pipeline(source: Union[str, Path]) -> Language:
         raise
     except Exception as error:
         raise ValueError(Errors.D019.format(source=source, reason=error)) from error
+
+
+def use_gpu(gpu: int) -> None:
+    """Use a GPU, or -1: the CPU. RAISES (ValueError): D020 if there is none."""
+    try:
+        setup_gpu(gpu, silent=True)
+    except Exception as error:  # CuPy has its own for a number that is too high
+        raise ValueError(Errors.D020.format(gpu=gpu, reason=error)) from error

@@ -288,7 +288,7 @@ def test_encoder_refuses_other_tokenizers(tmp_path):
 def test_encoder_refuses_bad_settings(bert):
     with pytest.raises(ValueError, match=r"D308.*width from 1 to 24"):
         encoder_table(bert, width=25)
-    with pytest.raises(ValueError, match=r"D007.*gpu is 99"):
+    with pytest.raises(ValueError, match=r"D020.*GPU 99"):
         encoder_table(bert, width=8, gpu=99)
 
 

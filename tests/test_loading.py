@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from spacy_distill.loading import load_pipeline
+from spacy_distill.loading import load_pipeline, use_gpu
 
 
 def test_loading_gives_the_pipeline(student_path, texts, student):
@@ -23,3 +23,9 @@ def test_loading_names_a_pipeline_that_is_damaged(student_path, tmp_path, file):
 def test_loading_leaves_to_spacy_what_is_not_there(tmp_path):
     with pytest.raises(OSError, match=r"\[E052\].*none"):
         load_pipeline(tmp_path / "none")
+
+
+def test_loading_refuses_a_gpu_that_is_not_there():
+    use_gpu(-1)
+    with pytest.raises(ValueError, match=r"\[D020\] There is no GPU 97 \(.+\)\. Give -1"):
+        use_gpu(97)

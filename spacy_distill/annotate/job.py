@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import srsly
-from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.util import get_package_path, import_file, is_package
 
 from ..checks import require
 from ..errors import Errors
 from ..files import digest, digest_folder
+from ..loading import use_gpu
 from ..raw_text import make_tokenizer
 from ..teachers.choose import is_pipeline, load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
@@ -74,7 +74,7 @@ class Loaded(NamedTuple):
 def load_job(job: Job) -> Loaded:
     """Load the teachers.
 
-    RAISES (ValueError): D909 without that GPU, and what `load_teacher` and `join_teachers` raise.
+    RAISES (ValueError): D020 without that GPU, and what `load_teacher` and `join_teachers` raise.
     """
     use_gpu(job.gpu)
     import_code(job.code)
@@ -104,14 +104,6 @@ def import_code(path: str) -> None:
         except Exception as error:  # whatever somebody's code does
             reason = f"{type(error).__name__}: {error}"
             raise ValueError(Errors.D018.format(path=path, reason=reason)) from error
-
-
-def use_gpu(gpu: int) -> None:
-    """Use a GPU, or -1: the CPU. RAISES (ValueError): D909 if there is none."""
-    try:
-        setup_gpu(gpu, silent=True)
-    except Exception as error:  # CuPy has its own for a number that is too high
-        raise ValueError(Errors.D909.format(gpu=gpu, reason=error)) from error
 
 
 def make_reader(job: Job) -> Language:

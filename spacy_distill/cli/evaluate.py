@@ -12,6 +12,7 @@ from wasabi import msg
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import digest_folder, digest_source, make_folder
+from ..loading import use_gpu
 from ..provenance import find_changed
 from .options import Gpu
 
@@ -36,6 +37,7 @@ def evaluate_cli(
     if not models:
         raise ValueError(Errors.D410.format(path=training))
     check_gold(test)
+    use_gpu(gpu)
     make_folder(metrics)
     test_digest = digest_source(test)
     rows = []

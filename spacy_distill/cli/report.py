@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Dict, Optional, Tuple
 
 import typer
-from spacy.cli._util import setup_gpu
 from wasabi import msg
 
 from ..benchmark.machine import PACKAGES, find_cpu, find_versions
 from ..docbins import digest_docs
-from ..loading import load_pipeline
+from ..loading import load_pipeline, use_gpu
 from ..provenance import find_changed
 from ..report.page import Report
 from ..report.predictions import read_sentences
@@ -59,7 +58,7 @@ def report_cli(
     test, paths = find_test(project), find_systems(project)
     curve = None if sweep is None else find_curve(sweep, test)
     measurement = read_measurement(project)
-    setup_gpu(gpu, silent=True)
+    use_gpu(gpu)
     sentences = read_sentences(test, load_pipeline(paths[STUDENT]), limit=limit)
     systems, left_out = examine_all(paths, test=test, limit=limit)
     report = Report(

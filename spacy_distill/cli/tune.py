@@ -6,7 +6,6 @@ from typing import Annotated, Dict, Optional, Sequence
 
 import srsly
 import typer
-from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.training import Example
 from wasabi import msg
@@ -14,7 +13,7 @@ from wasabi import msg
 from ..docbins import read_gold
 from ..errors import Errors
 from ..files import digest_source, make_folder, replacing
-from ..loading import load_pipeline
+from ..loading import load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_inputs
 from ..teachers.ner_tagger import find_ner_tagger
@@ -37,7 +36,7 @@ def tune_cli(
     examples, a student is often too careful; where nothing is better, its weights stay as they are.
     A pipeline that was tuned on the same development set, and not trained since, is left alone.
     """
-    setup_gpu(gpu, silent=True)
+    use_gpu(gpu)
     nlp = load_pipeline(model)
     examples = read_gold(dev, nlp)
     if not examples:

@@ -8,14 +8,13 @@ from typing import Annotated, Any, Dict, Iterable, List, Sequence
 
 import srsly
 import typer
-from spacy.cli._util import setup_gpu
 from spacy.scorer import PRFScore, Scorer
 from spacy.training import Example
 
 from ..benchmark.pipelines import count_parameters, find_nodes
 from ..docbins import read_gold
 from ..errors import Errors
-from ..loading import load_pipeline
+from ..loading import load_pipeline, use_gpu
 
 
 class KeepingScorer(Scorer):
@@ -36,7 +35,7 @@ def score_cli(
     gpu: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU")] = -1,
 ) -> None:
     """Score as `spacy evaluate --gold-preproc` does; write counts and parameters, too."""
-    setup_gpu(gpu, silent=True)
+    use_gpu(gpu)
     nlp = load_pipeline(model)
     examples = read_gold(test, nlp)
     scorer = KeepingScorer(nlp)

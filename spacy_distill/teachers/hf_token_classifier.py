@@ -14,9 +14,8 @@ from spacy.tokens import Doc
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 from transformers.utils.hub import cached_file, extract_commit_hash
 
-from ..checks import require
 from ..decoding import log_softmax
-from ..encoder import find_specials, load
+from ..encoder import find_device, find_specials, load
 from ..errors import Errors
 from ..models.linear_tagger import batch_by_length
 from .checkpoint_labels import LabelScheme, read_scheme
@@ -76,10 +75,9 @@ class HFTokenClassifier:
             one of its label. It can't be told from IOB2 by the labels' names.
         gpu (int): GPU to run it on, -1 for the CPU.
         RAISES (OSError): D309 if it can't be loaded. (ValueError): D806 if none of its labels is O,
-            D310 if its tokenizer is not a fast one, D007 without that GPU.
+            D310 if its tokenizer is not a fast one, D020 without that GPU.
         """
-        requirement = "-1, or the number of a GPU that PyTorch finds"
-        require(gpu < torch.cuda.device_count(), "gpu", gpu, requirement)
+        device = find_device(gpu)
         options = {"revision": revision} if revision else {}
         # Byte-level tokenizers need the space before a word that is given on its own.
         make_tokenizer = partial(AutoTokenizer.from_pretrained, add_prefix_space=True, **options)
@@ -90,7 +88,7 @@ class HFTokenClassifier:
         model = load(partial(AutoModelForTokenClassification.from_pretrained, **options), name)
         labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
         scheme = read_scheme(labels, teacher=name, iob1=iob1)
-        model = model.eval().to(torch.device("cpu" if gpu < 0 else f"cuda:{gpu}"))
+        model = model.eval().to(device)
         return cls(name, model, tokenizer, scheme, find_max_length(tokenizer, model))
 
     @property

@@ -442,7 +442,7 @@ def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests):
 
 
 def test_run_without_a_gpu(job, source, out):
-    with pytest.raises(ValueError, match=r"\[D909\].*GPU 97"):
+    with pytest.raises(ValueError, match=r"\[D020\].*GPU 97"):
         annotate_source(replace(job, gpu=97), [source], out)
     assert not out.exists()
 

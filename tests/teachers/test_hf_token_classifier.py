@@ -190,7 +190,7 @@ def test_hf_token_classifier_joins_another_teacher(bert, student, docs):
 
 
 def test_hf_token_classifier_refuses_what_it_cannot_load(bert, tmp_path):
-    with pytest.raises(ValueError, match=r"\[D007\] gpu is 7"):
+    with pytest.raises(ValueError, match=r"\[D020\].*GPU 7"):
         load_teacher(bert, gpu=7)
     (tmp_path / "config.json").write_text('{"architectures": ["BertForTokenClassification"]}')
     with pytest.raises(OSError, match=r"\[D309\]"):
