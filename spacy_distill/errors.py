@@ -31,8 +31,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D008 = "'{path}' does not exist. Run the stage that makes it, or correct the path in [paths]."
     D009 = "'{path}' holds no documents. Run the stage that makes it again."
     D010 = (
-        "Can't distil '{teacher}' into '{student}': their tags differ. Teacher: {teacher_tags}; "
-        "student: {student_tags}. Initialise the student with the teacher's labels and scheme."
+        "Can't distil '{teacher}' into '{student}': their labels differ. Teacher: {teacher_tags}; "
+        "student: {student_tags}. Initialise the student with the teacher's labels."
     )
     D011 = (
         "The loss of component '{name}' is {loss}. Lower [training.optimizer.learn_rate], and "

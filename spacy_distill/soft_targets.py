@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from .distributions import add_columns, floor_probs
 from .errors import Errors
-from .tags import split_tag, tag_in_iob
+from .tags import is_biluo, split_tag, tag_in_iob
 
 KEY = "soft_targets"
 
@@ -56,9 +56,7 @@ def get_soft_targets(
     """Read a teacher's distributions, in the order of the student's tags.
 
     doc (Doc): A document with soft targets.
-    tags (Sequence[str]): The student's tags. A teacher of the scheme `biluo` can teach a student
-        of the scheme `iob`: the probabilities of B and U, and of I and L, are added. The other way
-        round, they are split: see `split_by_next`.
+    tags (Sequence[str]): The student's tags, of the same labels, in either scheme.
     name (str): The student component's name, for the error.
     source (str): Where the document is from, for the error.
     RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags), NaN where there are none.
@@ -74,16 +72,35 @@ def get_soft_targets(
                 source=source, rows=rows, columns=columns, tokens=len(doc), tags=len(found)
             )
         )
-    if found == list(tags):
-        return log_probs
-    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
-    if closes and set(found) == set(map(tag_in_iob, tags)):
-        return split_by_next(log_probs, found, closing=tags)
-    as_student = found if closes else [tag_in_iob(tag) for tag in found]
-    if set(as_student) != set(tags):
+    if not have_same_labels(found, tags):
         raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
-    columns = [[i for i, tag in enumerate(as_student) if tag == wanted] for wanted in tags]
-    return add_columns(log_probs, columns)
+    return change_tags(log_probs, found, wanted=tags)
+
+
+def have_same_labels(tags: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether tags differ from others in scheme and order alone: each can teach the other."""
+    return {tag_in_iob(tag) for tag in tags} == {tag_in_iob(tag) for tag in others}
+
+
+def change_tags(
+    log_probs: numpy.ndarray, tags: Sequence[str], *, wanted: Sequence[str]
+) -> numpy.ndarray:
+    """A document's distributions over other tags of the same labels.
+
+    From `biluo` to `iob`, the probabilities of B and U, and of I and L, are added; the other way
+    round they are split: see `split_by_next`.
+
+    log_probs (ndarray): In nats (n_tokens, n_tags), NaN where there are none.
+    tags (Sequence[str]): The tags that the columns belong to.
+    wanted (Sequence[str]): The others.
+    RETURNS (ndarray): In nats (n_tokens, n_wanted), NaN where there are none.
+    """
+    if list(tags) == list(wanted):
+        return log_probs
+    if is_biluo(wanted) and not is_biluo(tags):
+        return split_by_next(log_probs, tags, closing=wanted)
+    named = tags if is_biluo(wanted) else [tag_in_iob(tag) for tag in tags]
+    return add_columns(log_probs, [[i for i, n in enumerate(named) if n == tag] for tag in wanted])
 
 
 def split_by_next(

@@ -55,6 +55,11 @@ def tag_in_iob(tag: str) -> str:
     return f"{prefix}-{label}" if label else tag
 
 
+def is_biluo(tags: Sequence[str]) -> bool:
+    """Whether the tags are of the scheme `biluo`, and not of `iob`."""
+    return any(split_tag(tag)[0] in "LU" for tag in tags)
+
+
 def make_transitions(tags: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Which sequences of tags are legal.
 
@@ -63,7 +68,7 @@ def make_transitions(tags: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray,
         may come after the tag of the row; `end` (n_tags,): may end a document. All bool.
     """
     parts = [split_tag(tag) for tag in tags]
-    closes = any(prefix in "LU" for prefix, _ in parts)  # biluo: an entity must be closed
+    closes = is_biluo(tags)  # an entity must be closed
     start = numpy.asarray([prefix not in "IL" for prefix, _ in parts])
     end = numpy.asarray([not (closes and prefix in "BI") for prefix, _ in parts])
     inside = numpy.asarray([prefix in "BI" for prefix, _ in parts])
@@ -89,7 +94,7 @@ def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
     goes_on = numpy.append(inside[1:], False)[: len(inside)]
     goes_on[numpy.cumsum([len(doc) for doc in docs if len(doc)], dtype="i") - 1] = False
     ids = numpy.where(outside, 0, -1).astype("i")
-    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
+    closes = is_biluo(tags)
     chosen = {
         "B": begins & goes_on if closes else begins,
         "I": inside & goes_on if closes else inside,

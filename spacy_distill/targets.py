@@ -8,7 +8,7 @@ from spacy.attrs import ORTH
 from spacy.training import Alignment, Example
 
 from .soft_targets import get_soft_targets, has_soft_targets
-from .tags import split_tag, tags_from_docs
+from .tags import is_biluo, split_tag, tags_from_docs
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,8 @@ def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
 
 def _aligned_tags(eg: Example, tags: Sequence[str]) -> numpy.ndarray:
     """Tags by spaCy's alignment, which gives BILUO tags or None: (n_tokens,)."""
-    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
     index: Dict[Optional[str], int] = {tag: i for i, tag in enumerate(tags)}
-    if not closes:
+    if not is_biluo(tags):
         index.update({f"L-{label}": i for label, i in _ids_of(tags, "I").items()})
         index.update({f"U-{label}": i for label, i in _ids_of(tags, "B").items()})
     return numpy.asarray([index.get(tag, -1) for tag in eg.get_aligned_ner()], dtype="i")

@@ -14,6 +14,7 @@ from ..distributions import get_log_probs
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
 from ..losses import CRF, DistillationLoss, LossParts
+from ..soft_targets import change_tags, have_same_labels
 from ..targets import has_same_tokens
 from ..types import TaggerModel, TagScores
 
@@ -63,19 +64,20 @@ class DistillablePipe(TrainablePipe):
         """Learn from a teacher's distributions on a batch.
 
         teacher_pipe (DistillablePipe): The teacher. It sees `eg.reference`, the student
-            `eg.predicted`, which have the same tokens.
+            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme.
         examples (Iterable[Example]): The batch. Its annotation is not used.
         drop (float): Dropout rate.
         sgd (Optional[Optimizer]): Applied if given.
         losses (Optional[Dict[str, float]]): Means since it was empty, in nats per token: the loss
             under the component's name, its parts under `NAME_task` and `NAME_distillation`.
         RETURNS (Dict[str, float]): The updated losses.
-        RAISES (ValueError): D010 if the teacher's tags are not the student's, D015 if an example's
-            documents have different tokens.
+        RAISES (ValueError): D010 if the teacher's labels are not the student's, D015 if an
+            example's documents have different tokens.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
-        if not isinstance(teacher_pipe, DistillablePipe) or teacher_pipe.tags != self.tags:
+        is_ours = isinstance(teacher_pipe, DistillablePipe)
+        if not is_ours or not have_same_labels(teacher_pipe.tags, self.tags):
             raise ValueError(
                 Errors.D010.format(
                     teacher=getattr(teacher_pipe, "name", teacher_pipe),
@@ -89,9 +91,12 @@ class DistillablePipe(TrainablePipe):
                 names = {"teacher": teacher_pipe.name, "student": self.name}
                 raise ValueError(Errors.D015.format(**names, index=i))
         teacher_docs = [eg.reference for eg in examples]
-        compare = partial(
-            self._compare_with, teacher_pipe.predict, teacher_pipe.model, teacher_docs
-        )
+
+        def predict(docs: List[Doc]) -> List[numpy.ndarray]:
+            log_probs = get_log_probs(teacher_pipe.model, teacher_pipe.predict(docs))
+            return [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in log_probs]
+
+        compare = partial(self._compare_with, predict, teacher_docs)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def rehearse(
@@ -113,7 +118,11 @@ class DistillablePipe(TrainablePipe):
         if earlier is None:
             return {} if losses is None else losses
         docs = [eg.predicted for eg in examples]
-        compare = partial(self._compare_with, earlier.predict, earlier, docs)
+
+        def predict(docs: List[Doc]) -> List[numpy.ndarray]:
+            return get_log_probs(earlier, earlier.predict(docs))
+
+        compare = partial(self._compare_with, predict, docs)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def get_teacher_student_loss(
@@ -131,12 +140,12 @@ class DistillablePipe(TrainablePipe):
 
     def _compare_with(
         self,
-        predict: Callable[[List[Doc]], List[TagScores]],
-        teacher: TaggerModel,
+        predict: Callable[[List[Doc]], List[numpy.ndarray]],
         docs: List[Doc],
         scores: List[TagScores],
     ) -> LossAndGradients:
-        log_probs: Any = get_log_probs(teacher, predict(docs))
+        """Compare with log-probabilities of documents, under our tags."""
+        log_probs: Any = predict(docs)
         return self._compare([self.model.ops.asarray2f(part) for part in log_probs], scores)
 
     def _compare(

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 
 from ..checks import require
 from ..errors import Errors
-from ..tags import make_tags, split_tag
+from ..tags import is_biluo, make_tags
 from ..types import Teacher
 from .doc_ents import DocEntsTeacher
 from .label_map import NO_MAP, LabelMap, check_labels, check_map, list_labels, map_tags
@@ -106,7 +106,7 @@ def join_teachers(
     wanted = first if labels is None or set(labels) == set(first) else list(labels)
     for teacher in says_labels:
         check_labels(teacher, wanted, label_map, may_lack=may_lack)
-    closes = all(split_tag(teacher.tags[-1])[0] in "LU" for teacher in teachers)
+    closes = all(is_biluo(teacher.tags) for teacher in teachers)
     tags = make_tags(wanted, scheme="biluo" if closes else "iob")
     fitted = [fit(teacher, tags, wanted, label_map) for teacher in teachers]
     return fitted[0] if len(fitted) == 1 else Ensemble(fitted, shares)

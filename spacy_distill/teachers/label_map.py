@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from ..checks import require
 from ..distributions import add_columns, floor_probs
 from ..errors import Errors
-from ..tags import OUTSIDE, split_tag, tag_in_iob
+from ..tags import OUTSIDE, is_biluo, split_tag, tag_in_iob
 from ..types import Teacher
 
 
@@ -82,9 +82,8 @@ def map_tags(teacher: Teacher, tags: Sequence[str], label_map: LabelMap) -> Teac
     tags (Sequence[str]): The tags wanted. If they are IOB, a teacher of BILUO gives them.
     label_map (LabelMap): Must leave no label that is not among them.
     """
-    closes = any(split_tag(tag)[0] in "LU" for tag in tags)
     as_wanted = [label_map.of_tag(tag) for tag in teacher.tags]
-    if not closes:
+    if not is_biluo(tags):
         as_wanted = [tag_in_iob(tag) for tag in as_wanted]
     if as_wanted == list(tags):
         return teacher

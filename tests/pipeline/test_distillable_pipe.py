@@ -8,8 +8,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
+from spacy_distill.distributions import get_log_probs
 from spacy_distill.losses import softened_kl
 from spacy_distill.pipeline.distillable_pipe import DistillablePipe
+from spacy_distill.soft_targets import set_soft_targets
 
 DIRECTIONS = ("student_teacher", "teacher_student")
 
@@ -102,12 +104,32 @@ def test_distillable_pipe_teacher_student_loss_is_the_divergence(make_student):
     assert_allclose(numpy.concatenate(d_scores), d_expected, rtol=1e-5)
 
 
-def test_distillable_pipe_does_not_distill_from_other_tags(
+@pytest.mark.parametrize("scheme, other", [("iob", "biluo"), ("biluo", "iob")])
+def test_distillable_pipe_distills_from_the_other_scheme(
+    make_student, make_teacher, examples, scheme, other
+):
+    """It learns what it would from soft targets of the same teacher."""
+    teacher, ner = make_teacher(scheme=other), make_student(scheme=scheme).get_pipe("ner")
+    taught = [Example(eg.predicted.copy(), eg.predicted.copy()) for eg in examples]
+    scores = teacher.predict([eg.reference for eg in taught])
+    for eg, log_probs in zip(taught, get_log_probs(teacher.model, scores)):
+        set_soft_targets(eg.reference, log_probs, tags=teacher.tags)
+    loss = ner.distill(teacher, taught)["ner"]
+    assert loss == pytest.approx(ner.update(taught)["ner_distillation"], rel=1e-3)
+    optimizer = Adam(0.02)
+    for _ in range(100):
+        ner.distill(teacher, taught, sgd=optimizer)
+    assert ner.distill(teacher, taught)["ner"] < 0.05 * loss
+
+
+def test_distillable_pipe_does_not_distill_from_other_labels(
     make_student, make_teacher, examples, nlp
 ):
     ner = make_student().get_pipe("ner")
-    with pytest.raises(ValueError, match=r"\[D010\].*L-LOC"):
-        ner.distill(make_teacher(scheme="biluo"), examples)
+    other = spacy.blank("en").add_pipe("ner_tagger")
+    other.initialize(lambda: examples, labels=["LOC", "ORG"])
+    with pytest.raises(ValueError, match=r"\[D010\].*B-ORG"):
+        ner.distill(other, examples)
     stock = spacy.blank("en").add_pipe("ner")
     with pytest.raises(ValueError, match=r"\[D010\]"):
         ner.distill(stock, examples)
