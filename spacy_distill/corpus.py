@@ -24,7 +24,6 @@ def build_distillation_corpus_v1(
     unlabelled: Path,
     labelled_fraction: float = 0.1,
     min_confidence: float = 0.0,
-    max_disagreement: Optional[float] = None,
     seed: int = 0,
     limit: int = 0,
     shuffle_buffer: int = 0,
@@ -40,8 +39,6 @@ def build_distillation_corpus_v1(
         appears at least once.
     min_confidence (float): Pseudo-labels of tokens whose probability is lower, and of the whole
         entities that they are in, are left out; the soft targets stay.
-    max_disagreement (Optional[float]): The same for tokens that several teachers disagree on by
-        more, in nats; None: whatever they say. From a single teacher there is no disagreement.
     seed (int): Of the order. Each epoch has another.
     limit (int): How many unlabelled documents are read, the first ones; 0 for all.
     shuffle_buffer (int): For training that does not hold all of it in memory (`max_epochs = -1`):
@@ -54,12 +51,6 @@ def build_distillation_corpus_v1(
     checks = [
         ("labelled_fraction", labelled_fraction, 0 <= labelled_fraction < 1, "in [0, 1)"),
         ("min_confidence", min_confidence, 0 <= min_confidence <= 1, "in [0, 1]"),
-        (
-            "max_disagreement",
-            max_disagreement,
-            max_disagreement is None or max_disagreement >= 0,
-            "at least 0, or null",
-        ),
         ("limit", limit, limit >= 0, "0 or above"),
         ("shuffle_buffer", shuffle_buffer, shuffle_buffer >= 0, "0 or above"),
     ]
@@ -70,7 +61,6 @@ def build_distillation_corpus_v1(
         unlabelled,
         labelled_fraction,
         min_confidence,
-        max_disagreement,
         limit,
         shuffle_buffer,
         random.Random(seed),
@@ -85,7 +75,6 @@ class DistillationCorpus:
     unlabelled: Path
     labelled_fraction: float
     min_confidence: float
-    max_disagreement: Optional[float]
     limit: int
     shuffle_buffer: int
     rng: random.Random
@@ -113,9 +102,7 @@ class DistillationCorpus:
         for eg in shuffle(islice(pool, last), size=self.shuffle_buffer, rng=self.rng):
             if not has_soft_targets(eg.reference):
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
-            leave_out_unsure(
-                eg.reference, self.min_confidence, max_disagreement=self.max_disagreement
-            )
+            leave_out_unsure(eg.reference, self.min_confidence)
             # More often than asked for, where the pool is too small for all that is labelled.
             while gold and self.rng.random() < max(fraction, n_unseen / (n_unseen + n_left)):
                 yield waiting.pop()
@@ -142,23 +129,15 @@ def shuffle(examples: Iterable[Example], *, size: int, rng: random.Random) -> It
     yield from held
 
 
-def leave_out_unsure(
-    doc: Doc, min_confidence: float, *, max_disagreement: Optional[float] = None
-) -> None:
+def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
     """Make the pseudo-labels of unsure tokens, and of entities with such tokens, missing.
 
     doc (Doc): A document with soft targets. Modified in place.
     min_confidence (float): Least probability of a token's most probable tag, from 0 to 1.
-    max_disagreement (Optional[float]): Largest disagreement of several teachers, in nats.
     """
-    soft_targets = doc.user_data[KEY]
-    disagreement = soft_targets.get("disagreement")
-    unsure = numpy.zeros(len(doc), dtype=bool)
     if min_confidence > 0 and len(doc):
-        unsure |= soft_targets["log_probs"].max(axis=1) < numpy.log(min_confidence)
-    if max_disagreement is not None and disagreement is not None:
-        unsure |= disagreement > max_disagreement
-    leave_out_labels(doc, unsure)
+        most_probable = doc.user_data[KEY]["log_probs"].max(axis=1)
+        leave_out_labels(doc, most_probable < numpy.log(min_confidence))
 
 
 def leave_out_labels(doc: Doc, left_out: numpy.ndarray) -> None:

@@ -247,18 +247,3 @@ def test_annotation_refuses_teachers_that_do_not_fit(student, other, docs):
     other.get_pipe("ner")._labels_changed()
     with pytest.raises(ValueError, match=r"\[D801\].*'ORG'.*'LOC', 'PER'"):
         list(annotate_docs(student, docs, others=[other]))
-
-
-def test_annotation_disagreement_leaves_pseudo_labels_out(student, other, docs, tmp_path):
-    annotated = list(annotate_docs(student, docs, others=[other]))
-    limit = float(numpy.median(numpy.concatenate([d.user_data[KEY]["disagreement"] for d in docs])))
-    path = tmp_path / "annotated.spacy"
-    DocBin(docs=annotated, attrs=["ENT_IOB", "ENT_TYPE"], store_user_data=True).to_disk(path)
-    reader = build_distillation_corpus_v1(labelled=None, unlabelled=path, max_disagreement=limit)
-    for eg in reader(student):
-        doc = eg.reference
-        for token, value in zip(doc, doc.user_data[KEY]["disagreement"]):
-            if value > limit:
-                assert token.ent_iob == 0
-    kept = [token for eg in reader(student) for token in eg.reference if token.ent_iob]
-    assert kept
