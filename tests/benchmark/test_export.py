@@ -59,7 +59,7 @@ def teacher_path(tmp_path_factory):
             "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
         },
     }
-    ner = nlp.add_pipe("ner_tagger", name="ner", config={"model": model})
+    ner = nlp.add_pipe("ner_tagger", name="ner", config={"scheme": "iob", "model": model})
     for label in ("LOC", "PER"):
         ner.add_label(label)
     nlp.initialize()
