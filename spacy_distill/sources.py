@@ -55,8 +55,9 @@ def read_docs(
 
 def is_on_hub(source: Union[str, Path]) -> bool:
     """Whether a source can only be a data set's id: there is no such path, nor was one meant."""
-    is_path = str(source).startswith(("/", "\\", ".", "~")) or Path(source).exists()
-    return not is_path and find_suffix(Path(source)) not in READERS
+    path = Path(source)
+    is_path = path.exists() or path.is_absolute() or str(source).startswith(("/", "\\", ".", "~"))
+    return not is_path and find_suffix(path) not in READERS
 
 
 def find_splits(

@@ -16,7 +16,7 @@ def test_loading_names_a_pipeline_that_is_damaged(student_path, tmp_path, file):
     shutil.copytree(student_path, tmp_path / "cut")
     data = (tmp_path / "cut" / file).read_bytes()
     (tmp_path / "cut" / file).write_bytes(data[: len(data) // 2])
-    with pytest.raises(ValueError, match=rf"(?s)\[D019\].*{tmp_path / 'cut'}.*make it again"):
+    with pytest.raises(ValueError, match=r"(?s)\[D019\].*cut' can't be loaded.*make it again"):
         load_pipeline(tmp_path / "cut")
 
 

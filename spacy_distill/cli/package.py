@@ -49,18 +49,17 @@ def package_cli(
     if output.resolve().is_relative_to(pipeline.resolve()):
         raise ValueError(Errors.D915.format(output=output.resolve(), source=pipeline.resolve()))
     scores = {} if metrics is None else read_test_scores(metrics, pipeline)
-    trained = load_pipeline(pipeline).meta
-    check_name(name, version, lang=trained["lang"])
-    meta = make_meta(
-        trained,
-        scores=scores,
-        sources=make_sources(teacher=teacher, data=data),
-        author=author,
-        license_=license_,
-    )
     with TemporaryDirectory() as temporary:
         small = Path(temporary) / "pipeline"
-        write_small(pipeline, small, weights=cast(Weights, weights))
+        trained = write_small(pipeline, small, weights=cast(Weights, weights))
+        check_name(name, version, lang=trained["lang"])
+        meta = make_meta(
+            trained,
+            scores=scores,
+            sources=make_sources(teacher=teacher, data=data),
+            author=author,
+            license_=license_,
+        )
         make_folder(output)
         filled = Path(temporary) / "meta.json"
         srsly.write_json(filled, meta)
@@ -92,12 +91,13 @@ def check_name(name: str, version: str, *, lang: str) -> None:
     require(is_version, "--version", version, "a version such as 1.0.0 or 1.0.0rc1")
 
 
-def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:
+def write_small(pipeline: Path, output: Path, *, weights: Weights) -> Dict[str, Any]:
     """Copy a trained pipeline, without what prediction does not need.
 
     pipeline (Path): The pipeline. It is only read.
     output (Path): A folder that is not there yet.
     weights (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
+    RETURNS (Dict[str, Any]): The metadata of the trained pipeline.
     """
     nlp = load_pipeline(pipeline)
     taggers = {name: pipe for name, pipe in nlp.components if isinstance(pipe, NERTagger)}
@@ -116,6 +116,7 @@ def write_small(pipeline: Path, output: Path, *, weights: Weights) -> None:
     # and the keys of vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
         type(nlp)().vocab.strings.to_disk(output / "vocab" / "strings.json")
+    return nlp.meta
 
 
 def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:

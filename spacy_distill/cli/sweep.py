@@ -44,8 +44,6 @@ from .corpus import split_paths
 from .options import Gpu
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
-
-
 # Options that change how a sweep is made, not what comes of it.
 NOT_SAID = ("work", "workers", "gpu", "overwrite")
 

@@ -5,7 +5,6 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tu
 
 import numpy
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
@@ -90,13 +89,13 @@ class DistillablePipe(TrainablePipe):
             if not has_same_tokens(eg):
                 names = {"teacher": teacher_pipe.name, "student": self.name}
                 raise ValueError(Errors.D015.format(**names, index=i))
-        teacher_docs = [eg.reference for eg in examples]
 
-        def predict(docs: List[Doc]) -> List[numpy.ndarray]:
-            log_probs = get_log_probs(teacher_pipe.model, teacher_pipe.predict(docs))
+        def ask_teacher() -> List[numpy.ndarray]:
+            scores = teacher_pipe.predict([eg.reference for eg in examples])
+            log_probs = get_log_probs(teacher_pipe.model, scores)
             return [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in log_probs]
 
-        compare = partial(self._compare_with, predict, teacher_docs)
+        compare = partial(self._compare_with, ask_teacher)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def rehearse(
@@ -117,12 +116,11 @@ class DistillablePipe(TrainablePipe):
         earlier = self._rehearsal_model
         if earlier is None:
             return {} if losses is None else losses
-        docs = [eg.predicted for eg in examples]
 
-        def predict(docs: List[Doc]) -> List[numpy.ndarray]:
-            return get_log_probs(earlier, earlier.predict(docs))
+        def ask_earlier() -> List[numpy.ndarray]:
+            return get_log_probs(earlier, earlier.predict([eg.predicted for eg in examples]))
 
-        compare = partial(self._compare_with, predict, docs)
+        compare = partial(self._compare_with, ask_earlier)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def get_teacher_student_loss(
@@ -140,12 +138,11 @@ class DistillablePipe(TrainablePipe):
 
     def _compare_with(
         self,
-        predict: Callable[[List[Doc]], List[numpy.ndarray]],
-        docs: List[Doc],
+        ask: Callable[[], List[numpy.ndarray]],
         scores: List[TagScores],
     ) -> LossAndGradients:
-        """Compare with log-probabilities of documents, under our tags."""
-        log_probs: Any = predict(docs)
+        """Compare with another model's log-probabilities of our tags, for the same documents."""
+        log_probs: Any = ask()
         return self._compare([self.model.ops.asarray2f(part) for part in log_probs], scores)
 
     def _compare(

@@ -118,8 +118,7 @@ def describe_source(source: str) -> Inputs:
     path = Path(source)
     if path.exists():
         return {"sha256": digest_source(path), "id": None}
-    is_id = is_on_hub(source) and not (path.is_absolute() or source.startswith("."))
-    return {"sha256": None, "id": source if is_id else None}
+    return {"sha256": None, "id": source if is_on_hub(source) else None}
 
 
 def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> List[str]:

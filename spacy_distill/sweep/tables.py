@@ -27,8 +27,6 @@ NOTES = (
     "not above 0 (paired bootstrap: Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and "
     "Klein, 2012). They are about other test sentences, not about other samples to learn from.",
 )
-
-
 # Overrides that every run has.
 OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
 
