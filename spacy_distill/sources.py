@@ -45,7 +45,7 @@ def read_docs(
     RAISES (ValueError): If the source can't be read, with the file and line.
     """
     path = Path(source)
-    if is_saved(path) or is_on_hub(source):
+    if is_saved(path) or is_dataset_id(source):
         for rows in load_splits(str(source), streaming=True).values():
             yield from read_dataset(rows, nlp=nlp, source=source, split_sentences=split_sentences)
         return
@@ -53,7 +53,7 @@ def read_docs(
         yield from read_file(file, nlp=nlp, split_sentences=split_sentences)
 
 
-def is_on_hub(source: Union[str, Path]) -> bool:
+def is_dataset_id(source: Union[str, Path]) -> bool:
     """Whether a source can only be a data set's id: there is no such path, nor was one meant."""
     path = Path(source)
     is_path = path.exists() or path.is_absolute() or str(source).startswith(("/", "\\", ".", "~"))

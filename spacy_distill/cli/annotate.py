@@ -20,7 +20,7 @@ from ..annotate.summary import Summary
 from ..checks import require
 from ..docbins import count_docs
 from ..errors import Errors
-from ..teachers.choose import is_on_hub, split_revision
+from ..teachers.choose import is_model_id, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .options import (
     Address,
@@ -133,7 +133,7 @@ def annotate_cli(
 
 def warn_unpinned_teachers(teachers: Sequence[str]) -> None:
     for given in teachers:
-        if is_on_hub(given) and not is_package(given) and not split_revision(given)[1]:
+        if is_model_id(given) and not is_package(given) and not split_revision(given)[1]:
             msg.warn(f"No revision of {given} given: it may change. Use {given}@REVISION")
 
 

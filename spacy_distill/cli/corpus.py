@@ -18,7 +18,7 @@ from ..files import make_folder
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts, text_key
 from ..raw_text import make_tokenizer
-from ..sources import find_splits, is_on_hub, read_docs
+from ..sources import find_splits, is_dataset_id, read_docs
 
 # What there is no use for, if it has only O.
 WITHOUT_ENTITIES = {
@@ -156,14 +156,14 @@ def split_paths(values: Sequence[str]) -> List[str]:
         if path
     ]
     for path in paths:
-        if not Path(path).exists() and not is_on_hub(path):
+        if not Path(path).exists() and not is_dataset_id(path):
             raise FileNotFoundError(Errors.D110.format(source=path))
     return paths
 
 
 def warn_unpinned(sources: Iterable[str]) -> None:
     for source in sources:
-        if is_on_hub(source) and split_id(source)[2] is None:
+        if is_dataset_id(source) and split_id(source)[2] is None:
             msg.warn(
                 f"No revision of data set {source} given: it may change. Use {source}@REVISION"
             )

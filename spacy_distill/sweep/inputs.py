@@ -10,7 +10,7 @@ from spacy.util import load_config
 
 from ..docbins import digest_docs
 from ..files import digest, digest_source
-from ..sources import is_on_hub
+from ..sources import is_dataset_id
 from .plan import TEACHER, Run
 
 # Where a project has its configs, and its teacher's weights.
@@ -118,7 +118,7 @@ def describe_source(source: str) -> Inputs:
     path = Path(source)
     if path.exists():
         return {"sha256": digest_source(path), "id": None}
-    return {"sha256": None, "id": source if is_on_hub(source) else None}
+    return {"sha256": None, "id": source if is_dataset_id(source) else None}
 
 
 def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> List[str]:

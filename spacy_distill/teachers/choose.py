@@ -46,7 +46,7 @@ def load_teacher(
         # Of a folder and a package of one name, the folder.
         nlp = load_pipeline(path if is_pipeline(path) else source)
         return choose_teacher(nlp, smoothing=smoothing)
-    if not (is_checkpoint(path) or is_on_hub(source)):
+    if not (is_checkpoint(path) or is_model_id(source)):
         raise ValueError(Errors.D805.format(teacher=source, architecture=ARCHITECTURE))
     # Only a checkpoint needs torch and transformers.
     from .hf_token_classifier import HFTokenClassifier
@@ -112,7 +112,7 @@ def is_checkpoint(path: Path) -> bool:
     return any(name.endswith(ARCHITECTURE) for name in architectures)
 
 
-def is_on_hub(source: str) -> bool:
+def is_model_id(source: str) -> bool:
     """Whether a source can only be an id on the hub: `OWNER/NAME`, or with a revision."""
     return not Path(source).exists() and ("@" in source or source.count("/") == 1)
 

@@ -6,7 +6,7 @@ from spacy_distill.annotate import job
 from spacy_distill.teachers import choose
 from spacy_distill.teachers.choose import (
     choose_teacher,
-    is_on_hub,
+    is_model_id,
     load_teacher,
     split_revision,
 )
@@ -95,11 +95,11 @@ def test_choose_takes_an_id_on_the_hub_with_its_revision(monkeypatch, tmp_path):
         ("owner/name", {**options, "revision": "0123abc"}),
         ("owner/name", {**options, "revision": "", "iob1": True}),
     ]
-    assert is_on_hub("name@0123abc")
-    assert not is_on_hub("en_core_web_trf")
+    assert is_model_id("name@0123abc")
+    assert not is_model_id("en_core_web_trf")
     folder = tmp_path / "a@b"
     folder.mkdir()
-    assert not is_on_hub(str(folder))
+    assert not is_model_id(str(folder))
     assert split_revision(str(folder)) == (str(folder), "")
 
 
