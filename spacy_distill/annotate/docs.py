@@ -10,7 +10,6 @@ from spacy.util import minibatch
 
 from ..corpus import leave_out_labels
 from ..decoding import Transitions, decode, forbid_tags
-from ..distributions import get_log_probs
 from ..entities import TokenAttributes, write_entities
 from ..soft_targets import set_soft_targets
 from ..teachers.choose import choose_teacher
@@ -61,7 +60,7 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     disagreements: List[Optional[numpy.ndarray]] = [None] * len(docs)
     if isinstance(teacher, NERTaggerTeacher):
         scores = teacher.score(docs)
-        log_probs = get_log_probs(teacher.ner.model, scores)
+        log_probs = teacher.read(scores)
         # With a CRF, the best sequence need not be the most probable tag of each token.
         ids = teacher.ner.find_tags(docs, scores, attributes=attributes, fixed=fixed)
     else:

@@ -1,10 +1,10 @@
 """A linear layer over any token-to-vector layer of spaCy: a teacher, or a baseline."""
 
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from spacy.tokens import Doc
 from thinc.api import Dropout, Linear, Model, chain, with_array
-from thinc.types import Floats2d
+from thinc.types import Floats1d, Floats2d
 from thinc.util import get_width
 
 from ..checks import require
@@ -15,6 +15,8 @@ OutT = List[TagScores]
 
 # Shapes are inferred from this many documents: a transformer runs over each.
 N_SAMPLE = 10
+# The score of every tag but O, whose is 0, of a token that `tok2vec` saw nothing of.
+UNSEEN = -10.0
 
 
 def build_linear_tagger_v1(
@@ -32,7 +34,8 @@ def build_linear_tagger_v1(
         together, so many word pieces with padding at a time: a transformer then wastes little on
         padding. None: all at once, in their order. So it is with a listener in any case.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
-    RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
+    RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO). A token whose vector is 0,
+        for it has no word pieces or lies behind the transformer's last position, is outside.
     """
     holds = batch_pieces is None or batch_pieces >= 1
     require(holds, "batch_pieces", batch_pieces, "1 or more")
@@ -51,21 +54,42 @@ def build_linear_tagger_v1(
 
 
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    tagger = model.layers[0]
     if not any(len(doc) for doc in docs):
         return [_no_rows(model) for _ in docs], lambda d_scores: []
     if listens(model):  # it must be asked about the very documents that its upstream component saw
-        return tagger(docs, is_train)
+        return score_docs(model, docs, is_train)
     if not is_train and model.attrs["batch_pieces"] is not None:
         return predict_by_length(model, docs), lambda d_scores: []
     # A transformer may fail on a document without tokens.
-    scores, backprop_tagger = tagger([doc for doc in docs if len(doc)], is_train)
+    scores, backprop_tagger = score_docs(model, [doc for doc in docs if len(doc)], is_train)
     found = iter(scores)
 
     def backprop(d_scores: OutT) -> InT:
         return backprop_tagger([rows for doc, rows in zip(docs, d_scores) if len(doc)])
 
     return [next(found) if len(doc) else _no_rows(model) for doc in docs], backprop
+
+
+def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    """Score documents with tokens. What `tok2vec` saw nothing of has fixed scores, not the bias."""
+    vectors, backprop_tok2vec = model.get_ref("tok2vec")(docs, is_train)
+    scores, backprop_head = model.layers[0].layers[-1](vectors, is_train)
+    unseen = [~rows.any(axis=1) for rows in vectors]
+    for rows, hidden in zip(scores, unseen):
+        rows[hidden, 0] = 0.0
+        rows[hidden, 1:] = UNSEEN
+
+    def backprop(d_scores: OutT) -> InT:
+        xp = model.ops.xp
+        d_seen = [xp.where(hidden[:, None], 0.0, d) for d, hidden in zip(d_scores, unseen)]
+        return backprop_tok2vec(backprop_head(d_seen))
+
+    return scores, backprop
+
+
+def find_unseen(scores: TagScores) -> Floats1d:
+    """Tokens that the model saw nothing of, from their scores: bool (n_tokens,)."""
+    return (scores[:, 0] == 0.0) & (scores[:, 1:] == UNSEEN).all(axis=1)
 
 
 def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:
@@ -75,7 +99,7 @@ def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:
     lengths = count_pieces(model, [docs[i] for i in with_tokens])
     for batch in batch_by_length(lengths, batch_pieces=model.attrs["batch_pieces"]):
         chosen = [with_tokens[k] for k in batch]
-        for i, rows in zip(chosen, model.layers[0].predict([docs[i] for i in chosen])):
+        for i, rows in zip(chosen, score_docs(model, [docs[i] for i in chosen], False)[0]):
             scores[i] = rows
     return scores
 
@@ -88,8 +112,19 @@ def count_pieces(model: Model, docs: InT) -> List[int]:
     for node in model.walk():
         tokenizer = getattr(node, "tokenizer", None)  # of spacy-transformers
         if tokenizer is not None:
-            return list(map(len, tokenizer([doc.text for doc in docs], verbose=False)["input_ids"]))
+            return [count_text_pieces(tokenizer, doc.text) for doc in docs]
     return list(map(len, docs))
+
+
+def count_text_pieces(tokenizer: Any, text: str) -> int:
+    """The word pieces of a text, special ones included."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        return len(tokenizer(text, verbose=False)["input_ids"])
+    # Called itself, a fast tokenizer would set how it cuts and pads, which fails while another
+    # thread encodes with it. So it cuts and pads as it was last set to.
+    encoding = fast.encode(text)
+    return sum(sum(part.attention_mask) for part in (encoding, *encoding.overflowing))
 
 
 def batch_by_length(lengths: List[int], *, batch_pieces: int) -> Iterator[List[int]]:

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from ..distributions import get_log_probs
 from ..docbins import copy_words
 from ..errors import Errors
+from ..models.linear_tagger import find_unseen
 from ..pipeline.ner_tagger import NERTagger
 from ..types import TagScores
 from .reading import name_of, run_pipes
@@ -39,7 +40,15 @@ class NERTaggerTeacher:
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """See `Teacher`: by softmax, or the marginals of the model's CRF."""
-        return get_log_probs(self.ner.model, self.score(docs))
+        return self.read(self.score(docs))
+
+    def read(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
+        """Log-probabilities from `score`'s scores; NaN where the model saw nothing of a token."""
+        ops = self.ner.model.ops
+        found = get_log_probs(self.ner.model, list(scores))
+        for rows, part in zip(found, scores):
+            rows[ops.to_numpy(find_unseen(part))] = numpy.nan
+        return found
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:

@@ -1,6 +1,6 @@
 from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import pytest
@@ -18,6 +18,7 @@ from spacy_distill.models.linear_tagger import (
     batch_by_length,
     build_linear_tagger_v1,
     count_pieces,
+    find_unseen,
     predict_by_length,
 )
 
@@ -133,11 +134,47 @@ def make_docs_of(lengths: Sequence[int]) -> List[Doc]:
 
 
 def record(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
-    """Keep the lengths of each batch. A document's vectors are its number in LENGTHS."""
+    """Keep the lengths of each batch. A document's vectors are 1 more than its place in LENGTHS."""
     model.attrs["batches"].append([len(doc) for doc in docs])
     numbers = [int(doc[0].text[1:].partition(".")[0]) for doc in docs]
-    vectors = [numpy.full((len(doc), 8), i, dtype="f") for doc, i in zip(docs, numbers)]
+    vectors = [numpy.full((len(doc), 8), i + 1, dtype="f") for doc, i in zip(docs, numbers)]
     return vectors, lambda d_vectors: []
+
+
+def leave_out(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
+    """See nothing of "saw", as a transformer does of what has no word pieces."""
+    vectors = [
+        numpy.asarray([[token.text != "saw"] * 8 for token in doc], dtype="f").reshape(-1, 8)
+        for doc in docs
+    ]
+
+    def backprop(d_vectors: List[numpy.ndarray]) -> List[Doc]:
+        model.attrs["gradients"] = d_vectors
+        return []
+
+    return vectors, backprop
+
+
+@pytest.mark.parametrize("batch_pieces", [None, 8])
+def test_linear_tagger_says_nothing_of_what_it_did_not_see(batch_pieces: Optional[int]) -> None:
+    """Its bias, which tuning moves towards entities, is none of such a token's."""
+    docs = make_docs(3)
+    tok2vec = Model("blinking", leave_out, dims={"nO": 8})
+    model = build_linear_tagger_v1(tok2vec, batch_pieces=batch_pieces)
+    model.initialize(X=docs, Y=make_targets(docs))
+    bias = model.get_ref("output_layer")
+    bias.set_param("b", numpy.asarray([-5, 1, 2, 3, 4], dtype="f"))
+    scores = model.predict(docs)
+    assert find_unseen(scores[0]).tolist() == [False, True, False]
+    assert find_unseen(scores[2]).tolist() == [False]
+    assert scores[0].argmax(axis=1).tolist() == [4, 0, 4]
+    # Nor is anything learnt from it.
+    _, backprop = model.begin_update(docs)
+    gradients = [numpy.ones_like(rows) for rows in scores]
+    backprop(gradients)
+    assert_array_equal(bias.get_grad("b"), numpy.full(N_TAGS, 3.0))
+    assert_array_equal(tok2vec.attrs["gradients"][0][1], numpy.zeros(8))
+    assert all((rows == 1).all() for rows in gradients)
 
 
 def make_recorder() -> Model:
@@ -154,7 +191,7 @@ def test_linear_tagger_predicts_by_length_in_the_order_of_the_documents() -> Non
     assert recorder.attrs["batches"] == [[1, 2, 2], [3], [7], [7], [12]]
     output_layer = model.get_ref("output_layer")
     for i, (doc, rows) in enumerate(zip(docs, scores)):
-        expected = output_layer.predict(numpy.full((len(doc), 8), i, dtype="f"))
+        expected = output_layer.predict(numpy.full((len(doc), 8), i + 1, dtype="f"))
         assert_allclose(rows, expected, atol=1e-5)
 
 
@@ -186,9 +223,9 @@ def test_linear_tagger_batches_are_limited_with_their_padding(
         assert (len(batch) + 1) * lengths[following[0]] > batch_pieces
 
 
-def tokenize(texts: List[str], *, verbose: bool) -> Dict[str, List[List[int]]]:
+def tokenize(text: str, *, verbose: bool) -> Dict[str, List[int]]:
     """A letter is a piece, and there are two special ones."""
-    return {"input_ids": [[0, *map(ord, text.replace(" ", "")), 0] for text in texts]}
+    return {"input_ids": [0, *map(ord, text.replace(" ", "")), 0]}
 
 
 class TransformerStandIn(Model):
