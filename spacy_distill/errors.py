@@ -130,7 +130,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "{missing} of {total} documents in the {split} set of '{source}' have no entity "
         "annotation. Label them, or move them to the unlabelled data."
     )
-    D121 = "There is no language '{lang}' in spaCy ({reason}). Give a code such as 'en' or 'xx'."
+    D121 = (
+        "Language '{lang}' can't be loaded ({reason}). Install what it asks for, or give a code "
+        "such as 'en' or 'xx'."
+    )
     D122 = (
         "'{source}' has no test set, only {found}. Add one, such as test.conll or test.jsonl, for "
         "'evaluate', or give --no-test to do without."

@@ -138,9 +138,13 @@ def has_surrogate(value: Any) -> bool:
 
 
 def find_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
-    """The entities of a labelled row; a `label` that is no list labels the text as a whole."""
-    lists = [row.get(key) for key in ("entities", "spans", "label")]
-    return next((value for value in lists if isinstance(value, list)), None)
+    """The entities of a labelled row; a `label` that is no list labels the text as a whole.
+
+    Of several lists, the first that is not empty.
+    """
+    found = [row.get(key) for key in ("entities", "spans", "label")]
+    lists = [value for value in found if isinstance(value, list)]
+    return next(filter(None, lists), [] if lists else None)
 
 
 def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int) -> None:

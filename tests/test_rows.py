@@ -34,6 +34,13 @@ def json_lines(*rows):
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
+@pytest.mark.parametrize("first, second", [([], [[0, 3, "PER"]]), ([[0, 3, "PER"]], [])])
+def test_jsonl_loses_no_labels_to_an_empty_list(read, first, second):
+    row = {"text": "Ann left.", "entities": first, "spans": second}
+    (doc,) = read(json_lines(row))
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER")]
+
+
 @pytest.mark.parametrize("key", ["entities", "spans", "label"])
 @pytest.mark.parametrize("as_dict", [False, True])
 def test_jsonl_reads_character_spans(read, key, as_dict):

@@ -17,7 +17,7 @@ from ..raw_text import make_tokenizer
 from ..teachers.choose import is_pipeline, load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from ..teachers.ensemble import join_teachers
-from ..teachers.label_map import read_label_map
+from ..teachers.label_map import NO_MAP, list_labels, read_label_map
 from ..types import Teacher
 
 # What text is tokenised by where no teacher is a pipeline.
@@ -89,7 +89,18 @@ def load_job(job: Job) -> Loaded:
         label_map=read_label_map(job.names, drop=job.drop),
         may_lack=bool(job.labels),
     )
+    holds = bool(list_labels(joined.tags, NO_MAP))
+    require(holds, "--drop", list(job.drop), "labels that leave others")
     return Loaded(joined, [one.nlp for one in teachers if hasattr(one, "nlp")])
+
+
+def find_code(path: Optional[Path]) -> str:
+    """A file of code, wherever it is imported. RAISES (FileNotFoundError): D016."""
+    if path is None:
+        return ""
+    if not path.is_file() or path.suffix != ".py":
+        raise FileNotFoundError(Errors.D016.format(path=path))
+    return str(path.resolve())
 
 
 @cache

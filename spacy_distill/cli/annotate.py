@@ -13,7 +13,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..annotate.engines import Engine, Processes, ThisProcess
-from ..annotate.job import Job
+from ..annotate.job import Job, find_code
 from ..annotate.run import annotate_source
 from ..annotate.shards import Advance
 from ..annotate.summary import Summary
@@ -198,15 +198,6 @@ def report_summary(summary: Summary, output: Path) -> None:
     n_ents = sum(summary.entities.values())
     msg.good(f"{n_ents:,} entities in {summary.shards} file(s){there} in {output}")
     msg.info(f"{summary.new_words:,} words in {summary.seconds:,.0f} s: {speed:,.0f} words/s")
-
-
-def find_code(path: Optional[Path]) -> str:
-    """A file of code, wherever it is imported. RAISES (FileNotFoundError): D016."""
-    if path is None:
-        return ""
-    if not path.is_file() or path.suffix != ".py":
-        raise FileNotFoundError(Errors.D016.format(path=path))
-    return str(path.resolve())
 
 
 def read_labels(text: str) -> List[str]:

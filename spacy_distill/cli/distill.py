@@ -20,7 +20,7 @@ from spacy.util import load_model_from_config, logger, registry
 from wasabi import msg
 
 from ..annotate.engines import Engine
-from ..annotate.job import Job, find_lang, import_code
+from ..annotate.job import Job, find_code, find_lang, import_code
 from ..benchmark.pipelines import folder_size
 from ..checks import require
 from ..errors import Errors
@@ -29,7 +29,6 @@ from ..raw_text import make_tokenizer
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import (
     choose_engine,
-    find_code,
     read_labels,
     read_weights,
     warn_unpinned_teachers,
@@ -232,6 +231,11 @@ def distill(
 
     msg.divider("Corpus")
     nlp = make_tokenizer(lang)
+    if filled["nlp"]["tokenizer"] != nlp.config["nlp"]["tokenizer"]:
+        msg.warn(
+            f"The student's tokenizer is not that of '{lang}', which tokenises what is given as "
+            "text. Give it in tokens (.spacy, columns, or JSONL with 'tokens')"
+        )
     corpus = make_corpus(inputs.dev.parent, given, nlp=nlp, dev_share=dev_share, seed=seed)
 
     msg.divider("Annotate")

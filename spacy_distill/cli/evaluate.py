@@ -9,12 +9,13 @@ from spacy.cli.evaluate import evaluate
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..annotate.job import find_code, import_code
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import digest_folder, digest_source, make_folder
 from ..loading import use_gpu
 from ..provenance import find_changed
-from .options import Gpu
+from .options import Code, Gpu
 
 # Of a file of scores: digests of what it was made from.
 MADE_FROM = "made_from"
@@ -25,6 +26,7 @@ def evaluate_cli(
     test: Annotated[Path, typer.Argument(help="Test set (.spacy)")],
     metrics: Annotated[Path, typer.Argument(help="Folder for NAME.json")],
     gpu: Gpu = -1,
+    code: Code = None,
 ) -> None:
     """Score each trained pipeline on the test set, on the tokens of the test set.
 
@@ -38,6 +40,7 @@ def evaluate_cli(
         raise ValueError(Errors.D410.format(path=training))
     check_gold(test)
     use_gpu(gpu)
+    import_code(find_code(code))
     make_folder(metrics)
     test_digest = digest_source(test)
     rows = []

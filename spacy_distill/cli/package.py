@@ -13,6 +13,7 @@ from spacy.cli.package import package
 from spacy.util import load_config
 from wasabi import msg
 
+from ..annotate.job import find_code, import_code
 from ..checks import require
 from ..compression import Weights, compress
 from ..errors import Errors
@@ -20,6 +21,7 @@ from ..files import digest_folder, make_folder
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from .evaluate import MADE_FROM
+from .options import Code
 
 
 def package_cli(
@@ -37,12 +39,14 @@ def package_cli(
     weights: Annotated[
         str, typer.Option(help="How they are stored: float16, float32, or int8 for the table")
     ] = "float16",
+    code: Code = None,
 ) -> None:
     """Build a wheel that `pip install` and `spacy.load` take: LANG_NAME.
 
     It needs spaCy and spacy-distill, neither torch nor transformers. Its weights are rounded; the
-    trained student stays as it is.
+    trained student stays as it is. The code goes into the wheel.
     """
+    import_code(find_code(code))
     meta_path = pipeline / "meta.json"
     if not meta_path.exists():
         raise FileNotFoundError(Errors.D008.format(path=meta_path))
@@ -67,6 +71,7 @@ def package_cli(
             small,
             output,
             meta_path=filled,
+            code_paths=[code] if code else [],
             name=name,
             version=version,
             create_sdist=False,

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import msg
 
+from ..annotate.job import find_code, import_code
 from ..docbins import read_gold
 from ..errors import Errors
 from ..files import digest_source, make_folder, replacing
@@ -19,7 +20,7 @@ from ..provenance import TUNED, digest_inputs
 from ..teachers.ner_tagger import find_ner_tagger
 from ..teachers.reading import run_pipes
 from ..tuning import Tuned, tune_outside
-from .options import Gpu
+from .options import Code, Gpu
 
 
 def tune_cli(
@@ -29,6 +30,7 @@ def tune_cli(
         Optional[Path], typer.Option("--output", "-o", help="JSON file for what was chosen")
     ] = None,
     gpu: Gpu = -1,
+    code: Code = None,
 ) -> None:
     """Choose on the development set how readily a pipeline finds entities.
 
@@ -37,6 +39,7 @@ def tune_cli(
     A pipeline that was tuned on the same development set, and not trained since, is left alone.
     """
     use_gpu(gpu)
+    import_code(find_code(code))
     nlp = load_pipeline(model)
     examples = read_gold(dev, nlp)
     if not examples:
@@ -50,6 +53,7 @@ def tune_cli(
         tuned = choose(nlp, ner, examples)
         inputs = digest_inputs(nlp.config)
         nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
+        settle_optimizer(nlp)
         is_new = bool(tuned.added or ner.score_tuned)
         if is_new:
             forget_untuned(nlp, ner, examples)
@@ -81,6 +85,12 @@ def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=name)):
         eg.predicted = doc
     return tune_outside(ner, examples)
+
+
+def settle_optimizer(nlp: Language) -> None:
+    """Let the optimizer say its settings itself: spaCy makes one, to train a pipeline on, from this
+    block alone, and can't follow what refers to others."""
+    nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
 
 
 def forget_untuned(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> None:

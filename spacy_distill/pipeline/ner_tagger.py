@@ -187,7 +187,7 @@ class NERTagger(DistillablePipe):
         return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
-        """Score predictions and, with `score_tuned`, what tuning can make of them."""
+        """Score predictions and what tuning can make of them: without `score_tuned`, nothing."""
         examples = list(examples)
         scores = super().score(examples, **settings)
         if self.score_tuned:
@@ -195,6 +195,8 @@ class NERTagger(DistillablePipe):
 
             read = partial(self._readings.find, predict=self.predict)
             scores["ents_f_tuned"] = max(score_candidates(self, examples, read), default=None)
+        else:  # what a config chooses the best weights by must be there
+            scores["ents_f_tuned"] = scores.get("ents_f")
         return scores
 
     def update(

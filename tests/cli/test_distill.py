@@ -189,6 +189,22 @@ def test_distill_takes_other_labels_and_a_config_without_a_table(run, text, tmp_
     assert not (tmp_path / "out" / "table.npz").exists()
 
 
+def test_distill_warns_of_another_tokenizer(run, text, tmp_path):
+    config = tmp_path / "own.cfg"
+    block = '[nlp.tokenizer]\n@tokenizers = "between_spaces.v1"\n\n[components]'
+    config.write_text(CONFIG.read_text(encoding="utf-8").replace("[components]", block, 1), "utf-8")
+    code = tmp_path / "code_of_distill.py"
+    code.write_text(
+        "import spacy\nfrom spacy.tokenizer import Tokenizer\n\n\n"
+        "@spacy.registry.tokenizers('between_spaces.v1')\n"
+        "def make():\n    return lambda nlp: Tokenizer(nlp.vocab)\n"
+    )
+    few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
+    result = run(config=config, unlabelled=text, code=code, overrides=few)
+    assert result.exit_code == 0, result.output
+    assert "The student's tokenizer is not that of 'en'" in result.text
+
+
 def test_distill_goes_on_after_an_interruption(run, text, tmp_path, monkeypatch):
     def stop(*args, **options):
         raise KeyboardInterrupt

@@ -68,6 +68,38 @@ def test_tune_leaves_a_config_to_be_trained_on_with(model, dev, careful):
     assert weights["ents_f"] == 1.0 and weights["ents_f_tuned"] is None
 
 
+def test_tune_leaves_a_pipeline_that_can_be_trained_on(model, dev, careful):
+    """spaCy makes the optimizer from its block alone."""
+    nlp = spacy.load(model)
+    nlp.config["training"]["max_steps"] = 50
+    nlp.config["training"]["optimizer"]["learn_rate"] = {
+        "@schedules": "warmup_linear.v1",
+        "warmup_steps": 5,
+        "total_steps": "${training.max_steps}",
+        "initial_rate": 0.01,
+    }
+    nlp.to_disk(model)
+    assert run(model, dev).exit_code == 0
+    optimizer = spacy.load(model).resume_training()
+    assert optimizer.schedules
+
+
+def test_tune_imports_what_the_pipeline_is_made_of(model, dev, careful, tmp_path):
+    code = tmp_path / "code_of_tune.py"
+    code.write_text(
+        "from spacy.language import Language\n\n\n"
+        "@Language.component('of_tune')\ndef component(doc):\n    return doc\n"
+    )
+    config = spacy.load(model).config
+    config["nlp"]["pipeline"] = ["ner", "of_tune"]
+    config["components"]["of_tune"] = {"factory": "of_tune"}
+    config.to_disk(model / "config.cfg")
+    assert "[D019]" in str(run(model, dev).exception)
+    result = run(model, dev, "--code", code)
+    assert result.exit_code == 0, result.output
+    assert "nats for O" in result.output
+
+
 def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful):
     nlp = spacy.load(model)
     nlp.config["paths"].update(root=str(dev.parent), labelled="none.spacy")

@@ -223,6 +223,12 @@ def test_ner_tagger_learns_after_loading_over(make_student, examples, make_examp
     assert nlp.update(others, sgd=nlp.create_optimizer())["ner"] > 0
 
 
+def test_ner_tagger_chooses_by_what_is_there(make_student, examples):
+    """A tuned component goes on by a config that asks for what tuning would bring."""
+    scores = make_student(score_tuned=False).evaluate(examples)
+    assert scores["ents_f_tuned"] == scores["ents_f"]
+
+
 def test_ner_tagger_scores_what_is_merged_later(make_student, examples):
     nlp = make_student(score_tuned=True)
     nlp.update(examples, sgd=nlp.create_optimizer())
