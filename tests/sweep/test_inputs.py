@@ -80,7 +80,7 @@ def test_inputs_differ_where_settings_do(settings):
         assert differences(settings, settings, run, other) == ["config"]
     german = settings._replace(lang="de")
     assert differences(settings, german, run) == ["config", "source", "teacher"]
-    longer = settings._replace(teacher_steps=600)
+    longer = settings._replace(teacher_steps=700)
     assert differences(settings, longer, run) == ["teacher"]
     assert differences(settings, longer, Run(TEACHER, 300, 1)) == ["config"]
 
