@@ -38,7 +38,7 @@ engine = RayCluster(address, n_workers=2)
 
 def read(source, *, nlp, **settings):
     n_docs, n_left = 0, 100
-    until = time.time() + 120
+    until = time.time() + 300
     while n_left:
         if sum(call.shard is not None for call in engine.calls.values()) == 2:
             Path("both").touch()
@@ -99,7 +99,7 @@ def cluster(monkeypatch):
         )
         nodes = [head]
         try:
-            until = time.time() + 60
+            until = time.time() + 120
             while subprocess.run(
                 [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address],
                 capture_output=True,
@@ -126,7 +126,7 @@ def test_ray_cluster_loses_a_machine_and_no_shard(cluster, student_path, texts, 
             time.sleep(0.1)
         kill_node(machine)
         (tmp_path / "killed").touch()
-        output, _ = driver.communicate(timeout=120)
+        output, _ = driver.communicate(timeout=300)
     finally:
         driver.kill()
     assert driver.returncode == 0
