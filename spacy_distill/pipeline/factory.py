@@ -66,8 +66,8 @@ def make_ner_tagger(
         model, "iob" if it has a CRF, else "biluo".
     spans_key (Optional[str]): Where in `doc.spans` the entities are put together with their
         confidences, `doc.spans[spans_key].attrs["scores"]`; null: nowhere.
-    score_tuned (bool): Whether scores have `ents_f_tuned`, too: the F1 that `spacy-distill tune`
-        will bring. The best weights before tuning are not the best after it: with
+    score_tuned (bool): Whether `ents_f_tuned` of the scores is the F1 that `spacy-distill tune`
+        will bring, and not `ents_f`. The best weights before tuning are not the best after it: with
         `ents_f_tuned = 1.0` in `[training.score_weights]` training chooses by this.
     scorer (Optional[Callable]): The scoring method.
     """

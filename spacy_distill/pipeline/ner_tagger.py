@@ -187,7 +187,7 @@ class NERTagger(DistillablePipe):
         return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
-        """Score predictions and what tuning can make of them: without `score_tuned`, nothing."""
+        """Score predictions and, with `score_tuned`, what tuning can make of them."""
         examples = list(examples)
         scores = super().score(examples, **settings)
         if self.score_tuned:
