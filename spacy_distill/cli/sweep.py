@@ -60,7 +60,7 @@ def sweep_cli(
         str,
         typer.Option(help="Labelled sentences, 0 for all; left out if DATA has fewer"),
     ] = "150,300,750,1500,3000",
-    seeds: Annotated[str, typer.Option(help="How many, or, with commas, which ('2,' is one)")] = "3",
+    seeds: Annotated[str, typer.Option(help="How many, or, with a comma, which: 2,")] = "3",
     systems: Annotated[
         str, typer.Option(help=f"Some of {', '.join(BUILT_IN)}, or '' for variants alone")
     ] = ",".join(BUILT_IN),
