@@ -21,8 +21,6 @@ from thinc.api import Config
 
 # Of the two that are trained beside the first.
 MORE = (1, 2)
-# Of the self-trained transformer: twice those of the first, for there is more to read.
-STEPS = 600
 Make = Callable[[Path, Path, int], List[Path]]
 
 
@@ -71,7 +69,9 @@ def self_train(folder: Path, transformer: Path, seed: int) -> List[Path]:
     students = Config().from_disk("configs/student.cfg", interpolate=False)
     config["paths"]["unlabelled"] = None
     config["corpora"]["train"] = students["corpora"]["train"]
-    config["training"].update(max_steps=STEPS, eval_frequency=STEPS // 5)
+    # There is more to read than there was for the first.
+    steps = 2 * config["training"]["max_steps"]
+    config["training"].update(max_steps=steps, eval_frequency=steps // 5)
     config.to_disk(output / "config.cfg")
     options = ("--paths.teacher", transformer, *annotated(folder))
     return [train(folder, output / "config.cfg", output, seed_again(seed, MORE[0]), *options)]
