@@ -4,7 +4,7 @@ from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from spacy.tokens import Doc
 from thinc.api import Dropout, Linear, Model, chain, with_array
-from thinc.types import Floats1d, Floats2d
+from thinc.types import Floats2d
 from thinc.util import get_width
 
 from ..checks import require
@@ -87,7 +87,7 @@ def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT
     return scores, backprop
 
 
-def find_unseen(scores: TagScores) -> Floats1d:
+def find_unseen(scores: TagScores) -> Any:
     """Tokens that the model saw nothing of, from their scores: bool (n_tokens,)."""
     return (scores[:, 0] == 0.0) & (scores[:, 1:] == UNSEEN).all(axis=1)
 

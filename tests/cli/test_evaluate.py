@@ -39,12 +39,20 @@ def run(folder, monkeypatch):
 
     monkeypatch.setattr(module, "evaluate", count)
 
-    def invoke(training="training", test="test.spacy"):
+    def invoke(*options, training="training", test="test.spacy"):
         scored.clear()
         arguments = [str(folder / name) for name in (training, test, "metrics")]
-        return scored, CliRunner().invoke(app, arguments)
+        return scored, CliRunner().invoke(app, [*arguments, *options])
 
     return invoke
+
+
+def test_evaluate_imports_what_the_pipelines_are_made_of(run, folder, add_component):
+    code = add_component(folder / "training" / "student" / "model-best", "of_evaluate")
+    assert run()[1].exit_code != 0
+    _, result = run("--code", str(code))
+    assert result.exit_code == 0, result.output
+    assert (folder / "metrics" / "student.json").exists()
 
 
 def test_evaluate_scores_what_is_trained(run, folder, student, examples):

@@ -10,7 +10,6 @@ import pytest
 import spacy
 import srsly
 import typer
-from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_distill.cli import package as module
@@ -59,24 +58,18 @@ def stored_types(folder):
     }
 
 
-def test_package_holds_the_code_that_the_pipeline_needs(run, no_wheel, student_path, tmp_path):
-    code = tmp_path / "code_of_package.py"
-    code.write_text(
-        "from spacy.language import Language\n\n\n"
-        "@Language.component('of_package')\ndef component(doc):\n    return doc\n"
-    )
+def test_package_holds_the_code_that_the_pipeline_needs(
+    run, no_wheel, student_path, tmp_path, add_component
+):
     pipeline = tmp_path / "pipeline"
     shutil.copytree(student_path, pipeline)
-    config = load_config(pipeline / "config.cfg")
-    config["nlp"]["pipeline"] = ["ner", "of_package"]
-    config["components"]["of_package"] = {"factory": "of_package"}
-    config.to_disk(pipeline / "config.cfg")
+    code = add_component(pipeline, "of_package")
     assert "[D019]" in str(run(pipeline=pipeline).exception)
     result = run("--code", str(code), pipeline=pipeline)
     assert result.exit_code == 0, result.output
     folder = tmp_path / "packages" / "en_tiny_ner-0.1.0" / "en_tiny_ner"
     assert (folder / code.name).read_text() == code.read_text()
-    assert "code_of_package" in (folder / "__init__.py").read_text()
+    assert code.stem in (folder / "__init__.py").read_text()
 
 
 def required(lines):

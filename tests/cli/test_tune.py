@@ -84,16 +84,8 @@ def test_tune_leaves_a_pipeline_that_can_be_trained_on(model, dev, careful):
     assert optimizer.schedules
 
 
-def test_tune_imports_what_the_pipeline_is_made_of(model, dev, careful, tmp_path):
-    code = tmp_path / "code_of_tune.py"
-    code.write_text(
-        "from spacy.language import Language\n\n\n"
-        "@Language.component('of_tune')\ndef component(doc):\n    return doc\n"
-    )
-    config = spacy.load(model).config
-    config["nlp"]["pipeline"] = ["ner", "of_tune"]
-    config["components"]["of_tune"] = {"factory": "of_tune"}
-    config.to_disk(model / "config.cfg")
+def test_tune_imports_what_the_pipeline_is_made_of(model, dev, careful, add_component):
+    code = add_component(model, "of_tune")
     assert "[D019]" in str(run(model, dev).exception)
     result = run(model, dev, "--code", code)
     assert result.exit_code == 0, result.output
