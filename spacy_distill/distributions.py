@@ -7,6 +7,7 @@ import numpy
 from .crf import infer
 from .decoding import log_softmax
 from .layers.crf import find_potentials
+from .models.linear_tagger import find_unseen
 from .types import TaggerModel, TagScores
 
 # No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is
@@ -28,6 +29,17 @@ def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.nda
     lengths = numpy.asarray([len(part) for part in parts])
     posterior = infer(numpy.concatenate(parts), lengths[lengths > 0], potentials)
     return numpy.split(posterior.log_marginals.astype("f"), numpy.cumsum(lengths)[:-1])
+
+
+def get_lessons(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
+    """What a model can teach: its log-probabilities, NaN where it saw nothing of a token.
+
+    The arguments are those of `get_log_probs`, and the shapes.
+    """
+    found = get_log_probs(model, scores)
+    for rows, part in zip(found, scores):
+        rows[model.ops.to_numpy(find_unseen(part))] = numpy.nan
+    return found
 
 
 def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:

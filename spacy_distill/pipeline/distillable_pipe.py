@@ -9,7 +9,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..crf import Potentials
-from ..distributions import get_log_probs
+from ..distributions import get_lessons, get_log_probs
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
 from ..losses import CRF, DistillationLoss, LossParts
@@ -60,7 +60,7 @@ class DistillablePipe(TrainablePipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Learn from a teacher's distributions on a batch.
+        """Learn from a teacher's distributions on a batch, where it saw the token.
 
         teacher_pipe (DistillablePipe): The teacher. It sees `eg.reference`, the student
             `eg.predicted`, which have the same tokens. Its tags may be of the other scheme.
@@ -92,8 +92,8 @@ class DistillablePipe(TrainablePipe):
 
         def ask_teacher() -> List[numpy.ndarray]:
             scores = teacher_pipe.predict([eg.reference for eg in examples])
-            log_probs = get_log_probs(teacher_pipe.model, scores)
-            return [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in log_probs]
+            lessons = get_lessons(teacher_pipe.model, scores)
+            return [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in lessons]
 
         compare = partial(self._compare_with, ask_teacher)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
@@ -129,7 +129,8 @@ class DistillablePipe(TrainablePipe):
         """The divergence from a teacher in nats per token, and its gradient.
 
         teacher_scores (List[Floats2d]): The teacher's scores, with the student's tags; their
-            softmax is its distribution. For a CRF, give the log-probabilities that it has.
+            softmax is its distribution. For a CRF, give the log-probabilities that it has. A token
+            with NaN counts for nothing.
         student_scores (List[Floats2d]): The student's scores.
         RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient of the student's scores.
         """
@@ -153,12 +154,17 @@ class DistillablePipe(TrainablePipe):
         if not any(map(len, student_scores)):
             return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
         flat, teacher = ops.flatten(student_scores), ops.xp.concatenate(teacher_scores)
+        taught = ops.xp.flatnonzero(~ops.xp.isnan(teacher).any(axis=1))
+        value, d_scores = 0.0, ops.xp.zeros_like(flat)
         crf = self._crf_of(student_scores)
-        if crf is None:
-            value, d_scores = self.loss.compare(flat, teacher)
-        else:
-            of_crf = self.loss.compare_crf(ops.to_numpy(flat), crf, ops.to_numpy(teacher))
+        if crf is not None and len(taught):
+            said = ops.to_numpy(teacher[taught])
+            of_crf = self.loss.compare_crf(
+                ops.to_numpy(flat), crf, said, taught=ops.to_numpy(taught)
+            )
             value, (d_scores, d_potentials) = of_crf
+        elif len(taught):
+            value, d_scores[taught] = self.loss.compare(flat[taught], teacher[taught])
         parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(flat))
         return LossAndGradients(parts, self._split(d_scores, student_scores), d_potentials)
 

@@ -7,10 +7,9 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..distributions import get_log_probs
+from ..distributions import get_lessons
 from ..docbins import copy_words
 from ..errors import Errors
-from ..models.linear_tagger import find_unseen
 from ..pipeline.ner_tagger import NERTagger
 from ..types import TagScores
 from .reading import name_of, run_pipes
@@ -44,11 +43,7 @@ class NERTaggerTeacher:
 
     def read(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
         """Log-probabilities from `score`'s scores; NaN where the model saw nothing of a token."""
-        ops = self.ner.model.ops
-        found = get_log_probs(self.ner.model, list(scores))
-        for rows, part in zip(found, scores):
-            rows[ops.to_numpy(find_unseen(part))] = numpy.nan
-        return found
+        return get_lessons(self.ner.model, list(scores))
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:

@@ -8,8 +8,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_distill.distributions import get_log_probs
+from spacy_distill.distributions import get_lessons, get_log_probs
 from spacy_distill.losses import softened_kl
+from spacy_distill.models.linear_tagger import UNSEEN
 from spacy_distill.pipeline.distillable_pipe import DistillablePipe
 from spacy_distill.soft_targets import set_soft_targets
 
@@ -120,6 +121,37 @@ def test_distillable_pipe_distills_from_the_other_scheme(
     for _ in range(100):
         ner.distill(teacher, taught, sgd=optimizer)
     assert ner.distill(teacher, taught)["ner"] < 0.05 * loss
+
+
+@pytest.mark.parametrize("classifier", ["softmax", "crf"])
+def test_distillable_pipe_learns_nothing_of_what_the_teacher_did_not_see(
+    make_student, make_teacher, examples, tiny, classifier, monkeypatch
+):
+    """As from soft targets of the same teacher, which are NaN there."""
+    teacher = make_teacher(scheme="biluo")
+    ner = make_student(model={**tiny["model"], "classifier": classifier}).get_pipe("ner")
+    predict = teacher.predict
+
+    def predict_blinking(docs):
+        scores = predict(docs)
+        for rows in scores:
+            rows[1::2] = UNSEEN
+            rows[1::2, 0] = 0.0
+        return scores
+
+    monkeypatch.setattr(teacher, "predict", predict_blinking)
+    taught = [Example(eg.predicted.copy(), eg.predicted.copy()) for eg in examples]
+    scores = teacher.predict([eg.reference for eg in taught])
+    for eg, log_probs in zip(taught, get_lessons(teacher.model, scores)):
+        assert numpy.isnan(log_probs[1::2]).all() and not numpy.isnan(log_probs[::2]).any()
+        set_soft_targets(eg.reference, log_probs, tags=teacher.tags)
+    loss = ner.distill(teacher, taught)["ner"]
+    assert loss == pytest.approx(ner.update(taught)["ner_distillation"], rel=1e-3)
+    # Of a batch of which nothing was seen, nothing is learnt.
+    student = ner.predict([eg.reference for eg in taught])
+    unseen = [numpy.full_like(rows, numpy.nan) for rows in student]
+    loss, d_scores = ner.get_teacher_student_loss(unseen, student)
+    assert loss == 0.0 and not any(rows.any() for rows in d_scores)
 
 
 def test_distillable_pipe_does_not_distill_from_other_labels(
