@@ -1,7 +1,7 @@
 """Tags become entities of documents, all documents of a batch at once, written as arrays."""
 
 from itertools import accumulate, pairwise
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
 from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
@@ -80,14 +80,32 @@ def write_entities(
         start = end
 
 
-def find_ends(ent_iob: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Where entities start, and where they end (exclusive): (n_entities,) each.
+class Entities(NamedTuple):
+    """Entities of documents that follow each other: (n_entities,) each."""
+
+    starts: numpy.ndarray  # int: their first token
+    ends: numpy.ndarray  # int: the token behind their last
+    labels: numpy.ndarray  # uint64: hash of the label
+
+    def chosen(self, which: numpy.ndarray) -> "Entities":
+        """Some of them. which (ndarray): bool (n_entities,)."""
+        return Entities(*(part[which] for part in self))
+
+    def as_set(self) -> Set[Tuple[int, int, int]]:
+        return {*zip(*(part.tolist() for part in self))}
+
+
+def find_entities(ent_iob: numpy.ndarray, ent_type: numpy.ndarray) -> Entities:
+    """The entities of tokens, without those that only block a token, which have no label.
 
     ent_iob (ndarray): spaCy's values of ENT_IOB (n_tokens,), of documents that follow each other.
+    ent_type (ndarray): spaCy's values of ENT_TYPE: uint64 (n_tokens,).
     """
     starts = numpy.flatnonzero(ent_iob == BEGIN)
     others = numpy.append(numpy.flatnonzero(ent_iob != INSIDE), len(ent_iob))
-    return starts, others[numpy.searchsorted(others, starts, side="right")]
+    ends = others[numpy.searchsorted(others, starts, side="right")]
+    found = Entities(starts, ends, ent_type[starts])
+    return found.chosen(found.labels != 0)
 
 
 def leave_out_final_space(

@@ -10,14 +10,14 @@ pipeline is used.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .entities import IOB, TokenAttributes, find_ends, leave_out_final_space
+from .entities import IOB, Entities, TokenAttributes, find_entities, leave_out_final_space
 from .errors import Errors
 from .pipeline.readings import Reading, read_anew
 from .tags import split_tag
@@ -95,43 +95,65 @@ def score_candidates(
         return []
     docs = [eg.x for eg in examples]
     readings = read(docs)
-    gold = TokenAttributes.from_docs([eg.reference for eg in examples])
+    gold = Gold.from_examples(examples)
     attributes = TokenAttributes.join(reading.attributes for reading in readings)
     fixed = attributes.ent_iob % 2 == 1
-    starts, ends = find_ends(gold.ent_iob)
-    expected = {*zip(starts.tolist(), ends.tolist(), gold.ent_type[starts].tolist())}
-    to_gold, n_before = align_tokens(examples)
     parts = [split_tag(tag) for tag in ner.tags]
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
-    missing = numpy.append(0, numpy.cumsum(gold.ent_iob == 0))
     scores = ner.model.ops.flatten([reading.scores for reading in readings])
     values = []
     for added in candidates:
         changed = [add_outside(scores, added)]
         ids = ner.find_tags(docs, changed, attributes=attributes, fixed=fixed)
         ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
-        starts, ends = find_ends(numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids]))
-        types = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])[starts]
-        # Those with a token of gold at least.
-        first, last = n_before[starts], n_before[ends] - 1
-        starts, ends = to_gold[first[first <= last]], to_gold[last[first <= last]] + 1
-        # What is found where gold is silent is neither right nor wrong.
-        is_said = missing[starts] == missing[ends]
-        places = starts[is_said], ends[is_said], types[first <= last][is_said]
-        found = {*zip(*(part.tolist() for part in places))}
-        hits = len(found & expected)
-        values.append(2 * hits / max(len(found) + len(expected), 1))
+        iob = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
+        types = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
+        values.append(gold.score(find_entities(iob, types)))
     return values
 
 
-def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Which tokens of gold the predicted tokens belong to, all documents following each other.
+class Gold(NamedTuple):
+    """Gold entities, and how predicted tokens are brought to theirs, all documents in a row.
 
-    RETURNS (Tuple[ndarray, ndarray]): Tokens of gold, for one predicted token after another, and
-        how many of these are of the predicted tokens before each, and before the end:
-        (n_tokens + 1,).
+    expected (Set[Tuple[int, int, int]]): Start, end and label of the entities, in tokens of gold.
+    n_missing (ndarray): How many tokens of gold without annotation are before each, and before the
+        end: (n_gold_tokens + 1,).
+    to_gold (ndarray): The tokens of gold that belong to one predicted token after another.
+    n_before (ndarray): How many of `to_gold` are of the predicted tokens before each, and before
+        the end: (n_tokens + 1,).
     """
+
+    expected: Set[Tuple[int, int, int]]
+    n_missing: numpy.ndarray
+    to_gold: numpy.ndarray
+    n_before: numpy.ndarray
+
+    @classmethod
+    def from_examples(cls, examples: Sequence[Example]) -> Gold:
+        tokens = TokenAttributes.from_docs([eg.y for eg in examples])
+        n_missing = numpy.append(0, numpy.cumsum(tokens.ent_iob == 0))
+        expected = find_entities(tokens.ent_iob, tokens.ent_type).as_set()
+        return cls(expected, n_missing, *align_tokens(examples))
+
+    def score(self, found: Entities) -> float:
+        """F1, from 0 to 1, of entities in predicted tokens."""
+        found = self.align(found)
+        # What is found where gold is silent is neither right nor wrong.
+        found = found.chosen(self.n_missing[found.starts] == self.n_missing[found.ends])
+        given = found.as_set()
+        return 2 * len(given & self.expected) / max(len(given) + len(self.expected), 1)
+
+    def align(self, found: Entities) -> Entities:
+        """The same in tokens of gold, of which each has one at least."""
+        first, last = self.n_before[found.starts], self.n_before[found.ends] - 1
+        has_any = first <= last
+        starts, ends = self.to_gold[first[has_any]], self.to_gold[last[has_any]] + 1
+        return Entities(starts, ends, found.labels[has_any])
+
+
+def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Which tokens of gold the predicted tokens belong to: `Gold.to_gold`, `Gold.n_before`."""
     to_gold, lengths, n_gold = [], [], 0
     for eg in examples:
         if has_same_tokens(eg):

@@ -102,6 +102,9 @@ def test_tuning_scores_as_spacy_does(careful, dev):
     """With entities of several words, of which gold lacks some, or says nothing of."""
     dev[0].reference.set_ents([], default="missing")
     dev[1].reference.set_ents([], missing=[dev[1].reference[:1]], default="unmodified")
+    for eg in dev[2:4]:  # a blocked token is no entity, in gold or before the component
+        eg.reference.set_ents([], blocked=[eg.reference[-1:]], default="unmodified")
+        eg.predicted.set_ents([], blocked=[eg.predicted[-1:]], default="unmodified")
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
     candidates = numpy.linspace(-16, 4, 41).tolist()

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 import srsly
-from spacy.attrs import ENT_IOB
+from spacy.attrs import ENT_IOB, ENT_TYPE
 
 from ..benchmark.tables import Table
 from ..docbins import find_docbins, load_docbin
-from ..entities import BEGIN
+from ..entities import find_entities
 from ..errors import Errors
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
@@ -96,9 +96,9 @@ def count_part(name: str, path: Path) -> Part:
         docbin = load_docbin(file)
         n_texts += len(docbin)
         n_words += sum(len(tokens) for tokens in docbin.tokens)
-        if ENT_IOB in docbin.attrs:
-            column = docbin.attrs.index(ENT_IOB)
-            n_ents += sum(int((tokens[:, column] == BEGIN).sum()) for tokens in docbin.tokens)
+        if {ENT_IOB, ENT_TYPE} <= {*docbin.attrs}:
+            columns = [docbin.attrs.index(attr) for attr in (ENT_IOB, ENT_TYPE)]
+            n_ents += sum(len(find_entities(*rows[:, columns].T).starts) for rows in docbin.tokens)
     return Part(name, PARTS[name], n_texts, n_words, n_ents)
 
 
