@@ -104,7 +104,7 @@ class DistillationCorpus:
                 raise ValueError(Errors.D005.format(source=self.unlabelled))
             leave_out_unsure(eg.reference, self.min_confidence)
             # More often than asked for, where the pool is too small for all that is labelled.
-            while gold and self.rng.random() < max(fraction, n_unseen / (n_unseen + n_left)):
+            while gold and self.rng.random() < max(fraction, n_unseen / max(n_unseen + n_left, 1)):
                 yield waiting.pop()
                 n_unseen = max(n_unseen - 1, 0)
                 waiting = waiting or self.rng.sample(gold, len(gold))

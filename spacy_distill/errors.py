@@ -109,8 +109,9 @@ class Errors(metaclass=ErrorsWithCodes):
     D113 = "No file in '{source}' can be read. Files that can be end in {known}."
     D114 = "'{source}' is no DocBin ({reason}). Write it again with DocBin.to_disk."
     D115 = (
-        "'{source}', line {line}: {found} is no entity of a text of {length} characters. An entity "
-        "is [start, end, label] or {{'start', 'end', 'label'}}, and does not overlap another."
+        "'{source}', line {line}: {found} is not an entity of a text of {length} characters. An "
+        "entity is [start, end, label], or an object with 'start', 'end' (or 'start_offset', "
+        "'end_offset') and 'label'."
     )
     D116 = (
         "'{source}' is neither a file or folder nor a data set that can be loaded from the hub "
@@ -162,6 +163,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D129 = (
         "In '{source}' the first column counts the tokens of each sentence. Remove it: the token "
         "must stand first, and its tag last."
+    )
+    D130 = (
+        "'{source}', line {line}: '{second}' ({second_label}) overlaps '{first}' ({first_label}). "
+        "An entity may not overlap another: keep one of them."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "

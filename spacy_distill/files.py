@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Iterable, Iterator, List, Union
@@ -109,6 +109,23 @@ def hold(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def make_and_hold(folder: Path) -> Iterator[None]:
+    """Hold a folder that need not be there yet. One that was made for this goes if it stays empty.
+
+    RAISES (OSError): D901 if it can't be made, D914 if another process holds it.
+    """
+    was_there = folder.exists()
+    make_folder(folder)
+    try:
+        with hold(folder):
+            yield
+    finally:
+        if not was_there:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def remove_parts(folder: Path) -> None:

@@ -51,9 +51,10 @@ def make_row_docs(
     """The documents of one row.
 
     row (Dict[str, Any]): It has `text`, and if labelled one of `entities`, `spans` or `label`: a
-        list of `[start, end, label]` or of `{"start", "end", "label"}`, in characters; or it has
-        `tokens`, and if labelled one of `ner_tags` or `tags`, which then count, whatever else it
-        has. Where it has `text` and `tokens`, and no entities in characters, its tokens stay.
+        list of `[start, end, label]` or of `{"start", "end", "label"}`, in characters (doccano's
+        `start_offset` and `end_offset` are taken, too); or it has `tokens`, and if labelled one of
+        `ner_tags` or `tags`, which then count, whatever else it has. Where it has `text` and
+        `tokens`, and no entities in characters, its tokens stay.
     nlp (Language): Pipeline that tokenises `text`.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     source (object): Where the row comes from, for errors.
@@ -148,26 +149,28 @@ def find_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
 
 
 def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int) -> None:
-    """Give a document its entities, each `[start, end, label]` or a mapping of these."""
+    """Give a document its entities: see `make_row_docs`. RAISES (ValueError): D109, D115, D130."""
     spans = [make_span(doc, entity, source=source, line=line) for entity in entities]
     spans.sort(key=lambda span: span.start)
     for first, second in pairwise(spans):
         if second.start < first.end:
-            found = [second.start_char, second.end_char, second.label_]
-            raise ValueError(
-                Errors.D115.format(source=source, line=line, found=found, length=len(doc.text))
-            )
+            texts = {"first": first.text, "second": second.text}
+            labels = {"first_label": first.label_, "second_label": second.label_}
+            raise ValueError(Errors.D130.format(source=source, line=line, **texts, **labels))
     doc.set_ents(spans, default="outside")
 
 
 def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
+    parts = entity
     if isinstance(entity, dict):
-        entity = [entity.get("start"), entity.get("end"), entity.get("label")]
-    if not is_entity(entity, length=len(doc.text)):
+        # doccano says "offset".
+        start, end = (entity.get(key, entity.get(f"{key}_offset")) for key in ("start", "end"))
+        parts = [start, end, entity.get("label")]
+    if not is_entity(parts, length=len(doc.text)):
         raise ValueError(
             Errors.D115.format(source=source, line=line, found=entity, length=len(doc.text))
         )
-    start, end, label = entity
+    start, end, label = parts
     span = doc.char_span(start, end, label=label)
     if span is None:
         nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]

@@ -65,6 +65,12 @@ def test_jsonl_reads_tokens_and_tags(read, key):
     assert [ents_of(doc) for doc in docs] == [[(0, 2, "PER")]] * 2
 
 
+def test_jsonl_reads_entities_of_doccano(read):
+    entity = {"id": 7, "start_offset": 0, "end_offset": 3, "label": "PER"}
+    row = {"id": 1, "text": "Ann left", "entities": [entity], "relations": []}
+    assert ents_of(*read(json_lines(row))) == [(0, 1, "PER")]
+
+
 def test_jsonl_without_entities_is_unlabelled_but_empty_entities_are_labels(read):
     rows = [{"text": "a"}, {"text": "a", "entities": []}, {"text": "a", "label": "SPAM"}]
     rows += [{"tokens": ["a"]}, {"text": "a", "spans": None}]
@@ -131,7 +137,7 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
         ('{"text": "a b", "entities": [[0, 1]]}', "D115"),
         ('{"text": "a b", "entities": [["0", "1", "X"]]}', "D115"),
         ('{"text": "a b", "entities": [{"start": 0, "label": "X"}]}', "D115"),
-        ('{"text": "a b", "entities": [[0, 3, "X"], [2, 3, "Y"]]}', "D115"),
+        ('{"text": "a b", "entities": [[0, 3, "X"], [2, 3, "Y"]]}', "D130"),
     ],
 )
 def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
@@ -151,3 +157,12 @@ def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
 def test_jsonl_loses_no_labels(read, row, error):
     with pytest.raises(ValueError, match=rf"\[D108\].*a.jsonl', line 2: .*{error}"):
         read(json_lines({"text": "Ann left."}, row))
+
+
+def test_jsonl_says_which_entity_is_wrong(read):
+    """As it was written."""
+    row = {"text": "Ann Smith left", "entities": [[0, 9, "PER"], [0, 3, "PER"]]}
+    with pytest.raises(ValueError, match=r"\[D130\].*'Ann' \(PER\) overlaps 'Ann Smith' \(PER\)"):
+        read(json_lines(row))
+    with pytest.raises(ValueError, match=r"\[D115\].*\{'begin': 0, 'end': 3, 'label': 'PER'\}"):
+        read(json_lines({**row, "entities": [{"begin": 0, "end": 3, "label": "PER"}]}))

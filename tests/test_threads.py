@@ -1,11 +1,12 @@
 """The student's products have one thread, and leave the others as they were."""
 
-from threading import Barrier, Thread
+from threading import Barrier, Thread, local
 
 import numpy
 import pytest
 from threadpoolctl import threadpool_limits
 
+from spacy_distill import threads
 from spacy_distill.models import char_cnn_bilstm
 from spacy_distill.threads import ONE_THREAD, find_blas
 
@@ -56,6 +57,45 @@ def test_threads_are_given_back_by_the_last():
     thread.join()
     assert seen == [{1}]
     assert count_threads() == {2}
+
+
+class OpenMP:
+    """A BLAS built on OpenMP, which has a number for each thread of the process."""
+
+    threading_layer = "openmp"
+
+    def __init__(self):
+        self._own = local()
+
+    @property
+    def num_threads(self):
+        return getattr(self._own, "number", 4)
+
+    def set_num_threads(self, number):
+        self._own.number = number
+
+
+def test_threads_of_openmp_are_given_back_by_each(monkeypatch):
+    """At the end of a thread's outermost context, whatever the others do."""
+    library = OpenMP()
+    monkeypatch.setattr(threads, "find_blas", lambda: [library])
+    begun, ended = Barrier(2), Barrier(2)
+
+    def overlap():
+        with ONE_THREAD:
+            begun.wait(10)
+            ended.wait(10)
+
+    thread = Thread(target=overlap)
+    thread.start()
+    begun.wait(10)
+    with ONE_THREAD:
+        with ONE_THREAD:
+            assert library.num_threads == 1
+        assert library.num_threads == 1
+    assert library.num_threads == 4
+    ended.wait(10)
+    thread.join()
 
 
 def test_threads_of_a_student_are_one(student, examples, monkeypatch):

@@ -43,7 +43,10 @@ def corpus_cli(
     labelled: Annotated[
         int,
         typer.Option(
-            "--labelled", "-n", help="Training sentences that keep their labels; 0: all of them"
+            "--labelled",
+            "-n",
+            min=0,
+            help="Training sentences that keep their labels; 0: all of them",
         ),
     ] = 0,
     seed: Annotated[
@@ -225,14 +228,14 @@ def sample(docs: Sequence[Doc], n: int, *, seed: int) -> Tuple[List[Doc], List[D
     """Draw the sentences that keep their labels.
 
     docs (Sequence[Doc]): The training data; what is unlabelled is never drawn.
-    n (int): How many to draw; 0 or less for all.
+    n (int): How many to draw; 0 for all.
     seed (int): Seed of the draw. The samples of one seed are nested.
     RETURNS (Tuple[List[Doc], List[Doc]]): The sample in the order it was drawn, and the others in
         their original order.
     """
     order = [i for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")]
     random.Random(seed).shuffle(order)
-    chosen = order[:n] if n > 0 else order
+    chosen = order[: n or None]
     rest = set(range(len(docs))).difference(chosen)
     return [docs[i] for i in chosen], [docs[i] for i in sorted(rest)]
 

@@ -1,6 +1,7 @@
 """`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
 
 import sys
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Dict, Iterator, List, Optional, Sequence
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import check_apart, hold, make_folder
+from ..files import check_apart, make_and_hold
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.inputs import (
@@ -141,12 +142,13 @@ def sweep_cli(
         settings = settings._replace(work=default_work(settings))
     for folder in (output, settings.work):
         check_apart(folder, [data, *more])
-    path = output / "sweep.jsonl"
-    rows = check_rows(runs, path, settings, overwrite=overwrite)
-    waiting = [run for run in runs if run.key not in rows]
-    failures = run_waiting(waiting, rows, path, settings, workers=workers, overwrite=overwrite)
-    if read_rows(path) or not failures:
-        show_sweep(output, settings)
+    with make_and_hold(output):
+        path = output / "sweep.jsonl"
+        rows = check_rows(runs, path, settings, overwrite=overwrite)
+        waiting = [run for run in runs if run.key not in rows]
+        failures = run_waiting(waiting, rows, path, settings, workers=workers, overwrite=overwrite)
+        if read_rows(path) or not failures:
+            show_sweep(output, settings)
     if failures:
         raise ValueError(
             Errors.D613.format(
@@ -210,10 +212,10 @@ def run_waiting(
     """Make the corpora, check that they have enough, then run what has no row yet."""
     if not runs:
         return []
-    make_folder(settings.work)
+    is_held = settings.work.resolve() == path.parent.resolve()
     # The time left is that of the mean speed so far.
     with (
-        hold(settings.work),
+        nullcontext() if is_held else make_and_hold(settings.work),
         tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar,
     ):
 

@@ -309,12 +309,18 @@ def test_sweep_has_a_folder_for_each_corpus(project):
     assert len({default(data), default(other), default(data, str(other))}) == 3
 
 
-def test_sweep_shares_its_folder_with_no_other(run, ran, project):
-    (project / "work").mkdir()
-    with hold(project / "work"):
+@pytest.mark.parametrize("folder", ["work", "output"])
+def test_sweep_shares_its_folders_with_no_other(run, ran, project, folder):
+    (project / folder).mkdir()
+    with hold(project / folder):
         result = run("--sizes", "10", "--seeds", "1")
         assert "[D914]" in str(result.exception) and ran == []
     assert run("--sizes", "10", "--seeds", "1").exit_code == 0
+
+
+def test_sweep_may_work_where_it_writes(run, ran, project):
+    options = ("--sizes", "10", "--seeds", "1", "--work", str(project / "output"))
+    assert run(*options, systems=["teacher"]).exit_code == 0
 
 
 def test_sweep_annotates_anew_with_another_teacher(run, ran, project):
