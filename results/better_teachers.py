@@ -72,6 +72,7 @@ def self_train(folder: Path, transformer: Path, seed: int) -> List[Path]:
     # There is more to read than there was for the first.
     steps = 2 * config["training"]["max_steps"]
     config["training"].update(max_steps=steps, eval_frequency=steps // 5)
+    config["initialize"]["before_init"] = None
     config.to_disk(output / "config.cfg")
     options = ("--paths.teacher", transformer, *annotated(folder))
     return [train(folder, output / "config.cfg", output, seed_again(seed, MORE[0]), *options)]

@@ -1,18 +1,19 @@
 """What the scores of a model say: the log-probabilities of each token's tags."""
 
-from typing import List, Sequence
+from typing import Any, List, Sequence
 
 import numpy
 
 from .crf import infer
 from .decoding import log_softmax
 from .layers.crf import find_potentials
-from .models.linear_tagger import find_unseen
 from .types import TaggerModel, TagScores
 
 # No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is
 # told must not be worse than wrong, for KL(student || teacher) grows with that logarithm.
 LEAST_PROBABILITY = 1e-5
+# The score of every tag but O, whose is 0, of a token that a model saw nothing of.
+UNSEEN = -10.0
 
 
 def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
@@ -40,6 +41,11 @@ def get_lessons(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarr
     for rows, part in zip(found, scores):
         rows[model.ops.to_numpy(find_unseen(part))] = numpy.nan
     return found
+
+
+def find_unseen(scores: TagScores) -> Any:
+    """Tokens that a model saw nothing of, from their scores: bool (n_tokens,)."""
+    return (scores[:, 0] == 0.0) & (scores[:, 1:] == UNSEEN).all(axis=1)
 
 
 def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:

@@ -23,7 +23,7 @@ LAYERS = (
     },
     {
         *("annotate", "benchmark", "columns", "corpus", "docbins", "encoder", "hub"),
-        *("loading", "loggers", "overlap", "pipeline", "provenance", "raw_text"),
+        *("lengthen", "loading", "loggers", "overlap", "pipeline", "provenance", "raw_text"),
         *("report", "rows", "sources", "sweep", "table"),
         *("teachers", "tuning"),
     },

@@ -87,8 +87,7 @@ def sweep_cli(
         int,
         typer.Option(
             min=0,
-            help="Steps of every teacher. 0: three epochs of 8 sentences a step, rounded up to a "
-            "multiple of the config's",
+            help="Steps of every teacher, however many sentences it has; 0: what its config says",
         ),
     ] = 0,
     configs: Annotated[

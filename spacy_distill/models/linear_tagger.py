@@ -8,6 +8,7 @@ from thinc.types import Floats2d
 from thinc.util import get_width
 
 from ..checks import require
+from ..distributions import UNSEEN
 from ..types import TaggerModel, TagScores
 
 InT = List[Doc]
@@ -15,8 +16,6 @@ OutT = List[TagScores]
 
 # Shapes are inferred from this many documents: a transformer runs over each.
 N_SAMPLE = 10
-# The score of every tag but O, whose is 0, of a token that `tok2vec` saw nothing of.
-UNSEEN = -10.0
 
 
 def build_linear_tagger_v1(
@@ -85,11 +84,6 @@ def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT
         return backprop_tok2vec(backprop_head(d_seen))
 
     return scores, backprop
-
-
-def find_unseen(scores: TagScores) -> Any:
-    """Tokens that the model saw nothing of, from their scores: bool (n_tokens,)."""
-    return (scores[:, 0] == 0.0) & (scores[:, 1:] == UNSEEN).all(axis=1)
 
 
 def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:

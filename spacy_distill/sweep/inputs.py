@@ -31,7 +31,7 @@ class Settings(NamedTuple):
     lang (str): Language.
     unlabelled (Tuple[str, ...]): More text for the pool.
     gpu (int): Which to use, -1 for the CPU.
-    teacher_steps (int): Of every teacher; 0 for as many as its labelled sentences ask for.
+    teacher_steps (int): Of every teacher; 0 for as many as its config says.
     sources (Tuple[Dict[str, Any], ...]): What data and each of unlabelled are, by
         `describe_source`; none if that is not known.
     command (Tuple[str, ...]): The sweep as it was asked for: its arguments and options.
@@ -64,11 +64,13 @@ def corpus_files(folder: Path) -> Dict[str, Path]:
 
 
 def make_overrides(run: Run, settings: Settings) -> Dict[str, str]:
-    """The settings that a run changes in its config, but for paths, and but for a teacher's steps
-    where they follow from the size."""
+    """The settings that a run changes in its config, but for paths."""
     overrides = {"nlp.lang": settings.lang, "system.seed": str(run.seed)}
     if run.system.config == "teacher" and settings.teacher_steps:
         overrides["training.max_steps"] = str(settings.teacher_steps)
+        config = load_config(settings.configs / "teacher.cfg", interpolate=False)
+        if "before_init" in config.get("initialize", {}):  # it would lengthen the training
+            overrides["initialize.before_init"] = "null"
     if run.limit:
         overrides["corpora.train.limit"] = str(run.limit)
     return {**overrides, **run.system.overrides}

@@ -11,10 +11,6 @@ from spacy.util import load_config
 
 from ..errors import Errors
 
-# The sentences that a step of the teacher has, about, and how often it is to see each.
-SENTENCES_A_STEP = 8
-TEACHER_EPOCHS = 3
-
 
 class System(NamedTuple):
     """What is trained.
@@ -161,15 +157,6 @@ def make_runs(
         for system in systems
         for limit in (limits if system.config == "student" else (0,))
     ]
-
-
-def teacher_steps(n_labelled: int, own: int) -> int:
-    """Steps of a teacher: three epochs of eight sentences a step, in multiples of the config's.
-
-    n_labelled (int): How many sentences it learns from.
-    own (int): The steps of its config, which it takes at least.
-    """
-    return own * max(1, math.ceil(TEACHER_EPOCHS * n_labelled / SENTENCES_A_STEP / own))
 
 
 def check_overrides(systems: Sequence[System], configs: Path) -> None:

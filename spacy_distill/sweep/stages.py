@@ -7,6 +7,7 @@ import srsly
 from spacy.util import load_config
 
 from ..docbins import count_docs
+from ..lengthen import lengthen
 from .inputs import (
     Inputs,
     Settings,
@@ -17,7 +18,7 @@ from .inputs import (
     source_inputs,
     weights_digest,
 )
-from .plan import TEACHER, Run, teacher_steps
+from .plan import TEACHER, Run
 
 # About how many seconds a stage takes on one thread, for the time left.
 SECONDS = {
@@ -135,16 +136,7 @@ def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
 def train_stage(run: Run, settings: Settings) -> Stage:
     folder, config = cell_folder(settings, run), run.system.config
     output, name = folder / "training" / run.name, f"train-{run.name}"
-    overrides = make_overrides(run, settings)
-    if config == "teacher":
-        own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
-        made = trained_steps(output, folder / "logs" / name)
-        steps = made or teacher_steps(count_docs(corpus_files(folder)["labelled"]), own)
-        overrides = {"training.max_steps": str(steps), **overrides}
-        seconds = SECONDS_A_TEACHER_STEP * float(overrides["training.max_steps"])
-    else:
-        seconds = SECONDS[config]
-    given = {**paths_of(config, settings, folder), **overrides}
+    given = {**paths_of(config, settings, folder), **make_overrides(run, settings)}
     command = ["spacy", "train", str(settings.configs / f"{config}.cfg"), "--output", str(output)]
     command += ["--gpu-id", str(settings.gpu)]
     command += [word for key, value in given.items() for word in (f"--{key}", value)]
@@ -155,22 +147,16 @@ def train_stage(run: Run, settings: Settings) -> Stage:
     removes = [output, *(file(folder, run.name) for file in files)]
     if run.name == TEACHER.name:
         removes.append(folder / "corpus" / "annotated")
+    seconds = teacher_seconds(settings, folder) if config == "teacher" else SECONDS[config]
     inputs = make_inputs(run, settings)
     return Stage(name, folder, command, [best], removes, [last], seconds, inputs=inputs)
 
 
-def trained_steps(output: Path, logs: Path) -> Optional[int]:
-    """The steps of a teacher that is trained already, however it was made; else None.
-
-    output (Path): Folder of the training.
-    logs (Path): Its files among the logs, without their suffix.
-    """
-    has_receipt, is_begun = (logs.with_suffix(suffix).exists() for suffix in (".json", ".begun"))
-    is_whole = (output / "model-last" / "meta.json").exists() and not is_begun
-    if not (has_receipt or is_whole):
-        return None
-    config = output / "model-best" / "config.cfg"
-    return load_config(config)["training"]["max_steps"] if config.exists() else None
+def teacher_seconds(settings: Settings, folder: Path) -> float:
+    """How long a teacher takes, about, by its steps."""
+    own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
+    steps = lengthen(own, count_docs(corpus_files(folder)["labelled"]))
+    return SECONDS_A_TEACHER_STEP * (settings.teacher_steps or steps)
 
 
 def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:

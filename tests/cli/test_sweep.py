@@ -378,8 +378,6 @@ def test_sweep_accepts_what_was_made_by_hand(run, ran, project):
     assert (project / "work" / "logs" / "table.json").exists()
     (row,) = (row for row in rows_of(project) if row["system"] == "teacher")
     assert row["steps"]["max"] == 18
-    train = row["commands"][1]
-    assert train[train.index("--training.max_steps") + 1] == "18"
     assert row["seconds"]["train-teacher"] is None
 
 

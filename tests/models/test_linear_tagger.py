@@ -13,12 +13,12 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
 
+from spacy_distill.distributions import find_unseen
 from spacy_distill.models.linear_tagger import (
     N_SAMPLE,
     batch_by_length,
     build_linear_tagger_v1,
     count_pieces,
-    find_unseen,
     predict_by_length,
 )
 

@@ -8,9 +8,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_distill.distributions import get_lessons, get_log_probs
+from spacy_distill.distributions import UNSEEN, get_lessons, get_log_probs
 from spacy_distill.losses import softened_kl
-from spacy_distill.models.linear_tagger import UNSEEN
 from spacy_distill.pipeline.distillable_pipe import DistillablePipe
 from spacy_distill.soft_targets import set_soft_targets
 

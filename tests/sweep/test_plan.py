@@ -9,7 +9,6 @@ from spacy_distill.sweep.plan import (
     make_runs,
     read_numbers,
     read_seeds,
-    teacher_steps,
 )
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -94,15 +93,6 @@ def test_plan_runs_a_whole_curve_before_the_next_seed():
     assert [run.size for run in runs[6:9]] == [0, 0, 0]  # all of them are the most
     assert [run.seed for run in runs] == [0] * 9 + [1] * 9
     assert [run.name for run in runs[:3]] == ["teacher", "student-crf-pool-500", "student-crf"]
-
-
-@pytest.mark.parametrize(
-    "n_labelled, expected",
-    [(1, 300), (150, 300), (750, 300), (800, 300), (801, 600), (1500, 600), (3000, 1200)],
-)
-def test_plan_steps_of_a_teacher_grow_with_its_sentences(n_labelled, expected):
-    """Three epochs of eight sentences a step, rounded up: 3000 of them take 1125 steps."""
-    assert teacher_steps(n_labelled, 300) == expected
 
 
 def test_plan_refuses_settings_that_a_config_has_not():

@@ -1,0 +1,49 @@
+"""More labelled sentences, more steps: a config's `max_steps` is the least."""
+
+import math
+from typing import Callable
+
+from spacy.language import Language
+from spacy.util import resolve_dot_names
+from wasabi import msg
+
+from .checks import require
+
+
+def build_lengthen_training_v1(
+    *, epochs: float = 3, sentences_a_step: float = 8
+) -> Callable[[Language], Language]:
+    """The callback `spacy-distill.LengthenTraining.v1`, for `[initialize.before_init]`.
+
+    It multiplies `[training] max_steps`, from which a schedule may take its own, until the training
+    corpus is seen so often. So that a training for a few hundred sentences takes more, too.
+
+    epochs (float): How often each sentence is to be seen at least; 0 leaves `max_steps` as it is.
+    sentences_a_step (float): How many a batch has, about.
+    RETURNS (Callable[[Language], Language]): Changes the pipeline's config before training.
+    RAISES (ValueError): D007 for a setting out of its range.
+    """
+    require(epochs >= 0, "epochs", epochs, "0 or more")
+    require(sentences_a_step > 0, "sentences_a_step", sentences_a_step, "above 0")
+
+    def lengthen_training(nlp: Language) -> Language:
+        config = nlp.config.interpolate()
+        own = config["training"]["max_steps"]
+        if not (own and epochs):
+            return nlp
+        (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+        n_sentences = sum(1 for _ in corpus(nlp))
+        steps = lengthen(own, n_sentences, epochs=epochs, sentences_a_step=sentences_a_step)
+        if steps > own:
+            msg.info(f"{steps:,} steps in place of {own:,}, for {n_sentences:,} sentences")
+            nlp.config["training"]["max_steps"] = steps
+        return nlp
+
+    return lengthen_training
+
+
+def lengthen(
+    steps: int, n_sentences: int, *, epochs: float = 3, sentences_a_step: float = 8
+) -> int:
+    """The least multiple of the steps in which each sentence is seen so often."""
+    return steps * max(1, math.ceil(epochs * n_sentences / sentences_a_step / steps))

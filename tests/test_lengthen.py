@@ -1,0 +1,103 @@
+"""A training for a few sentences takes more steps for more of them."""
+
+from pathlib import Path
+
+import pytest
+from spacy.tokens import Doc, DocBin
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config
+from spacy.vocab import Vocab
+
+from spacy_distill.lengthen import build_lengthen_training_v1, lengthen
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+
+
+@pytest.mark.parametrize(
+    "n_sentences, expected",
+    [(0, 300), (1, 300), (750, 300), (800, 300), (801, 600), (1500, 600), (3000, 1200)],
+)
+def test_lengthen_gives_three_epochs_at_least(n_sentences, expected):
+    """Of eight sentences a step, rounded up: 3000 of them take 1125 steps."""
+    assert lengthen(300, n_sentences) == expected
+
+
+CONFIG = """
+[nlp]
+lang = "en"
+pipeline = ["ner"]
+
+[components]
+
+[components.ner]
+factory = "ner"
+
+[corpora]
+
+[corpora.train]
+@readers = "spacy.Corpus.v1"
+path = "{path}"
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = "{path}"
+
+[training]
+max_steps = 10
+
+[training.optimizer]
+@optimizers = "Adam.v1"
+
+[training.optimizer.learn_rate]
+@schedules = "warmup_linear.v1"
+warmup_steps = 1
+total_steps = ${{training.max_steps}}
+initial_rate = 0.1
+
+[initialize]
+
+[initialize.before_init]
+@callbacks = "spacy-distill.LengthenTraining.v1"
+epochs = 3
+sentences_a_step = 10
+"""
+
+
+@pytest.fixture
+def config(tmp_path, write_config):
+    """A config of 100 sentences and 10 steps, with a schedule that ends with them."""
+    vocab = Vocab()
+    docs = [Doc(vocab, words=["Ann", "left"], ents=["B-PER", "O"]) for _ in range(100)]
+    DocBin(docs=docs).to_disk(tmp_path / "train.spacy")
+    path = write_config(CONFIG.format(path=(tmp_path / "train.spacy").as_posix()))
+    return load_config(path, interpolate=False)
+
+
+def steps_of(config):
+    training = init_nlp(config).config.interpolate()["training"]
+    return training["max_steps"], training["optimizer"]["learn_rate"]["total_steps"]
+
+
+def test_lengthen_changes_the_training_and_what_depends_on_it(config, capsys):
+    assert steps_of(config) == (30, 30)
+    assert "30 steps in place of 10, for 100 sentences" in capsys.readouterr().out
+
+
+def test_lengthen_leaves_a_training_that_is_long_enough(config):
+    for setting, value in (("epochs", 1), ("epochs", 0), ("sentences_a_step", 100)):
+        changed = config.copy()
+        changed["initialize"]["before_init"][setting] = value
+        assert steps_of(changed) == (10, 10)
+    config["training"]["max_steps"] = 0  # until patience ends it
+    assert steps_of(config) == (0, 0)
+
+
+@pytest.mark.parametrize("setting, value", [("epochs", -1), ("sentences_a_step", 0)])
+def test_lengthen_refuses_settings_out_of_their_range(setting, value):
+    with pytest.raises(ValueError, match=rf"\[D007\].*{setting}"):
+        build_lengthen_training_v1(**{setting: value})
+
+
+def test_lengthen_is_what_the_teacher_has():
+    config = load_config(CONFIGS / "teacher.cfg")
+    assert config["initialize"]["before_init"]["@callbacks"] == "spacy-distill.LengthenTraining.v1"
