@@ -39,7 +39,8 @@ def measure(
     batches = [
         found.tokenizer([docs[i].text for i in batch], padding=True, return_tensors="pt")
         for batch in batch_by_length(
-            count_pieces(model, docs), batch_pieces=model.attrs["batch_pieces"]
+            count_pieces(model, docs),
+            batch_pieces=nlp.get_pipe_config(teacher_pipe.ner.name)["model"]["batch_pieces"],
         )
     ]
     found.transformer.eval()

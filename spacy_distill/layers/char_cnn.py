@@ -13,6 +13,8 @@ InT = List[str]
 OutT = Floats2d
 
 PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
+# Fewer distinct words are no sample of a language: `nlp.initialize()` alone gives "x y z".
+LEAST_WORDS = 10
 # Row of all characters that are not in the vocabulary.
 UNKNOWN = 0
 # What an empty word is read as. It is in no vocabulary, so its row is the unknown one.
@@ -23,7 +25,9 @@ def build_char_cnn_v1(*, width: int = 30, filters: int = 60, window: int = 1) ->
     """Convolution over the characters of each word (Ma and Hovy 2016, section 2.1).
 
     The vocabulary is found by `initialize`: characters of at least two distinct words. Those of
-    one word only are what unknown characters will be like, and train the row for them.
+    one word only are what unknown characters will be like, and train the row for them. Where most
+    words are of one character, as spaCy splits Chinese, all are known. What can hardly be a sample
+    of a language, of fewer than ten words, gives printable ASCII, too.
 
     width (int): Width of a character's embedding.
     filters (int): Width of the output.
@@ -91,13 +95,18 @@ def code_points(text: str) -> numpy.ndarray:
 
 
 def make_vocabulary(words: Iterable[str]) -> str:
-    """The characters that occur in at least two distinct words, in order of code points."""
-    counts = Counter(char for word in set(words) for char in set(word))
-    return "".join(sorted(char for char, n in counts.items() if n > 1 and char != EMPTY))
+    """The characters to know, in order of code points: see `build_char_cnn_v1`."""
+    words = set(words)
+    counts = Counter(char for word in words for char in set(word))
+    least = 1 if 2 * sum(len(word) == 1 for word in words) > len(words) else 2
+    known = {char for char, n in counts.items() if n >= least}
+    if len(words) < LEAST_WORDS:
+        known.update(PRINTABLE_ASCII)
+    return "".join(sorted(known - {EMPTY}))
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    chars = make_vocabulary(X) if X else PRINTABLE_ASCII
+    chars = make_vocabulary(X or ())
     width, filters = model.get_dim("nC"), model.get_dim("nO")
     k = (3 / width) ** 0.5  # Ma and Hovy, section 3.1
     columns = (2 * model.attrs["window"] + 1) * width

@@ -1,5 +1,6 @@
 """A linear layer over any token-to-vector layer of spaCy: a teacher, or a baseline."""
 
+from functools import partial
 from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 from spacy.tokens import Doc
@@ -43,22 +44,24 @@ def build_linear_tagger_v1(
     tagger: TaggerModel = chain(tok2vec, with_array(head))
     return Model(
         "linear_tagger",
-        forward,
+        # Not an attribute, which a trained model would bring along, whatever the config says.
+        partial(forward, batch_pieces=batch_pieces),
         init=init,
         dims={"nO": nO},
         layers=[tagger],
-        attrs={"batch_pieces": batch_pieces},
         refs={"tok2vec": tok2vec, "output_layer": output_layer},
     )
 
 
-def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+def forward(
+    model: Model[InT, OutT], docs: InT, is_train: bool, *, batch_pieces: Optional[int]
+) -> Tuple[OutT, Callable]:
     if not any(len(doc) for doc in docs):
         return [_no_rows(model) for _ in docs], lambda d_scores: []
     if listens(model):  # it must be asked about the very documents that its upstream component saw
         return score_docs(model, docs, is_train)
-    if not is_train and model.attrs["batch_pieces"] is not None:
-        return predict_by_length(model, docs), lambda d_scores: []
+    if not is_train and batch_pieces is not None:
+        return predict_by_length(model, docs, batch_pieces), lambda d_scores: []
     # A transformer may fail on a document without tokens.
     scores, backprop_tagger = score_docs(model, [doc for doc in docs if len(doc)], is_train)
     found = iter(scores)
@@ -71,8 +74,9 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 
 def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     """Score documents with tokens. What `tok2vec` saw nothing of has fixed scores, not the bias."""
-    vectors, backprop_tok2vec = model.get_ref("tok2vec")(docs, is_train)
-    scores, backprop_head = model.layers[0].layers[-1](vectors, is_train)
+    tok2vec, head = model.layers[0].layers  # a model's copy has no references
+    vectors, backprop_tok2vec = tok2vec(docs, is_train)
+    scores, backprop_head = head(vectors, is_train)
     unseen = [~rows.any(axis=1) for rows in vectors]
     for rows, hidden in zip(scores, unseen):
         rows[hidden, 0] = 0.0
@@ -86,12 +90,12 @@ def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT
     return scores, backprop
 
 
-def predict_by_length(model: Model[InT, OutT], docs: InT) -> OutT:
+def predict_by_length(model: Model[InT, OutT], docs: InT, batch_pieces: int) -> OutT:
     """Score documents in batches of like length; the scores are in the order of the documents."""
     scores: OutT = [_no_rows(model)] * len(docs)
     with_tokens = [i for i, doc in enumerate(docs) if len(doc)]
     lengths = count_pieces(model, [docs[i] for i in with_tokens])
-    for batch in batch_by_length(lengths, batch_pieces=model.attrs["batch_pieces"]):
+    for batch in batch_by_length(lengths, batch_pieces=batch_pieces):
         chosen = [with_tokens[k] for k in batch]
         for i, rows in zip(chosen, score_docs(model, [docs[i] for i in chosen], False)[0]):
             scores[i] = rows

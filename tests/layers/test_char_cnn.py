@@ -45,14 +45,32 @@ def test_char_cnn_gradient_counts_repeated_characters() -> None:
     assert_array_equal(model.get_grad("E"), expected)
 
 
+# Words whose character is in none besides.
+SINGLES = [char * 2 for char in "ABCDEFGHIJ"]
+
+
 def test_char_cnn_vocabulary_is_of_two_words_or_more() -> None:
-    assert make_vocabulary(["bab", "bab", "cab", "dd"]) == "ab"
-    assert initialised(["bab", "bab", "cab", "dd"]).attrs["chars"] == "ab"
+    words = ["bab", "bab", "cab", "dd", *SINGLES]
+    assert make_vocabulary(words) == "ab"
+    assert initialised(words).attrs["chars"] == "ab"
+
+
+def test_char_cnn_vocabulary_of_next_to_nothing_is_ascii() -> None:
+    """`nlp.initialize()` without examples gives the words "x", "y" and "z"."""
     assert build_char_cnn_v1().initialize().attrs["chars"] == PRINTABLE_ASCII
+    assert initialised(["x", "y", "z"]).attrs["chars"] == PRINTABLE_ASCII
+    assert initialised(["они", "оно"]).attrs["chars"] == PRINTABLE_ASCII + "но"
+
+
+def test_char_cnn_vocabulary_of_words_of_one_character() -> None:
+    """As spaCy splits Chinese."""
+    assert make_vocabulary([*"我爱你们的北京天安门", "UN"]) == "".join(
+        sorted("我爱你们的北京天安门UN")
+    )
 
 
 def test_char_cnn_rare_characters_train_the_unknown_row() -> None:
-    model = initialised(["ab", "ba", "aq"])
+    model = initialised(["ab", "ba", "aq", *SINGLES])
     assert model.attrs["chars"] == "ab"
     _, backprop = model.begin_update(["aq"])
     backprop(numpy.ones((1, 60), dtype="f"))

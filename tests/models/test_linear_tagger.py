@@ -19,7 +19,6 @@ from spacy_distill.models.linear_tagger import (
     batch_by_length,
     build_linear_tagger_v1,
     count_pieces,
-    predict_by_length,
 )
 
 N_TAGS = 5
@@ -200,11 +199,32 @@ def test_linear_tagger_predicts_by_length_the_same_scores(batch_pieces: int) -> 
     docs = make_docs_of(LENGTHS)
     model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
     expected = model.predict(docs)
-    model.attrs["batch_pieces"] = batch_pieces
+    # Another build of the same model has its own, whatever was saved with the weights.
+    saved = model.to_bytes()
+    model = build_linear_tagger_v1(build_tok2vec(), batch_pieces=batch_pieces).from_bytes(saved)
     for rows, expected_rows in zip(model.predict(docs), expected):
         assert rows.shape == expected_rows.shape
         assert_allclose(rows, expected_rows, atol=1e-5)
-    assert [rows.shape for rows in predict_by_length(model, docs[2:3])] == [(0, N_TAGS)]
+    assert [rows.shape for rows in model.predict(docs[2:3])] == [(0, N_TAGS)]
+
+
+def test_linear_tagger_batches_as_it_was_built() -> None:
+    """Not as the model was that the weights are of."""
+    docs = make_docs_of(LENGTHS)
+    saved = build_linear_tagger_v1(make_recorder(), batch_pieces=8)
+    saved.initialize(X=docs, Y=make_targets(docs))
+    recorder = make_recorder()
+    model = build_linear_tagger_v1(recorder, batch_pieces=1000).from_bytes(saved.to_bytes())
+    recorder.attrs["batches"].clear()
+    model.predict(docs)
+    assert len(recorder.attrs["batches"]) == 1
+
+
+def test_linear_tagger_is_copied() -> None:
+    docs = make_docs(3)
+    model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
+    for rows, expected in zip(model.copy().predict(docs), model.predict(docs)):
+        assert_array_equal(rows, expected)
 
 
 @given(lengths=st.lists(st.integers(1, 40), max_size=30), batch_pieces=st.integers(1, 100))

@@ -144,6 +144,18 @@ def test_ner_tagger_learns_its_vocabulary_from_the_examples_it_is_given(make_stu
     assert "Paris" not in segmenter.entries
 
 
+def test_ner_tagger_learns_from_its_characters_alone(nlp, tiny, examples):
+    """As in a loop by hand, where `nlp.initialize` is given no examples."""
+    ner = nlp.add_pipe("ner_tagger", name="ner", config=tiny)
+    for label in ("LOC", "PER"):
+        ner.add_label(label)
+    optimizer = nlp.initialize()
+    optimizer.learn_rate = 0.02
+    for _ in range(60):
+        nlp.update(examples, sgd=optimizer)
+    assert nlp.evaluate(examples)["ents_f"] == 1.0
+
+
 def test_ner_tagger_labels_come_from_spacy_init_labels(tmp_path, examples, write_config):
     """`spacy init labels`, then training with the file that it wrote."""
     gold = tmp_path / "gold.spacy"
