@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, cast
 
+import numpy
 import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START, SPACY
 from spacy.language import Language
@@ -20,6 +21,8 @@ from .files import write_whole
 
 # What a corpus keeps of a document, beside its words and white space.
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
+# spaCy's value of SENT_START where no sentence begins: -1 without a sign.
+NO_START = 2**64 - 1
 # What tells one corpus from another: what is trained on, or scored.
 TOLD_BY = [ORTH, SENT_START, ENT_IOB, ENT_TYPE]
 
@@ -159,6 +162,20 @@ def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
     orths, spaces = doc.to_array([ORTH, SPACY]).reshape(-1, 2).T
     words = orths if vocab in (None, doc.vocab) else [token.text for token in doc]
     return Doc(vocab or doc.vocab, words=words, spaces=spaces.astype(bool))
+
+
+def join_sentences(doc: Doc) -> int:
+    """Let no sentence begin within an entity: it would be neither learnt nor scored.
+
+    RETURNS (int): How many entities a sentence began in.
+    """
+    starts: Any = doc.to_array(SENT_START)
+    crossing = [ent for ent in doc.ents if (starts[ent.start + 1 : ent.end] == 1).any()]
+    for ent in crossing:
+        starts[ent.start + 1 : ent.end] = numpy.uint64(NO_START)
+    if crossing:
+        doc.from_array([SENT_START], starts.reshape(-1, 1))
+    return len(crossing)
 
 
 def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:

@@ -128,8 +128,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D119 = "'{source}' has no training set, only {found}. Add one, such as train.conll."
     D120 = (
-        "{missing} of {total} documents in the {split} set of '{source}' have no entity "
-        "annotation. Label them, or move them to the unlabelled data."
+        "{missing} of {total} documents of '{source}', the {split} set, have no entity annotation, "
+        "first number {number}: {text!r}. Label them, or move them to the unlabelled data."
     )
     D121 = (
         "Language '{lang}' can't be loaded ({reason}). Install what it asks for, or give a code "
@@ -167,6 +167,11 @@ class Errors(metaclass=ErrorsWithCodes):
     D130 = (
         "'{source}', line {line}: '{second}' ({second_label}) overlaps '{first}' ({first_label}). "
         "An entity may not overlap another: keep one of them."
+    )
+    D131 = (
+        "None of {total} documents of '{source}', the {split} set, has entity annotation. Label "
+        "them. (In JSON it is read from 'entities', 'spans', 'label', 'labels', 'tags' or "
+        "'ner_tags', in .spacy from doc.ents.)"
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "

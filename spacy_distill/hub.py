@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from .errors import Errors
 from .files import list_files
-from .rows import COLUMNS, make_row_docs
+from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
 # How an id on the hub may look: name, name@revision, name:config, name:config@revision.
@@ -18,8 +18,6 @@ ID = re.compile(r"(?P<name>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 # Rows of a Parquet file that are unpacked at a time, and bytes of a column that are read.
 ROWS_TOGETHER = 1000
 BUFFER_SIZE = 1 << 20
-# What may hold class labels.
-TAGS = ("ner_tags", "tags")
 
 
 def is_saved(path: Path) -> bool:

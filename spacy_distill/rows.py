@@ -14,8 +14,10 @@ from .errors import Errors
 from .raw_text import make_docs
 from .tags import OUTSIDE
 
-# What a row may hold.
-COLUMNS = ("text", "tokens", "ner_tags", "tags", "entities", "spans", "label")
+# What a row may hold: tags of its tokens (in a data set class labels, too), or entities.
+TAGS = ("ner_tags", "tags", "labels")
+ENTITIES = ("entities", "spans", "label", "labels")
+COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -50,11 +52,11 @@ def make_row_docs(
 ) -> Iterator[Doc]:
     """The documents of one row.
 
-    row (Dict[str, Any]): It has `text`, and if labelled one of `entities`, `spans` or `label`: a
-        list of `[start, end, label]` or of `{"start", "end", "label"}`, in characters (doccano's
-        `start_offset` and `end_offset` are taken, too); or it has `tokens`, and if labelled one of
-        `ner_tags` or `tags`, which then count, whatever else it has. Where it has `text` and
-        `tokens`, and no entities in characters, its tokens stay.
+    row (Dict[str, Any]): It has `text`, and if labelled one of `ENTITIES`: a list of `[start, end,
+        label]` or of `{"start", "end", "label"}`, in characters (doccano's `start_offset` and
+        `end_offset` are taken, too); or it has `tokens`, and if labelled one of `TAGS`, which then
+        count, whatever else it has. Where it has `text` and `tokens`, and no entities in
+        characters, its tokens stay.
     nlp (Language): Pipeline that tokenises `text`.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     source (object): Where the row comes from, for errors.
@@ -68,11 +70,12 @@ def make_row_docs(
         return  # a table's way of an empty text
     check_characters(row, source=source, line=line)
     check_lists(row, source=source, line=line)
-    tags = row["ner_tags"] if row.get("ner_tags") is not None else row.get("tags")
+    tags = next((row[key] for key in TAGS if row.get(key) is not None), None)
     if is_strings(tokens) and tags is not None:
         if not is_strings(tags) or len(tokens) != len(tags):
             found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
             raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+        tags = [tag.strip() for tag in tags]
         tokens, tags = leave_out_empty(tokens, tags, source=source, line=line)
         lines = [line] * len(tokens)
         closes = is_closing(tags)
@@ -141,11 +144,12 @@ def has_surrogate(value: Any) -> bool:
 def find_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
     """The entities of a labelled row; a `label` that is no list labels the text as a whole.
 
-    Of several lists, the first that is not empty.
+    So do `labels` that are no entities. Of several lists, the first that is not empty.
     """
-    found = [row.get(key) for key in ("entities", "spans", "label")]
-    lists = [value for value in found if isinstance(value, list)]
-    return next(filter(None, lists), [] if lists else None)
+    found = {key: row[key] for key in ENTITIES if isinstance(row.get(key), list)}
+    if not all(isinstance(label, (list, dict)) for label in found.get("labels", ())):
+        del found["labels"]
+    return next(filter(None, found.values()), [] if found else None)
 
 
 def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int) -> None:
@@ -171,6 +175,7 @@ def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
             Errors.D115.format(source=source, line=line, found=entity, length=len(doc.text))
         )
     start, end, label = parts
+    label = label.strip()  # as the fields of a column file are
     span = doc.char_span(start, end, label=label)
     if span is None:
         nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]
@@ -197,4 +202,4 @@ def is_entity(entity: Any, *, length: int) -> bool:
     start, end, label = entity
     if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str)):
         return False
-    return 0 <= start < end <= length and label != ""
+    return 0 <= start < end <= length and label.strip() != ""

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Union
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -15,17 +15,28 @@ from .hub import is_dataset, is_saved, load_splits, read_dataset, read_parquet
 from .raw_text import make_docs
 from .rows import read_jsonl
 
-# Which part of a name says which split a file is: `train.conll`, `eng.testa`, `en_x-ud-dev.iob2`.
+# Which part of a name says which split a file is: `train.conll`, `eng.testa`, `en_x-ud-dev.iob2`,
+# but not `validators.jsonl`.
 SPLITS = {
-    "train": re.compile(r"(^|[._-])train"),
-    "dev": re.compile(r"(^|[._-])(dev|val|testa)"),
-    "test": re.compile(r"(^|[._-])test(?!a)"),
+    split: re.compile(rf"(^|[._-])({names})(set|data)?(?![a-z])")
+    for split, names in (
+        ("train", "train(ing)?"),
+        ("dev", "dev(el(opment)?)?|val(id(ation)?)?|testa"),
+        ("test", "test(ing|b)?"),
+    )
 }
 # A .txt is a column file only if a whole part of its name says so, or nothing else is in it: not
 # `developer_docs.txt`, not `training-texts.txt`.
 COLUMNS_NAME = re.compile(
     r"(^|[._-])(train|dev|val(id(ation)?)?|test[ab]?)[._-]|^(training|development)\."
 )
+
+
+class Split(NamedTuple):
+    """A training, development or test set: where it comes from, and its documents."""
+
+    source: str
+    docs: Iterator[Doc]
 
 
 def read_docs(
@@ -60,16 +71,14 @@ def is_dataset_id(source: Union[str, Path]) -> bool:
     return not is_path and find_suffix(path) not in READERS
 
 
-def find_splits(
-    source: str, *, nlp: Language, split_sentences: bool = False
-) -> Dict[str, Iterator[Doc]]:
+def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) -> Dict[str, Split]:
     """Find the training, development and test data of a source.
 
     source (str): A folder with one file, or folder, a split (`train*`; `dev*`, `val*` or `testa*`;
         `test*`), a folder saved by `datasets`, or the id of a data set on the hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
-    RETURNS (Dict[str, Iterator[Doc]]): The documents of each of `train`, `dev` and `test` found.
+    RETURNS (Dict[str, Split]): Each of `train`, `dev` and `test` that is found.
     RAISES (ValueError): If two files claim to be the same split.
     """
     path = Path(source)
@@ -77,27 +86,23 @@ def find_splits(
         raise ValueError(Errors.D111.format(source=path))
     files = list_readable(path) if path.is_dir() and not is_saved(path) else []
     if path.is_dir() and (has_other_splits(files) or not is_dataset(path)):
-        named = [
-            (file.name, read_docs(file, nlp=nlp, split_sentences=split_sentences)) for file in files
-        ]
+        named = {
+            file.name: Split(str(file), read_docs(file, nlp=nlp, split_sentences=split_sentences))
+            for file in files
+        }
     else:
-        named = [
-            (
-                name,
-                read_dataset(
-                    rows, nlp=nlp, source=f"{source} ({name})", split_sentences=split_sentences
-                ),
-            )
-            for name, rows in load_splits(source).items()
-        ]
-    found: Dict[str, Iterator[Doc]] = {}
+        named = {}
+        for name, rows in load_splits(source).items():
+            where = f"{source} ({name})"
+            docs = read_dataset(rows, nlp=nlp, source=where, split_sentences=split_sentences)
+            named[name] = Split(where, docs)
+    found: Dict[str, Split] = {}
     for split, pattern in SPLITS.items():
-        matches = [(name, docs) for name, docs in named if pattern.search(name.lower())]
-        if len(matches) > 1:
-            names = [name for name, _ in matches]
+        names = [name for name in named if pattern.search(name.lower())]
+        if len(names) > 1:
             raise ValueError(Errors.D112.format(source=source, split=split, names=names))
-        if matches:
-            found[split] = matches[0][1]
+        if names:
+            found[split] = named[names[0]]
     return found
 
 

@@ -70,7 +70,7 @@ def test_dataset_folder(nlp, tmp_path, monkeypatch, form, as_labels):
         folder.mkdir()
         for name, rows in splits.items():
             rows.to_parquet(str(folder / f"{name}.parquet"))
-    found = {split: list(docs) for split, docs in find_splits(str(folder), nlp=nlp).items()}
+    found = {split: list(part.docs) for split, part in find_splits(str(folder), nlp=nlp).items()}
     assert {split: words_of(docs) for split, docs in found.items()} == {
         "train": [["train", "Lee", "left"]],
         "dev": [["validation", "Lee", "left"]],

@@ -71,6 +71,24 @@ def test_jsonl_reads_entities_of_doccano(read):
     assert ents_of(*read(json_lines(row))) == [(0, 1, "PER")]
 
 
+def test_jsonl_reads_what_is_called_labels(read):
+    """Entities (of older doccano), or tags; else they label the text as a whole."""
+    rows = [{"text": "Ann left", "labels": [[0, 3, "PER"]]}]
+    rows += [{"tokens": ["Ann", "left"], "labels": ["B-PER", "O"]}]
+    rows += [{"text": "Ann left", "labels": ["sport"]}, {"text": "Ann left", "labels": [2]}]
+    rows += [{"text": "Ann left", "labels": []}]
+    docs = read(json_lines(*rows))
+    assert list(map(ents_of, docs)) == [[(0, 1, "PER")]] * 2 + [[]] * 3
+    labelled = [doc.has_annotation("ENT_IOB") for doc in docs]
+    assert labelled == [True, True, False, False, True]
+
+
+def test_jsonl_strips_labels(read):
+    rows = [{"text": "Ann left", "entities": [[0, 3, " PER "]]}]
+    rows += [{"tokens": ["Ann", "left"], "tags": ["B-PER ", "O"]}]
+    assert list(map(ents_of, read(json_lines(*rows)))) == [[(0, 1, "PER")]] * 2
+
+
 def test_jsonl_without_entities_is_unlabelled_but_empty_entities_are_labels(read):
     rows = [{"text": "a"}, {"text": "a", "entities": []}, {"text": "a", "label": "SPAM"}]
     rows += [{"tokens": ["a"]}, {"text": "a", "spans": None}]
@@ -135,6 +153,7 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
         ('{"text": "a b", "entities": [[0, 9, "X"]]}', "D115"),
         ('{"text": "a b", "entities": [[1, 1, "X"]]}', "D115"),
         ('{"text": "a b", "entities": [[0, 1]]}', "D115"),
+        ('{"text": "a b", "entities": [[0, 1, " "]]}', "D115"),
         ('{"text": "a b", "entities": [["0", "1", "X"]]}', "D115"),
         ('{"text": "a b", "entities": [{"start": 0, "label": "X"}]}', "D115"),
         ('{"text": "a b", "entities": [[0, 3, "X"], [2, 3, "Y"]]}', "D130"),

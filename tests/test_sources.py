@@ -140,7 +140,7 @@ def test_folder_of_hidden_tables_is_no_dataset(nlp, tmp_path):
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache" / "train.parquet").write_bytes(b"")
     (tmp_path / "train.txt").write_text("Ann O\n")
-    assert words_of(find_splits(str(tmp_path), nlp=nlp)["train"]) == [["Ann"]]
+    assert words_of(find_splits(str(tmp_path), nlp=nlp)["train"].docs) == [["Ann"]]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_split_sentences_of_raw_text_only(nlp, tmp_path):
     splits.mkdir()
     (splits / "train.jsonl").write_text('{"text": "Ann left. Bob came."}\n')
     found = find_splits(str(splits), nlp=nlp, split_sentences=True)
-    assert [len(doc) for doc in found["train"]] == [3, 3]
+    assert [len(doc) for doc in found["train"].docs] == [3, 3]
 
 
 def test_readers_go_on_in_another_memory_zone(nlp, tmp_path):
@@ -274,8 +274,24 @@ def test_find_splits_by_name(nlp, tmp_path, names):
         (tmp_path / name).write_text(row)
     (tmp_path / "labels.json").write_text("[]")
     (tmp_path / "extra.txt").write_text("text\n")
-    found = {split: words_of(docs) for split, docs in find_splits(str(tmp_path), nlp=nlp).items()}
+    found = {
+        split: words_of(part.docs) for split, part in find_splits(str(tmp_path), nlp=nlp).items()
+    }
     assert found == {"train": [["one"]], "dev": [["two"]], "test": [["three"]]}
+
+
+def test_find_splits_is_not_taken_in_by_other_words(nlp, tmp_path):
+    for name in ("trainers.jsonl", "devices.jsonl", "validators.jsonl", "testimony.jsonl"):
+        (tmp_path / name).write_text('{"text": "a"}\n')
+    assert find_splits(str(tmp_path), nlp=nlp) == {}
+    for name in ("trainset.jsonl", "dev2.jsonl", "test_b.jsonl"):
+        (tmp_path / name).write_text('{"text": "a"}\n')
+    splits = find_splits(str(tmp_path), nlp=nlp)
+    assert {split: Path(part.source).name for split, part in splits.items()} == {
+        "train": "trainset.jsonl",
+        "dev": "dev2.jsonl",
+        "test": "test_b.jsonl",
+    }
 
 
 def test_find_splits_may_be_folders(nlp, tmp_path):
@@ -283,7 +299,7 @@ def test_find_splits_may_be_folders(nlp, tmp_path):
     for name in "ab":
         (tmp_path / "train" / f"{name}.conll").write_text(f"{name} O\n")
     splits = find_splits(str(tmp_path), nlp=nlp)
-    assert words_of(splits["train"]) == [["a"], ["b"]]
+    assert words_of(splits["train"].docs) == [["a"], ["b"]]
 
 
 def test_find_splits_ambiguous(nlp, tmp_path):
@@ -316,7 +332,9 @@ def test_sources_import_datasets_only_when_needed():
 def test_real_corpora(nlp, name):
     if not (REAL / name).is_dir():
         pytest.skip(f"no real data: {REAL / name} is absent")
-    found = {split: list(docs) for split, docs in find_splits(str(REAL / name), nlp=nlp).items()}
+    found = {
+        split: list(part.docs) for split, part in find_splits(str(REAL / name), nlp=nlp).items()
+    }
     assert {split: len(docs) for split, docs in found.items()} == REAL_SENTENCES[name]
     docs = [doc for split in found.values() for doc in split]
     assert {ent.label_ for doc in docs for ent in doc.ents} == REAL_TYPES[name]
@@ -339,7 +357,7 @@ def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):
     parquet.write_table(rows, tmp_path / "test.parquet")
     (tmp_path / "more").mkdir()
     parquet.write_table(pyarrow.table({"text": ["Eve left"]}), tmp_path / "more" / "a.parquet")
-    found = {name: list(docs) for name, docs in find_splits(str(tmp_path), nlp=nlp).items()}
+    found = {name: list(part.docs) for name, part in find_splits(str(tmp_path), nlp=nlp).items()}
     assert {name: words_of(docs) for name, docs in found.items()} == {
         "train": [["Ann", "left"]],
         "dev": [["Ann", "left"]],

@@ -12,7 +12,7 @@ from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from wasabi import msg
 
-from ..docbins import pack, write_docbin
+from ..docbins import join_sentences, pack, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..hub import split_id
@@ -101,7 +101,6 @@ def corpus_cli(
             splits["train"], share=dev_share, seed=seed, source=data
         )
         msg.info(f"No dev set in {data}: holding out {len(splits['dev'])} training sentences")
-    check_labelled(splits, source=data)
     gold, rest = sample(splits.pop("train"), labelled, seed=seed)
     if labelled > len(gold):
         msg.warn(f"Only {len(gold)} labelled sentences in {data}, not {labelled}: taking all")
@@ -181,22 +180,44 @@ def read_splits(
         raise ValueError(Errors.D119.format(source=source, found=list(found)))
     if "test" not in found and not no_test:
         raise ValueError(Errors.D122.format(source=source, found=list(found)))
-    return {
-        name: list(tqdm(docs, desc=name, unit=" sentences", disable=None))
-        for name, docs in found.items()
-    }
+    splits = {}
+    for name, split in found.items():
+        docs = list(tqdm(split.docs, desc=name, unit=" sentences", disable=None))
+        splits[name] = settle_labelled(docs, name=name, source=split.source)
+    return splits
 
 
-def check_labelled(splits: Dict[str, List[Doc]], *, source: str) -> None:
-    """Refuse a dev or test set that is not labelled, and a training set without any labels."""
-    for name, docs in splits.items():
-        missing = len(docs) - sum(doc.has_annotation("ENT_IOB") for doc in docs)
-        # The training set may hold unlabelled text: it goes into the pool.
-        allowed = max(0, len(docs) - 1) if name == "train" else 0
-        if missing > allowed or not docs:
-            raise ValueError(
-                Errors.D120.format(source=source, split=name, missing=missing, total=len(docs))
+def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
+    """Refuse a set that is not labelled, and join its sentences where an entity crosses a border.
+
+    docs (List[Doc]): The documents. The training set (`train`) may hold unlabelled text, for it
+        goes into the pool.
+    name (str): Of the set.
+    source (str): Where it comes from.
+    RETURNS (List[Doc]): The same.
+    RAISES (ValueError): D131 if nothing is labelled, D120 if something of another set is not.
+    """
+    missing = [i for i, doc in enumerate(docs) if not doc.has_annotation("ENT_IOB")]
+    if len(missing) == len(docs):
+        raise ValueError(Errors.D131.format(source=source, split=name, total=len(docs)))
+    if missing and name != "train":
+        first = missing[0]
+        raise ValueError(
+            Errors.D120.format(
+                source=source,
+                split=name,
+                missing=len(missing),
+                total=len(docs),
+                number=first + 1,
+                text=docs[first].text[:60],
             )
+        )
+    if n_joined := sum(map(join_sentences, docs)):
+        msg.warn(
+            f"Entities in {source} that began in one sentence and ended in another: {n_joined:,}. "
+            "Their sentences were joined"
+        )
+    return docs
 
 
 def hold_out(

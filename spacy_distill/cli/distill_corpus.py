@@ -15,7 +15,7 @@ from ..errors import Errors
 from ..files import make_folder
 from ..overlap import find_texts, text_key
 from ..sources import read_docs
-from .corpus import check_labelled, hold_out
+from .corpus import WITHOUT_ENTITIES, hold_out, settle_labelled
 
 # Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
 LOOKED_AT = 20_000
@@ -71,7 +71,8 @@ def make_corpus(
     seed (int): Of the draw from what is labelled.
     RETURNS (Dict[str, Path]): The files of `labelled`, `dev` and `test`, as far as there is gold;
         and `held_out` in place of `dev`: text of which the teacher is to make one.
-    RAISES (ValueError): D120 for a source without labels, D123 or D413 for too few documents.
+    RAISES (ValueError): D120 or D131 for a source without labels, D123 or D413 for too few
+        documents.
     """
     if not (given.labelled or given.unlabelled):
         raise ValueError(Errors.D412)
@@ -81,8 +82,8 @@ def make_corpus(
     for name in ("labelled", "dev", "test"):
         source = getattr(given, name)
         if source:
-            splits[name] = list(read_docs(source, nlp=nlp))
-            check_labelled({name: splits[name]}, source=source)
+            docs = list(read_docs(source, nlp=nlp))
+            splits[name] = settle_labelled(docs, name=name, source=source)
     if "dev" not in splits and "labelled" in splits:
         splits["dev"], splits["labelled"] = hold_out(
             splits["labelled"], share=dev_share, seed=seed, source=given.labelled
@@ -96,7 +97,10 @@ def make_corpus(
     make_folder(folder)
     paths = {name: folder / f"{name}.spacy" for name in splits}
     for name, docs in splits.items():
-        write_docbin(pack(docs)[0], paths[name])
+        docbin, labels = pack(docs)
+        write_docbin(docbin, paths[name])
+        if name in WITHOUT_ENTITIES and not labels:
+            msg.warn(f"No entity in {getattr(given, name)}: {WITHOUT_ENTITIES[name]}")
     return paths
 
 

@@ -4,10 +4,12 @@ from pathlib import Path
 import pytest
 import spacy
 import typer
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from spacy_distill.cli.corpus import corpus_cli
+from spacy_distill.docbins import read_gold
 
 NAMES = ("labelled", "unlabelled", "dev", "test")
 
@@ -160,7 +162,43 @@ def test_corpus_needs_labels(run, data, tmp_path, split, text):
     (tmp_path / "data" / f"{split}.jsonl").write_text(text)
     result = run()
     assert result.exit_code == 1
-    assert f"[D120] 1 of 1 documents in the {split} set" in str(result.exception)
+    message = str(result.exception)
+    assert (
+        f"[D131] None of 1 documents of '{tmp_path / 'data' / split}.jsonl', the {split} set,"
+        in message
+    )
+
+
+def test_corpus_says_what_is_not_labelled(run, data, tmp_path):
+    data = tmp_path / "data"
+    (data / "dev.conll").rename(data / "development_notes.conll")
+    row = {"tokens": ["Ann", "left"], "tags": ["B-PER", "O"]}
+    lines = [json.dumps(row), json.dumps({"text": "nobody read this"})]
+    (data / "test.conll").unlink()
+    (data / "test.jsonl").write_text("\n".join(lines))
+    message = str(run().exception)
+    assert f"[D120] 1 of 2 documents of '{data / 'test.jsonl'}', the test set," in message
+    assert "number 2: 'nobody read this'" in message
+
+
+def test_corpus_joins_sentences_that_an_entity_crosses(run, read, data, tmp_path):
+    """Else `gold_preproc` would neither learn nor score it."""
+    data = tmp_path / "data"
+    docs = []
+    for word in ("Petersburg", "Louis"):
+        doc = Doc(Vocab(), words=["He", "saw", "St.", word, "then", "It", "rained"])
+        doc.ents = [Span(doc, 2, 4, label="LOC")]
+        for i, token in enumerate(doc):
+            token.is_sent_start = i in (0, 3, 5)
+        docs.append(doc)
+    DocBin(docs=docs).to_disk(data / "test.spacy")
+    (data / "test.conll").unlink()
+    result = run()
+    assert result.exit_code == 0
+    assert "ended in another: 2. Their sentences were joined" in result.text
+    assert [[len(sent) for sent in doc.sents] for doc in read("test")] == [[5, 2]] * 2
+    gold = read_gold(tmp_path / "corpus" / "test.spacy", spacy.blank("en"))
+    assert [len(eg.reference.ents) for eg in gold] == [1, 0] * 2
 
 
 def test_corpus_unlabelled_training_text_goes_to_the_pool(run, read, data, tmp_path):

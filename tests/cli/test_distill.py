@@ -330,7 +330,7 @@ def teachers(nlp, tmp_path):
         ("D412", {"unlabelled": None}),
         ("D413", {"unlabelled": "empty.txt"}),
         ("D413", {"unlabelled": "empty.txt", "labelled": "gold.spacy"}),
-        ("D120", {"labelled": "text.txt"}),
+        ("D131", {"labelled": "text.txt"}),
         ("D801", {"labelled": "other.conll", "dev": "gold.spacy"}),
         ("D415", {"dev": "other.conll"}),
         ("D124", {"dev_share": 1}),
