@@ -1,6 +1,6 @@
 """Settings are refused where they are given, not where they break."""
 
-from typing import Any
+from typing import Any, get_args
 
 from .errors import Errors
 
@@ -15,10 +15,12 @@ def require(holds: bool, setting: str, value: Any, requirement: object) -> None:
     RAISES (ValueError): D007.
     """
     if not holds:
-        # An option of the command line is in no block of a config.
-        where = "" if setting.startswith("--") else " in the block that holds it"
         raise ValueError(
-            Errors.D007.format(
-                setting=setting, value=repr(value), requirement=requirement, where=where
-            )
+            Errors.D007.format(setting=setting, value=repr(value), requirement=requirement)
         )
+
+
+def require_one_of(choices: Any, setting: str, value: Any) -> None:
+    """Refuse what is none of a Literal's values. RAISES (ValueError): D007."""
+    values = get_args(choices)
+    require(value in values, setting, value, f"one of {', '.join(values)}")

@@ -4,12 +4,12 @@ A pipeline in memory has float32 weights, wherever it came from: nothing but thi
 the others, and a pipeline that was loaded from a package is saved with float32 again.
 """
 
-from typing import Any, List, Literal, Tuple, get_args
+from typing import Any, List, Literal, Tuple
 
 import numpy
 from thinc.api import Model
 
-from .checks import require
+from .checks import require_one_of
 from .errors import Errors
 
 # How weights are stored. "int8": the lookup tables so, all others as float16.
@@ -33,8 +33,7 @@ def compress(model: Model, *, weights: Weights) -> None:
     RAISES (ValueError): D007 for other weights, D202 if a value is not finite, D203 if one is too
         large for float16, D204 if there is no table to be stored as int8. The model is unchanged.
     """
-    choices = get_args(Weights)
-    require(weights in choices, "weights", weights, f"one of {choices}")
+    require_one_of(Weights, "weights", weights)
     tables: List[Tuple[Model, str]] = []
     others: List[Tuple[Model, str]] = []
     for node in model.walk():

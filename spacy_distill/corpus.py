@@ -48,14 +48,10 @@ def build_distillation_corpus_v1(
         unlabelled documents.
     RAISES (ValueError): D007 for a setting out of its range.
     """
-    checks = [
-        ("labelled_fraction", labelled_fraction, 0 <= labelled_fraction < 1, "in [0, 1)"),
-        ("min_confidence", min_confidence, 0 <= min_confidence <= 1, "in [0, 1]"),
-        ("limit", limit, limit >= 0, "0 or above"),
-        ("shuffle_buffer", shuffle_buffer, shuffle_buffer >= 0, "0 or above"),
-    ]
-    for setting, value, holds, requirement in checks:
-        require(holds, setting, value, requirement)
+    require(0 <= labelled_fraction < 1, "labelled_fraction", labelled_fraction, "in [0, 1)")
+    require(0 <= min_confidence <= 1, "min_confidence", min_confidence, "in [0, 1]")
+    require(limit >= 0, "limit", limit, "0 or more")
+    require(shuffle_buffer >= 0, "shuffle_buffer", shuffle_buffer, "0 or more")
     return DistillationCorpus(
         labelled,
         unlabelled,

@@ -27,7 +27,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D005 = "No soft targets on any document of '{source}'. Run 'annotate' to make them."
     D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
-    D007 = "{setting} is {value}, but must be {requirement}. Correct it{where}."
+    D007 = "{setting} is {value}, but must be {requirement}."
     D008 = "'{path}' does not exist. Run the stage that makes it, or correct the path in [paths]."
     D009 = "'{path}' holds no documents. Run the stage that makes it again."
     D010 = (
@@ -143,7 +143,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "{setting} is {value}, but the training set of '{source}' has {total} documents with "
         "entity annotation: nothing would be left to learn from. Add a dev set, or label more."
     )
-    D124 = "--dev-share is {value}, but must be above 0 and below 1. Give a share such as 0.1."
     D125 = (
         "'{source}', line {line}: a text of {length} characters, of which spaCy reads {limit} at a "
         "time. Split it; where it is unlabelled, --split-sentences does."
@@ -243,8 +242,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "on the hub."
     )
     D401 = (
-        "'{path}' is not a transformer's folder: it has no config.json. Save one there with "
-        "save_pretrained, or correct the teacher's path."
+        "'{path}' is not a transformer's folder: it has no config.json. Get one with "
+        "'weights', save one there with save_pretrained, or correct the teacher's path."
     )
     D402 = (
         "Can't install {wheel}: {reason}\nCheck that pip is installed beside this Python and "

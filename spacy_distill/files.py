@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,7 +65,11 @@ def replacing(folder: Path) -> Iterator[Path]:
     make_folder(folder.parent)
     with TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
         new, old = Path(temporary) / "new", Path(temporary) / "old"
-        yield new
+        try:
+            yield new
+        except shutil.Error as error:  # it lists all files that could not be copied
+            reason = error.args[0][0][-1]
+            raise OSError(Errors.D901.format(path=folder, reason=reason)) from error
         try:
             if folder.exists():
                 folder.rename(old)

@@ -6,13 +6,13 @@ size of the gradient when the temperature `T` changes.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Tuple, get_args
+from typing import Any, NamedTuple, Optional, Tuple
 
 import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats2d
 
-from .checks import require
+from .checks import require, require_one_of
 from .crf import Gradients, Potentials, marginal_kl, negative_log_likelihood
 from .decoding import log_softmax
 from .types import CRFDistribution, Direction, TagIds
@@ -171,20 +171,11 @@ def build_distillation_loss_v1(
         its posterior "marginals", or the softmax of its scores alone, "emissions".
     RAISES (ValueError): D007 for a setting out of its range.
     """
-    checks = [
-        ("temperature", temperature, temperature > 0, "above 0"),
-        ("task_weight", task_weight, task_weight >= 0, "at least 0"),
-        ("distillation_weight", distillation_weight, distillation_weight >= 0, "at least 0"),
-        ("direction", direction, direction in get_args(Direction), get_args(Direction)),
-        (
-            "crf_distribution",
-            crf_distribution,
-            crf_distribution in get_args(CRFDistribution),
-            get_args(CRFDistribution),
-        ),
-    ]
-    for setting, value, holds, requirement in checks:
-        require(holds, setting, value, requirement)
+    require(temperature > 0, "temperature", temperature, "above 0")
+    require(task_weight >= 0, "task_weight", task_weight, "0 or more")
+    require(distillation_weight >= 0, "distillation_weight", distillation_weight, "0 or more")
+    require_one_of(Direction, "direction", direction)
+    require_one_of(CRFDistribution, "crf_distribution", crf_distribution)
     return DistillationLoss(
         temperature, task_weight, distillation_weight, direction, crf_distribution
     )

@@ -8,9 +8,9 @@ close to it. No tokenizer library is needed, so a packaged student does not need
 import unicodedata
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Dict, Iterable, Iterator, List, Literal, Tuple, get_args
+from typing import Any, Dict, Iterable, Iterator, List, Literal, Tuple
 
-from .checks import require
+from .checks import require_one_of
 from .errors import Errors
 
 Kind = Literal["words", "pieces"]
@@ -71,10 +71,9 @@ class Segmenter:
     max_chars: int = 100
 
     def __post_init__(self) -> None:
-        choices = {"kind": Kind, "unicode_form": UnicodeForm, "accents": Accents}
-        for setting, possible in choices.items():
-            value, values = getattr(self, setting), get_args(possible)
-            require(value in values, setting, value, f"one of {values}")
+        require_one_of(Kind, "kind", self.kind)
+        require_one_of(UnicodeForm, "unicode_form", self.unicode_form)
+        require_one_of(Accents, "accents", self.accents)
         if not 0 <= self.unknown < len(self.entries):
             raise ValueError(Errors.D301.format(unknown=self.unknown, entries=len(self.entries)))
 

@@ -4,14 +4,14 @@ A scheme gives every label its tags; tag 0 is always `O`. `iob` has B and I (IOB
 always begins with B), `biluo` has B, I, L and U (Ratinov and Roth 2009).
 """
 
-from typing import Dict, List, Sequence, Tuple, get_args
+from typing import Dict, List, Sequence, Tuple
 
 import numpy
 from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
-from .checks import require
+from .checks import require_one_of
 from .types import TagScheme
 
 PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}
@@ -27,8 +27,7 @@ BILUO: Dict[str, str] = {
 
 
 def check_scheme(scheme: str) -> None:
-    choices = get_args(TagScheme)
-    require(scheme in choices, "scheme", scheme, f"one of {choices}")
+    require_one_of(TagScheme, "scheme", scheme)
 
 
 def make_tags(labels: Sequence[str], *, scheme: TagScheme) -> List[str]:

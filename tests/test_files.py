@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def test_files_replace_a_folder_by_a_whole_one(tmp_path):
         write(new / "third", "half")
         raise KeyboardInterrupt
     assert [path.name for path in folder.iterdir()] == ["second"]
+
+
+def test_files_say_in_a_line_that_a_disk_is_full(tmp_path):
+    """Python lists all files that it could not copy."""
+    folder = tmp_path / "folder"
+    write(folder / "first", "first")
+    errors = [(f"from/{i}", f"to/{i}", "[Errno 28] No space left on device") for i in range(9)]
+    message = r"\[D901\].*folder': \[Errno 28\] No space left on device\."
+    with pytest.raises(OSError, match=message), replacing(folder):
+        raise shutil.Error(errors)
+    assert [path.name for path in folder.iterdir()] == ["first"]
 
 
 def test_files_keep_a_folder_that_can_not_be_replaced(tmp_path, monkeypatch):

@@ -202,7 +202,7 @@ def report_summary(summary: Summary, output: Path) -> None:
 
 def read_labels(text: str) -> List[str]:
     """Labels between commas. RAISES (ValueError): D007 for an empty one, or one given twice."""
-    labels = text.split(",") if text else []
+    labels = [label.strip() for label in text.split(",")] if text else []
     holds = all(labels) and len(labels) == len(set(labels))
     require(holds, "--labels", text, "different labels with commas between them")
     return labels

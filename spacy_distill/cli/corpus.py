@@ -12,6 +12,7 @@ from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from wasabi import msg
 
+from ..checks import require
 from ..docbins import join_sentences, pack, write_docbin
 from ..errors import Errors
 from ..files import make_folder
@@ -88,8 +89,7 @@ def corpus_cli(
     Of the training set, --labelled sentences drawn at random keep their labels. The others lose
     them and are, together with the text of --unlabelled, the pool that the teacher labels.
     """
-    if not 0.0 < dev_share < 1.0:
-        raise ValueError(Errors.D124.format(value=dev_share))
+    require(0 < dev_share < 1, "--dev-share", dev_share, "above 0 and below 1")
     nlp = make_tokenizer(lang)
     more = split_paths(unlabelled or [])
     warn_unpinned([data, *more])

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..checks import require
 from ..docbins import pack, read_docbins, write_docbin
 from ..errors import Errors
 from ..files import make_folder
@@ -76,8 +77,7 @@ def make_corpus(
     """
     if not (given.labelled or given.unlabelled):
         raise ValueError(Errors.D412)
-    if not 0.0 < dev_share < 1.0:
-        raise ValueError(Errors.D124.format(value=dev_share))
+    require(0 < dev_share < 1, "--dev-share", dev_share, "above 0 and below 1")
     splits: Dict[str, List[Doc]] = {}
     for name in ("labelled", "dev", "test"):
         source = getattr(given, name)

@@ -208,9 +208,14 @@ def run_waiting(
     workers: int,
     overwrite: bool,
 ) -> List[Failure]:
-    """Make the corpora, check that they have enough, then run what has no row yet."""
+    """Make the corpora, check that they have enough, then run what has no row yet.
+
+    RAISES (ValueError): D401 if there are no teacher's weights to begin with.
+    """
     if not runs:
         return []
+    if not (config := Path(settings.teacher) / "config.json").is_file():
+        raise ValueError(Errors.D401.format(path=config.parent))
     is_held = settings.work.resolve() == path.parent.resolve()
     # The time left is that of the mean speed so far.
     with (

@@ -5,14 +5,14 @@ from collections import Counter
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Dict, List, Optional, Sequence, get_args
+from typing import Annotated, Dict, List, Optional, Sequence
 
 import typer
 from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..checks import require
+from ..checks import require, require_one_of
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..segmentation import Kind, Segmenter
@@ -111,17 +111,12 @@ def check_settings(output: Path, *, kind: str, vectors: str) -> None:
     """Refuse what can't work before anything slow is done."""
     if not output.parent.is_dir():
         raise FileNotFoundError(Errors.D008.format(path=output.parent))
-    checks = [
-        ("--kind", kind, kind in get_args(Kind), f"one of {get_args(Kind)}"),
-        (
-            "--vectors",
-            vectors,
-            kind == "words" or vectors in BUILT_IN,
-            f"one of {BUILT_IN} with --kind pieces, because a file has vectors of words",
-        ),
-    ]
-    for setting, value, holds, requirement in checks:
-        require(holds, setting, value, requirement)
+    require_one_of(Kind, "--kind", kind)
+    if vectors not in BUILT_IN:
+        choices = f"{' or '.join(BUILT_IN)} with --kind pieces, for a file has vectors of words"
+        require(kind == "words", "--vectors", vectors, choices)
+        if not Path(vectors).is_file():
+            raise FileNotFoundError(Errors.D110.format(source=vectors))
 
 
 def check_installed(teacher: str) -> None:

@@ -1,6 +1,6 @@
 """The student: characters and a lookup table under a BiLSTM (Ma and Hovy 2016)."""
 
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast, get_args
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
 
 import numpy
 from spacy.tokens import Doc
@@ -8,7 +8,7 @@ from thinc.api import Dropout, Linear, Model, NumpyOps, chain, concatenate, ragg
 from thinc.types import Floats2d, Ragged
 from thinc.util import get_width
 
-from ..checks import require
+from ..checks import require, require_one_of
 from ..layers.bilstm import forward as run_bilstm
 from ..layers.crf import crf
 from ..layers.recurrence import project, recurrent_weights, run
@@ -48,8 +48,7 @@ def build_char_cnn_bilstm_v1(
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
     RAISES (ValueError): D007 for a setting out of its range.
     """
-    choices = get_args(Classifier)
-    require(classifier in choices, "classifier", classifier, f"one of {choices}")
+    require_one_of(Classifier, "classifier", classifier)
     require(cached_words >= 0, "cached_words", cached_words, "0 or more")
     embed = word_types(concatenate(lookup, char_cnn))
     output_layer = Linear(nO)

@@ -27,7 +27,7 @@ class Settings(NamedTuple):
     data (str): The corpus: a folder, or an id on the hub.
     work (Path): Folder for what is made on the way, SIZE/SEED/ for each sample.
     configs (Path): Folder of teacher.cfg, baseline.cfg and student.cfg.
-    teacher (str): The teacher's weights: a folder, or an id on the hub.
+    teacher (str): Folder of the teacher's weights.
     lang (str): Language.
     unlabelled (Tuple[str, ...]): More text for the pool.
     gpu (int): Which to use, -1 for the CPU.

@@ -196,7 +196,7 @@ def test_annotate_takes_the_labels_of_gold(run, read, make_doc, tmp_path):
     DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
     assert run(tmp_path / "gold.spacy").exit_code == 0
     DocBin(docs=docs[:1], attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
-    assert run(tmp_path / "gold.spacy", "--labels", "LOC,PER,ORG", "--overwrite").exit_code == 0
+    assert run(tmp_path / "gold.spacy", "--labels", "LOC, PER,ORG", "--overwrite").exit_code == 0
     tags = read()[0].user_data[KEY]["tags"]
     assert tags == tuple(make_tags(["LOC", "PER", "ORG"], scheme="iob"))
     assert "[D007]" in str(run(tmp_path / "gold.spacy", "--labels", "LOC,,PER").exception)

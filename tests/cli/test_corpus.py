@@ -312,7 +312,7 @@ def test_corpus_warns_of_data_sets_without_revision(run, data, monkeypatch):
 @pytest.mark.parametrize("share", [0, 1, -0.1, 2])
 def test_corpus_refuses_a_dev_share(run, data, share):
     result = run("--dev-share", share)
-    assert result.exit_code == 1 and "[D124]" in str(result.exception)
+    assert result.exit_code == 1 and "[D007] --dev-share" in str(result.exception)
 
 
 def test_corpus_refuses_a_dev_share_that_leaves_nothing(run, write):

@@ -333,7 +333,7 @@ def teachers(nlp, tmp_path):
         ("D131", {"labelled": "text.txt"}),
         ("D801", {"labelled": "other.conll", "dev": "gold.spacy"}),
         ("D415", {"dev": "other.conll"}),
-        ("D124", {"dev_share": 1}),
+        ("D007", {"dev_share": 1}),
         ("D901", {"output": "text.txt", "labelled": "gold.spacy", "unlabelled": None}),
         ("D915", {"unlabelled": ".", "output": "out"}),
         ("D915", {"labelled": "out/corpus/dev.spacy", "output": "out"}),

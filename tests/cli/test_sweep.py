@@ -36,6 +36,8 @@ def project(tmp_path):
         cut = "\n\n".join(text.strip().split("\n\n")[:n])
         (tmp_path / "data" / f"{split}.conll").write_text(cut + "\n", encoding="utf-8")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "config.json").write_text("{}")
     for path in (tmp_path / "configs").iterdir():
         text = path.read_text(encoding="utf-8")
         for key, value in SHORTER.items():
@@ -50,7 +52,6 @@ def transformer(project):
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     path = project / "transformer"
-    path.mkdir()
     letters = "abcdefghijklmnopqrstuvwxyz0123456789.,'-"
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
     vocab = path / "words.txt"
@@ -242,6 +243,18 @@ def test_sweep_is_stopped_by_no_run_that_fails(run, ran, project):
     ran.broken = ()
     assert run("--sizes", "10", "--seeds", "2").exit_code == 0
     assert len(rows_of(project)) == 6
+
+
+def test_sweep_needs_the_weights_that_it_names(run, ran, project):
+    """Else another teacher's stages, which lie in the same folder, would be taken for its own."""
+    options = ("--sizes", "10", "--seeds", "1")
+    run(*options)
+    shutil.rmtree(project / "transformer")
+    assert run(*options).exit_code == 0  # there is nothing to run
+    shutil.rmtree(project / "output")
+    ran.clear()
+    assert "[D401]" in str(run(*options).exception) and ran == []
+    assert not (project / "output").exists()
 
 
 def test_sweep_says_why_nothing_was_run(run, ran, project):

@@ -158,7 +158,7 @@ def test_table_coverage():
         (["--kind", "letters"], r"D007.*--kind is 'letters'"),
         (["--kind", "words", "--teacher", "TEACHER"], r"D313.*--corpus"),
         (["--vectors", "glove.txt", "--teacher", "TEACHER"], r"D007.*--vectors is 'glove\.txt'"),
-        (["--kind", "words", "--vectors", "glove.txt"], r"D008.*glove\.txt"),
+        (["--kind", "words", "--vectors", "glove.txt"], r"D110.*glove\.txt"),
         (
             ["--kind", "words", "--vectors", "two.txt", "--corpus", "ONE", "--min-count", "9"],
             r"D313.*--min-count",
