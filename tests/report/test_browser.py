@@ -40,6 +40,8 @@ window.addEventListener("load", () => {
     marks: view.document.querySelectorAll("mark.entity").length,
     scrolling: [...view.document.querySelectorAll(".scroll")].filter(
       one => one.scrollWidth > one.clientWidth).length,
+    row_names: [...view.document.querySelectorAll(".matrix tbody th")].map(
+      one => one.offsetWidth / one.closest(".scroll").clientWidth),
     title: view.document.title,
   });
 });
@@ -92,6 +94,14 @@ def test_browser_shows_the_page(look, render, make_report, width):
 @pytest.mark.slow
 def test_browser_shows_whole_tables_where_there_is_room(look, render, make_report):
     assert look(render(make_report()), 1400)["scrolling"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 390])
+def test_browser_shows_numbers_beside_long_labels(look, render, make_report, width):
+    """The names of rows stay where they are while the numbers scroll beneath them."""
+    found = look(render(make_report(label="long_" * 12)), width)
+    assert found["row_names"] and max(found["row_names"]) < 0.6
 
 
 @pytest.mark.slow
