@@ -71,10 +71,10 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
-        "tag. Text without tags belongs into a .jsonl file, or a .txt file not named after a split."
+        "tag. Text without tags belongs in a .jsonl file, or a .txt file not named after a split."
     )
     D102 = (
-        "'{source}', line {line}: {tag!r} is no tag. A tag is O, or one of B, I, L, U, E, S, M "
+        "'{source}', line {line}: {tag!r} is not a tag. A tag is O, or one of B, I, L, U, E, S, M "
         "and W, a hyphen and a label, such as B-PER; in a column file it stands in the last column."
     )
     D103 = (
@@ -107,7 +107,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D112 = "'{source}' has more than one {split} set: {names}. Keep one, or merge them."
     D113 = "No file in '{source}' can be read. Files that can be end in {known}."
-    D114 = "'{source}' is no DocBin ({reason}). Write it again with DocBin.to_disk."
+    D114 = "'{source}' is not a DocBin ({reason}). Write it again with DocBin.to_disk."
     D115 = (
         "'{source}', line {line}: {found} is not an entity of a text of {length} characters. An "
         "entity is [start, end, label], or an object with 'start', 'end' (or 'start_offset', "
@@ -153,11 +153,11 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D127 = (
         "'{source}', line {line}: half a character in {key!r}, a surrogate whose other half is "
-        "missing: it is no text. Remove it, or write the whole character."
+        "missing. Remove it, or write the whole character."
     )
     D128 = (
-        "'{path}' is not called .spacy, so it is no file of documents. The command 'corpus' makes "
-        "one of any form of labelled text."
+        "'{path}' is not a .spacy file. The command 'corpus' makes one from labelled text of any "
+        "form."
     )
     D129 = (
         "In '{source}' the first column counts the tokens of each sentence. Remove it: the token "
@@ -301,13 +301,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "See 'distill --help'."
     )
     D421 = "'{path}' has scores of another pipeline than '{pipeline}'. Run 'evaluate' again."
-    D501 = "There is no system {unknown} to compare with. Choose some of {known}."
+    D501 = "Unknown systems to compare with: {unknown}. Choose from {known}."
     D502 = (
         "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"
         "{lines}\nIf this machine can't run it, leave it out with --systems."
     )
     D503 = "'{path}' holds no texts. Give a .spacy file with --data, or a folder of them."
-    D504 = "{value!r} is no list of batch sizes. Give whole numbers above 0, such as 1,32,64,128."
+    D504 = (
+        "{value!r} is not a list of batch sizes. Give whole numbers above 0, such as 1,32,64,128."
+    )
     D505 = (
         "Can't find the pipeline '{name}': it is neither a folder that holds a meta.json nor an "
         "installed package. Train one first, or correct the path."
@@ -317,17 +319,17 @@ class Errors(metaclass=ErrorsWithCodes):
         "{value!r} names no further student. Give NAME=PATH, with a name that is none of {taken} "
         "and does not begin with _."
     )
-    D601 = "There is no system {unknown} to sweep over. Choose one or more of {known}."
+    D601 = "Unknown systems, or none: {unknown}. Choose from {known}."
     D602 = (
         "Stage '{name}' ended with code {code}. The last lines of its log '{log}':\n{lines}\n"
-        "Mend what they say and run the sweep again: it goes on with this stage."
+        "Fix what they report and run the sweep again: it goes on with this stage."
     )
     D603 = (
-        "'{path}' has a row of {run} that was made otherwise: {differences} differ. Go back to "
-        "what it was made with, give another OUTPUT, or make it anew with --overwrite."
+        "'{path}' has a row of {run} made with other settings ({differences}). Go back to those, "
+        "give another OUTPUT, or make it anew with --overwrite."
     )
     D604 = (
-        "{value!r} is no variant. Give NAME=BASE --section.key value, with a name of letters, "
+        "{value!r} is not a variant. Give NAME=BASE --section.key value, with a name of letters, "
         "digits, - and _ that is none of {known}, and one of these as BASE."
     )
     D605 = "{option} is {value!r}, but must be one or more whole numbers from 0 between commas."
@@ -336,7 +338,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "the system out with --systems."
     )
     D607 = (
-        "'{path}' was made otherwise than this sweep would: {differences} differ. Remove it, give "
+        "'{path}' was made with other settings than this sweep's ({differences}). Remove it, give "
         "another --work, or make it anew with --overwrite."
     )
     D608 = "A sweep draws figures, but matplotlib is not installed. Install 'spacy-distill[bench]'."
@@ -390,9 +392,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "student with --labels, such as LOC,ORG,PER."
     )
     D805 = (
-        "'{teacher}' is no teacher: neither the folder of a spaCy pipeline (with meta.json) or of "
-        "a Hugging Face checkpoint *{architecture}, nor an installed package, nor an id on the hub "
-        "(OWNER/NAME@REVISION). Correct it."
+        "'{teacher}' is not a teacher: neither the folder of a spaCy pipeline (with meta.json) or "
+        "of a Hugging Face checkpoint *{architecture}, nor an installed package, nor an id on the "
+        "hub (OWNER/NAME@REVISION). Correct it."
     )
     D806 = (
         "Can't use the labels {labels} of checkpoint '{teacher}': one of them must be 'O', and the "
@@ -408,8 +410,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "is finished stays."
     )
     D902 = (
-        "'{path}' was annotated otherwise: {differences} differ. Go back to what it was made with, "
-        "give another OUTPUT, or start anew with --overwrite."
+        "'{path}' was annotated with other settings ({differences}). Go back to those, give "
+        "another OUTPUT, or start anew with --overwrite."
     )
     D903 = (
         "'{path}' was annotated from other texts than the source has now: {found}. Give the same "

@@ -87,7 +87,7 @@ def annotate_cli(
         bool,
         typer.Option(
             "--overwrite",
-            help="Do anew what OUTPUT has from another teacher, with other options or other texts",
+            help="Replace what OUTPUT holds from another teacher, other options or other texts",
         ),
     ] = False,
     gpu: Gpu = -1,

@@ -63,8 +63,8 @@ def benchmark_cli(
         float,
         typer.Option(
             min=0.01,
-            help="What is too slow to read everything in so long reads a sample, at least a full "
-            "batch; where that takes longer, it is measured less often",
+            help="Of a measurement. Systems too slow to read all texts in that time read a sample, "
+            "of a batch at least; where that takes longer, they are measured less often",
         ),
     ] = Settings().seconds,
     seed: Annotated[int, typer.Option(help="Seed of the samples")] = 0,

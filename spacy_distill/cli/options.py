@@ -22,7 +22,7 @@ Also = Annotated[
     typer.Option(
         "--also",
         "-a",
-        help="A further teacher, as often as you like: their distributions are averaged",
+        help="A further teacher: their distributions are averaged. May be repeated",
     ),
 ]
 Weights = Annotated[
@@ -31,13 +31,11 @@ Weights = Annotated[
 ]
 Names = Annotated[
     Optional[List[str]],
-    typer.Option(
-        "--map", help="OLD=NEW: what a label of the teachers is called; as often as you like"
-    ),
+    typer.Option("--map", help="OLD=NEW: rename a label of the teachers. May be repeated"),
 ]
 Drop = Annotated[
     Optional[List[str]],
-    typer.Option("--drop", help="A label of the teachers that is to be O; as often as you like"),
+    typer.Option("--drop", help="A label of the teachers to turn into O. May be repeated"),
 ]
 Labels = Annotated[
     str,
@@ -79,8 +77,8 @@ NProcess = Annotated[
     typer.Option(
         "--n-process",
         "-n",
-        help="Processes, each with a teacher and one thread; 0: this one, or of a Ray cluster "
-        "all CPUs (GPUs)",
+        help="Processes, each with a teacher and one thread; 0: none but this one; with Ray, all "
+        "its CPUs or GPUs",
     ),
 ]
 EngineOption = Annotated[

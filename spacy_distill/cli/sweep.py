@@ -61,7 +61,9 @@ def sweep_cli(
         str,
         typer.Option(help="Labelled sentences, 0 for all; left out if DATA has fewer"),
     ] = "150,300,750,1500,3000",
-    seeds: Annotated[str, typer.Option(help="How many, or, with a comma, which: 2,")] = "3",
+    seeds: Annotated[
+        str, typer.Option(help="How many (3), or which (0,4); one alone ends with a comma: 2,")
+    ] = "3",
     systems: Annotated[
         str, typer.Option(help=f"Some of {', '.join(BUILT_IN)}, or '' for variants alone")
     ] = ",".join(BUILT_IN),
@@ -70,7 +72,7 @@ def sweep_cli(
         typer.Option(
             "--variant",
             help="A further system, 'NAME=BASE --section.key value ...': BASE with other settings "
-            "in its config; as often as you like",
+            "in its config. May be repeated",
         ),
     ] = None,
     pool_sizes: Annotated[
@@ -193,7 +195,7 @@ def check_rows(
                 Errors.D603.format(path=path, run=run, differences=", ".join(differences))
             )
     if outdated:
-        msg.warn(f"{len(outdated)} rows were made otherwise: making them anew")
+        msg.warn(f"{len(outdated)} rows were made with other settings: making them anew")
         rows = {key: row for key, row in rows.items() if key not in outdated}
         write_rows(path, [*rows.values()])
     return rows

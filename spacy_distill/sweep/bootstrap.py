@@ -20,7 +20,7 @@ class Comparison(NamedTuple):
     """How much better one system is than another.
 
     difference (float): Of F1 on the test set, mean over seeds.
-    low, high (float): Between what 95 % of the differences on resampled test sets lie.
+    low, high (float): Bounds of the central 95 % of the differences on resampled test sets.
     p (float): The share of them that is not above 0.
     """
 

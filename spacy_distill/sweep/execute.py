@@ -95,7 +95,7 @@ def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
 
 
 def find_outdated(stage: Stage) -> List[str]:
-    """In what a stage that is done differs from what the sweep would do."""
+    """What of a stage that is done differs from what the sweep would do."""
     inputs = stage.inputs or {}
     if stage.receipt.exists():
         return find_differences(read_receipt(stage)["inputs"] or {}, inputs)

@@ -124,7 +124,7 @@ def describe_source(source: str) -> Inputs:
 
 
 def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> List[str]:
-    """In what two runs' inputs differ, by name. What is not known of one differs from nothing.
+    """What differs between two runs' inputs, by name; what is not known of one differs from none.
 
     Overrides make a difference by the config that comes of them: to override a setting with its
     default makes none.
