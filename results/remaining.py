@@ -8,9 +8,8 @@ from typing import Annotated, Dict, Iterable, List, Set, Tuple
 import spacy
 import typer
 from spacy.tokens import Doc
-from spacy.training import Corpus
 
-from spacy_distill.docbins import read_docbins
+from spacy_distill.docbins import read_docbins, read_gold
 
 GROUPS = (
     "among the labelled ones",
@@ -44,7 +43,8 @@ def print_remaining(
         models = [folder / "training" / name / "model-best" for name in names]
         if not all(model.exists() for model in models):
             continue
-        gold = list(read_docbins(folder / "corpus" / "test.spacy", spacy.blank("en").vocab))
+        examples = read_gold(folder / "corpus" / "test.spacy", spacy.blank("en"))
+        gold = [eg.reference for eg in examples]
         groups = group_entities(gold, folder / "corpus")
         total = Counter(groups.values())
         for group in GROUPS:
@@ -54,7 +54,8 @@ def print_remaining(
             hits = Counter(group for key, group in groups.items() if key in found)
             precisions[name].append(100 * hits.total() / max(len(found), 1))
             for group in GROUPS:
-                recalls.setdefault((group, name), []).append(100 * hits[group] / total[group])
+                recall = 100 * hits[group] / max(total[group], 1)
+                recalls.setdefault((group, name), []).append(recall)
     print("| entities | share | " + " | ".join(names) + " |")
     print("| --- | ---: |" + " ---: |" * len(names))
     for group in GROUPS:
@@ -64,13 +65,13 @@ def print_remaining(
     print("| precision | | " + " | ".join(precise) + " |")
 
 
-# A document's number, and the start, end and label of an entity in it.
+# A sentence's number, and the start, end and label of an entity in it.
 Key = Tuple[int, int, int, str]
 
 
 def find_entities(model: Path, corpus: Path) -> Set[Key]:
     nlp = spacy.load(model)
-    examples = Corpus(corpus / "test.spacy", gold_preproc=True)(nlp)
+    examples = read_gold(corpus / "test.spacy", nlp)
     return list_entities(nlp.pipe([eg.predicted for eg in examples]))
 
 

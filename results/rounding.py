@@ -5,9 +5,9 @@ from typing import Annotated, get_args
 
 import spacy
 import typer
-from spacy.training import Corpus
 
 from spacy_distill.compression import Weights, compress, restore
+from spacy_distill.docbins import read_gold
 
 
 def print_rounding(
@@ -29,8 +29,7 @@ def rounded_score(model: Path, folder: Path, *, weights: Weights) -> float:
     rounded = nlp.get_pipe("ner").model
     compress(rounded, weights=weights)
     restore(rounded)
-    corpus = Corpus(folder / "corpus" / "test.spacy", gold_preproc=True)
-    return nlp.evaluate(list(corpus(nlp)))["ents_f"]
+    return nlp.evaluate(read_gold(folder / "corpus" / "test.spacy", nlp))["ents_f"]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy
 from .crf import infer
 from .decoding import log_softmax
 from .layers.crf import find_potentials
+from .steps import split_rows
 from .types import TaggerModel, TagScores
 
 # No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is
@@ -29,7 +30,7 @@ def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.nda
         return [log_softmax(part) for part in parts]
     lengths = numpy.asarray([len(part) for part in parts])
     posterior = infer(numpy.concatenate(parts), lengths[lengths > 0], potentials)
-    return numpy.split(posterior.log_marginals.astype("f"), numpy.cumsum(lengths)[:-1])
+    return split_rows(posterior.log_marginals.astype("f"), parts)
 
 
 def get_lessons(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:

@@ -164,6 +164,13 @@ def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
     return Doc(vocab or doc.vocab, words=words, spaces=spaces.astype(bool))
 
 
+def strip_labels(doc: Doc) -> Doc:
+    """Take a document's entities and spans away, in place."""
+    doc.set_ents([], default="missing")
+    doc.spans.clear()
+    return doc
+
+
 def join_sentences(doc: Doc) -> int:
     """Let no sentence begin within an entity: it would be neither learnt nor scored.
 

@@ -8,6 +8,7 @@ from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.strings import get_string_id
 from spacy.tokens import Doc, SpanGroup
 
+from .steps import split_rows
 from .tags import split_tag
 
 # spaCy's values of ENT_IOB.
@@ -153,8 +154,7 @@ def write_confidences(
     fixed (ndarray): Tokens of entities that were there before, bool (n_tokens,).
     key (str): Where they are put.
     """
-    ends = numpy.cumsum([len(doc) for doc in docs])[:-1]
-    parts = zip(docs, numpy.split(ids, ends), numpy.split(fixed, ends), log_probs)
+    parts = zip(docs, split_rows(ids, docs), split_rows(fixed, docs), log_probs)
     for doc, doc_ids, doc_fixed, doc_log_probs in parts:
         scores: List[float] = [
             1.0

@@ -8,6 +8,7 @@ from spacy.attrs import ORTH
 from spacy.training import Alignment, Example
 
 from .soft_targets import get_soft_targets, has_soft_targets
+from .steps import split_rows
 from .tags import is_biluo, split_tag, tags_from_docs
 
 
@@ -38,8 +39,7 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     RAISES (ValueError): D003 or D004 for soft targets that do not fit.
     """
     references = [eg.y for eg in examples]
-    ends = numpy.cumsum([len(doc) for doc in references], dtype="i")
-    tag_ids = numpy.split(tags_from_docs(references, tags), ends[:-1])
+    tag_ids = split_rows(tags_from_docs(references, tags), references)
     teacher_scores: List[numpy.ndarray] = [numpy.zeros((0, len(tags)), dtype="f")]
     taught: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")]
     offset = 0

@@ -23,6 +23,7 @@ from ..benchmark.tables import make_tables, to_markdown
 from ..errors import Errors
 from ..files import make_folder
 from ..loading import load_pipeline
+from .options import split_list
 
 FIRST = "student"
 BAR = "{desc:<42} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
@@ -76,7 +77,7 @@ def benchmark_cli(
     """
     settings = Settings(read_batch_sizes(batch_sizes), threads, repeats, seconds, seed)
     sources = name_students(student, others or [])
-    peers = choose_peers(None if systems is None else split(systems))
+    peers = choose_peers(None if systems is None else split_list(systems))
     for source in [*sources.values(), *([] if teacher is None else [teacher])]:
         check_pipeline(source)
     students = {name: load_pipeline(source) for name, source in sources.items()}
@@ -112,14 +113,10 @@ def benchmark_cli(
 
 def read_batch_sizes(text: str) -> Tuple[int, ...]:
     """Batch sizes, ascending. RAISES (ValueError): D504 for what is not one or more of them."""
-    names = split(text)
+    names = split_list(text)
     if not names or not all(name.isdecimal() and int(name) > 0 for name in names):
         raise ValueError(Errors.D504.format(value=text))
     return tuple(sorted({int(name) for name in names}))
-
-
-def split(text: str) -> List[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require
-from ..docbins import join_sentences, pack, write_docbin
+from ..docbins import join_sentences, pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..hub import split_id
@@ -272,10 +272,7 @@ def make_pool(
     YIELDS (Doc): The documents of the pool, their entity annotation missing.
     """
     for docs in sources:
-        for doc in leave_out_texts(docs, texts, dropped):
-            doc.set_ents([], default="missing")
-            doc.spans.clear()
-            yield doc
+        yield from map(strip_labels, leave_out_texts(docs, texts, dropped))
 
 
 def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:

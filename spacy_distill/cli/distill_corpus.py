@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..checks import require
-from ..docbins import pack, read_docbins, write_docbin
+from ..docbins import pack, read_docbins, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..overlap import find_texts, text_key
@@ -149,12 +149,6 @@ def read_text(
 
 def digest_text(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def strip_labels(doc: Doc) -> Doc:
-    doc.set_ents([], default="missing")
-    doc.spans.clear()
-    return doc
 
 
 def write_stripped(source: Path, output: Path) -> None:

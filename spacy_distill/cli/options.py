@@ -91,3 +91,8 @@ Address = Annotated[
         "--address", help="Ray cluster; if none that of RAY_ADDRESS, or one begun on this machine"
     ),
 ]
+
+
+def split_list(text: str) -> List[str]:
+    """What stands between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]

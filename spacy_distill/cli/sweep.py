@@ -42,7 +42,7 @@ from ..sweep.runner import (
 )
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
 from .corpus import split_paths
-from .options import Gpu
+from .options import Gpu, split_list
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 # Options that change how a sweep is made, not what comes of it.
@@ -118,7 +118,7 @@ def sweep_cli(
     """
     if find_spec("matplotlib") is None:
         raise ValueError(Errors.D608)
-    chosen = [*choose_systems(split(systems), variants or []).values()]
+    chosen = [*choose_systems(split_list(systems), variants or []).values()]
     check_overrides(chosen, configs)
     runs = make_runs(
         chosen,
@@ -172,10 +172,6 @@ def write_command(context: typer.Context) -> Iterator[str]:
         elif parameter.name not in NOT_SAID and value not in (None, parameter.get_default(context)):
             for one in value if isinstance(value, (list, tuple)) else [value]:
                 yield from (parameter.opts[0], str(one))
-
-
-def split(text: str) -> List[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def check_rows(

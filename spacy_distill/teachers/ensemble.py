@@ -8,11 +8,11 @@ from spacy.tokens import Doc
 
 from ..checks import require
 from ..errors import Errors
+from ..steps import split_rows
 from ..tags import is_biluo, make_tags
 from ..types import Teacher
 from .doc_ents import DocEntsTeacher
 from .label_map import NO_MAP, LabelMap, check_labels, check_map, list_labels, map_tags
-from .reading import split_rows
 
 # In nats: of a double, the exponential is not yet 0.
 LOWEST = -700.0

@@ -1,6 +1,6 @@
 """A pipeline reads documents that were made elsewhere: in their tokens, or in its own."""
 
-from typing import Iterable, List, Optional, Sequence
+from typing import Iterable, List, Optional
 
 import numpy
 from spacy.language import Language
@@ -50,8 +50,3 @@ def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray) -> numpy.ndarray:
 def name_of(nlp: Language) -> str:
     """What errors call a pipeline: where it was loaded from, if it was."""
     return str(nlp.path or f"{nlp.meta['lang']}_{nlp.meta['name']}")
-
-
-def split_rows(rows: numpy.ndarray, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-    """(n_tokens of all, ...) -> (n_tokens, ...) of each document."""
-    return numpy.split(rows, numpy.cumsum([len(doc) for doc in docs])[:-1]) if docs else []

@@ -18,9 +18,10 @@ from spacy.tokens import Doc
 from ..distributions import floor_probs
 from ..entities import TokenAttributes
 from ..errors import Errors
+from ..steps import split_rows
 from ..tags import OUTSIDE, make_tags, split_tag
 from .doc_ents import says_it_sets
-from .reading import align_rows, name_of, retokenise, run_pipes, split_rows
+from .reading import align_rows, name_of, retokenise, run_pipes
 
 # Documents of about so many tokens are read in step: for each of them the component's model holds
 # its vectors for every feature, 16 kB a token.
