@@ -1,0 +1,102 @@
+"""What README.md and its like say is what project, package and measurements are."""
+
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+import srsly
+
+from spacy_distill.cli import app
+from spacy_distill.sweep.curves import size_curves
+from spacy_distill.sweep.rows import read_rows
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+SCALING = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+PROJECT = srsly.read_yaml(ROOT / "project.yml")
+CORPORA = ("btc", "wikigold", "wnut17", "wikiann_en")
+SYSTEMS = {
+    README: ("baseline-crf", "teacher", "student-crf", "student-softmax"),
+    RESULTS: ("teacher", "baseline-softmax", "baseline-crf", "student-softmax", "student-crf"),
+}
+
+
+def read_table(text, header):
+    """The rows of the table that begins so, each a list of cells."""
+    lines = text[text.index(header) :].splitlines()
+    rows = []
+    for line in lines[2:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return rows
+
+
+def quoted(cell):
+    return re.findall(r"`([^`]*)`", cell)
+
+
+def test_readme_names_the_variables_of_the_project():
+    found = {}
+    for names, defaults, _ in read_table(README, "| variable | default"):
+        names, defaults = quoted(names), quoted(defaults)
+        is_told = len(names) == len(defaults) and not any("..." in value for value in defaults)
+        found.update(zip(names, defaults if is_told else [None] * len(names)))
+    assert set(found) == set(PROJECT["vars"])
+    for name, default in found.items():
+        assert default in (None, str(PROJECT["vars"][name])), name
+
+
+def test_readme_names_the_stages_of_the_project():
+    stages = [name for row in read_table(README, "| stage | makes") for name in quoted(row[0])]
+    assert sorted(stages) == sorted(command["name"] for command in PROJECT["commands"])
+    for workflow in re.findall(r"project run (?!all\b)(\w+)", README):
+        assert workflow in {*PROJECT["workflows"], *stages}
+
+
+def test_readme_names_what_is_registered():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = [line for group in setup["options.entry_points"].values() for line in group.split("\n")]
+    registered = {name for line in lines if (name := line.partition(" = ")[0]).endswith(".v1")}
+    table = read_table(README, "| name | |")
+    found = {name.removeprefix("spacy-distill.") for row in table for name in quoted(row[0])}
+    assert found == {name.removeprefix("spacy-distill.") for name in registered} | {"ner_tagger"}
+
+
+def test_readme_names_commands_that_there_are():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    for text in (README, RESULTS, SCALING):
+        for name in re.findall(r"python -m spacy_distill ([a-z_]+)", text):
+            assert name in commands
+
+
+@pytest.mark.parametrize("text", [README, RESULTS], ids=["README.md", "results/README.md"])
+def test_readme_has_the_scores_of_the_sweeps(text):
+    """Of each corpus and size, mean and standard deviation over the seeds."""
+    is_readme = text is README
+    header = "| text | labelled sentences" if is_readme else "| corpus | labelled | pool"
+    told, corpus = {}, ""
+    for name, size, *cells in read_table(text, header):
+        corpus = (quoted(name) or [corpus])[0]
+        told[corpus, int(size.replace(",", ""))] = cells if is_readme else cells[1:]
+    measured = {}
+    for corpus in CORPORA:
+        curves = size_curves(read_rows(ROOT / "results" / corpus / "sweep.jsonl").values())
+        for system in SYSTEMS[text]:
+            for point in curves[system]:
+                cell = f"{point.mean:.1f} ± {point.sd:.1f}"
+                measured.setdefault((corpus, point.x), []).append(cell)
+    assert told == measured
+
+
+def test_readme_of_scaling_has_the_speeds_of_the_benchmark():
+    (student,) = (row for row in read_table(RESULTS, "| `btc`, batch") if row[0] == "student")
+    (bert,) = (row for row in read_table(RESULTS, "| `btc`, batch") if row[0] == "bert-base")
+    fastest = max(int(cell.split(" ")[0].replace(",", "")) for cell in student[1:])
+    assert f"{round(fastest, -3):,} words/s" in SCALING
+    speed = max(int(cell.split(" ")[0]) for cell in bert[1:])
+    assert f"up to {speed} words/s" in SCALING
+    assert f"{round(1e9 / speed / 3600, -2):,.0f} hours" in SCALING
