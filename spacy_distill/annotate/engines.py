@@ -46,7 +46,7 @@ class Failure(NamedTuple):
 
     @classmethod
     def of(cls, error: Exception) -> "Failure":
-        """What the user can mend is told in a line, all else with its traceback."""
+        """What the user can fix is told in a line, all else with its traceback."""
         for kind in (OSError, ValueError):
             if isinstance(error, kind):
                 return cls(kind.__name__, str(error))

@@ -6,18 +6,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from pathlib import Path
 from secrets import token_hex
+from types import SimpleNamespace
 
 import pytest
 from spacy.tokens import Doc
 
 import spacy_distill
 from spacy_distill.annotate.job import Job
+from spacy_distill.annotate.manifest import Record
 from spacy_distill.annotate.run import annotate_source
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install spacy-distill[ray]")
-RayCluster = pytest.importorskip("spacy_distill.annotate.ray_cluster").RayCluster
+ray_cluster = pytest.importorskip("spacy_distill.annotate.ray_cluster")
+Call, RayCluster, RESTARTS = ray_cluster.Call, ray_cluster.RayCluster, ray_cluster.RESTARTS
 
 NODE = ["--num-cpus=1", "--node-ip-address=127.0.0.1", "--object-store-memory=80000000", "--block"]
 
@@ -145,3 +149,61 @@ def test_ray_cluster_that_is_not_there(student_path, tmp_path):
     engine = RayCluster(f"127.0.0.1:{free_port()}")
     with pytest.raises(OSError, match=r"\[D911\]"):
         engine.start(Job([str(student_path)]), tmp_path)
+
+
+class Actor:
+    """A worker that does nothing: what its calls bring is said by the test."""
+
+    class start:
+        remote = object
+
+
+@pytest.fixture
+def lone(monkeypatch, tmp_path):
+    """A cluster of one worker, and what its calls bring, one after the other."""
+    answers = []
+
+    def get(call):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(ray, "wait", lambda calls, num_returns: (calls[:1], calls[1:]))
+    monkeypatch.setattr(ray, "get", get)
+    cluster = RayCluster()
+    cluster.output, cluster.waiting, cluster.make_actor = tmp_path, deque(), Actor
+    cluster.add_actor()
+    return cluster, answers
+
+
+def test_ray_cluster_gives_up_when_the_last_worker_does_not_come_back(lone):
+    cluster, answers = lone
+    answers.append(ray.exceptions.RayActorError(error_msg="no memory"))
+    with pytest.raises(OSError, match=r"\[D912\].*no memory"):
+        cluster.receive()
+
+
+def test_ray_cluster_gives_up_on_a_shard_that_kills_its_workers(lone):
+    """After as many as it may take: until then it goes to the next one."""
+    cluster, answers = lone
+    shard = SimpleNamespace(index=7)
+    cluster.calls.clear()
+    (actor,) = cluster.actors
+    for _ in range(RESTARTS):
+        cluster.calls = {object(): Call(actor, shard)}
+        answers.append(ray.exceptions.RayActorError(error_msg="out of memory"))
+        assert cluster.receive() is None
+        assert cluster.waiting.popleft() is shard
+    cluster.calls = {object(): Call(actor, shard)}
+    answers.append(ray.exceptions.RayActorError(error_msg="out of memory"))
+    with pytest.raises(OSError, match=r"\[D912\].*out of memory"):
+        cluster.receive()
+
+
+def test_ray_cluster_needs_an_output_that_all_machines_share(lone, tmp_path):
+    cluster, answers = lone
+    sizes = {"size": 1, "sha256": "", "source": "", "docs": 1, "words": 1}
+    answers.append(Record("00000.spacy", **sizes, entities={}, confidence=0.0, confidences=[]))
+    with pytest.raises(OSError, match=r"\[D913\].*00000\.spacy"):
+        cluster.receive()

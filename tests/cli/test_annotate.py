@@ -9,6 +9,7 @@ import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
+from spacy_distill.cli import annotate
 from spacy_distill.cli.annotate import annotate_cli, show_progress
 from spacy_distill.corpus import build_distillation_corpus_v1
 from spacy_distill.docbins import read_docbins
@@ -262,3 +263,9 @@ def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, 
     code.with_name("broken.py").write_text("import nothing_of_this_name")
     result = run(source, *named, "--code", code.with_name("broken.py"), teacher=teacher)
     assert re.search(r"\[D018\].*broken\.py.*nothing_of_this_name", str(result.exception))
+
+
+def test_annotate_says_that_ray_is_not_installed(monkeypatch):
+    monkeypatch.setattr(annotate, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"\[D910\].*spacy-distill\[ray\]"):
+        annotate.choose_engine(annotate.EngineName.ray)
