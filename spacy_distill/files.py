@@ -139,6 +139,11 @@ def remove_parts(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def folder_size(path: Path) -> int:
+    """Bytes of all files in a folder and below."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
 def list_files(folder: Path) -> List[Path]:
     """The files in a folder and below, in order of their names, without what is hidden.
 

@@ -14,18 +14,18 @@ PACKAGE = Path(spacy_distill.__file__).parent
 LAYERS = (
     {"types", "errors"},
     {
-        *("checks", "compression", "crf", "decoding", "entities", "files", "pruning", "steps"),
-        *("tags", "threads"),
+        *("checks", "compression", "crf", "decoding", "entities", "files", "parameters"),
+        *("pruning", "steps", "tags", "threads"),
     },
     {
         *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),
         *("soft_targets", "targets"),
     },
     {
-        *("annotate", "benchmark", "columns", "corpus", "docbins", "encoder", "hub"),
-        *("lengthen", "loading", "loggers", "overlap", "pipeline", "provenance", "raw_text"),
-        *("report", "rows", "sources", "sweep", "table"),
-        *("teachers", "tuning"),
+        *("annotate", "benchmark", "columns", "corpus", "docbins", "encoder", "figures", "hub"),
+        *("lengthen", "loading", "loggers", "machine", "overlap", "pipeline", "provenance"),
+        *("raw_text", "report", "rows", "sources", "sweep", "table", "teachers", "text_tables"),
+        "tuning",
     },
     {"cli", "__main__"},
 )
@@ -39,7 +39,7 @@ HEAVY = {
     "huggingface_hub": {"cli"},
     "spacy_transformers": set(),
     "ray": {"annotate/ray_cluster"},
-    "matplotlib": {"benchmark", "sweep"},
+    "matplotlib": {"benchmark", "figures", "sweep"},
     "onnx": {"benchmark"},
     "onnxruntime": {"benchmark"},
 }

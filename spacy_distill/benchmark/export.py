@@ -10,7 +10,7 @@ from spacy.language import Language
 from thinc.api import Model
 
 from ..loading import load_pipeline
-from .pipelines import find_nodes
+from ..parameters import find_nodes
 
 OPSET = 17
 

@@ -1,14 +1,15 @@
 """The systems that are spaCy pipelines: student, teacher, stock `ner`."""
 
-from pathlib import Path
-from typing import Any, Iterable, List, Sequence
+from typing import Any, Iterable, List
 
 import spacy
 from spacy.language import Language
-from thinc.api import Config, Model
+from thinc.api import Config
 
+from ..files import folder_size
 from ..layers.word_cache import find_caches
 from ..loading import load_pipeline
+from ..parameters import count_parameters, find_nodes
 from .runner import Runner
 
 # The shape of en_core_web_sm's, with a tok2vec layer of its own.
@@ -70,28 +71,3 @@ def make_stock_ner(lang: str, labels: Iterable[str]) -> Language:
         ner.add_label(label)
     nlp.initialize()
     return nlp
-
-
-def find_nodes(nlp: Language) -> List[Model]:
-    """Every layer of every component."""
-    models = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
-    return [node for model in models if isinstance(model, Model) for node in model.walk()]
-
-
-def count_parameters(nodes: Sequence[Model]) -> int:
-    """Trained numbers of layers, those in PyTorch modules with them."""
-    own = sum(
-        node.get_param(name).size for node in nodes for name in node.param_names if has(node, name)
-    )
-    modules: List[Any] = [getattr(shim, "_model", None) for node in nodes for shim in node.shims]
-    wrapped = [module for module in modules if hasattr(module, "parameters")]
-    return int(own) + sum(weights.numel() for module in wrapped for weights in module.parameters())
-
-
-def has(node: Model, name: str) -> bool:
-    return node.has_param(name) is True  # None: it has a name, but no value yet
-
-
-def folder_size(path: Path) -> int:
-    """Bytes of all files in a folder and below."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -17,8 +17,8 @@ from ..layers.bilstm import GATES, Floats
 from ..layers.recurrence import project, recurrent_weights
 from ..layers.recurrence import run as run_recurrence
 from ..layers.word_types import distinct_words
+from ..parameters import find_nodes
 from ..steps import Steps, plan_steps
-from .pipelines import find_nodes
 
 DIRECTIONS = 2
 

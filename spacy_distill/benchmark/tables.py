@@ -1,18 +1,9 @@
 """A report as tables, for the terminal and as Markdown."""
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
+from ..text_tables import NOT_KNOWN, Table, markdown_table
 from .report import Report, spread
-
-NOT_KNOWN = "-"
-
-
-class Table(NamedTuple):
-    """A table. Its first column is of names, the others are of numbers."""
-
-    title: str
-    header: List[str]
-    rows: List[List[str]]
 
 
 def make_tables(report: Report) -> List[Table]:
@@ -109,10 +100,3 @@ def markdown_lines(report: Report) -> Iterator[str]:
     yield from ["", "## Notes", ""]
     yield from (f"- {note}" for note in report["notes"])
     yield from (f"- Left out: {name}, for {why}." for name, why in report["left_out"].items())
-
-
-def markdown_table(table: Table) -> Iterator[str]:
-    yield f"| {' | '.join(table.header)} |"
-    yield f"| --- |{' ---: |' * (len(table.header) - 1)}"
-    for row in table.rows:
-        yield f"| {' | '.join(row)} |"

@@ -13,7 +13,6 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
-from ..benchmark.machine import describe_machine
 from ..benchmark.measure import measure_systems
 from ..benchmark.plan import Settings, read_corpus
 from ..benchmark.prepare import prepare_peers
@@ -23,6 +22,7 @@ from ..benchmark.tables import make_tables, to_markdown
 from ..errors import Errors
 from ..files import make_folder
 from ..loading import load_pipeline
+from ..machine import describe_machine
 from .options import split_list
 
 FIRST = "student"

@@ -21,10 +21,9 @@ from wasabi import msg
 
 from ..annotate.engines import Engine
 from ..annotate.job import Job, find_code, find_lang, import_code
-from ..benchmark.pipelines import folder_size
 from ..checks import require
 from ..errors import Errors
-from ..files import check_apart
+from ..files import check_apart, folder_size
 from ..raw_text import make_tokenizer
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import (

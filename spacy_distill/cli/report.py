@@ -7,9 +7,9 @@ from typing import Annotated, Dict, Optional, Tuple
 import typer
 from wasabi import msg
 
-from ..benchmark.machine import PACKAGES, find_cpu, find_versions
 from ..docbins import digest_docs
 from ..loading import load_pipeline, use_gpu
+from ..machine import PACKAGES, find_cpu, find_versions
 from ..provenance import find_changed
 from ..report.page import Report
 from ..report.predictions import read_sentences

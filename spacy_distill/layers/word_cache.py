@@ -7,8 +7,9 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
-from thinc.api import Model, Optimizer, Shim
+from thinc.api import Optimizer, Shim
 
+from ..parameters import find_nodes
 from .word_types import find_words, token_hashes
 
 # (n_planes, n_words, width): what is kept for words. Thinc's Floats3d does not know slices.
@@ -159,7 +160,5 @@ def same_arrays(first: Sequence[Any], second: Sequence[Any]) -> bool:
 
 def find_caches(nlp: Language) -> List[WordCache]:
     """The caches of a pipeline's models that keep anything."""
-    models = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
-    nodes = [node for model in models if isinstance(model, Model) for node in model.walk()]
-    shims = [shim for node in nodes for shim in node.shims]
+    shims = [shim for node in find_nodes(nlp) for shim in node.shims]
     return [shim for shim in shims if isinstance(shim, WordCache) and shim.max_words > 0]

@@ -7,13 +7,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set
 import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE
 
-from ..benchmark.tables import Table
 from ..docbins import find_docbins, load_docbin
 from ..entities import find_entities
 from ..errors import Errors
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
 from ..sweep.tables import curve_table, make_notes, name_corpus
+from ..text_tables import Table
 
 STUDENT, TEACHER = "student", "teacher"
 # The parts of a corpus, and what each is for.

@@ -5,8 +5,8 @@ from typing import Optional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..benchmark.tables import NOT_KNOWN
 from ..files import make_folder, write_whole
+from ..text_tables import NOT_KNOWN
 from .page import Report, make_content
 
 TEMPLATE = "report.html.jinja"

@@ -6,9 +6,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from spacy.language import Language
 from spacy.util import dict_to_dot
 
-from ..benchmark.pipelines import count_parameters, find_nodes, folder_size
+from ..files import folder_size
 from ..layers.lookup import NO_WORDS
 from ..loading import load_pipeline
+from ..parameters import count_parameters, find_nodes
 from ..pipeline.ner_tagger import NERTagger
 from .predictions import Predictions, predict
 

@@ -10,8 +10,8 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 import srsly
 from spacy.util import load_config
 
-from ..benchmark.machine import PACKAGES, find_versions
 from ..docbins import count_docs
+from ..machine import PACKAGES, find_versions
 from .inputs import Settings, cell_folder, corpus_files, fingerprint, make_inputs
 from .plan import Run
 from .rows import Row

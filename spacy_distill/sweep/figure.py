@@ -6,7 +6,7 @@ from typing import List, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..benchmark.figure import STYLES, draw_grid, label_lines, save_figure
+from ..figures import STYLES, draw_grid, label_lines, save_figure
 from .curves import Curves, Point
 from .plan import BUILT_IN
 

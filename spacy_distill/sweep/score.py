@@ -11,10 +11,10 @@ import typer
 from spacy.scorer import PRFScore, Scorer
 from spacy.training import Example
 
-from ..benchmark.pipelines import count_parameters, find_nodes
 from ..docbins import read_gold
 from ..errors import Errors
 from ..loading import load_pipeline, use_gpu
+from ..parameters import count_parameters, find_nodes
 
 
 class KeepingScorer(Scorer):

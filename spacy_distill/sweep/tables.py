@@ -3,7 +3,7 @@
 from statistics import mean, median
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..benchmark.tables import NOT_KNOWN, Table, markdown_table
+from ..text_tables import NOT_KNOWN, Table, markdown_table
 from .comparisons import Compared
 from .curves import (
     Curves,

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_distill.benchmark.figure import STYLES, draw_figure, spread_out
+from spacy_distill.benchmark.figure import draw_figure
 from spacy_distill.benchmark.systems import PEERS
+from spacy_distill.figures import STYLES, spread_out
 
 
 @pytest.fixture

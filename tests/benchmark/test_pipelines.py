@@ -5,14 +5,11 @@ import pytest
 import spacy
 from thinc.api import Linear, Model, PyTorchWrapper
 
-from spacy_distill.benchmark.pipelines import (
-    count_parameters,
-    folder_size,
-    load_runner,
-    make_stock_ner,
-)
+from spacy_distill.benchmark.pipelines import load_runner, make_stock_ner
 from spacy_distill.benchmark.systems import HEAVY, find_labels, student_system
+from spacy_distill.files import folder_size
 from spacy_distill.layers.word_cache import find_caches
+from spacy_distill.parameters import count_parameters
 
 HIDDEN = """
 import sys

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from spacy_distill.benchmark.tables import Table
 from spacy_distill.report.page import Report
 from spacy_distill.report.predictions import Entity, Predictions, Sentence
 from spacy_distill.report.project import Figure, Measurement, Part, Sweep
 from spacy_distill.report.render import render_report
 from spacy_distill.report.systems import System
+from spacy_distill.text_tables import Table
 
 # A picture of nothing, as a `data:` address.
 FIGURE = Figure(

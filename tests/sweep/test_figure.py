@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from spacy_distill.benchmark.figure import STYLES
+from spacy_distill.figures import STYLES
 from spacy_distill.sweep import figure as module
 from spacy_distill.sweep.curves import Point
 from spacy_distill.sweep.figure import choose_styles, draw_curves, thin_out

@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""What a measurement ran on."""
 
 import os
 import platform

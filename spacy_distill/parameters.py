@@ -1,0 +1,26 @@
+"""The layers of pipelines, and their parameters."""
+
+from typing import Any, List, Sequence
+
+from spacy.language import Language
+from thinc.api import Model
+
+
+def find_nodes(nlp: Language) -> List[Model]:
+    """Every layer of every component."""
+    models = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
+    return [node for model in models if isinstance(model, Model) for node in model.walk()]
+
+
+def count_parameters(nodes: Sequence[Model]) -> int:
+    """Trained numbers of layers, those in PyTorch modules with them."""
+    own = sum(
+        node.get_param(name).size for node in nodes for name in node.param_names if has(node, name)
+    )
+    modules: List[Any] = [getattr(shim, "_model", None) for node in nodes for shim in node.shims]
+    wrapped = [module for module in modules if hasattr(module, "parameters")]
+    return int(own) + sum(weights.numel() for module in wrapped for weights in module.parameters())
+
+
+def has(node: Model, name: str) -> bool:
+    return node.has_param(name) is True  # None: it has a name, but no value yet

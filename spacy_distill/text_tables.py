@@ -1,0 +1,21 @@
+"""Tables of measurements, as Markdown."""
+
+from typing import Iterator, List, NamedTuple
+
+# In place of a number.
+NOT_KNOWN = "-"
+
+
+class Table(NamedTuple):
+    """A table. Its first column is of names, the others are of numbers."""
+
+    title: str
+    header: List[str]
+    rows: List[List[str]]
+
+
+def markdown_table(table: Table) -> Iterator[str]:
+    yield f"| {' | '.join(table.header)} |"
+    yield f"| --- |{' ---: |' * (len(table.header) - 1)}"
+    for row in table.rows:
+        yield f"| {' | '.join(row)} |"
