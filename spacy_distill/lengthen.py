@@ -15,10 +15,10 @@ def build_lengthen_training_v1(
 ) -> Callable[[Language], Language]:
     """The callback `spacy-distill.LengthenTraining.v1`, for `[initialize.before_init]`.
 
-    It multiplies `[training] max_steps`, from which a schedule may take its own, until the training
-    corpus is seen so often. So that a training for a few hundred sentences takes more, too.
+    It multiplies `[training] max_steps`, on which a schedule may depend, until the training corpus
+    is seen often enough: a config for a few hundred sentences then serves for thousands.
 
-    epochs (float): How often each sentence is to be seen at least; 0 leaves `max_steps` as it is.
+    epochs (float): How often each sentence is seen at least; 0 leaves `max_steps` as it is.
     sentences_a_step (float): How many a batch has, about.
     RETURNS (Callable[[Language], Language]): Changes the pipeline's config before training.
     RAISES (ValueError): D007 for a setting out of its range.

@@ -70,7 +70,7 @@ def make_row_docs(
         return  # a table's way of an empty text
     check_characters(row, source=source, line=line)
     check_lists(row, source=source, line=line)
-    tags = next((row[key] for key in TAGS if row.get(key) is not None), None)
+    tags = find_tags(row)
     if is_strings(tokens) and tags is not None:
         if not is_strings(tags) or len(tokens) != len(tags):
             found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
@@ -101,6 +101,15 @@ def make_row_docs(
             set_entities(doc, entities, source=source, line=line)
         if doc.text.strip():
             yield doc
+
+
+def find_tags(row: Dict[str, Any]) -> Any:
+    """The tags of a row's tokens; `labels` that are not as many label the text as a whole."""
+    found = {key: row[key] for key in TAGS if row.get(key) is not None}
+    labels = found.get("labels", [])
+    if not isinstance(labels, list) or len(labels) != len(row.get("tokens") or ()):
+        found.pop("labels", None)
+    return next(iter(found.values()), None)
 
 
 def is_strings(values: Any) -> TypeGuard[List[str]]:

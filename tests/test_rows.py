@@ -76,11 +76,12 @@ def test_jsonl_reads_what_is_called_labels(read):
     rows = [{"text": "Ann left", "labels": [[0, 3, "PER"]]}]
     rows += [{"tokens": ["Ann", "left"], "labels": ["B-PER", "O"]}]
     rows += [{"text": "Ann left", "labels": ["sport"]}, {"text": "Ann left", "labels": [2]}]
+    rows += [{"tokens": ["Ann", "left"], "labels": labels} for labels in (["sport"], 2)]
     rows += [{"text": "Ann left", "labels": []}]
     docs = read(json_lines(*rows))
-    assert list(map(ents_of, docs)) == [[(0, 1, "PER")]] * 2 + [[]] * 3
+    assert list(map(ents_of, docs)) == [[(0, 1, "PER")]] * 2 + [[]] * 5
     labelled = [doc.has_annotation("ENT_IOB") for doc in docs]
-    assert labelled == [True, True, False, False, True]
+    assert labelled == [True, True, False, False, False, False, True]
 
 
 def test_jsonl_strips_labels(read):
