@@ -1,12 +1,13 @@
 """Files that are whole or not there, whatever happens on the way, and what identifies them."""
 
 import hashlib
+import json
 import os
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Iterable, Iterator, List, Union
+from typing import Any, Iterable, Iterator, List, Union
 from uuid import uuid4
 
 from .errors import Errors
@@ -179,6 +180,11 @@ def digest(path: Path) -> str:
         while block := file.read(1 << 20):
             found.update(block)
     return found.hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """The SHA-256 of what JSON can hold, in whatever order its keys are."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def digest_source(path: Path) -> str:

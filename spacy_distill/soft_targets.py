@@ -43,7 +43,7 @@ def has_soft_targets(doc: Doc) -> bool:
     return KEY in doc.user_data
 
 
-def find_labels(doc: Doc) -> Set[str]:
+def find_taught_labels(doc: Doc) -> Set[str]:
     """The labels of a document's entities, and all that its teacher knows."""
     tags = doc.user_data.get(KEY, {}).get("tags", ())
     labels = {label for _, label in map(split_tag, tags) if label}

@@ -130,7 +130,7 @@ def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
     tags (Sequence[str]): Those of the joined teachers, which say of labels all that matters.
     """
     return {
-        "teachers": [fingerprint(given) for given in job.teachers],
+        "teachers": [identify_teacher(given) for given in job.teachers],
         "weights": None if job.weights is None else list(job.weights),
         "map": list(job.names),
         "drop": list(job.drop),
@@ -144,7 +144,7 @@ def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
     }
 
 
-def fingerprint(teacher: str) -> str:
+def identify_teacher(teacher: str) -> str:
     """What identifies a teacher: the digest of its folder or package, or the hub's commit."""
     folder = find_folder(teacher)
     if folder is not None:

@@ -1,7 +1,5 @@
 """The student of `distill`: its config, its lookup table, its training."""
 
-import hashlib
-import json
 import sys
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence
@@ -17,7 +15,7 @@ from wasabi import msg
 from ..annotate.manifest import MANIFEST
 from ..checks import require
 from ..errors import Errors
-from ..files import digest_folder, make_folder, write_whole
+from ..files import digest_folder, digest_json, make_folder, write_whole
 from ..provenance import digest_input
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs
@@ -101,7 +99,7 @@ def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> N
     else:
         weights = path.parent / "encoder"
         weights_cli(encoder or DEFAULT, weights)
-    made_from = fingerprint(digest_folder(weights), width)
+    made_from = digest_json([digest_folder(weights), width])
     if path.exists() and recall(path) == made_from:
         msg.info(f"'{path}' is up to date")
         return
@@ -125,9 +123,9 @@ def train_student(
     paths = [Path(path) for path in [*config["paths"].values(), code] if path]
     annotated = Path(config["paths"]["labelled"] or config["paths"]["unlabelled"])
     blocks = config.setdefault("initialize", {}).setdefault("components", {})
-    blocks.setdefault(name, {}).setdefault("labels", find_labels(annotated))
+    blocks.setdefault(name, {}).setdefault("labels", labels_of_folder(annotated))
     digests = [digest_input(path) for path in paths if path.exists()]
-    made_from = fingerprint(config.to_str(), digests)
+    made_from = digest_json([config.to_str(), digests])
     best = output / "model-best"
     if (best / "meta.json").exists() and recall(best) == made_from:
         msg.info(f"'{best}' is up to date")
@@ -143,14 +141,9 @@ def train_student(
     return best
 
 
-def find_labels(annotated: Path) -> List[str]:
+def labels_of_folder(annotated: Path) -> List[str]:
     """The labels that a folder was annotated with."""
     return list_labels(srsly.read_json(annotated / MANIFEST)["settings"]["tags"], NO_MAP)
-
-
-def fingerprint(*inputs: Any) -> str:
-    """One name for inputs: the same for the same."""
-    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
 def claim_output(output: Path, *, makes: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from ..docbins import read_docbins, write_docbin
 from ..errors import Errors
 from .annotate import report_summary, show_progress
 from .distill_corpus import Given, Inputs, check_known, read_text, write_dev, write_stripped
-from .distill_student import find_labels
+from .distill_student import labels_of_folder
 
 
 def annotate_corpus(
@@ -45,7 +45,7 @@ def annotate_corpus(
         with show_progress([str(path)]) as advance:
             annotate_source(job, [path], output / name, overwrite=True, advance=advance)
         # Gold's labels are those of all parts; without gold, those of the teacher.
-        job = replace(job, labels=find_labels(output / name))
+        job = replace(job, labels=labels_of_folder(output / name))
     for name in ("labelled", "dev", "test"):
         if name in corpus:
             source = getattr(given, name) or given.labelled

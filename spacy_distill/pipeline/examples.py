@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import resolve_dot_names
 
-from ..soft_targets import find_labels
+from ..soft_targets import find_taught_labels
 from ..types import GetExamples
 
 # How many `spacy train` gives of a stream, and how many are enough to meet the characters of a
@@ -53,4 +53,4 @@ def sample_stream(nlp: Language) -> Iterable[Example]:
 def collect(examples: Iterable[Example], docs: List[Doc], labels: Set[str]) -> None:
     for eg in examples:
         docs.append(eg.predicted)
-        labels |= find_labels(eg.reference)
+        labels |= find_taught_labels(eg.reference)

@@ -1,6 +1,5 @@
 """What a run depends on, so that rows of unlike runs are never mixed."""
 
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 from spacy.util import load_config
 
 from ..docbins import digest_docs
-from ..files import digest, digest_source
+from ..files import digest, digest_json, digest_source
 from ..sources import is_dataset_id
 from .plan import TEACHER, Run
 
@@ -149,7 +148,7 @@ def is_unlike(found: Any, expected: Any) -> bool:
 
 def fingerprint(inputs: Inputs) -> str:
     """A short name of inputs: the same for the same."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+    return digest_json(inputs)[:16]
 
 
 def digest_once(make_digest: Callable[[Path], str], path: Path) -> str:
@@ -171,8 +170,7 @@ def config_digest(path: Path, overrides: Mapping[str, str]) -> str:
     overrides (Mapping[str, str]): section.key to value, as on the command line.
     """
     values = {key: read_value(value) for key, value in overrides.items()}
-    said = json.dumps(load_config(path, values, interpolate=False), sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    return digest_json(load_config(path, values, interpolate=False))
 
 
 def read_value(text: str) -> Any:

@@ -15,7 +15,7 @@ from ..types import Teacher
 from .doc_ents import (
     DEFAULT_SMOOTHING,
     DocEntsTeacher,
-    find_labels,
+    find_declared_labels,
     says_it_sets,
     sets_entities,
 )
@@ -72,7 +72,7 @@ def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Te
             return with_others(StockNERTeacher(nlp, pipe), others, smoothing)
     if not any(sets_entities(nlp, name) for name in nlp.pipe_names):
         raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
-    return DocEntsTeacher(nlp, find_labels(nlp), smoothing)
+    return DocEntsTeacher(nlp, find_declared_labels(nlp), smoothing)
 
 
 def list_others(nlp: Language, name: str) -> List[str]:

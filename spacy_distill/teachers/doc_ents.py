@@ -97,7 +97,7 @@ def says_it_sets(nlp: Language, name: str) -> bool:
     return is_declared or getattr(nlp.get_pipe(name), "annotate_ents", False)
 
 
-def find_labels(nlp: Language) -> Optional[List[str]]:
+def find_declared_labels(nlp: Language) -> Optional[List[str]]:
     """The labels that a pipeline's components set; None if one of them does not say."""
     found: List[str] = []
     for name, pipe in nlp.pipeline:
