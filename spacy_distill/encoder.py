@@ -135,7 +135,7 @@ def encode(
     """
     before, after = specials
     vectors = numpy.zeros((len(sequences), encoder.config.hidden_size), dtype="float32")
-    batches = batch_by_length(sequences, extra=len(before) + len(after))
+    batches = batch_equal_lengths(sequences, extra=len(before) + len(after))
     with torch.inference_mode():
         for chosen in progress(list(batches)):
             ids = torch.tensor([[*before, *sequences[i], *after] for i in chosen])
@@ -147,7 +147,7 @@ def encode(
     return vectors
 
 
-def batch_by_length(sequences: Sequence[List[int]], *, extra: int) -> Iterator[List[int]]:
+def batch_equal_lengths(sequences: Sequence[List[int]], *, extra: int) -> Iterator[List[int]]:
     """Indices of sequences of the same length, so that a batch needs no padding."""
     by_length: Dict[int, List[int]] = {}
     for i, sequence in enumerate(sequences):

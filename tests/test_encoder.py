@@ -21,7 +21,7 @@ from transformers import (
 
 from spacy_distill import encoder as encoder_module
 from spacy_distill.encoder import (
-    batch_by_length,
+    batch_equal_lengths,
     encode,
     encoder_table,
     find_specials,
@@ -167,7 +167,7 @@ def test_encoder_table_byte_level(roberta):
 def test_encoder_batches_by_length(monkeypatch):
     monkeypatch.setattr(encoder_module, "BATCH_TOKENS", 10)
     sequences = [[1], [1, 2, 3], [2], [3], [1, 2, 4], [4]]
-    batches = list(batch_by_length(sequences, extra=2))
+    batches = list(batch_equal_lengths(sequences, extra=2))
     assert batches == [[0, 2, 3], [5], [1, 4]]
 
 

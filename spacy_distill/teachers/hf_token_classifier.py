@@ -107,12 +107,12 @@ class HFTokenClassifier:
         scores = self.score_pieces(pieces)
         found = []
         for doc, part, rows in zip(docs, encoded, scores):
-            log_probs = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype="f")
+            of_words = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype="f")
             word_ids = [] if part is None else part.word_ids()
             # Backwards, so that of a word's pieces the first is what stays.
             for piece in reversed(range(len(word_ids))):
-                log_probs[word_ids[piece]] = rows[piece]
-            found.append(log_softmax(log_probs))
+                of_words[word_ids[piece]] = rows[piece]
+            found.append(log_softmax(of_words))
         return found
 
     def score_pieces(self, pieces: Sequence[List[int]]) -> List[numpy.ndarray]:
