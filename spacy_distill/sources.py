@@ -21,7 +21,7 @@ SPLITS = {
     split: re.compile(rf"(^|[._-])({names})(set|data)?(?![a-z])")
     for split, names in (
         ("train", "train(ing)?"),
-        ("dev", "dev(el(opment)?)?|val(id(ation)?)?|testa"),
+        ("dev", "dev(el(opment)?)?|val(id(at(e|ion))?)?|testa"),
         ("test", "test(ing|b)?"),
     )
 }

@@ -262,6 +262,7 @@ def test_sources_that_can_not_be_read(nlp, tmp_path):
         ("training.jsonl", "valid.jsonl", "test.jsonl"),
         ("train.tsv", "validation.tsv", "test.tsv"),
         ("train.txt", "testa.txt", "testb.txt"),
+        ("train_data.jsonl", "validate.jsonl", "test2017.jsonl"),
         ("eng.train", "eng.testa", "eng.testb"),
         ("en_x-ud-train.iob2", "en_x-ud-dev.iob2", "en_x-ud-test.iob2"),
         ("Train.bio", "Val.bio", "Test.bio"),
