@@ -1,32 +1,25 @@
 """The command `corpus`: users' data -> corpus/{labelled,unlabelled,dev,test}.spacy."""
 
-import random
 import re
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import typer
-from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require
-from ..docbins import join_sentences, pack, strip_labels, write_docbin
+from ..docbins import pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts, text_key
 from ..raw_text import make_tokenizer
-from ..sources import find_splits, is_dataset_id, read_docs
+from ..sources import is_dataset_id, read_docs
+from .labelled import WITHOUT_ENTITIES, hold_out, read_splits, sample
 
-# What there is no use for, if it has only O.
-WITHOUT_ENTITIES = {
-    "labelled": "nothing can be learnt from it. Label some, or use another seed",
-    "dev": "the best weights can't be told by it, for F1 is 0 whatever is found",
-    "test": "F1 on it is 0 whatever is found",
-}
 # The files of a corpus.
 SPLITS = ("labelled", "unlabelled", "dev", "test")
 
@@ -169,96 +162,6 @@ def warn_unpinned(sources: Iterable[str]) -> None:
             msg.warn(
                 f"No revision of data set {source} given: it may change. Use {source}@REVISION"
             )
-
-
-def read_splits(
-    source: str, *, nlp: Language, no_test: bool, split_sentences: bool
-) -> Dict[str, List[Doc]]:
-    """Read the training, dev and test set; the dev set may be missing."""
-    found = find_splits(source, nlp=nlp, split_sentences=split_sentences)
-    if "train" not in found:
-        raise ValueError(Errors.D119.format(source=source, found=list(found)))
-    if "test" not in found and not no_test:
-        raise ValueError(Errors.D122.format(source=source, found=list(found)))
-    splits = {}
-    for name, split in found.items():
-        docs = list(tqdm(split.docs, desc=name, unit=" sentences", disable=None))
-        splits[name] = settle_labelled(docs, name=name, source=split.source)
-    return splits
-
-
-def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
-    """Refuse a set that is not labelled, and join its sentences where an entity crosses a border.
-
-    docs (List[Doc]): The documents. The training set (`train`) may hold unlabelled text, for it
-        goes into the pool.
-    name (str): Of the set.
-    source (str): Where it comes from.
-    RETURNS (List[Doc]): The same.
-    RAISES (ValueError): D131 if nothing is labelled, D120 if something of another set is not.
-    """
-    missing = [i for i, doc in enumerate(docs) if not doc.has_annotation("ENT_IOB")]
-    if len(missing) == len(docs):
-        raise ValueError(Errors.D131.format(source=source, split=name, total=len(docs)))
-    if missing and name != "train":
-        first = missing[0]
-        raise ValueError(
-            Errors.D120.format(
-                source=source,
-                split=name,
-                missing=len(missing),
-                total=len(docs),
-                number=first + 1,
-                text=docs[first].text[:60],
-            )
-        )
-    if n_joined := sum(map(join_sentences, docs)):
-        msg.warn(
-            f"Entities in {source} that began in one sentence and ended in another: {n_joined:,}. "
-            "Their sentences were joined"
-        )
-    return docs
-
-
-def hold_out(
-    docs: Sequence[Doc], *, share: float, seed: int, source: str
-) -> Tuple[List[Doc], List[Doc]]:
-    """Divide labelled training data into a dev set and the rest.
-
-    docs (Sequence[Doc]): The training data; what is unlabelled stays in it.
-    share (float): How much of the labelled data becomes the dev set, above 0 and below 1.
-    seed (int): Seed of the draw.
-    source (str): Where the data comes from, for errors.
-    RETURNS (Tuple[List[Doc], List[Doc]]): The dev set and the rest, each in its original order.
-    RAISES (ValueError): If the share leaves nothing.
-    """
-    candidates = [i for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")]
-    n_dev = max(1, round(share * len(candidates)))
-    if n_dev >= len(candidates):
-        raise ValueError(
-            Errors.D123.format(
-                setting="--dev-share", value=share, source=source, total=len(candidates)
-            )
-        )
-    chosen = set(random.Random(seed).sample(candidates, n_dev))
-    dev = [doc for i, doc in enumerate(docs) if i in chosen]
-    return dev, [doc for i, doc in enumerate(docs) if i not in chosen]
-
-
-def sample(docs: Sequence[Doc], n: int, *, seed: int) -> Tuple[List[Doc], List[Doc]]:
-    """Draw the sentences that keep their labels.
-
-    docs (Sequence[Doc]): The training data; what is unlabelled is never drawn.
-    n (int): How many to draw; 0 for all.
-    seed (int): Seed of the draw. The samples of one seed are nested.
-    RETURNS (Tuple[List[Doc], List[Doc]]): The sample in the order it was drawn, and the others in
-        their original order.
-    """
-    order = [i for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")]
-    random.Random(seed).shuffle(order)
-    chosen = order[: n or None]
-    rest = set(range(len(docs))).difference(chosen)
-    return [docs[i] for i in chosen], [docs[i] for i in sorted(rest)]
 
 
 def make_pool(

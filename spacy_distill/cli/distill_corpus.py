@@ -16,7 +16,7 @@ from ..errors import Errors
 from ..files import make_folder
 from ..overlap import find_texts, text_key
 from ..sources import read_docs
-from .corpus import WITHOUT_ENTITIES, hold_out, settle_labelled
+from .labelled import WITHOUT_ENTITIES, hold_out, settle_labelled
 
 # Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
 LOOKED_AT = 20_000
