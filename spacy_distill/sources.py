@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Union
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -16,10 +16,11 @@ from .raw_text import make_docs
 from .rows import read_jsonl
 
 # Which part of a name says which split a file is: `train.conll`, `eng.testa`, `en_x-ud-dev.iob2`,
-# but not `validators.jsonl`.
+# but not `validators.jsonl`. The first that matches: `train-unlabelled.jsonl` is no training set.
 SPLITS = {
     split: re.compile(rf"(^|[._-])({names})(set|data)?(?![a-z])")
     for split, names in (
+        ("unlabelled", "unlabell?ed|unsupervised"),
         ("train", "train(ing)?"),
         ("dev", "dev(el(opment)?)?|val(id(at(e|ion))?)?|testa"),
         ("test", "test(ing|b)?"),
@@ -33,7 +34,7 @@ COLUMNS_NAME = re.compile(
 
 
 class Split(NamedTuple):
-    """A training, development or test set: where it comes from, and its documents."""
+    """A part of a corpus: where it comes from, and its documents."""
 
     source: str
     docs: Iterator[Doc]
@@ -72,13 +73,13 @@ def is_dataset_id(source: Union[str, Path]) -> bool:
 
 
 def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) -> Dict[str, Split]:
-    """Find the training, development and test data of a source.
+    """Find the training, development, test and unlabelled data of a source.
 
     source (str): A folder with one file, or folder, a split (`train*`; `dev*`, `val*` or `testa*`;
-        `test*`), a folder saved by `datasets`, or the id of a data set on the hub.
+        `test*`; `unlabelled*`), a folder saved by `datasets`, or the id of a data set on the hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
-    RETURNS (Dict[str, Split]): Each of `train`, `dev` and `test` that is found.
+    RETURNS (Dict[str, Split]): Each of `train`, `dev`, `test` and `unlabelled` that is found.
     RAISES (ValueError): If two files claim to be the same split.
     """
     path = Path(source)
@@ -97,8 +98,8 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
             docs = read_dataset(rows, nlp=nlp, source=where, split_sentences=split_sentences)
             named[name] = Split(where, docs)
     found: Dict[str, Split] = {}
-    for split, pattern in SPLITS.items():
-        names = [name for name in named if pattern.search(name.lower())]
+    for split in SPLITS:
+        names = [name for name in named if find_split(name) == split]
         if len(names) > 1:
             raise ValueError(Errors.D112.format(source=source, split=split, names=names))
         if names:
@@ -118,10 +119,14 @@ def list_readable(folder: Path) -> List[Path]:
 def has_other_splits(files: Iterable[Path]) -> bool:
     """Whether a split is a file of another form than a data set's: it is then no data set."""
     return any(
-        file.is_file() and find_suffix(file) != ".parquet" and pattern.search(file.name.lower())
+        file.is_file() and find_suffix(file) != ".parquet" and find_split(file.name)
         for file in files
-        for pattern in SPLITS.values()
     )
+
+
+def find_split(name: str) -> Optional[str]:
+    """Which split the name of a file says that it is; None if it says nothing."""
+    return next((split for split, pattern in SPLITS.items() if pattern.search(name.lower())), None)
 
 
 def find_files(folder: Path) -> List[Path]:
@@ -152,7 +157,7 @@ def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[D
 
 def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
     """Read one unlabelled text a line; a split's name (`train.txt`) means a column file."""
-    if COLUMNS_NAME.search(path.name.lower()):
+    if COLUMNS_NAME.search(path.name.lower()) and find_split(path.name) != "unlabelled":
         yield from read_columns(path, nlp=nlp)
         return
     for number, line in read_lines(path):

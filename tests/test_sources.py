@@ -295,6 +295,16 @@ def test_find_splits_is_not_taken_in_by_other_words(nlp, tmp_path):
     }
 
 
+@pytest.mark.parametrize("name", ["unlabelled.txt", "Unlabeled.jsonl", "train-unlabelled.txt"])
+def test_find_splits_knows_unlabelled_text(nlp, tmp_path, name):
+    (tmp_path / "train.conll").write_text("a O\n")
+    (tmp_path / name).write_text('{"text": "b c"}\n' if name.endswith("jsonl") else "b c\n")
+    found = {
+        split: words_of(part.docs) for split, part in find_splits(str(tmp_path), nlp=nlp).items()
+    }
+    assert found == {"train": [["a"]], "unlabelled": [["b", "c"]]}
+
+
 def test_find_splits_may_be_folders(nlp, tmp_path):
     (tmp_path / "train").mkdir()
     for name in "ab":

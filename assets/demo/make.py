@@ -1,6 +1,6 @@
 """Make the demo corpus: fill the slots of sentence frames with real-world names.
 
-    python assets/demo/make.py            # writes train, dev and test.conll beside this file
+    python assets/demo/make.py            # writes the four files beside this one
     python assets/demo/make.py --help
 
 Frames (`frames/*.txt`) are one sentence a line, tokens separated by spaces, with slots in braces:
@@ -14,7 +14,8 @@ Frames (`frames/*.txt`) are one sentence a line, tokens separated by spaces, wit
 A name written with a leading "the" ("the Rhine") brings its article along, outside the entity.
 
 Which split a frame belongs to, and which names training never sees, follows from the sha256 of the
-frame's or the name's own text. So adding a line moves no other line to another split.
+frame's or the name's own text. So adding a line moves no other line to another split. The
+unlabelled text has all frames and names, for a user's is of the kind that the pipeline will read.
 """
 
 import hashlib
@@ -28,12 +29,12 @@ import typer
 
 HERE = Path(__file__).parent
 TYPES = ("PER", "ORG", "LOC")
-SIZES = {"train": 3000, "dev": 400, "test": 600}
+SIZES = {"train": 3000, "dev": 400, "test": 600, "unlabelled": 3000}
 
 TRAIN_FRAMES = 0.70  # share of the frames, by hash; then dev, then test has the rest
 DEV_FRAMES = 0.12
 HELD_OUT_NAMES = 0.30  # share of the names, by hash, that training never sees
-HELD_OUT_MENTIONS = 0.40  # how often a name slot of dev and test is filled with one of them
+HELD_OUT_MENTIONS = 0.40  # how often a name slot of the other files is filled with one of them
 AMBIGUOUS_WEIGHT = 4  # how much likelier than others a name of several types is drawn
 INITIALS = 0.08  # how often a full name has an initial in the middle
 MAX_BARREN_ROUNDS = 50  # rounds over all frames without a new sentence, after which we give up
@@ -268,12 +269,24 @@ def to_conll(sentences: list[Sentence]) -> str:
     return "".join("".join(f"{t}\t{tag}\n" for t, tag in sent) + "\n" for sent in sentences)
 
 
+def to_text(sentences: list[Sentence]) -> str:
+    """Write sentences as lines of tokens separated by spaces, without their tags."""
+    return "".join(" ".join(token for token, _ in sentence) + "\n" for sentence in sentences)
+
+
+def to_files(corpus: Mapping[str, list[Sentence]]) -> dict[str, str]:
+    """Give the files of a corpus: their texts by their names."""
+    files = {f"{split}.conll": to_conll(corpus[split]) for split in ("train", "dev", "test")}
+    return {**files, "unlabelled.txt": to_text(corpus["unlabelled"])}
+
+
 def make_corpus(
     folder: Path = HERE, *, sizes: Mapping[str, int], seed: int = 0
 ) -> dict[str, list[Sentence]]:
     """Make all splits from the frames, names and words in a folder.
 
-    sizes (Mapping[str, int]): Sentences of "train", "dev" and "test".
+    sizes (Mapping[str, int]): Sentences of "train", "dev", "test" and "unlabelled", in the order in
+        which they are made.
     RETURNS (dict[str, list[Sentence]]): The sentences of each split.
     """
     frames = [frame for lines in read_lists(folder / "frames").values() for frame in lines]
@@ -285,7 +298,7 @@ def make_corpus(
     taken: set[str] = set()
     return {
         split: make_split(
-            [frame for frame in frames if split_of(frame) == split],
+            [frame for frame in frames if split in (split_of(frame), "unlabelled")],
             size=size,
             names=names,
             words=words,
@@ -298,18 +311,21 @@ def make_corpus(
 
 
 def main(
-    out: Annotated[Path, typer.Option(help="Folder to write the three files to.")] = HERE,
+    out: Annotated[Path, typer.Option(help="Folder to write the four files to.")] = HERE,
     seed: Annotated[int, typer.Option(help="Changes the sentences, but not the split.")] = 0,
     train: Annotated[int, typer.Option(help="Sentences in train.conll.")] = SIZES["train"],
     dev: Annotated[int, typer.Option(help="Sentences in dev.conll.")] = SIZES["dev"],
     test: Annotated[int, typer.Option(help="Sentences in test.conll.")] = SIZES["test"],
+    unlabelled: Annotated[int, typer.Option(help="Sentences in unlabelled.txt.")] = SIZES[
+        "unlabelled"
+    ],
 ) -> None:
-    """Make train.conll, dev.conll and test.conll (token TAB IOB2 tag) from the frames and names."""
-    corpus = make_corpus(sizes={"train": train, "dev": dev, "test": test}, seed=seed)
-    for split, sentences in corpus.items():
-        path = out / f"{split}.conll"
-        path.write_bytes(to_conll(sentences).encode("utf8"))
-        typer.echo(f"{path}: {len(sentences)} sentences")
+    """Make train.conll, dev.conll and test.conll (token TAB IOB2 tag), and unlabelled.txt (a
+    sentence a line), from the frames and names."""
+    sizes = {"train": train, "dev": dev, "test": test, "unlabelled": unlabelled}
+    for name, text in to_files(make_corpus(sizes=sizes, seed=seed)).items():
+        (out / name).write_bytes(text.encode("utf8"))
+        typer.echo(f"Made {out / name}")
 
 
 if __name__ == "__main__":

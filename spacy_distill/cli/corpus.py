@@ -17,8 +17,8 @@ from ..files import make_folder
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts, text_key
 from ..raw_text import make_tokenizer
-from ..sources import is_dataset_id, read_docs
-from .labelled import WITHOUT_ENTITIES, hold_out, read_splits, sample
+from ..sources import find_splits, is_dataset_id, read_docs
+from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample
 
 # The files of a corpus.
 SPLITS = ("labelled", "unlabelled", "dev", "test")
@@ -28,8 +28,9 @@ def corpus_cli(
     data: Annotated[
         str,
         typer.Argument(
-            help="Folder with a training, a test and, if there is one, a dev set (train.\\*, "
-            "test.\\*, dev.\\*: column files, .jsonl, .parquet or .spacy), or id of a data set on "
+            help="Folder with a training and a test set and, if there are any, a dev set and more "
+            "text for the unlabelled pool (train.\\*, test.\\*, dev.\\*: column files, .jsonl, "
+            ".parquet or .spacy; unlabelled.\\*: also .txt, a text a line), or id of a data set on "
             "the hub (name@revision or name:config@revision)",
         ),
     ],
@@ -80,14 +81,16 @@ def corpus_cli(
     """Make the corpus: sample labelled sentences, and strip the others of their labels.
 
     Of the training set, --labelled sentences drawn at random keep their labels. The others lose
-    them and are, together with the text of --unlabelled, the pool that the teacher labels.
+    them and are, together with the unlabelled text of DATA and of --unlabelled, the pool that the
+    teacher labels.
     """
     require(0 < dev_share < 1, "--dev-share", dev_share, "above 0 and below 1")
     nlp = make_tokenizer(lang)
     more = split_paths(unlabelled or [])
     warn_unpinned([data, *more])
     check_output(output, data, more)
-    splits = read_splits(data, nlp=nlp, no_test=no_test, split_sentences=split_sentences)
+    found = find_splits(data, nlp=nlp, split_sentences=split_sentences)
+    splits = read_labelled(found, source=data, no_test=no_test)
     check_corpus(output, splits)
     if "dev" not in splits:
         splits["dev"], splits["train"] = hold_out(
@@ -101,6 +104,9 @@ def corpus_cli(
     splits = {"labelled": gold, "dev": splits.pop("dev"), **splits}
     dropped: Counter = Counter()
     added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
+    if "unlabelled" in found:
+        msg.info(f"The text of {found['unlabelled'].source} goes into the unlabelled pool")
+        added.insert(0, found["unlabelled"].docs)
     texts = find_texts(splits, splitter=nlp if split_sentences else None)
     pool = make_pool([rest, *added], texts, dropped)
     packed = {name: pack(docs) for name, docs in splits.items()}

@@ -1,16 +1,15 @@
 """A user's labelled data: its parts, checked, held out and sampled."""
 
 import random
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
-from spacy.language import Language
 from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
 from ..docbins import join_sentences
 from ..errors import Errors
-from ..sources import find_splits
+from ..sources import Split
 
 # What there is no use for, if it has only O.
 WITHOUT_ENTITIES = {
@@ -20,19 +19,25 @@ WITHOUT_ENTITIES = {
 }
 
 
-def read_splits(
-    source: str, *, nlp: Language, no_test: bool, split_sentences: bool
+def read_labelled(
+    found: Mapping[str, Split], *, source: str, no_test: bool
 ) -> Dict[str, List[Doc]]:
-    """Read the training, dev and test set; the dev set may be missing."""
-    found = find_splits(source, nlp=nlp, split_sentences=split_sentences)
+    """Read the training, dev and test set; the dev set may be missing.
+
+    found (Mapping[str, Split]): What `find_splits` found.
+    source (str): Where, for errors.
+    no_test (bool): The test set may be missing, too.
+    RETURNS (Dict[str, List[Doc]]): The documents of each that is there.
+    RAISES (ValueError): D119 or D122 if one is missing, D120 or D131 if one is not labelled.
+    """
     if "train" not in found:
         raise ValueError(Errors.D119.format(source=source, found=list(found)))
     if "test" not in found and not no_test:
         raise ValueError(Errors.D122.format(source=source, found=list(found)))
     splits = {}
-    for name, split in found.items():
-        docs = list(tqdm(split.docs, desc=name, unit=" sentences", disable=None))
-        splits[name] = settle_labelled(docs, name=name, source=split.source)
+    for name in [name for name in ("train", "dev", "test") if name in found]:
+        docs = list(tqdm(found[name].docs, desc=name, unit=" sentences", disable=None))
+        splits[name] = settle_labelled(docs, name=name, source=found[name].source)
     return splits
 
 

@@ -50,6 +50,11 @@ def corpus():
 
 
 @pytest.fixture(scope="module")
+def unlabelled():
+    return (DEMO / "unlabelled.txt").read_text(encoding="utf8").splitlines()
+
+
+@pytest.fixture(scope="module")
 def registers():
     """Frames by the name of their file, read without the code under test."""
     return {
@@ -77,10 +82,10 @@ def patterns(registers):
 
 
 def test_demo_is_remade_with_the_same_bytes():
-    remade = make.make_corpus(sizes=make.SIZES)
-    for split in SPLITS:
-        committed = (DEMO / f"{split}.conll").read_bytes()
-        assert make.to_conll(remade[split]).encode("utf8") == committed, split
+    remade = make.to_files(make.make_corpus(sizes=make.SIZES))
+    assert sorted(remade) == ["dev.conll", "test.conll", "train.conll", "unlabelled.txt"]
+    for name, text in remade.items():
+        assert text.encode("utf8") == (DEMO / name).read_bytes(), name
 
 
 def test_demo_seed_decides_the_sentences():
@@ -135,7 +140,8 @@ def test_demo_has_frames_and_names_enough(registers):
         assert len({n for key, ns in names.items() if key.startswith(prefix) for n in ns}) >= least
 
 
-def test_demo_has_the_promised_sizes(corpus):
+def test_demo_has_the_promised_sizes(corpus, unlabelled):
+    assert len(unlabelled) == 3000
     assert {split: len(sentences) for split, sentences in corpus.items()} == {
         "train": 3000,
         "dev": 400,
@@ -155,9 +161,27 @@ def test_demo_tags_are_legal_iob2(corpus):
                 previous = tag
 
 
-def test_demo_has_no_sentence_twice(corpus):
+def test_demo_has_no_sentence_twice(corpus, unlabelled):
     texts = [text_of(sentence) for sentences in corpus.values() for sentence in sentences]
-    assert len(set(texts)) == len(texts)
+    assert len({*texts, *unlabelled}) == len(texts) + len(unlabelled)
+
+
+def test_demo_unlabelled_text_has_frames_of_all_splits(patterns, unlabelled):
+    """All but those that give one sentence only, for they have no slots to fill."""
+    for split in SPLITS:
+        own = [pattern for frame, pattern in patterns.items() if make.split_of(frame) == split]
+        found = [any(map(pattern.fullmatch, unlabelled)) for pattern in own]
+        assert sum(found) > 0.7 * len(own), split
+
+
+def test_demo_unlabelled_text_has_the_names_that_training_never_shows(corpus, unlabelled):
+    def places(sentences):
+        return {name for label, name in mentions(sentences) if label == "LOC"}
+
+    words = {word for text in unlabelled for word in text.split()}
+    new = places(corpus["test"]) - places(corpus["train"])
+    assert len(new) >= 50
+    assert sum(words.issuperset(name) for name in new) > 0.9 * len(new)
 
 
 def test_demo_splits_share_no_frame(corpus, patterns):
@@ -186,6 +210,7 @@ def test_demo_readme_counts_are_right(registers):
         f"`train.conll` | 3,000 | {counts['train']} frames",
         f"`dev.conll` | 400 | {counts['dev']} other frames",
         f"`test.conll` | 600 | {counts['test']} other frames",
+        "`unlabelled.txt` | 3,000 | all frames",
         f"{len(frames)} frames, one file for each of {len(registers)} subjects",
         f"{len(names['PER.first'])} first and {len(names['PER.last'])} last names, "
         f"{len(organisations)} organisations, {len(places)} places",

@@ -234,6 +234,19 @@ def test_corpus_joins_unlabelled_text(run, read, data, write, tmp_path):
         assert not any(doc.has_annotation("ENT_IOB") for doc in read("unlabelled", str(i)))
 
 
+def test_corpus_takes_unlabelled_text_of_the_folder(run, read, data, write, tmp_path):
+    write("train.conll", "Ann/PER left", "Joe/PER sang")
+    (tmp_path / "data" / "unlabelled").mkdir()
+    (tmp_path / "data" / "unlabelled" / "a.txt").write_text("Some text.\nRome fell\n")
+    (tmp_path / "more.txt").write_text("More text.\n")
+    result = run("--labelled", 1, "--unlabelled", tmp_path / "more.txt")
+    assert result.exit_code == 0, result.output
+    assert f"{tmp_path / 'data' / 'unlabelled'} goes into the unlabelled pool" in result.text
+    [stripped, *added] = texts(read("unlabelled"))
+    assert stripped in ("Ann left", "Joe sang")
+    assert added == ["Some text.", "More text."]  # what the test set has is left out
+
+
 def test_corpus_unlabelled_path_may_hold_a_space(run, read, data, tmp_path):
     (tmp_path / "my pool.txt").write_text("Some text.\n")
     assert run("--unlabelled", tmp_path / "my pool.txt").exit_code == 0
