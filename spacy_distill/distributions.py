@@ -1,5 +1,6 @@
 """What the scores of a model say: the log-probabilities of each token's tags."""
 
+from itertools import zip_longest
 from typing import Any, List, Sequence
 
 import numpy
@@ -56,9 +57,16 @@ def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> n
     columns (Sequence[Sequence[int]]): For each of the new tags, which of the old ones it is.
     RETURNS (ndarray): (n_tokens, n_new_tags); -inf for a tag that is none of the old.
     """
+    if not any(columns):
+        return numpy.full((len(log_probs), len(columns)), -numpy.inf, dtype=log_probs.dtype)
+    # The first summand of each new tag, the second, ...; one of probability 0 where there is none.
+    summands = [*zip_longest(*columns, fillvalue=log_probs.shape[1])]
+    padded = numpy.pad(log_probs, ((0, 0), (0, 1)), constant_values=-numpy.inf)
+    added = padded[:, summands[0]]
     with numpy.errstate(invalid="ignore"):
-        added = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in columns]
-    return numpy.stack(added, axis=1)
+        for more in summands[1:]:
+            added = numpy.logaddexp(added, padded[:, more])
+    return added
 
 
 def floor_probs(probs: numpy.ndarray) -> numpy.ndarray:

@@ -73,7 +73,9 @@ class LazyAdam(Optimizer):
         xp = get_array_module(weights)
         self.nr_update[key] += 1
         # (n_rows, width) -> (n_rows,): the fastest pass over a table that NumPy has
-        rows = xp.flatnonzero(xp.einsum("ij,ij->i", gradient, gradient))
+        rows: Any = xp.flatnonzero(xp.einsum("ij,ij->i", gradient, gradient))
+        if len(rows) == len(weights):  # no table, or all of it: faster without copies of the rows
+            rows = slice(None)
         averages = self.averages
         if isinstance(averages, LazyAverages):
             averages.add(key, weights)
@@ -88,7 +90,10 @@ class LazyAdam(Optimizer):
     def _updated(
         self, key: KeyT, rows: Any, weights: Any, gradient: Any, *, lr_scale: float
     ) -> Any:
-        """New values of some rows, (n_touched, width), from their gradient of the same shape."""
+        """New values of some rows, (n_touched, width), from their gradient of the same shape.
+
+        The gradient is used up.
+        """
         xp = get_array_module(weights)
         old = weights[rows]
         if self.L2 != 0 and not self.L2_is_weight_decay:
@@ -97,14 +102,24 @@ class LazyAdam(Optimizer):
             gradient = get_array_ops(gradient).clip_gradient(gradient, self.grad_clip)
         if key not in self.mom1:
             self.mom1[key], self.mom2[key] = xp.zeros_like(weights), xp.zeros_like(weights)
-        # Kingma and Ba, algorithm 1, in the order of the end of section 2.
-        mom1 = self.mom1[key][rows] * self.b1 + (1 - self.b1) * gradient
-        mom2 = self.mom2[key][rows] * self.b2 + (1 - self.b2) * gradient**2
+        # Kingma and Ba, algorithm 1, in the order of the end of section 2. In place, for most of the
+        # time is that of making arrays.
+        mom1, mom2 = self.mom1[key][rows], self.mom2[key][rows]
+        mom1 *= self.b1
+        mom1 += (1 - self.b1) * gradient
+        gradient *= gradient
+        gradient *= 1 - self.b2
+        mom2 *= self.b2
+        mom2 += gradient
         self.mom1[key][rows], self.mom2[key][rows] = mom1, mom2
         t = self.nr_update[key]
         learn_rate = lr_scale * self.learn_rate
         step = learn_rate * (1 - self.b2**t) ** 0.5 / (1 - self.b1**t)
-        new = old - step * mom1 / (xp.sqrt(mom2) + self.eps)
+        root = xp.sqrt(mom2, out=gradient)
+        root += self.eps
+        new = step * mom1
+        new /= root
+        xp.subtract(old, new, out=new)
         if self.L2 != 0 and self.L2_is_weight_decay:
             new -= learn_rate * self.L2 * new
         return new

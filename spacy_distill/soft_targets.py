@@ -6,7 +6,8 @@ token that the teacher says nothing about is NaN. A DocBin keeps them if it is m
 `store_user_data=True`.
 """
 
-from typing import Optional, Sequence, Set
+from functools import lru_cache
+from typing import FrozenSet, List, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -72,6 +73,8 @@ def get_soft_targets(
                 source=source, rows=rows, columns=columns, tokens=len(doc), tags=len(found)
             )
         )
+    if found == list(tags):
+        return log_probs
     if not have_same_labels(found, tags):
         raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
     return change_tags(log_probs, found, wanted=tags)
@@ -79,7 +82,19 @@ def get_soft_targets(
 
 def have_same_labels(tags: Sequence[str], others: Sequence[str]) -> bool:
     """Whether tags differ from others in scheme and order alone: each can teach the other."""
-    return {tag_in_iob(tag) for tag in tags} == {tag_in_iob(tag) for tag in others}
+    return find_iob_tags(tuple(tags)) == find_iob_tags(tuple(others))
+
+
+@lru_cache
+def find_iob_tags(tags: Tuple[str, ...]) -> FrozenSet[str]:
+    return frozenset(map(tag_in_iob, tags))
+
+
+@lru_cache
+def find_columns(tags: Tuple[str, ...], wanted: Tuple[str, ...]) -> List[List[int]]:
+    """Which columns of the one set of tags become one of the other, for each of the other."""
+    named = tags if is_biluo(wanted) else [*map(tag_in_iob, tags)]
+    return [[i for i, name in enumerate(named) if name == tag] for tag in wanted]
 
 
 def change_tags(
@@ -99,8 +114,7 @@ def change_tags(
         return log_probs
     if is_biluo(wanted) and not is_biluo(tags):
         return split_by_next(log_probs, tags, closing=wanted)
-    named = tags if is_biluo(wanted) else [tag_in_iob(tag) for tag in tags]
-    return add_columns(log_probs, [[i for i, n in enumerate(named) if n == tag] for tag in wanted])
+    return add_columns(log_probs, find_columns(tuple(tags), tuple(wanted)))
 
 
 def split_by_next(
