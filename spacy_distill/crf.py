@@ -159,7 +159,12 @@ def differentiate(posterior: Posterior, direction: Array) -> Gradients:
 
 
 def negative_log_likelihood(
-    scores: Array, lengths: Array, potentials: Potentials, tags: Array
+    scores: Array,
+    lengths: Array,
+    potentials: Potentials,
+    tags: Array,
+    *,
+    posterior: Optional[Posterior] = None,
 ) -> Tuple[float, Gradients]:
     """The loss of the task: nats per token that has a tag, and its gradients.
 
@@ -170,11 +175,12 @@ def negative_log_likelihood(
     lengths (ndarray): Tokens of each document, at least one.
     potentials (Potentials): The CRF's.
     tags (ndarray): A tag of each token (n_tokens,), -1 where there is none; one at least is there.
+    posterior (Optional[Posterior]): What `infer` gives of the first three, if it is known.
     RETURNS (Tuple[float, Gradients]): The loss, and its exact gradients.
     """
     n_tagged = int((tags >= 0).sum())
     agrees = (tags[:, None] < 0) | (tags[:, None] == numpy.arange(scores.shape[1]))
-    free = infer(scores, lengths, potentials)
+    free = infer(scores, lengths, potentials) if posterior is None else posterior
     bound = infer(numpy.where(agrees, scores, RULED_OUT), lengths, potentials)
     value = float((free.log_partition - bound.log_partition).sum()) / n_tagged
     counts = free.expected.plus(bound.expected.scaled(-1.0)).scaled(1 / n_tagged)
@@ -190,6 +196,7 @@ def marginal_kl(
     taught: Optional[Array] = None,
     temperature: float,
     direction: Direction,
+    posterior: Optional[Posterior] = None,
 ) -> Tuple[float, Gradients]:
     """T^2 times the mean divergence between softened marginals and a teacher's distributions.
 
@@ -202,9 +209,11 @@ def marginal_kl(
     taught (Optional[ndarray]): Which tokens these belong to (n_taught,); None: all.
     temperature (float): T.
     direction (Direction): Which distribution the logarithms are weighted by.
+    posterior (Optional[Posterior]): Of the softened CRF, if it is known.
     RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its exact gradients.
     """
-    posterior = infer(scores / temperature, lengths, potentials.scaled(1 / temperature))
+    if posterior is None:
+        posterior = infer(scores / temperature, lengths, potentials.scaled(1 / temperature))
     rows = numpy.arange(len(scores)) if taught is None else taught
     log_q, log_p = posterior.log_marginals[rows], teacher_log_probs.astype("d")
     if direction == "student_teacher":

@@ -4,6 +4,7 @@ from itertools import zip_longest
 from typing import Any, List, Sequence
 
 import numpy
+from thinc.api import Model
 
 from .crf import infer
 from .decoding import log_softmax
@@ -48,6 +49,11 @@ def get_lessons(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarr
 def find_unseen(scores: TagScores) -> Any:
     """Tokens that a model saw nothing of, from their scores: bool (n_tokens,)."""
     return (scores[:, 0] == 0.0) & (scores[:, 1:] == UNSEEN).all(axis=1)
+
+
+def listens(model: Model) -> bool:
+    """Whether some layer gets its vectors from another component, as spaCy's listeners do."""
+    return any(hasattr(node, "upstream_name") for node in model.walk())
 
 
 def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:

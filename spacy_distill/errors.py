@@ -69,6 +69,14 @@ class Errors(metaclass=ErrorsWithCodes):
         "There is no GPU {gpu} ({reason}). Give -1 to use the CPU, or install PyTorch and CuPy for "
         "its version of CUDA."
     )
+    D021 = (
+        "Can't distil a component of type {teacher} into '{student}': it has no scores of tags. "
+        "Give an ner_tagger; the commands 'annotate' and 'distill' take other teachers, too."
+    )
+    D022 = (
+        "The teacher '{teacher}' saw no token of the batch, for its model listens to another "
+        "component. Run that over eg.reference first."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs in a .jsonl file, or a .txt file not named after a split."

@@ -13,7 +13,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from .checks import require, require_one_of
-from .crf import Gradients, Potentials, marginal_kl, negative_log_likelihood
+from .crf import Gradients, Posterior, Potentials, infer, marginal_kl, negative_log_likelihood
 from .decoding import log_softmax
 from .types import CRFDistribution, Direction, TagIds
 
@@ -27,7 +27,7 @@ class LossParts:
     total (float): What is minimised.
     task (float): Cross-entropy, mean over the tokens that have a tag.
     distillation (float): T^2 * KL, mean over the tokens that have soft targets.
-    n_tokens (int): How many tokens took part, for a mean over batches.
+    n_tokens (int): All tokens of the batch, its weight in a mean over batches.
     """
 
     total: float
@@ -36,7 +36,7 @@ class LossParts:
     n_tokens: int
 
 
-class CRF(NamedTuple):
+class CRFInputs(NamedTuple):
     """What the loss of a CRF depends on beside the scores of tokens.
 
     lengths (ndarray): Tokens of each document, at least one (n_docs,).
@@ -91,7 +91,7 @@ class DistillationLoss:
     def of_crf(
         self,
         scores: numpy.ndarray,
-        crf: CRF,
+        crf: CRFInputs,
         *,
         tags: numpy.ndarray,
         teacher_scores: Optional[numpy.ndarray] = None,
@@ -100,7 +100,7 @@ class DistillationLoss:
         """The loss of a batch whose tags a CRF predicts, and its gradients.
 
         The cross-entropy is that of whole sequences, in nats per token. The arguments are those
-        of `__call__`, and `crf` (CRF).
+        of `__call__`, and `crf` (CRFInputs).
 
         RETURNS (Tuple[LossParts, Gradients]): The loss, and its exact gradients with respect to
             `scores` and the CRF's potentials.
@@ -108,12 +108,15 @@ class DistillationLoss:
         d_scores = numpy.zeros(scores.shape, dtype="d")
         d_potentials = crf.potentials.scaled(0.0)
         task = distillation = 0.0
+        posterior = infer(scores, *crf)
         if (tags >= 0).any() and self.task_weight:
-            task, gradients = negative_log_likelihood(scores, *crf, tags)
+            task, gradients = negative_log_likelihood(scores, *crf, tags, posterior=posterior)
             d_scores += self.task_weight * gradients[0]
             d_potentials = d_potentials.plus(gradients[1].scaled(self.task_weight))
         if teacher_scores is not None and len(teacher_scores) and self.distillation_weight:
-            distillation, gradients = self.compare_crf(scores, crf, teacher_scores, taught=taught)
+            distillation, gradients = self.compare_crf(
+                scores, crf, teacher_scores, taught=taught, posterior=posterior
+            )
             d_scores += self.distillation_weight * gradients[0]
             d_potentials = d_potentials.plus(gradients[1].scaled(self.distillation_weight))
         return self._sum_up(task, distillation, n_tokens=len(scores)), (d_scores, d_potentials)
@@ -127,12 +130,16 @@ class DistillationLoss:
     def compare_crf(
         self,
         scores: numpy.ndarray,
-        crf: CRF,
+        crf: CRFInputs,
         teacher_scores: numpy.ndarray,
         *,
         taught: Optional[numpy.ndarray] = None,
+        posterior: Optional[Posterior] = None,
     ) -> Tuple[float, Gradients]:
-        """The divergence of a CRF from the teacher, without its weight: see `marginal_kl`."""
+        """The divergence of a CRF from the teacher, without its weight: see `marginal_kl`.
+
+        posterior (Optional[Posterior]): Of the CRF as it is, not softened, if it is known.
+        """
         if self.crf_distribution == "marginals":
             return marginal_kl(
                 scores,
@@ -141,6 +148,7 @@ class DistillationLoss:
                 taught=taught,
                 temperature=self.temperature,
                 direction=self.direction,
+                posterior=posterior if self.temperature == 1 else None,
             )
         d_scores = numpy.zeros(scores.shape, dtype="d")
         rows = numpy.arange(len(scores)) if taught is None else taught

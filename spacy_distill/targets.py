@@ -1,7 +1,7 @@
 """What a batch of examples teaches, token by token: tags and a teacher's distributions."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import List, Sequence
 
 import numpy
 from spacy.attrs import ORTH
@@ -9,7 +9,7 @@ from spacy.training import Alignment, Example
 
 from .soft_targets import get_soft_targets, has_soft_targets
 from .steps import split_rows
-from .tags import is_biluo, split_tag, tags_from_docs
+from .tags import is_biluo, tag_in_iob, tags_from_docs
 
 
 @dataclass(frozen=True)
@@ -81,12 +81,7 @@ def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
 
 def _aligned_tags(eg: Example, tags: Sequence[str]) -> numpy.ndarray:
     """Tags by spaCy's alignment, which gives BILUO tags or None: (n_tokens,)."""
-    index: Dict[Optional[str], int] = {tag: i for i, tag in enumerate(tags)}
-    if not is_biluo(tags):
-        index.update({f"L-{label}": i for label, i in _ids_of(tags, "I").items()})
-        index.update({f"U-{label}": i for label, i in _ids_of(tags, "B").items()})
-    return numpy.asarray([index.get(tag, -1) for tag in eg.get_aligned_ner()], dtype="i")
-
-
-def _ids_of(tags: Sequence[str], prefix: str) -> Dict[str, int]:
-    return {split_tag(tag)[1]: i for i, tag in enumerate(tags) if split_tag(tag)[0] == prefix}
+    index = {tag: i for i, tag in enumerate(tags)}
+    as_ours = str if is_biluo(tags) else tag_in_iob
+    found = [index.get(as_ours(tag), -1) if tag else -1 for tag in eg.get_aligned_ner()]
+    return numpy.asarray(found, dtype="i")

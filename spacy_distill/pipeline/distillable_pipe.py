@@ -1,7 +1,6 @@
 """A component that learns by comparing scores: with a teacher's, or with its own earlier ones."""
 
-from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.pipeline import TrainablePipe
@@ -9,10 +8,10 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 
 from ..crf import Potentials
-from ..distributions import get_lessons, get_log_probs
+from ..distributions import get_lessons, get_log_probs, listens
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
-from ..losses import CRF, DistillationLoss, LossParts
+from ..losses import CRFInputs, DistillationLoss, LossParts
 from ..soft_targets import change_tags, have_same_labels
 from ..targets import has_same_tokens
 from ..types import TaggerModel, TagScores
@@ -63,7 +62,8 @@ class DistillablePipe(TrainablePipe):
         """Learn from a teacher's distributions on a batch, where it saw the token.
 
         teacher_pipe (DistillablePipe): The teacher. It sees `eg.reference`, the student
-            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme.
+            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme. If its
+            model listens to another component, let that run over `eg.reference` first.
         examples (Iterable[Example]): The batch. Its annotation is not used.
         drop (float): Dropout rate.
         sgd (Optional[Optimizer]): Applied if given.
@@ -71,17 +71,20 @@ class DistillablePipe(TrainablePipe):
             under the component's name, its parts under `NAME_task` and `NAME_distillation`.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D010 if the teacher's labels are not the student's, D015 if an
-            example's documents have different tokens.
+            example's documents have different tokens, D021 if the teacher has no scores of tags,
+            D022 if it listens to a component that has not run.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
-        is_ours = isinstance(teacher_pipe, DistillablePipe)
-        if not is_ours or not have_same_labels(teacher_pipe.tags, self.tags):
+        if not isinstance(teacher_pipe, DistillablePipe):
+            kind = type(teacher_pipe).__name__
+            raise ValueError(Errors.D021.format(teacher=kind, student=self.name))
+        if not have_same_labels(teacher_pipe.tags, self.tags):
             raise ValueError(
                 Errors.D010.format(
-                    teacher=getattr(teacher_pipe, "name", teacher_pipe),
+                    teacher=teacher_pipe.name,
                     student=self.name,
-                    teacher_tags=getattr(teacher_pipe, "tags", None),
+                    teacher_tags=teacher_pipe.tags,
                     student_tags=self.tags,
                 )
             )
@@ -90,12 +93,14 @@ class DistillablePipe(TrainablePipe):
                 names = {"teacher": teacher_pipe.name, "student": self.name}
                 raise ValueError(Errors.D015.format(**names, index=i))
 
-        def ask_teacher() -> List[numpy.ndarray]:
-            scores = teacher_pipe.predict([eg.reference for eg in examples])
-            lessons = get_lessons(teacher_pipe.model, scores)
-            return [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in lessons]
+        def compare(scores: List[TagScores]) -> LossAndGradients:
+            said = teacher_pipe.predict([eg.reference for eg in examples])
+            lessons = get_lessons(teacher_pipe.model, said)
+            if listens(teacher_pipe.model) and all(numpy.isnan(part).all() for part in lessons):
+                raise ValueError(Errors.D022.format(teacher=teacher_pipe.name))
+            ours = [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in lessons]
+            return self._compare(ours, scores)
 
-        compare = partial(self._compare_with, ask_teacher)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def rehearse(
@@ -117,10 +122,10 @@ class DistillablePipe(TrainablePipe):
         if earlier is None:
             return {} if losses is None else losses
 
-        def ask_earlier() -> List[numpy.ndarray]:
-            return get_log_probs(earlier, earlier.predict([eg.predicted for eg in examples]))
+        def compare(scores: List[TagScores]) -> LossAndGradients:
+            said = earlier.predict([eg.predicted for eg in examples])
+            return self._compare(get_log_probs(earlier, said), scores)
 
-        compare = partial(self._compare_with, ask_earlier)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def get_teacher_student_loss(
@@ -137,23 +142,16 @@ class DistillablePipe(TrainablePipe):
         found = self._compare(teacher_scores, student_scores)
         return found.parts.total, found.d_scores
 
-    def _compare_with(
-        self,
-        ask: Callable[[], List[numpy.ndarray]],
-        scores: List[TagScores],
-    ) -> LossAndGradients:
-        """Compare with another model's log-probabilities of our tags, for the same documents."""
-        log_probs: Any = ask()
-        return self._compare([self.model.ops.asarray2f(part) for part in log_probs], scores)
-
     def _compare(
-        self, teacher_scores: List[TagScores], student_scores: List[TagScores]
+        self, teacher_scores: Sequence[Any], student_scores: List[TagScores]
     ) -> LossAndGradients:
+        """Compare with scores of our tags for the same documents, which may lie elsewhere."""
         ops = self.model.ops
         d_potentials = None
         if not any(map(len, student_scores)):
             return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
-        flat, teacher = ops.flatten(student_scores), ops.xp.concatenate(teacher_scores)
+        flat = ops.flatten(student_scores)
+        teacher = ops.xp.concatenate([ops.asarray2f(part) for part in teacher_scores])
         taught = ops.xp.flatnonzero(~ops.xp.isnan(teacher).any(axis=1))
         value, d_scores = 0.0, ops.xp.zeros_like(flat)
         crf = self._crf_of(student_scores)
@@ -168,11 +166,11 @@ class DistillablePipe(TrainablePipe):
         parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(flat))
         return LossAndGradients(parts, self._split(d_scores, student_scores), d_potentials)
 
-    def _crf_of(self, scores: List[TagScores]) -> Optional[CRF]:
+    def _crf_of(self, scores: List[TagScores]) -> Optional[CRFInputs]:
         """The model's CRF, for documents that have these scores; None if it has none."""
         potentials = find_potentials(self.model)
         lengths = numpy.asarray([len(part) for part in scores if len(part)])
-        return None if potentials is None else CRF(lengths, potentials)
+        return None if potentials is None else CRFInputs(lengths, potentials)
 
     def _learn(
         self,

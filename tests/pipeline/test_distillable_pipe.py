@@ -161,9 +161,29 @@ def test_distillable_pipe_does_not_distill_from_other_labels(
     other.initialize(lambda: examples, labels=["LOC", "ORG"])
     with pytest.raises(ValueError, match=r"\[D010\].*B-ORG"):
         ner.distill(other, examples)
+
+
+def test_distillable_pipe_does_not_distill_from_a_component_without_scores(make_student, examples):
     stock = spacy.blank("en").add_pipe("ner")
-    with pytest.raises(ValueError, match=r"\[D010\]"):
-        ner.distill(stock, examples)
+    with pytest.raises(ValueError, match=r"\[D021\].*type EntityRecognizer into 'ner'"):
+        make_student().get_pipe("ner").distill(stock, examples)
+
+
+def test_distillable_pipe_tells_of_a_teacher_that_heard_nothing(make_student, examples):
+    """Its vectors come from another component, which has to run first."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    model = {"@architectures": "spacy-distill.LinearTagger.v1", "tok2vec": listener}
+    nlp.add_pipe("ner_tagger", config={"model": model})
+    nlp.initialize(lambda: examples)
+    student, teacher = make_student().get_pipe("ner"), nlp.get_pipe("ner_tagger")
+    references = [Example(eg.reference, eg.reference) for eg in examples]
+    with pytest.raises(ValueError, match=r"\[D022\].*'ner_tagger'"):
+        student.distill(teacher, references)
+    for eg in references:
+        nlp.get_pipe("tok2vec")(eg.reference)
+    assert student.distill(teacher, references)["ner_distillation"] > 0
 
 
 class Strict(DistillablePipe):

@@ -150,8 +150,11 @@ def give(n):
     return lambda: [Example(copy_words(doc), doc) for doc in docs]
 
 
-def test_examples_to_begin_with_are_a_sample_of_a_stream(streaming, monkeypatch):
+@pytest.mark.parametrize("max_epochs", [-1, "${vars.epochs}"])
+def test_examples_to_begin_with_are_a_sample_of_a_stream(streaming, monkeypatch, max_epochs):
     """Where as many are given as spaCy takes from one: those, and more."""
+    streaming.config["vars"] = {"epochs": -1}
+    streaming.config["training"]["max_epochs"] = max_epochs
     monkeypatch.setattr("spacy_distill.pipeline.examples.SAMPLE_SIZE", 300)
     docs, labels = read_initial_examples(give(100), streaming)
     assert len(docs) == 400
