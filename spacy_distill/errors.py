@@ -140,8 +140,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "'evaluate', or give --no-test to do without."
     )
     D123 = (
-        "{setting} is {value}, but the training set of '{source}' has {total} documents with "
-        "entity annotation: nothing would be left to learn from. Add a dev set, or label more."
+        "{setting} is {value}, but the training set of '{source}' has {total} different texts "
+        "with entity annotation: nothing would be left to learn from. Add a dev set, or label more."
     )
     D125 = (
         "'{source}', line {line}: a text of {length} characters, of which spaCy reads {limit} at a "

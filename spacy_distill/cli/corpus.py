@@ -15,10 +15,10 @@ from ..docbins import pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..hub import split_id
-from ..overlap import find_texts, leave_out_texts, text_key
+from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
 from ..sources import find_splits, is_dataset_id, read_docs
-from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample
+from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
 
 # The files of a corpus.
 SPLITS = ("labelled", "unlabelled", "dev", "test")
@@ -208,14 +208,3 @@ def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
             f"No labelled sentence has {', '.join(lacking)}, which dev or test has: neither "
             "teacher nor student can learn it. Label more, or use another seed"
         )
-
-
-def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
-    """Tell of texts that are trained on, and scored on."""
-    texts = {name: set(map(text_key, docs)) for name, docs in splits.items()}
-    for name in [name for name in ("dev", "test") if name in texts]:
-        if shared := len(texts[name] & texts["labelled"]):
-            msg.warn(
-                f"Of {len(texts[name]):,} texts in {name} {shared:,} are among the labelled ones, "
-                "too: scores on them are better than on new text"
-            )

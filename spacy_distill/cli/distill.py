@@ -87,7 +87,8 @@ def distill_cli(
         ),
     ],
     labelled: Annotated[
-        str, typer.Option(help="Gold sentences: a file, folder or data set; none are needed")
+        str, typer.Option(help="Gold sentences: a file, a folder or data set (of one with splits, its training set); "
+            "none are needed")
     ] = "",
     unlabelled: Annotated[
         Optional[List[str]],

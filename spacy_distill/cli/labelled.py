@@ -1,7 +1,7 @@
 """A user's labelled data: its parts, checked, held out and sampled."""
 
 import random
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from spacy.tokens import Doc
 from tqdm import tqdm
@@ -9,6 +9,7 @@ from wasabi import msg
 
 from ..docbins import join_sentences
 from ..errors import Errors
+from ..overlap import text_key
 from ..sources import Split
 
 # What there is no use for, if it has only O.
@@ -77,26 +78,38 @@ def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
 def hold_out(
     docs: Sequence[Doc], *, share: float, seed: int, source: str
 ) -> Tuple[List[Doc], List[Doc]]:
-    """Divide labelled training data into a dev set and the rest.
+    """Divide labelled training data into a dev set and the rest, which has none of its texts.
 
     docs (Sequence[Doc]): The training data; what is unlabelled stays in it.
-    share (float): How much of the labelled data becomes the dev set, above 0 and below 1.
+    share (float): How many of the labelled texts go into the dev set, above 0 and below 1.
     seed (int): Seed of the draw.
     source (str): Where the data comes from, for errors.
     RETURNS (Tuple[List[Doc], List[Doc]]): The dev set and the rest, each in its original order.
     RAISES (ValueError): If the share leaves nothing.
     """
-    candidates = [i for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")]
-    n_dev = max(1, round(share * len(candidates)))
-    if n_dev >= len(candidates):
+    keys = {i: text_key(doc) for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")}
+    texts = list(dict.fromkeys(keys.values()))
+    n_dev = max(1, round(share * len(texts)))
+    if n_dev >= len(texts):
         raise ValueError(
             Errors.D123.format(
-                setting="--dev-share", value=share, source=source, total=len(candidates)
+                setting="--dev-share", value=share, source=source, total=len(texts)
             )
         )
-    chosen = set(random.Random(seed).sample(candidates, n_dev))
-    dev = [doc for i, doc in enumerate(docs) if i in chosen]
-    return dev, [doc for i, doc in enumerate(docs) if i not in chosen]
+    chosen = set(random.Random(seed).sample(texts, n_dev))
+    dev = [doc for i, doc in enumerate(docs) if keys.get(i) in chosen]
+    return dev, [doc for i, doc in enumerate(docs) if keys.get(i) not in chosen]
+
+
+def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
+    """Tell of texts that are trained on, and scored on."""
+    texts = {name: set(map(text_key, docs)) for name, docs in splits.items()}
+    for name in [name for name in ("dev", "test") if name in texts]:
+        if shared := len(texts[name] & texts.get("labelled", set())):
+            msg.warn(
+                f"Of {len(texts[name]):,} texts in {name} {shared:,} are among the labelled ones, "
+                "too: scores on them are better than on new text"
+            )
 
 
 def sample(docs: Sequence[Doc], n: int, *, seed: int) -> Tuple[List[Doc], List[Doc]]:
