@@ -92,9 +92,7 @@ def hold_out(
     n_dev = max(1, round(share * len(texts)))
     if n_dev >= len(texts):
         raise ValueError(
-            Errors.D123.format(
-                setting="--dev-share", value=share, source=source, total=len(texts)
-            )
+            Errors.D123.format(setting="--dev-share", value=share, source=source, total=len(texts))
         )
     chosen = set(random.Random(seed).sample(texts, n_dev))
     dev = [doc for i, doc in enumerate(docs) if keys.get(i) in chosen]
