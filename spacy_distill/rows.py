@@ -54,9 +54,9 @@ def make_row_docs(
 
     row (Dict[str, Any]): It has `text`, and if labelled one of `ENTITIES`: a list of `[start, end,
         label]` or of `{"start", "end", "label"}`, in characters (doccano's `start_offset` and
-        `end_offset` are taken, too); or it has `tokens`, and if labelled one of `TAGS`, which then
-        count, whatever else it has. Where it has `text` and `tokens`, and no entities in
-        characters, its tokens stay.
+        `end_offset` are taken, too), of which white space at the edges is left out; or it has
+        `tokens`, and if labelled one of `TAGS`, which then count, whatever else it has. Where it
+        has `text` and `tokens`, and no entities in characters, its tokens stay.
     nlp (Language): Pipeline that tokenises `text`.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     source (object): Where the row comes from, for errors.
@@ -185,7 +185,7 @@ def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
         )
     start, end, label = parts
     label = label.strip()  # as the fields of a column file are
-    span = doc.char_span(start, end, label=label)
+    span = doc.char_span(*trim_space(doc.text, start, end), label=label)
     if span is None:
         nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]
         raise ValueError(
@@ -202,6 +202,14 @@ def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
             )
         )
     return span
+
+
+def trim_space(text: str, start: int, end: int) -> Tuple[int, int]:
+    """A part of a text without white space at its edges, unless it is nothing else."""
+    part = text[start:end]
+    if not part.strip():
+        return start, end
+    return end - len(part.lstrip()), start + len(part.rstrip())
 
 
 def is_entity(entity: Any, *, length: int) -> bool:

@@ -127,6 +127,14 @@ def test_jsonl_leaves_out_tokens_without_text(read):
     assert read(json_lines({"tokens": [""], "tags": ["O"]})) == []
 
 
+@pytest.mark.parametrize(
+    "text, entity", [("in  Berlin is", [3, 10, "LOC"]), ("Berlin is", [0, 7, "LOC"])]
+)
+def test_jsonl_leaves_white_space_at_the_edges_of_an_entity_out(read, text, entity):
+    (doc,) = read(json_lines({"text": text, "entities": [entity]}))
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Berlin", "LOC")]
+
+
 def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
     rows = json_lines({"text": "ok"}, {"text": "The Londoners", "entities": [[4, 10, "LOC"]]})
     with pytest.raises(ValueError) as error:

@@ -91,8 +91,8 @@ def distill_cli(
     labelled: Annotated[
         str,
         typer.Option(
-            help="Gold sentences: a file, a folder or data set (of one with splits, its training set); "
-            "none are needed"
+            help="Gold sentences: a file, a folder or data set (of one with splits, its training "
+            "set); none are needed"
         ),
     ] = "",
     unlabelled: Annotated[

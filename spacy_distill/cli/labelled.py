@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from ..docbins import join_sentences
+from ..docbins import join_sentences, trim_entities
 from ..errors import Errors
 from ..overlap import text_key
 from ..sources import Split
@@ -43,7 +43,9 @@ def read_labelled(
 
 
 def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
-    """Refuse a set that is not labelled, and join its sentences where an entity crosses a border.
+    """Refuse a set that is not labelled, and make entities such as can be found.
+
+    No entity begins or ends with white space then, nor does a sentence begin in one.
 
     docs (List[Doc]): The documents. The training set (`train`) may hold unlabelled text, for it
         goes into the pool.
@@ -66,6 +68,11 @@ def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
                 number=first + 1,
                 text=docs[first].text[:60],
             )
+        )
+    if n_trimmed := sum(map(trim_entities, docs)):
+        msg.warn(
+            f"Entities in {source} that began or ended with white space: {n_trimmed:,}. It was "
+            "left out of them"
         )
     if n_joined := sum(map(join_sentences, docs)):
         msg.warn(

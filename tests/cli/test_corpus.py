@@ -201,6 +201,20 @@ def test_corpus_joins_sentences_that_an_entity_crosses(run, read, data, tmp_path
     assert [len(eg.reference.ents) for eg in gold] == [1, 0] * 2
 
 
+def test_corpus_trims_entities_that_could_not_be_found(run, read, data, tmp_path):
+    row = {"tokens": ["Bank", " ", "x"], "tags": ["B-ORG", "I-ORG", "O"]}
+    (tmp_path / "data" / "test.conll").unlink()
+    (tmp_path / "data" / "test.jsonl").write_text(json.dumps(row))
+    path = tmp_path / "data" / "dev.conll"
+    path.write_text("Ann B-PER\n\u00a0 I-PER\nBob O\n", encoding="utf-8")
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "test.jsonl that began or ended with white space: 1." in result.text
+    assert "dev.conll that began or ended with white space: 1." in result.text
+    assert [ents(doc) for doc in read("test")] == [[("Bank", "ORG")]]
+    assert [ents(doc) for doc in read("dev")] == [[("Ann", "PER")]]
+
+
 def test_corpus_unlabelled_training_text_goes_to_the_pool(run, read, data, tmp_path):
     (tmp_path / "data" / "train.conll").unlink()
     rows = [{"text": f"text {i}"} for i in range(5)]
