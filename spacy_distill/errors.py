@@ -75,7 +75,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D102 = (
         "'{source}', line {line}: {tag!r} is not a tag. A tag is O, or one of B, I, L, U, E, S, M "
-        "and W, a hyphen and a label, such as B-PER; in a column file it stands in the last column."
+        "and W, a hyphen and a label, such as B-PER; in a column file it stands in the last "
+        "column. A .txt file named after a split is read as one: rename it if it is text."
     )
     D103 = (
         "'{source}', line {line}: {tag!r} can't follow {previous!r} in BILUO or IOBES, in which "
@@ -83,7 +84,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D104 = (
         "'{source}', line {line}: not UTF-8 ({reason}). Convert the file, for example by "
-        "'iconv -f LATIN1 -t UTF-8'."
+        "'iconv -f {encoding} -t UTF-8'."
     )
     D105 = (
         "'{source}', line {line}: {text!r} has other columns than the lines around it. Separate "
@@ -98,7 +99,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D109 = (
         "'{source}', line {line}: entity {start}-{end} {text!r} ({label}) does not begin and end "
         "where tokens do; the tokens it touches are {nearest_start}-{nearest_end} {nearest!r}. "
-        "Correct the offsets, or give 'tokens' and 'tags' in place of 'text'."
+        "Correct the offsets, check --lang, whose tokenizer found these tokens, or give 'tokens' "
+        "and 'tags' in place of 'text'."
     )
     D110 = "'{source}' does not exist. Correct the path."
     D111 = (

@@ -29,7 +29,8 @@ SPLITS = {
 # A .txt is a column file only if a whole part of its name says so, or nothing else is in it: not
 # `developer_docs.txt`, not `training-texts.txt`.
 COLUMNS_NAME = re.compile(
-    r"(^|[._-])(train|dev|val(id(ation)?)?|test[ab]?)[._-]|^(training|development)\."
+    r"(^|[._-])(train|dev(el)?|val(id(ation)?)?|test[ab]?)(set|data)?[._-]"
+    r"|^(training|development|validate)\."
 )
 
 

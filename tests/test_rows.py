@@ -143,6 +143,7 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
     assert "[D109]" in message and "a.jsonl', line 2:" in message
     assert "4-10 'London' (LOC)" in message
     assert "4-13 'Londoners'" in message
+    assert "check --lang" in message
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,13 @@ def test_text_has_a_text_a_line(read):
     assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
 
 
-@pytest.mark.parametrize("name", ["train.txt", "valid.txt", "dev.txt", "test.txt", "testa.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("train.txt", "valid.txt", "dev.txt", "test.txt", "testa.txt"),
+        *("trainset.txt", "devel.txt", "testdata.txt", "validate.txt"),
+    ],
+)
 def test_text_named_after_a_split_is_a_column_file(read, name):
     (doc,) = read("Ann B-PER\nleft O\n", name)
     assert ents_of(doc) == [(0, 1, "PER")]
@@ -78,6 +84,8 @@ def test_text_named_after_a_split_is_a_column_file(read, name):
         ("training-texts.txt", False),
         ("latest.txt", False),
         ("validators.txt", False),
+        ("datasets.txt", False),
+        ("development_notes.txt", False),
     ],
 )
 def test_text_is_a_column_file_by_a_whole_part_of_its_name(read, name, is_columns):
@@ -85,6 +93,13 @@ def test_text_is_a_column_file_by_a_whole_part_of_its_name(read, name, is_column
     assert words_of(found) == (
         [["Ann", "left"]] if is_columns else [["Ann", "B", "-", "PER"], ["left", "O"]]
     )
+
+
+def test_text_that_is_taken_for_columns_is_told_so(read):
+    with pytest.raises(
+        ValueError, match=r"\[D102\].*'there' is not a tag.*rename it if it is text"
+    ):
+        read("hello you there\n", "test_x.txt")
 
 
 @pytest.mark.parametrize("name", ["A.TXT", "A.Jsonl", "A.TXT.GZ", "A.CONLL", "A.SPACY"])
