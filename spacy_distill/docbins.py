@@ -184,8 +184,7 @@ def trim_entities(doc: Doc) -> int:
         start, end = (words[0], words[-1] + 1) if words else (ent.end, ent.end)
         outside += [doc[ent.start : start], doc[end : ent.end]]
         if words:
-            ids = {"kb_id": ent.kb_id, "span_id": ent.id}
-            trimmed.append(Span(doc, start, end, label=ent.label, **ids))
+            trimmed.append(Span(doc, start, end, label=ent.label, kb_id=ent.kb_id, span_id=ent.id))
     if found:
         doc.set_ents(trimmed, outside=outside, default="unmodified")
     return len(found)
