@@ -128,7 +128,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "The package 'datasets' is needed to read '{source}' but is not installed. Install "
         "'spacy-distill[train]'."
     )
-    D119 = "'{source}' has no training set, only {found}. Add one, such as train.conll."
+    D119 = (
+        "'{source}' has no training set. Found: {found}; passed over: {others}. Add one, such as "
+        "train.conll. (Of a .json file, write one object a line as .jsonl.)"
+    )
     D120 = (
         "{missing} of {total} documents of '{source}', the {split} set, have no entity annotation, "
         "first number {number}: {text!r}. Label them, or move them to the unlabelled data."
@@ -138,8 +141,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "such as 'en' or 'xx'."
     )
     D122 = (
-        "'{source}' has no test set, only {found}. Add one, such as test.conll or test.jsonl, for "
-        "'evaluate', or give --no-test to do without."
+        "'{source}' has no test set. Found: {found}; passed over: {others}. Add one, such as "
+        "test.conll or test.jsonl, for 'evaluate', or give --no-test to do without. (Of a .json "
+        "file, write one object a line as .jsonl.)"
     )
     D123 = (
         "{setting} is {value}, but the training set of '{source}' has {total} different texts "

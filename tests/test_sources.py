@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_distill.sources import find_splits, read_docs
+from spacy_distill.sources import find_splits, is_dataset_id, read_docs
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 # As they were counted when the corpora were collected, where a `-DOCSTART-` line counted as a
@@ -370,6 +370,17 @@ def test_real_corpora(nlp, name):
     assert not any("\t" in text or text.startswith("en:") or not text.strip() for text in tokens)
     if name == "wikigold":
         assert tokens.count("#") == 39
+
+
+def test_a_mistyped_path_into_a_folder_is_no_id(nlp, tmp_path, monkeypatch):
+    """Nobody waits for the hub to say that it does not know it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    assert not is_dataset_id("texts/none")
+    assert is_dataset_id("texts/none@v1") and is_dataset_id("owner/none")
+    for read in (find_splits, lambda source, nlp: list(read_docs(source, nlp=nlp))):
+        with pytest.raises(FileNotFoundError, match=r"\[D110\] 'texts/none'"):
+            read("texts/none", nlp=nlp)
 
 
 def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):

@@ -17,7 +17,7 @@ from ..files import make_folder
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
-from ..sources import find_splits, is_dataset_id, read_docs
+from ..sources import count_passed_over, find_splits, is_dataset_id, read_docs
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
 
 # The files of a corpus.
@@ -88,6 +88,7 @@ def corpus_cli(
     nlp = make_tokenizer(lang)
     more = split_paths(unlabelled or [])
     warn_unpinned([data, *more])
+    warn_passed_over(more)
     check_output(output, data, more)
     found = find_splits(data, nlp=nlp, split_sentences=split_sentences)
     splits = read_labelled(found, source=data, no_test=no_test)
@@ -106,6 +107,7 @@ def corpus_cli(
     added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
     if "unlabelled" in found:
         msg.info(f"The text of {found['unlabelled'].source} goes into the unlabelled pool")
+        warn_passed_over([found["unlabelled"].source])
         added.insert(0, found["unlabelled"].docs)
     texts = find_texts(splits, splitter=nlp if split_sentences else None)
     pool = make_pool([rest, *added], texts, dropped)
@@ -168,6 +170,14 @@ def warn_unpinned(sources: Iterable[str]) -> None:
             msg.warn(
                 f"No revision of data set {source} given: it may change. Use {source}@REVISION"
             )
+
+
+def warn_passed_over(sources: Iterable[str]) -> None:
+    """Tell what is in folders of text and is not read."""
+    for source in sources:
+        counts = [f"{n:,} {suffix}" for suffix, n in count_passed_over(source).most_common()]
+        if counts:
+            msg.warn(f"Passed over in {source}: {', '.join(counts)}")
 
 
 def make_pool(

@@ -34,7 +34,7 @@ from .annotate import (
     read_weights,
     warn_unpinned_teachers,
 )
-from .corpus import split_paths, warn_unpinned
+from .corpus import split_paths, warn_passed_over, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
     claim_output,
@@ -155,6 +155,7 @@ def distill_cli(
     sources = split_paths(unlabelled or [])
     warn_unpinned_teachers([teacher_model, *(also or [])])
     warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
+    warn_passed_over(sources)
     job = Job(
         teachers=[teacher_model, *(also or [])],
         weights=read_weights(weights),

@@ -10,8 +10,10 @@ from wasabi import msg
 from ..docbins import join_sentences, trim_entities
 from ..errors import Errors
 from ..overlap import text_key
-from ..sources import Split
+from ..sources import Split, list_others
 
+# Names of files that an error shows.
+SHOWN = 10
 # What there is no use for, if it has only O.
 WITHOUT_ENTITIES = {
     "labelled": "nothing can be learnt from it. Label some, or use another seed",
@@ -31,10 +33,12 @@ def read_labelled(
     RETURNS (Dict[str, List[Doc]]): The documents of each that is there.
     RAISES (ValueError): D119 or D122 if one is missing, D120 or D131 if one is not labelled.
     """
+    others = list_others(source, found)[:SHOWN]
+    has = {"found": list(found) or "none", "others": others or "nothing"}
     if "train" not in found:
-        raise ValueError(Errors.D119.format(source=source, found=list(found)))
+        raise ValueError(Errors.D119.format(source=source, **has))
     if "test" not in found and not no_test:
-        raise ValueError(Errors.D122.format(source=source, found=list(found)))
+        raise ValueError(Errors.D122.format(source=source, **has))
     splits = {}
     for name in [name for name in ("train", "dev", "test") if name in found]:
         docs = list(tqdm(found[name].docs, desc=name, unit=" sentences", disable=None))

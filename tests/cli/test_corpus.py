@@ -156,6 +156,29 @@ def test_corpus_needs_a_training_set(run, data, tmp_path):
     assert result.exit_code == 1 and "[D119]" in str(result.exception)
 
 
+def test_corpus_names_what_it_passed_over(run, data, tmp_path):
+    for name in ("train", "test"):
+        path = tmp_path / "data" / f"{name}.conll"
+        path.rename(path.with_suffix(".json"))
+        message = str(run().exception)
+        assert f"no {name}ing set" in message or f"no {name} set" in message
+        assert f"'{name}.json'" in message and "'dev.conll'" not in message
+        assert "write one object a line as .jsonl" in message
+        path.with_suffix(".json").rename(path)
+
+
+def test_corpus_tells_of_text_that_it_passed_over(run, data, tmp_path):
+    for folder in (tmp_path / "txt", tmp_path / "data" / "unlabelled"):
+        (folder / "sub").mkdir(parents=True)
+        for name in ("a.txt", "sub/b.json", "sub/c.text", "sub/d.text", "README"):
+            (folder / name).write_text("Ann left\n")
+    result = run("--unlabelled", tmp_path / "txt")
+    assert result.exit_code == 0, result.output
+    for folder in (tmp_path / "txt", tmp_path / "data" / "unlabelled"):
+        assert f"Passed over in {folder}: 2 .text, 1 " in result.text
+    assert result.text.count("1 .json") == result.text.count("1 without suffix") == 2
+
+
 @pytest.mark.parametrize("split,text", [("train", '{"text": "a"}'), ("dev", '{"text": "a"}')])
 def test_corpus_needs_labels(run, data, tmp_path, split, text):
     (tmp_path / "data" / f"{split}.conll").unlink()
