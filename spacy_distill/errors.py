@@ -122,7 +122,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D117 = (
         "Data set '{source}' has columns {found}, of which none can be read. It needs 'tokens', if "
-        "labelled with 'ner_tags' or 'tags', or 'text'."
+        "labelled with 'ner_tags', 'tags' or 'labels', or 'text', if labelled with 'entities' or "
+        "'labels'."
     )
     D118 = (
         "The package 'datasets' is needed to read '{source}' but is not installed. Install "
@@ -177,6 +178,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "None of {total} documents of '{source}', the {split} set, has entity annotation. Label "
         "them. (In JSON it is read from 'entities', 'spans', 'label', 'labels', 'tags' or "
         "'ner_tags', in .spacy from doc.ents.)"
+    )
+    D132 = (
+        "'{source}' says of its columns what the installed 'datasets' does not know ({reason}). "
+        "Write the tags as strings, or update 'datasets'."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
@@ -380,9 +385,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D801 = (
         "The labels of teacher '{teacher}' and of the student don't match. Teacher: {found}; "
-        "student: {labels}. Only the teacher has {extra}: give them another name with --map "
-        "OLD=NEW, or leave them out with --drop. Only the student has {missing}: if the teacher "
-        "need not know them, name all of the student's with --labels."
+        "student: {labels}. {unmatched}"
     )
     D802 = (
         "No teacher has the labels {unknown} that --map or --drop name. The teachers have {known}. "

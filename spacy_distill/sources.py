@@ -12,7 +12,7 @@ from .columns import read_columns, read_lines
 from .docbins import load_docbin, unpack_docs
 from .errors import Errors
 from .files import begins_with_folder, list_files
-from .hub import is_dataset, is_saved, load_splits, read_dataset, read_parquet
+from .hub import is_dataset_folder, is_saved, load_splits, read_dataset, read_parquet
 from .raw_text import make_docs
 from .rows import read_jsonl
 
@@ -91,7 +91,7 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
     if not path.exists() and not is_dataset_id(source):
         raise FileNotFoundError(Errors.D110.format(source=path))
     files = list_readable(path) if path.is_dir() and not is_saved(path) else []
-    if path.is_dir() and (has_other_splits(files) or not is_dataset(path)):
+    if path.is_dir() and (has_other_splits(files) or not is_dataset_folder(path)):
         named = {
             file.name: Split(str(file), read_docs(file, nlp=nlp, split_sentences=split_sentences))
             for file in files
@@ -161,7 +161,7 @@ def count_passed_over(source: Union[str, Path]) -> Counter:
 def find_suffix(path: Path) -> str:
     """What tells a file's form, in lower case: its name's end, the one before it if it is `.gz`."""
     suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
-    return inner if suffix == ".gz" and inner not in COMPRESSED else suffix
+    return inner if suffix == ".gz" and inner not in NEVER_GZIPPED else suffix
 
 
 def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[Doc]:
@@ -206,5 +206,5 @@ READERS: Dict[str, Callable[..., Iterator[Doc]]] = {
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), read_columns),
     **dict.fromkeys((".train", ".testa", ".testb"), read_columns),
 }
-# Forms that compress their files themselves.
-COMPRESSED = (".parquet", ".spacy")
+# Forms that are never read from a .gz, for their files are compressed as they are.
+NEVER_GZIPPED = (".parquet", ".spacy")
