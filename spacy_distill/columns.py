@@ -4,6 +4,7 @@ Files differ in their separator, in the number of columns and in the scheme of t
 IOB2, BILUO, IOBES or BMES). What could only be guessed at is refused, with its line.
 """
 
+import codecs
 import gzip
 import re
 import zlib
@@ -23,12 +24,16 @@ from .tags import BILUO, OUTSIDE, split_tag, tag_in_iob
 Row = Tuple[int, str, str]
 
 DOCUMENT_START = "-DOCSTART-"
+# How a comment begins; a token may, too.
+COMMENT = ("# ", "#\t")
 # A label may hold spaces, where something else parts the columns.
 TAG = re.compile(rf"O|[{''.join(BILUO)}]-\S(?:.*\S)?")
 # Prefixes that only schemes have which close entities.
 CLOSING = set(BILUO) - {"B", "I"}
 # What WikiANN puts before every token: the code of its Wikipedia, as in `en:` and `zh-yue:`.
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
+# What a file in UTF-16 may begin with.
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # The form of a line that holds tabs; of other lines it is the number of columns.
 TABBED = -1
 
@@ -36,8 +41,9 @@ TABBED = -1
 def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
     """Read a column file: token first, tag last, a blank line after each sentence.
 
-    A `# ...` line before a sentence is a comment if it can't be a token, a token without text is
-    left out if it is outside, and a language prefix is removed if every token has it.
+    A line before a sentence that begins with `#` and a space or tab is a comment if it can't be a
+    token, a token without text is left out if it is outside, and a language prefix is removed if
+    every token has it.
 
     The file is read several times, so that it need not be held: what every token begins with, and
     whether entities are closed, is known at its end.
@@ -148,7 +154,7 @@ def read_rows(path: Path) -> Iterator[List[Row]]:
             continue
         fields = split_fields(line)
         token, tag = fields[0], fields[-1]
-        if not rows and line.startswith("# ") and not is_row(fields, line, form=form):
+        if not rows and line.startswith(COMMENT) and not is_row(fields, line, form=form):
             continue
         if len(fields) == 1:
             raise ValueError(Errors.D101.format(source=path, line=number, text=line))
@@ -179,7 +185,7 @@ def find_form(lines: Iterable[str]) -> Optional[int]:
         if not line or line.isspace() or line.startswith(DOCUMENT_START):
             continue
         form = form_of(split_fields(line), line)
-        if not line.startswith("# "):
+        if not line.startswith(COMMENT):
             return form
         unsure = form if unsure is None else unsure
     return unsure
@@ -208,8 +214,15 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
             for number, line in enumerate(lines, start=1):
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            message = Errors.D104.format(source=path, line=number, reason=error.reason)
-            raise ValueError(message) from error
+            is_utf16 = number == 1 and error.object.startswith(UTF16)
+            raise ValueError(
+                Errors.D104.format(
+                    source=path,
+                    line=number,
+                    reason=error.reason,
+                    encoding="UTF-16" if is_utf16 else "LATIN1",
+                )
+            ) from error
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             message = Errors.D126.format(source=path, line=number, reason=error)
             raise ValueError(message) from error

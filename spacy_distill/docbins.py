@@ -10,7 +10,7 @@ import numpy
 import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START, SPACY
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab, create_vocab
@@ -57,6 +57,7 @@ def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
     """Documents of a DocBin; a memory zone may begin or end between two of them."""
+    # So that `get_docs` unpacks none itself: `unpack_user_data` is faster.
     packed, docbin.user_data = docbin.user_data, []
     docs = docbin.get_docs(vocab)
     # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
@@ -169,6 +170,25 @@ def strip_labels(doc: Doc) -> Doc:
     doc.set_ents([], default="missing")
     doc.spans.clear()
     return doc
+
+
+def trim_entities(doc: Doc) -> int:
+    """Let no entity begin or end with white space, as none does that `ner_tagger` finds.
+
+    RETURNS (int): How many did. One that is nothing else is no longer an entity.
+    """
+    found = [ent for ent in doc.ents if ent[0].is_space or ent[-1].is_space]
+    trimmed: List[Span] = []
+    outside: List[Span] = []
+    for ent in found:
+        words = [token.i for token in ent if not token.is_space]
+        start, end = (words[0], words[-1] + 1) if words else (ent.end, ent.end)
+        outside += [doc[ent.start : start], doc[end : ent.end]]
+        if words:
+            trimmed.append(Span(doc, start, end, label=ent.label, kb_id=ent.kb_id, span_id=ent.id))
+    if found:
+        doc.set_ents(trimmed, outside=outside, default="unmodified")
+    return len(found)
 
 
 def join_sentences(doc: Doc) -> int:

@@ -4,6 +4,7 @@ Only the command `table` imports this module, because it needs torch and transfo
 """
 
 import json
+from functools import partial
 from textwrap import shorten
 from typing import (
     Any,
@@ -91,9 +92,12 @@ def find_device(gpu: int) -> torch.device:
     return torch.device("cpu" if gpu < 0 else f"cuda:{gpu}")
 
 
-def load_tokenizer(teacher: str) -> Tokenizer:
-    """Load a teacher's tokenizer. RAISES (OSError): D309. (ValueError): D310 if not a fast one."""
-    tokenizer = load(AutoTokenizer.from_pretrained, teacher)
+def load_tokenizer(teacher: str, **options: Any) -> Tokenizer:
+    """Load a teacher's tokenizer. RAISES (OSError): D309. (ValueError): D310 if not a fast one.
+
+    options (Any): Of `AutoTokenizer.from_pretrained`.
+    """
+    tokenizer = load(partial(AutoTokenizer.from_pretrained, **options), teacher)
     if not tokenizer.is_fast:
         reason = f"{type(tokenizer).__name__} is not a fast tokenizer"
         raise ValueError(Errors.D310.format(teacher=teacher, reason=reason))

@@ -83,7 +83,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D102 = (
         "'{source}', line {line}: {tag!r} is not a tag. A tag is O, or one of B, I, L, U, E, S, M "
-        "and W, a hyphen and a label, such as B-PER; in a column file it stands in the last column."
+        "and W, a hyphen and a label, such as B-PER; in a column file it stands in the last "
+        "column. A .txt file named after a split is read as one: rename it if it is text."
     )
     D103 = (
         "'{source}', line {line}: {tag!r} can't follow {previous!r} in BILUO or IOBES, in which "
@@ -91,7 +92,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D104 = (
         "'{source}', line {line}: not UTF-8 ({reason}). Convert the file, for example by "
-        "'iconv -f LATIN1 -t UTF-8'."
+        "'iconv -f {encoding} -t UTF-8'."
     )
     D105 = (
         "'{source}', line {line}: {text!r} has other columns than the lines around it. Separate "
@@ -106,7 +107,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D109 = (
         "'{source}', line {line}: entity {start}-{end} {text!r} ({label}) does not begin and end "
         "where tokens do; the tokens it touches are {nearest_start}-{nearest_end} {nearest!r}. "
-        "Correct the offsets, or give 'tokens' and 'tags' in place of 'text'."
+        "Correct the offsets, check --lang, whose tokenizer found these tokens, or give 'tokens' "
+        "and 'tags' in place of 'text'."
     )
     D110 = "'{source}' does not exist. Correct the path."
     D111 = (
@@ -128,13 +130,17 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D117 = (
         "Data set '{source}' has columns {found}, of which none can be read. It needs 'tokens', if "
-        "labelled with 'ner_tags' or 'tags', or 'text'."
+        "labelled with 'ner_tags', 'tags' or 'labels', or 'text', if labelled with 'entities' or "
+        "'labels'."
     )
     D118 = (
         "The package 'datasets' is needed to read '{source}' but is not installed. Install "
         "'spacy-distill[train]'."
     )
-    D119 = "'{source}' has no training set, only {found}. Add one, such as train.conll."
+    D119 = (
+        "'{source}' has no training set. Found: {found}; passed over: {others}. Add one, such as "
+        "train.conll. (Of a .json file, write one object a line as .jsonl.)"
+    )
     D120 = (
         "{missing} of {total} documents of '{source}', the {split} set, have no entity annotation, "
         "first number {number}: {text!r}. Label them, or move them to the unlabelled data."
@@ -144,12 +150,13 @@ class Errors(metaclass=ErrorsWithCodes):
         "such as 'en' or 'xx'."
     )
     D122 = (
-        "'{source}' has no test set, only {found}. Add one, such as test.conll or test.jsonl, for "
-        "'evaluate', or give --no-test to do without."
+        "'{source}' has no test set. Found: {found}; passed over: {others}. Add one, such as "
+        "test.conll or test.jsonl, for 'evaluate', or give --no-test to do without. (Of a .json "
+        "file, write one object a line as .jsonl.)"
     )
     D123 = (
-        "{setting} is {value}, but the training set of '{source}' has {total} documents with "
-        "entity annotation: nothing would be left to learn from. Add a dev set, or label more."
+        "{setting} is {value}, but the training set of '{source}' has {total} different texts "
+        "with entity annotation: nothing would be left to learn from. Add a dev set, or label more."
     )
     D125 = (
         "'{source}', line {line}: a text of {length} characters, of which spaCy reads {limit} at a "
@@ -179,6 +186,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "None of {total} documents of '{source}', the {split} set, has entity annotation. Label "
         "them. (In JSON it is read from 'entities', 'spans', 'label', 'labels', 'tags' or "
         "'ner_tags', in .spacy from doc.ents.)"
+    )
+    D132 = (
+        "'{source}' says of its columns what the installed 'datasets' does not know ({reason}). "
+        "Write the tags as strings, or update 'datasets'."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
@@ -382,9 +393,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D801 = (
         "The labels of teacher '{teacher}' and of the student don't match. Teacher: {found}; "
-        "student: {labels}. Only the teacher has {extra}: give them another name with --map "
-        "OLD=NEW, or leave them out with --drop. Only the student has {missing}: if the teacher "
-        "need not know them, name all of the student's with --labels."
+        "student: {labels}. {unmatched}"
     )
     D802 = (
         "No teacher has the labels {unknown} that --map or --drop name. The teachers have {known}. "

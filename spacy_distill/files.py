@@ -55,6 +55,15 @@ def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
             raise ValueError(Errors.D915.format(output=output, source=source))
 
 
+def begins_with_folder(source: str) -> bool:
+    """Whether what looks like an id on the hub, `OWNER/NAME`, is a path into a folder here.
+
+    One with a revision is an id, whatever there is.
+    """
+    owner, slash, _ = source.partition("/")
+    return slash != "" and "@" not in source and Path(owner).is_dir()
+
+
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """Fill a folder that takes the place of another, or is a new one, once it is whole.

@@ -25,7 +25,7 @@ def is_saved(path: Path) -> bool:
     return any((path / name).exists() for name in SAVED)
 
 
-def is_dataset(path: Path) -> bool:
+def is_dataset_folder(path: Path) -> bool:
     """Whether a folder was saved by `datasets`, or holds the parquet files of a data set."""
     return path.is_dir() and (
         is_saved(path) or any(file.suffix == ".parquet" for file in list_files(path))
@@ -70,7 +70,8 @@ def read_dataset(
     """Read one split.
 
     rows (datasets.Dataset): With columns `tokens`, and if labelled `ner_tags` or `tags` (names or
-        class labels), or with a column `text`. A `datasets.IterableDataset` will do.
+        class labels), or with `text`, and if labelled `entities`, as `make_row_docs` takes them. A
+        `datasets.IterableDataset` will do.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     source (object): The data set's name, for errors.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
@@ -92,7 +93,7 @@ def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) ->
     """Read a Parquet file, some rows at a time. The columns are those of `read_dataset`.
 
     RAISES (ValueError): D118 if `datasets`, with which PyArrow comes, is not installed, D126 for a
-        damaged file, D117 for other columns.
+        damaged file, D117 for other columns, D132 for a type of class labels that is unknown.
     """
     if find_spec("datasets") is None:
         raise ValueError(Errors.D118.format(source=path))
@@ -108,17 +109,18 @@ def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) ->
         batches = file.iter_batches(batch_size=ROWS_TOGETHER, columns=columns)
         yield from read_table(
             (row for batch in batches for row in batch.to_pylist()),
-            features=find_features(file.schema_arrow),
+            features=find_features(file.schema_arrow, source=path),
             nlp=nlp,
             source=path,
             split_sentences=split_sentences,
         )
 
 
-def find_features(schema: Any) -> Mapping[str, Any]:
+def find_features(schema: Any, *, source: object) -> Mapping[str, Any]:
     """Features of the columns that may be of class labels; others may be of any type.
 
     schema (pyarrow.Schema): Of the file.
+    RAISES (ValueError): D132 if `datasets` does not know a type that the file names.
     """
     from datasets import Features
     from pyarrow import schema as make_schema
@@ -129,7 +131,12 @@ def find_features(schema: Any) -> Mapping[str, Any]:
         return is_list and types.is_integer(kind.value_type)
 
     fields = [field for field in schema if field.name in TAGS and may_be_ids(field.type)]
-    return Features.from_arrow_schema(make_schema(fields, metadata=schema.metadata))
+    if not fields:
+        return {}  # of the other columns the file may say what it likes
+    try:
+        return Features.from_arrow_schema(make_schema(fields, metadata=schema.metadata))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(Errors.D132.format(source=source, reason=error)) from error
 
 
 def find_columns(names: Iterable[str], *, source: object) -> List[str]:

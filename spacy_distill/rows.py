@@ -1,11 +1,11 @@
 """Rows of JSONL files and of data sets: a text with character spans, or tokens with tags."""
 
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeGuard
 
-import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
@@ -15,8 +15,10 @@ from .raw_text import make_docs
 from .tags import OUTSIDE
 
 # What a row may hold: tags of its tokens (in a data set class labels, too), or entities.
-TAGS = ("ner_tags", "tags", "labels")
+TAGS = ("ner_tags", "tags", "labels", "label")
 ENTITIES = ("entities", "spans", "label", "labels")
+# Of these, which may also label the text as a whole.
+MAY_BE_OF_TEXT = ("label", "labels")
 COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -34,9 +36,10 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
         if not line.strip():
             continue
         try:
-            row = srsly.json_loads(line)
-        except ValueError as error:
-            raise ValueError(Errors.D107.format(source=path, line=number, reason=error)) from error
+            row = json.loads(line, strict=False)
+        except (ValueError, RecursionError) as error:
+            reason = str(error).replace("line 1 ", "")  # which this line is not
+            raise ValueError(Errors.D107.format(source=path, line=number, reason=reason)) from error
         if not isinstance(row, dict):
             found = f"a {type(row).__name__}, not an object"
             raise ValueError(Errors.D108.format(source=path, line=number, found=found))
@@ -54,9 +57,9 @@ def make_row_docs(
 
     row (Dict[str, Any]): It has `text`, and if labelled one of `ENTITIES`: a list of `[start, end,
         label]` or of `{"start", "end", "label"}`, in characters (doccano's `start_offset` and
-        `end_offset` are taken, too); or it has `tokens`, and if labelled one of `TAGS`, which then
-        count, whatever else it has. Where it has `text` and `tokens`, and no entities in
-        characters, its tokens stay.
+        `end_offset` are taken, too), of which white space at the edges is left out; or it has
+        `tokens`, and if labelled one of `TAGS`, which then count, whatever else it has. Where it
+        has `text` and `tokens`, and no entities in characters, its tokens stay.
     nlp (Language): Pipeline that tokenises `text`.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     source (object): Where the row comes from, for errors.
@@ -74,6 +77,8 @@ def make_row_docs(
     if is_strings(tokens) and tags is not None:
         if not is_strings(tags) or len(tokens) != len(tags):
             found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
+            if tags and isinstance(tags, list) and all(isinstance(tag, int) for tag in tags):
+                found = f"class ids {str(tags)[:80]} without names: write the tags themselves"
             raise ValueError(Errors.D108.format(source=source, line=line, found=found))
         tags = [tag.strip() for tag in tags]
         tokens, tags = leave_out_empty(tokens, tags, source=source, line=line)
@@ -94,7 +99,7 @@ def make_row_docs(
             raise ValueError(Errors.D108.format(source=source, line=line, found=found))
         docs = [Doc(nlp.vocab, words=[token for token in tokens if token])]
     else:
-        found = f"neither 'text' nor 'tokens' among {sorted(row)}"
+        found = find_fault(text, tokens) or f"neither 'text' nor 'tokens' among {sorted(row)}"
         raise ValueError(Errors.D108.format(source=source, line=line, found=found))
     for doc in docs:
         if entities is not None:
@@ -104,12 +109,25 @@ def make_row_docs(
 
 
 def find_tags(row: Dict[str, Any]) -> Any:
-    """The tags of a row's tokens; `labels` that are not as many label the text as a whole."""
+    """The tags of a row's tokens; `label` or `labels` not as many label the text as a whole."""
     found = {key: row[key] for key in TAGS if row.get(key) is not None}
-    labels = found.get("labels", [])
-    if not isinstance(labels, list) or len(labels) != len(row.get("tokens") or ()):
-        found.pop("labels", None)
+    tokens = row.get("tokens")
+    n_tokens = len(tokens) if isinstance(tokens, list) else 0
+    for key in MAY_BE_OF_TEXT:
+        labels = found.get(key, [])
+        if not isinstance(labels, list) or len(labels) != n_tokens:
+            found.pop(key, None)
     return next(iter(found.values()), None)
+
+
+def find_fault(text: Any, tokens: Any) -> str:
+    """What is wrong with a row's text or tokens; empty if there are none."""
+    if text is not None:
+        return f"'text' is a {type(text).__name__}, not a string"
+    if isinstance(tokens, list):
+        wrong = next(token for token in tokens if not isinstance(token, str))
+        return f"{str(wrong)[:80]} among the 'tokens' is a {type(wrong).__name__}, not a string"
+    return f"'tokens' is a {type(tokens).__name__}, not a list" if tokens is not None else ""
 
 
 def is_strings(values: Any) -> TypeGuard[List[str]]:
@@ -136,9 +154,10 @@ def check_characters(row: Dict[str, Any], *, source: object, line: int) -> None:
 
 def check_lists(row: Dict[str, Any], *, source: object, line: int) -> None:
     """Refuse entities that are no list: their labels would be lost. RAISES (ValueError): D108."""
-    for key in ("entities", "spans"):
+    for key in ENTITIES:
         value = row.get(key)
-        if value is not None and not isinstance(value, list):
+        is_of_text = key in MAY_BE_OF_TEXT and not isinstance(value, dict)
+        if value is not None and not isinstance(value, list) and not is_of_text:
             found = f"'{key}' is a {type(value).__name__}, not a list"
             raise ValueError(Errors.D108.format(source=source, line=line, found=found))
 
@@ -151,13 +170,15 @@ def has_surrogate(value: Any) -> bool:
 
 
 def find_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
-    """The entities of a labelled row; a `label` that is no list labels the text as a whole.
+    """The entities of a labelled row; `label` or `labels` that are none label the text as a whole.
 
-    So do `labels` that are no entities. Of several lists, the first that is not empty.
+    Of several lists, the first that is not empty.
     """
     found = {key: row[key] for key in ENTITIES if isinstance(row.get(key), list)}
-    if not all(isinstance(label, (list, dict)) for label in found.get("labels", ())):
-        del found["labels"]
+    for key in MAY_BE_OF_TEXT:
+        labels = found.get(key)
+        if labels and not any(isinstance(label, (list, dict)) for label in labels):
+            del found[key]
     return next(filter(None, found.values()), [] if found else None)
 
 
@@ -185,7 +206,7 @@ def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
         )
     start, end, label = parts
     label = label.strip()  # as the fields of a column file are
-    span = doc.char_span(start, end, label=label)
+    span = doc.char_span(*trim_space(doc.text, start, end), label=label)
     if span is None:
         nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]
         raise ValueError(
@@ -202,6 +223,14 @@ def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
             )
         )
     return span
+
+
+def trim_space(text: str, start: int, end: int) -> Tuple[int, int]:
+    """A part of a text without white space at its edges, unless it is nothing else."""
+    part = text[start:end]
+    if not part.strip():
+        return start, end
+    return end - len(part.lstrip()), start + len(part.rstrip())
 
 
 def is_entity(entity: Any, *, length: int) -> bool:

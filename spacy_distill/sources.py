@@ -1,8 +1,9 @@
 """Users' data: whatever form it has, it becomes Docs, with entities where it is labelled."""
 
 import re
+from collections import Counter
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Union
+from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -10,8 +11,8 @@ from spacy.tokens import Doc
 from .columns import read_columns, read_lines
 from .docbins import load_docbin, unpack_docs
 from .errors import Errors
-from .files import list_files
-from .hub import is_dataset, is_saved, load_splits, read_dataset, read_parquet
+from .files import begins_with_folder, list_files
+from .hub import is_dataset_folder, is_saved, load_splits, read_dataset, read_parquet
 from .raw_text import make_docs
 from .rows import read_jsonl
 
@@ -29,7 +30,8 @@ SPLITS = {
 # A .txt is a column file only if a whole part of its name says so, or nothing else is in it: not
 # `developer_docs.txt`, not `training-texts.txt`.
 COLUMNS_NAME = re.compile(
-    r"(^|[._-])(train|dev|val(id(ation)?)?|test[ab]?)[._-]|^(training|development)\."
+    r"(^|[._-])(train|dev(el)?|val(id(ation)?)?|test[ab]?)(set|data)?[._-]"
+    r"|^(training|development|validate)\."
 )
 
 
@@ -69,7 +71,7 @@ def is_dataset_id(source: Union[str, Path]) -> bool:
     """Whether a source can only be a data set's id: there is no such path, nor was one meant."""
     path = Path(source)
     is_path = path.exists() or path.is_absolute() or str(source).startswith(("/", "\\", ".", "~"))
-    return not is_path and find_suffix(path) not in READERS
+    return not is_path and not begins_with_folder(str(source)) and find_suffix(path) not in READERS
 
 
 def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) -> Dict[str, Split]:
@@ -80,13 +82,16 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     RETURNS (Dict[str, Split]): Each of `train`, `dev`, `test` and `unlabelled` that is found.
-    RAISES (ValueError): If two files claim to be the same split.
+    RAISES (ValueError): If two files claim to be the same split. (FileNotFoundError): D110 for a
+        path that does not exist.
     """
     path = Path(source)
     if path.is_file():
         raise ValueError(Errors.D111.format(source=path))
+    if not path.exists() and not is_dataset_id(source):
+        raise FileNotFoundError(Errors.D110.format(source=path))
     files = list_readable(path) if path.is_dir() and not is_saved(path) else []
-    if path.is_dir() and (has_other_splits(files) or not is_dataset(path)):
+    if path.is_dir() and (has_other_splits(files) or not is_dataset_folder(path)):
         named = {
             file.name: Split(str(file), read_docs(file, nlp=nlp, split_sentences=split_sentences))
             for file in files
@@ -105,6 +110,14 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
         if names:
             found[split] = named[names[0]]
     return found
+
+
+def list_others(source: str, found: Mapping[str, Split]) -> List[str]:
+    """The names of what lies in a folder beside the splits that `find_splits` found in it."""
+    folder = Path(source)
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    splits = {Path(split.source) for split in found.values()}
+    return [file.name for file in files if file not in splits and not file.name.startswith(".")]
 
 
 def list_readable(folder: Path) -> List[Path]:
@@ -137,10 +150,18 @@ def find_files(folder: Path) -> List[Path]:
     return files
 
 
+def count_passed_over(source: Union[str, Path]) -> Counter:
+    """The files of a folder that `read_docs` passes over: how many of each suffix."""
+    path = Path(source)
+    files = list_files(path) if path.is_dir() and not is_saved(path) else []
+    suffixes = map(find_suffix, files)
+    return Counter(suffix or "without suffix" for suffix in suffixes if suffix not in READERS)
+
+
 def find_suffix(path: Path) -> str:
     """What tells a file's form, in lower case: its name's end, the one before it if it is `.gz`."""
     suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
-    return inner if suffix == ".gz" and inner not in COMPRESSED else suffix
+    return inner if suffix == ".gz" and inner not in NEVER_GZIPPED else suffix
 
 
 def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[Doc]:
@@ -185,5 +206,5 @@ READERS: Dict[str, Callable[..., Iterator[Doc]]] = {
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), read_columns),
     **dict.fromkeys((".train", ".testa", ".testb"), read_columns),
 }
-# Forms that compress their files themselves.
-COMPRESSED = (".parquet", ".spacy")
+# Forms that are never read from a .gz, for their files are compressed as they are.
+NEVER_GZIPPED = (".parquet", ".spacy")

@@ -140,9 +140,22 @@ def test_columns_label_may_hold_hyphens(read):
         "\n\na O\nb B-X\n \t \n\n\nc O\n\n\n",
         "-DOCSTART- -X- O O\n\na O\nb B-X\n-DOCSTART- O\nc O\n",
         "# id 5239 domain=en\na O\nb B-X\n\n# text = vitamin O\n# next\nc O\n",
+        "#\thttp://a.org\t[2009-10-17]\na\tO\nb\tB-X\n\n#\tnext\nc\tO\n",
+        "#\tone\na O\nb B-X\n\n#\ttwo O\nc O\n",
         "a O \nb B-X\t\n\nc  O\n",
     ],
-    ids=["crlf", "old-mac", "bom", "no-final-newline", "blank", "docstart", "comments", "trailing"],
+    ids=[
+        "crlf",
+        "old-mac",
+        "bom",
+        "no-final-newline",
+        "blank",
+        "docstart",
+        "comments",
+        "comments-with-tabs",
+        "comments-with-other-tabs",
+        "trailing",
+    ],
 )
 def test_columns_form_of_lines_does_not_matter(read, text):
     docs = read(text)
@@ -196,6 +209,20 @@ def test_columns_strips_a_language_prefix_only_if_all_tokens_have_it(read):
 def test_columns_malformed_line_is_an_error_with_its_number(read, text, code, line):
     with pytest.raises(ValueError, match=rf"\[{code}\] '.*file\.conll', line {line}: "):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "data, encoding",
+    [
+        ("a\tO\n".encode("utf-16"), "UTF-16"),
+        (b"\xfe\xff\x00a\x00\t\x00O\x00\n", "UTF-16"),
+        (b"\xe9\tO\n", "LATIN1"),
+        (b"a\tO\n\xff\xfe\tO\n", "LATIN1"),
+    ],
+)
+def test_columns_say_how_to_convert_them(read, data, encoding):
+    with pytest.raises(ValueError, match=rf"\[D104\].*'iconv -f {encoding} -t UTF-8'"):
+        read(data)
 
 
 def test_to_iob_knows_all_prefixes():

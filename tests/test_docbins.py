@@ -2,7 +2,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_distill.docbins import digest_docs, read_docbins
+from spacy_distill.docbins import digest_docs, read_docbins, trim_entities
 
 
 @pytest.fixture
@@ -53,3 +53,17 @@ def test_digest_of_docs_is_that_of_what_they_say(write, make_doc):
         assert digest_docs(write("other", other)) != known
     two = [make_doc("Ann Smith left .", "B-PER I-PER O O"), make_doc("Bob too", "B-PER O")]
     assert digest_docs(write("two", *two)) not in (known, digest_docs(write("other", *two[::-1])))
+
+
+def test_trim_entities_leaves_white_space_at_their_edges_out(make_doc, ents):
+    """An underscore is a line break here; what is missing stays so."""
+    doc = make_doc("Bank _ x _ Ann _ Lee", "B-ORG I-ORG O B-PER I-PER I-PER I-PER")
+    assert trim_entities(doc) == 2
+    assert ents(doc) == [(0, 1, "ORG"), (4, 7, "PER")]
+    assert [token.ent_iob_ for token in doc] == ["B", "O", "O", "O", "B", "I", "I"]
+    assert trim_entities(doc) == 0
+    doc = make_doc("_ _ Ann x", "B-ORG I-ORG B-PER O")
+    doc.set_ents(doc.ents, default="missing")
+    assert trim_entities(doc) == 1
+    assert ents(doc) == [(2, 3, "PER")]
+    assert [token.ent_iob_ for token in doc] == ["O", "O", "B", ""]

@@ -142,6 +142,26 @@ def test_parquet_file_may_have_columns_of_any_type(nlp, tmp_path):
     assert doc.text == "Ann left" and not doc.has_annotation("ENT_IOB")
 
 
+def test_parquet_file_of_a_type_that_is_unknown(nlp, tmp_path):
+    """As files have that a later version of `datasets` has written."""
+    datasets = pytest.importorskip("datasets")
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    path = tmp_path / "a.parquet"
+    for tags in ([1, 2, 0], ["B-PER", "I-PER", "O"]):
+        rows = make_dataset(datasets, ["Ann", "Lee", "left"], as_labels=tags[0] == 1)
+        schema = rows.features.arrow_schema
+        metadata = schema.metadata[b"huggingface"].replace(b'"List"', b'"LaterList"')
+        schema = schema.with_metadata({"huggingface": metadata})
+        row = {"tokens": ["Ann", "Lee", "left"], "ner_tags": tags}
+        write_table(pyarrow.Table.from_pylist([row], schema=schema), path)
+        if tags[0] == 1:
+            with pytest.raises(ValueError, match=r"\[D132\] '.*a\.parquet'.*update 'datasets'"):
+                list(read_docs(path, nlp=nlp))
+    assert [ents_of(doc) for doc in read_docs(path, nlp=nlp)] == [[(0, 2, "PER")]]
+
+
 @pytest.mark.parametrize("ids", [[-1, -1], [-100, -100], [None, None], None])
 def test_dataset_row_of_no_class_labels_is_unlabelled(nlp, write_ids, ids):
     (doc,) = read_docs(write_ids(ids), nlp=nlp)

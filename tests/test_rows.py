@@ -71,17 +71,23 @@ def test_jsonl_reads_entities_of_doccano(read):
     assert ents_of(*read(json_lines(row))) == [(0, 1, "PER")]
 
 
-def test_jsonl_reads_what_is_called_labels(read):
+@pytest.mark.parametrize("key", ["label", "labels"])
+def test_jsonl_reads_what_is_called_labels(read, key):
     """Entities (of older doccano), or tags; else they label the text as a whole."""
-    rows = [{"text": "Ann left", "labels": [[0, 3, "PER"]]}]
-    rows += [{"tokens": ["Ann", "left"], "labels": ["B-PER", "O"]}]
-    rows += [{"text": "Ann left", "labels": ["sport"]}, {"text": "Ann left", "labels": [2]}]
-    rows += [{"tokens": ["Ann", "left"], "labels": labels} for labels in (["sport"], 2)]
-    rows += [{"text": "Ann left", "labels": []}]
+    rows = [{"text": "Ann left", key: [[0, 3, "PER"]]}]
+    rows += [{"tokens": ["Ann", "left"], key: ["B-PER", "O"]}]
+    rows += [{"text": "Ann left", key: ["sport"]}, {"text": "Ann left", key: [2]}]
+    rows += [{"tokens": ["Ann", "left"], key: labels} for labels in (["sport"], 2)]
+    rows += [{"text": "Ann left", key: []}]
     docs = read(json_lines(*rows))
     assert list(map(ents_of, docs)) == [[(0, 1, "PER")]] * 2 + [[]] * 5
     labelled = [doc.has_annotation("ENT_IOB") for doc in docs]
     assert labelled == [True, True, False, False, False, False, True]
+
+
+def test_jsonl_reads_numbers_of_any_size(read):
+    lines = [f'{{"id": {10**30}, "text": "Ann"}}', '{"score": NaN, "text": "Ann"}']
+    assert words_of(read("\n".join(lines))) == [["Ann"]] * 2
 
 
 def test_jsonl_strips_labels(read):
@@ -127,6 +133,14 @@ def test_jsonl_leaves_out_tokens_without_text(read):
     assert read(json_lines({"tokens": [""], "tags": ["O"]})) == []
 
 
+@pytest.mark.parametrize(
+    "text, entity", [("in  Berlin is", [3, 10, "LOC"]), ("Berlin is", [0, 7, "LOC"])]
+)
+def test_jsonl_leaves_white_space_at_the_edges_of_an_entity_out(read, text, entity):
+    (doc,) = read(json_lines({"text": text, "entities": [entity]}))
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Berlin", "LOC")]
+
+
 def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
     rows = json_lines({"text": "ok"}, {"text": "The Londoners", "entities": [[4, 10, "LOC"]]})
     with pytest.raises(ValueError) as error:
@@ -135,12 +149,15 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
     assert "[D109]" in message and "a.jsonl', line 2:" in message
     assert "4-10 'London' (LOC)" in message
     assert "4-13 'Londoners'" in message
+    assert "check --lang" in message
 
 
 @pytest.mark.parametrize(
     "line,code",
     [
         ("{", "D107"),
+        ('{"text": "a"} {"text": "b"}', "D107"),
+        ("[" * 100_000, "D107"),
         ('["a"]', "D108"),
         ('{"sentence": "a"}', "D108"),
         ('{"tokens": ["a"], "tags": ["O", "O"]}', "D108"),
@@ -172,6 +189,15 @@ def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
         ({"tokens": ["Bob", "ran"], "spans": []}, "no 'text'"),
         ({"text": "Bob ran", "entities": '[[0, 3, "PER"]]'}, "'entities' is a str"),
         ({"text": "Bob ran", "spans": {"start": 0, "end": 3, "label": "PER"}}, "'spans' is a dict"),
+        ({"text": "Bob ran", "label": {"PER": {"Bob": [[0, 2]]}}}, "'label' is a dict"),
+        ({"text": "Bob ran", "labels": {"PER": {"Bob": [[0, 2]]}}}, "'labels' is a dict"),
+        ({"tokens": ["Bob", "ran"], "tags": [1, 0]}, r"class ids \[1, 0\] without names"),
+        ({"tokens": ["Bob", 1984], "tags": ["O", "O"]}, "1984 among the 'tokens' is a int"),
+        ({"tokens": ["Bob", None]}, "None among the 'tokens' is a NoneType"),
+        ({"tokens": "a b"}, "'tokens' is a str, not a list"),
+        ({"text": 5}, "'text' is a int, not a string"),
+        ({"text": ["a"], "tokens": 5}, "'text' is a list, not a string"),
+        ({"sentence": "a"}, r"neither 'text' nor 'tokens' among \['sentence'\]"),
     ],
 )
 def test_jsonl_loses_no_labels(read, row, error):

@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_distill.sources import find_splits, read_docs
+from spacy_distill.sources import find_splits, is_dataset_id, read_docs
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 # As they were counted when the corpora were collected, where a `-DOCSTART-` line counted as a
@@ -62,7 +62,13 @@ def test_text_has_a_text_a_line(read):
     assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
 
 
-@pytest.mark.parametrize("name", ["train.txt", "valid.txt", "dev.txt", "test.txt", "testa.txt"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("train.txt", "valid.txt", "dev.txt", "test.txt", "testa.txt"),
+        *("trainset.txt", "devel.txt", "testdata.txt", "validate.txt"),
+    ],
+)
 def test_text_named_after_a_split_is_a_column_file(read, name):
     (doc,) = read("Ann B-PER\nleft O\n", name)
     assert ents_of(doc) == [(0, 1, "PER")]
@@ -78,6 +84,8 @@ def test_text_named_after_a_split_is_a_column_file(read, name):
         ("training-texts.txt", False),
         ("latest.txt", False),
         ("validators.txt", False),
+        ("datasets.txt", False),
+        ("development_notes.txt", False),
     ],
 )
 def test_text_is_a_column_file_by_a_whole_part_of_its_name(read, name, is_columns):
@@ -85,6 +93,13 @@ def test_text_is_a_column_file_by_a_whole_part_of_its_name(read, name, is_column
     assert words_of(found) == (
         [["Ann", "left"]] if is_columns else [["Ann", "B", "-", "PER"], ["left", "O"]]
     )
+
+
+def test_text_that_is_taken_for_columns_is_told_so(read):
+    with pytest.raises(
+        ValueError, match=r"\[D102\].*'there' is not a tag.*rename it if it is text"
+    ):
+        read("hello you there\n", "test_x.txt")
 
 
 @pytest.mark.parametrize("name", ["A.TXT", "A.Jsonl", "A.TXT.GZ", "A.CONLL", "A.SPACY"])
@@ -355,6 +370,17 @@ def test_real_corpora(nlp, name):
     assert not any("\t" in text or text.startswith("en:") or not text.strip() for text in tokens)
     if name == "wikigold":
         assert tokens.count("#") == 39
+
+
+def test_a_mistyped_path_into_a_folder_is_no_id(nlp, tmp_path, monkeypatch):
+    """Nobody waits for the hub to say that it does not know it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "texts").mkdir()
+    assert not is_dataset_id("texts/none")
+    assert is_dataset_id("texts/none@v1") and is_dataset_id("owner/none")
+    for read in (find_splits, lambda source, nlp: list(read_docs(source, nlp=nlp))):
+        with pytest.raises(FileNotFoundError, match=r"\[D110\] 'texts/none'"):
+            read("texts/none", nlp=nlp)
 
 
 def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):

@@ -11,7 +11,7 @@ from typing import Callable, Iterator, Optional, Sequence, Union
 
 from spacy.tokens import Doc
 
-from ..files import check_apart, hold, make_folder, remove_parts
+from ..files import check_apart, make_and_hold, remove_parts
 from ..overlap import find_texts, leave_out_texts
 from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
@@ -73,14 +73,11 @@ def annotate_source(
         job = replace(job, gold=first.labels)
     new = []
     with ExitStack() as ends:
-        ends.callback(engine.stop)
-        tags = engine.start(job, output)
-        settings = list_settings(job, tags)
-        make_folder(output)
-        ends.enter_context(hold(output))
+        ends.enter_context(make_and_hold(output))
         ends.callback(remove_parts, output)
         ends.callback(engine.stop)  # before that
-        folder = Folder.begin(output, settings, overwrite=overwrite)
+        tags = engine.start(job, output)
+        folder = Folder.begin(output, list_settings(job, tags), overwrite=overwrite)
         start = perf_counter()
         known = list_labels(tags, NO_MAP)
         left = folder.list_missing(chain([first], shards), known=known, advance=advance)

@@ -15,10 +15,10 @@ from ..docbins import pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..hub import split_id
-from ..overlap import find_texts, leave_out_texts, text_key
+from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
-from ..sources import find_splits, is_dataset_id, read_docs
-from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample
+from ..sources import count_passed_over, find_splits, is_dataset_id, read_docs
+from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
 
 # The files of a corpus.
 SPLITS = ("labelled", "unlabelled", "dev", "test")
@@ -88,6 +88,7 @@ def corpus_cli(
     nlp = make_tokenizer(lang)
     more = split_paths(unlabelled or [])
     warn_unpinned([data, *more])
+    warn_passed_over(more)
     check_output(output, data, more)
     found = find_splits(data, nlp=nlp, split_sentences=split_sentences)
     splits = read_labelled(found, source=data, no_test=no_test)
@@ -106,6 +107,7 @@ def corpus_cli(
     added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
     if "unlabelled" in found:
         msg.info(f"The text of {found['unlabelled'].source} goes into the unlabelled pool")
+        warn_passed_over([found["unlabelled"].source])
         added.insert(0, found["unlabelled"].docs)
     texts = find_texts(splits, splitter=nlp if split_sentences else None)
     pool = make_pool([rest, *added], texts, dropped)
@@ -170,6 +172,14 @@ def warn_unpinned(sources: Iterable[str]) -> None:
             )
 
 
+def warn_passed_over(sources: Iterable[str]) -> None:
+    """Tell what is in folders of text and is not read."""
+    for source in sources:
+        counts = [f"{n:,} {suffix}" for suffix, n in count_passed_over(source).most_common()]
+        if counts:
+            msg.warn(f"Passed over in {source}: {', '.join(counts)}")
+
+
 def make_pool(
     sources: Iterable[Iterable[Doc]], texts: Mapping[str, str], dropped: Counter
 ) -> Iterator[Doc]:
@@ -208,14 +218,3 @@ def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
             f"No labelled sentence has {', '.join(lacking)}, which dev or test has: neither "
             "teacher nor student can learn it. Label more, or use another seed"
         )
-
-
-def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
-    """Tell of texts that are trained on, and scored on."""
-    texts = {name: set(map(text_key, docs)) for name, docs in splits.items()}
-    for name in [name for name in ("dev", "test") if name in texts]:
-        if shared := len(texts[name] & texts["labelled"]):
-            msg.warn(
-                f"Of {len(texts[name]):,} texts in {name} {shared:,} are among the labelled ones, "
-                "too: scores on them are better than on new text"
-            )

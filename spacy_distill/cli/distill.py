@@ -1,13 +1,13 @@
 """The command `distill`, as `python -m spacy distill` and as `spacy-distill distill`.
 
 Its name, arguments and options are those of spaCy v4's command, its steps those of the project
-workflow: annotate, table, train, tune, evaluate.
+workflow: table, annotate, train, tune, evaluate.
 """
 
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Mapping, Optional
+from typing import Annotated, Any, Dict, List, Mapping, Optional, cast
 
 import srsly
 import typer
@@ -24,7 +24,9 @@ from ..annotate.job import Job, find_code, find_lang, import_code
 from ..checks import require
 from ..errors import Errors
 from ..files import check_apart, folder_size
+from ..pipeline.ner_tagger import NERTagger
 from ..raw_text import make_tokenizer
+from ..table import load_table
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import (
     choose_engine,
@@ -32,7 +34,7 @@ from .annotate import (
     read_weights,
     warn_unpinned_teachers,
 )
-from .corpus import split_paths, warn_unpinned
+from .corpus import split_paths, warn_passed_over, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_student import (
     claim_output,
@@ -87,7 +89,11 @@ def distill_cli(
         ),
     ],
     labelled: Annotated[
-        str, typer.Option(help="Gold sentences: a file, folder or data set; none are needed")
+        str,
+        typer.Option(
+            help="Gold sentences: a file, a folder or data set (of one with splits, its training "
+            "set); none are needed"
+        ),
     ] = "",
     unlabelled: Annotated[
         Optional[List[str]],
@@ -138,7 +144,7 @@ def distill_cli(
 ) -> None:
     """Distil a teacher into a compact student, with labels or without.
 
-    The teacher labels the text, a lookup table is made, the student trained and scored beside its
+    A lookup table is made, the teacher labels the text, the student trained and scored beside its
     teacher. A step whose inputs are the same as before is not done again. What is left over on the
     command line sets values of the config, for instance --training.max_steps 2000.
     """
@@ -149,6 +155,7 @@ def distill_cli(
     sources = split_paths(unlabelled or [])
     warn_unpinned_teachers([teacher_model, *(also or [])])
     warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
+    warn_passed_over(sources)
     job = Job(
         teachers=[teacher_model, *(also or [])],
         weights=read_weights(weights),
@@ -202,7 +209,7 @@ def distill(
     """Run all steps. See `distill_cli`.
 
     RAISES (ValueError): D007 for a table that nothing loads, D915 if OUTPUT is where something is
-        read from, D417 if it holds what is of others; what the steps raise.
+        read from, D417 if it holds what is of others; what `load_table` and the steps raise.
     """
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
@@ -221,8 +228,11 @@ def distill(
     set_inputs(config, inputs, name=name)
     settings = config.interpolate()
     with show_validation_error(config_path):
-        filled = load_model_from_config(settings, auto_fill=True).config.interpolate()
+        student = load_model_from_config(settings, auto_fill=True)
+        filled = student.config.interpolate()
         registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+    if table is not None:
+        load_table(cast(NERTagger, student.get_pipe(name)).model, path=table)
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
     job = replace(job, lang=lang)
     for other in {*map(find_lang, job.teachers)} - {lang, ""}:
@@ -237,13 +247,13 @@ def distill(
         )
     corpus = make_corpus(inputs.dev.parent, given, nlp=nlp, dev_share=dev_share, seed=seed)
 
-    msg.divider("Annotate")
-    scored = annotate_corpus(job, corpus, inputs, given=given, engine=engine)
-
     if table is None and has_table(settings, name):
         msg.divider("Table")
         width = find(settings, f"components.{name}.model.lookup.width")
         make_table(inputs.table, encoder=encoder, width=width, gpu=job.gpu)
+
+    msg.divider("Annotate")
+    scored = annotate_corpus(job, corpus, inputs, given=given, engine=engine)
 
     msg.divider("Train")
     best = train_student(config, output, name=name, source=config_path, code=code)

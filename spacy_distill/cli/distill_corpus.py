@@ -15,8 +15,8 @@ from ..docbins import pack, read_docbins, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..overlap import find_texts, text_key
-from ..sources import read_docs
-from .labelled import WITHOUT_ENTITIES, hold_out, settle_labelled
+from ..sources import Split, find_splits, is_dataset_id, read_docs
+from .labelled import WITHOUT_ENTITIES, hold_out, settle_labelled, warn_of_leaks
 
 # Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
 LOOKED_AT = 20_000
@@ -24,6 +24,8 @@ LOOKED_AT = 20_000
 
 class Given(NamedTuple):
     """What the user gives: sources that `read_docs` reads; empty where there is none.
+
+    Of one with splits, `labelled` is the training set, `dev` and `test` are the sets of their name.
 
     split_sentences (bool): Whether unlabelled text is split into sentences.
     """
@@ -82,8 +84,8 @@ def make_corpus(
     for name in ("labelled", "dev", "test"):
         source = getattr(given, name)
         if source:
-            docs = list(read_docs(source, nlp=nlp))
-            splits[name] = settle_labelled(docs, name=name, source=source)
+            part = find_part(source, "train" if name == "labelled" else name, nlp=nlp)
+            splits[name] = settle_labelled(list(part.docs), name=name, source=part.source)
     if "dev" not in splits and "labelled" in splits:
         splits["dev"], splits["labelled"] = hold_out(
             splits["labelled"], share=dev_share, seed=seed, source=given.labelled
@@ -94,6 +96,7 @@ def make_corpus(
         splits["held_out"] = hold_out_text(given, nlp=nlp, share=dev_share, texts=texts)
         n_docs = len(splits["held_out"])
         msg.warn(f"No --dev, nor labels: holding out {n_docs:,} texts, labelled by the teacher")
+    warn_of_leaks(splits)
     make_folder(folder)
     paths = {name: folder / f"{name}.spacy" for name in splits}
     for name, docs in splits.items():
@@ -102,6 +105,12 @@ def make_corpus(
         if name in WITHOUT_ENTITIES and not labels:
             msg.warn(f"No entity in {getattr(given, name)}: {WITHOUT_ENTITIES[name]}")
     return paths
+
+
+def find_part(source: str, split: str, *, nlp: Language) -> Split:
+    """What is meant by a source of gold: of a folder or data set with splits, its own one alone."""
+    found = find_splits(source, nlp=nlp) if Path(source).is_dir() or is_dataset_id(source) else {}
+    return found.get(split, Split(source, read_docs(source, nlp=nlp)))
 
 
 def hold_out_text(

@@ -1,16 +1,19 @@
 """A user's labelled data: its parts, checked, held out and sampled."""
 
 import random
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
-from ..docbins import join_sentences
+from ..docbins import join_sentences, trim_entities
 from ..errors import Errors
-from ..sources import Split
+from ..overlap import text_key
+from ..sources import Split, list_others
 
+# Names of files that an error shows.
+SHOWN = 10
 # What there is no use for, if it has only O.
 WITHOUT_ENTITIES = {
     "labelled": "nothing can be learnt from it. Label some, or use another seed",
@@ -30,10 +33,12 @@ def read_labelled(
     RETURNS (Dict[str, List[Doc]]): The documents of each that is there.
     RAISES (ValueError): D119 or D122 if one is missing, D120 or D131 if one is not labelled.
     """
+    others = list_others(source, found)[:SHOWN]
+    has = {"found": list(found) or "none", "others": others or "nothing"}
     if "train" not in found:
-        raise ValueError(Errors.D119.format(source=source, found=list(found)))
+        raise ValueError(Errors.D119.format(source=source, **has))
     if "test" not in found and not no_test:
-        raise ValueError(Errors.D122.format(source=source, found=list(found)))
+        raise ValueError(Errors.D122.format(source=source, **has))
     splits = {}
     for name in [name for name in ("train", "dev", "test") if name in found]:
         docs = list(tqdm(found[name].docs, desc=name, unit=" sentences", disable=None))
@@ -42,7 +47,9 @@ def read_labelled(
 
 
 def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
-    """Refuse a set that is not labelled, and join its sentences where an entity crosses a border.
+    """Refuse a set that is not labelled, and make entities such as can be found.
+
+    No entity begins or ends with white space then, nor does a sentence begin in one.
 
     docs (List[Doc]): The documents. The training set (`train`) may hold unlabelled text, for it
         goes into the pool.
@@ -66,6 +73,11 @@ def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
                 text=docs[first].text[:60],
             )
         )
+    if n_trimmed := sum(map(trim_entities, docs)):
+        msg.warn(
+            f"Entities in {source} that began or ended with white space: {n_trimmed:,}. It was "
+            "left out of them"
+        )
     if n_joined := sum(map(join_sentences, docs)):
         msg.warn(
             f"Entities in {source} that began in one sentence and ended in another: {n_joined:,}. "
@@ -77,26 +89,36 @@ def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
 def hold_out(
     docs: Sequence[Doc], *, share: float, seed: int, source: str
 ) -> Tuple[List[Doc], List[Doc]]:
-    """Divide labelled training data into a dev set and the rest.
+    """Divide labelled training data into a dev set and the rest, which has none of its texts.
 
     docs (Sequence[Doc]): The training data; what is unlabelled stays in it.
-    share (float): How much of the labelled data becomes the dev set, above 0 and below 1.
+    share (float): How many of the labelled texts go into the dev set, above 0 and below 1.
     seed (int): Seed of the draw.
     source (str): Where the data comes from, for errors.
     RETURNS (Tuple[List[Doc], List[Doc]]): The dev set and the rest, each in its original order.
     RAISES (ValueError): If the share leaves nothing.
     """
-    candidates = [i for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")]
-    n_dev = max(1, round(share * len(candidates)))
-    if n_dev >= len(candidates):
+    keys = {i: text_key(doc) for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")}
+    texts = list(dict.fromkeys(keys.values()))
+    n_dev = max(1, round(share * len(texts)))
+    if n_dev >= len(texts):
         raise ValueError(
-            Errors.D123.format(
-                setting="--dev-share", value=share, source=source, total=len(candidates)
-            )
+            Errors.D123.format(setting="--dev-share", value=share, source=source, total=len(texts))
         )
-    chosen = set(random.Random(seed).sample(candidates, n_dev))
-    dev = [doc for i, doc in enumerate(docs) if i in chosen]
-    return dev, [doc for i, doc in enumerate(docs) if i not in chosen]
+    chosen = set(random.Random(seed).sample(texts, n_dev))
+    dev = [doc for i, doc in enumerate(docs) if keys.get(i) in chosen]
+    return dev, [doc for i, doc in enumerate(docs) if keys.get(i) not in chosen]
+
+
+def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
+    """Tell of texts that are trained on, and scored on."""
+    texts = {name: set(map(text_key, docs)) for name, docs in splits.items()}
+    for name in [name for name in ("dev", "test") if name in texts]:
+        if shared := len(texts[name] & texts.get("labelled", set())):
+            msg.warn(
+                f"Of {len(texts[name]):,} texts in {name} {shared:,} are among the labelled ones, "
+                "too: scores on them are better than on new text"
+            )
 
 
 def sample(docs: Sequence[Doc], n: int, *, seed: int) -> Tuple[List[Doc], List[Doc]]:

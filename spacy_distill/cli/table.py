@@ -138,8 +138,6 @@ def count_words(paths: Sequence[Path]) -> Dict[str, int]:
     counts: Counter = Counter()
     vocab = Vocab()
     for path in paths:
-        if not path.exists():
-            raise FileNotFoundError(Errors.D008.format(path=path))
         for doc in read_docbins(path, vocab):
             counts.update(token.text for token in doc if not token.text.isspace())
     if paths and not counts:

@@ -11,12 +11,11 @@ from typing import Any, Iterator, List, NamedTuple, Sequence
 import numpy
 import torch
 from spacy.tokens import Doc
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForTokenClassification
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 from ..decoding import log_softmax
-from ..encoder import find_device, find_specials, load
-from ..errors import Errors
+from ..encoder import find_device, find_specials, load, load_tokenizer
 from ..models.linear_tagger import batch_by_length
 from .checkpoint_labels import LabelScheme, read_scheme
 
@@ -80,11 +79,7 @@ class HFTokenClassifier:
         device = find_device(gpu)
         options = {"revision": revision} if revision else {}
         # Byte-level tokenizers need the space before a word that is given on its own.
-        make_tokenizer = partial(AutoTokenizer.from_pretrained, add_prefix_space=True, **options)
-        tokenizer = load(make_tokenizer, name)
-        if not tokenizer.is_fast:
-            reason = f"{type(tokenizer).__name__} is not a fast tokenizer"
-            raise ValueError(Errors.D310.format(teacher=name, reason=reason))
+        tokenizer = load_tokenizer(name, add_prefix_space=True, **options)
         model = load(partial(AutoModelForTokenClassification.from_pretrained, **options), name)
         labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
         scheme = read_scheme(labels, teacher=name, iob1=iob1)

@@ -109,14 +109,24 @@ def check_labels(
     found = list_labels(teacher.tags, label_map)
     extra = [label for label in found if label not in labels]
     missing = [label for label in labels if label not in found]
-    if extra or (missing and not may_lack):
+    unmatched = []
+    if extra:
+        unmatched.append(
+            f"Only the teacher has {extra}: give them another name with --map OLD=NEW, or leave "
+            "them out with --drop."
+        )
+    if missing and not may_lack:
+        unmatched.append(
+            f"Only the student has {missing}: if the teacher need not know them, name all of the "
+            "student's with --labels."
+        )
+    if unmatched:
         raise ValueError(
             Errors.D801.format(
                 teacher=teacher.name,
                 found=found,
                 labels=list(labels),
-                extra=extra or "none",
-                missing=missing or "none",
+                unmatched=" ".join(unmatched),
             )
         )
 

@@ -212,6 +212,15 @@ def test_annotate_tokenises_text_as_the_student_does(run, read, rules_path, tmp_
     assert "[D121]" in str(run(tmp_path / "pool.txt", "--lang", "zz").exception)
 
 
+def test_annotate_tells_of_text_that_it_passed_over(run, source, tmp_path):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    source.rename(folder / "a.txt")
+    assert "Passed over" not in run(folder).text
+    (folder / "b.json").write_text("[]")
+    assert f"Passed over in {folder}: 1 .json" in run(folder).text
+
+
 def test_annotate_warns_of_a_checkpoint_without_a_revision(run, source, monkeypatch):
     def refuse(name, **options):
         raise ValueError(f"asked for {name}")

@@ -156,6 +156,29 @@ def test_corpus_needs_a_training_set(run, data, tmp_path):
     assert result.exit_code == 1 and "[D119]" in str(result.exception)
 
 
+def test_corpus_names_what_it_passed_over(run, data, tmp_path):
+    for name in ("train", "test"):
+        path = tmp_path / "data" / f"{name}.conll"
+        path.rename(path.with_suffix(".json"))
+        message = str(run().exception)
+        assert f"no {name}ing set" in message or f"no {name} set" in message
+        assert f"'{name}.json'" in message and "'dev.conll'" not in message
+        assert "write one object a line as .jsonl" in message
+        path.with_suffix(".json").rename(path)
+
+
+def test_corpus_tells_of_text_that_it_passed_over(run, data, tmp_path):
+    for folder in (tmp_path / "txt", tmp_path / "data" / "unlabelled"):
+        (folder / "sub").mkdir(parents=True)
+        for name in ("a.txt", "sub/b.json", "sub/c.text", "sub/d.text", "README"):
+            (folder / name).write_text("Ann left\n")
+    result = run("--unlabelled", tmp_path / "txt")
+    assert result.exit_code == 0, result.output
+    for folder in (tmp_path / "txt", tmp_path / "data" / "unlabelled"):
+        assert f"Passed over in {folder}: 2 .text, 1 " in result.text
+    assert result.text.count("1 .json") == result.text.count("1 without suffix") == 2
+
+
 @pytest.mark.parametrize("split,text", [("train", '{"text": "a"}'), ("dev", '{"text": "a"}')])
 def test_corpus_needs_labels(run, data, tmp_path, split, text):
     (tmp_path / "data" / f"{split}.conll").unlink()
@@ -199,6 +222,20 @@ def test_corpus_joins_sentences_that_an_entity_crosses(run, read, data, tmp_path
     assert [[len(sent) for sent in doc.sents] for doc in read("test")] == [[5, 2]] * 2
     gold = read_gold(tmp_path / "corpus" / "test.spacy", spacy.blank("en"))
     assert [len(eg.reference.ents) for eg in gold] == [1, 0] * 2
+
+
+def test_corpus_trims_entities_that_could_not_be_found(run, read, data, tmp_path):
+    row = {"tokens": ["Bank", " ", "x"], "tags": ["B-ORG", "I-ORG", "O"]}
+    (tmp_path / "data" / "test.conll").unlink()
+    (tmp_path / "data" / "test.jsonl").write_text(json.dumps(row))
+    path = tmp_path / "data" / "dev.conll"
+    path.write_text("Ann B-PER\n\u00a0 I-PER\nBob O\n", encoding="utf-8")
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "test.jsonl that began or ended with white space: 1." in result.text
+    assert "dev.conll that began or ended with white space: 1." in result.text
+    assert [ents(doc) for doc in read("test")] == [[("Bank", "ORG")]]
+    assert [ents(doc) for doc in read("dev")] == [[("Ann", "PER")]]
 
 
 def test_corpus_unlabelled_training_text_goes_to_the_pool(run, read, data, tmp_path):

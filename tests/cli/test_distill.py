@@ -425,6 +425,25 @@ def test_distill_refuses_a_table_that_nothing_loads(run, text, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "code, options",
+    [
+        ("D303", {"table": "text.txt"}),
+        ("D306", {"table": "narrow.npz"}),
+        ("D309", {"table": None, "encoder": "mute"}),
+    ],
+)
+def test_distill_refuses_a_bad_table_or_encoder_before_the_teacher_is_asked(
+    run, text, teachers, tmp_path, code, options
+):
+    random_table(word_segmenter(["ann"]), width=WIDTH - 1).to_disk(tmp_path / "narrow.npz")
+    result = run(
+        unlabelled=text, **{name: value and tmp_path / value for name, value in options.items()}
+    )
+    assert f"[{code}]" in str(result.exception)
+    assert not (tmp_path / "out" / "annotated").exists()
+
+
+@pytest.mark.parametrize(
     "setting, value", [("components.ner.scheme", "none"), ("training.max_steps", "many")]
 )
 def test_distill_refuses_a_bad_config_before_the_teacher_is_asked(

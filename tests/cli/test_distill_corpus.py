@@ -1,8 +1,26 @@
 """What `distill` reads of gold."""
 
+import pytest
 import spacy
 
 from spacy_distill.cli.distill_corpus import Given, make_corpus
+from spacy_distill.docbins import read_docbins
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Make a corpus of the given sources: the texts of each of its files."""
+
+    def make_files(dev_share=0.1, **sources):
+        given = Given(**{"labelled": "", "unlabelled": [], "dev": "", "test": "", **sources})
+        nlp = spacy.blank("en")
+        paths = make_corpus(tmp_path / "corpus", given, nlp=nlp, dev_share=dev_share, seed=0)
+        return {
+            name: [doc.text.strip() for doc in read_docbins(path, nlp.vocab)]
+            for name, path in paths.items()
+        }
+
+    return make_files
 
 
 def test_distill_corpus_tells_of_gold_without_entities(tmp_path, capsys):
@@ -16,3 +34,33 @@ def test_distill_corpus_tells_of_gold_without_entities(tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     assert f"No entity in {none}: the best weights can't be told by it" in said
     assert f"No entity in {none}: F1 on it is 0" in said
+
+
+def test_distill_corpus_takes_its_own_part_of_a_folder_with_splits(make, tmp_path, capsys):
+    """Else the test set would be trained on."""
+    for name in ("train", "dev", "test"):
+        (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
+    folder = str(tmp_path)
+    found = make(labelled=folder, dev=folder, test=folder)
+    assert found == {"labelled": ["Ann train"], "dev": ["Ann dev"], "test": ["Ann test"]}
+    assert "are among the labelled ones" not in capsys.readouterr().out
+
+
+def test_distill_corpus_reads_all_of_a_folder_without_splits(make, tmp_path, capsys):
+    folder = tmp_path / "gold"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
+    found = make(labelled=str(folder), dev=str(folder / "a.conll"))
+    assert found == {"labelled": ["Ann a", "Ann b"], "dev": ["Ann a"]}
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Of 1 texts in dev 1 are among the labelled ones" in said
+
+
+def test_distill_corpus_holds_out_texts_and_not_copies_of_them(make, tmp_path):
+    path = tmp_path / "train.conll"
+    sentences = [f"Ann\tB-PER\n{name}\tO\n" for name in "abcdef"]
+    path.write_text("\n".join(sentences * 4))
+    found = make(0.34, labelled=str(path))
+    assert len(found["dev"]) == 8 and len(set(found["dev"])) == 2
+    assert set(found["labelled"]) == {f"Ann {name}" for name in "abcdef"} - set(found["dev"])

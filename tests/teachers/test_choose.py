@@ -103,6 +103,14 @@ def test_choose_takes_an_id_on_the_hub_with_its_revision(monkeypatch, tmp_path):
     assert split_revision(str(folder)) == (str(folder), "")
 
 
+def test_choose_takes_a_mistyped_path_for_no_id(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "training").mkdir()
+    with pytest.raises(ValueError, match=r"\[D805\] 'training/y'"):
+        load_teacher("training/y")
+    assert is_model_id("training/y@0123abc")
+
+
 def test_choose_imports_no_transformer(run_light, student_path):
     """Nor does a pipeline need torch to teach."""
     code = (
