@@ -4,7 +4,7 @@ import sys
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Dict, Iterator, List, Optional, Sequence
+from typing import Annotated, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import srsly
 import typer
@@ -47,6 +47,8 @@ from .options import Gpu, split_list
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 # Options that change how a sweep is made, not what comes of it.
 NOT_SAID = ("work", "workers", "gpu", "overwrite")
+# Of many runs, as many are named in a message.
+NAMED = 3
 
 
 def sweep_cli(
@@ -177,24 +179,45 @@ def write_command(context: typer.Context) -> Iterator[str]:
 def check_rows(
     runs: Sequence[Run], path: Path, settings: Settings, *, overwrite: bool
 ) -> Dict[Key, Row]:
-    """The rows that there are. Those of runs made otherwise are removed if they may be.
+    """The rows that stay: all but those of runs made otherwise, if these may be made anew.
 
-    RAISES (ValueError): D603 if they may not.
+    RAISES (ValueError): D603 if they may not, or would stay among new ones: nobody has asked for
+        their runs.
     """
     rows = read_rows(path)
-    outdated = find_outdated_rows(runs, rows, settings)
-    for (system, size, seed, limit), differences in outdated.items():
-        if not overwrite:
-            of_pool = f", {limit} unlabelled" if limit else ""
-            run = f"{system}, {size} labelled, seed {seed}{of_pool}"
-            raise ValueError(
-                Errors.D603.format(path=path, run=run, differences=", ".join(differences))
+    systems = {**BUILT_IN, **{run.system.name: run.system for run in runs}}
+    outdated = find_outdated_rows(systems, rows, settings)
+    others = [key for key in outdated if key not in {run.key for run in runs}]
+    if others or (outdated and not overwrite):
+        named = others or [*outdated]
+        differences = dict.fromkeys(name for key in named for name in outdated[key])
+        asked_for = "ask for these runs, too, and make" if others else "make"
+        raise ValueError(
+            Errors.D603.format(
+                path=path,
+                differences=", ".join(differences),
+                runs=name_runs(named),
+                remedy=f"{asked_for} them anew with --overwrite",
             )
-    if outdated:
-        msg.warn(f"{len(outdated)} rows were made with other settings: making them anew")
-        rows = {key: row for key, row in rows.items() if key not in outdated}
+        )
+    return {key: row for key, row in rows.items() if key not in outdated}
+
+
+def name_runs(keys: Sequence[Key]) -> str:
+    """Runs as they are named in a message: the first of many."""
+    names = [
+        f"{system}, {size or 'all'} labelled, seed {seed}" + (f", {limit} unlabelled" * bool(limit))
+        for system, size, seed, limit in keys[:NAMED]
+    ]
+    more = [f"{len(keys) - NAMED} more"] if len(keys) > NAMED else []
+    return "; ".join([*names, *more])
+
+
+def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
+    """Leave in a file of rows those that stay."""
+    if n_outdated := len(read_rows(path)) - len(rows):
+        say(f"{n_outdated} rows were made with other settings: making them anew")
         write_rows(path, [*rows.values()])
-    return rows
 
 
 def run_waiting(
@@ -231,6 +254,7 @@ def run_waiting(
         runs, reasons = leave_out(runs, settings)
         for reason in reasons:
             say(f"Left out: {reason}")
+        drop_outdated(path, rows, say)
         return runner.run(runs, workers=workers, overwrite=overwrite)
 
 

@@ -12,7 +12,7 @@ from ..errors import Errors
 from .describe import make_row
 from .execute import accept_stage, drop_last, run_stage, settle
 from .inputs import Settings, cell_folder, corpus_files, digest_once, find_differences, make_inputs
-from .plan import Run
+from .plan import Run, System
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
 
@@ -30,13 +30,18 @@ class Stopped(Exception):
 
 
 def find_outdated_rows(
-    runs: Sequence[Run], rows: Mapping[Key, Row], settings: Settings
+    systems: Mapping[str, System], rows: Mapping[Key, Row], settings: Settings
 ) -> Dict[Key, List[str]]:
-    """Runs whose row was made otherwise, with the names of what differs."""
+    """Rows of systems that were made otherwise than these are now, with the names of what differs.
+
+    systems (Mapping[str, System]): By name. Rows of others are passed over.
+    rows (Mapping[Key, Row]): The rows that there are, asked for or not.
+    settings (Settings): Of this sweep.
+    """
     found = {
-        run.key: find_differences(rows[run.key]["inputs"], make_inputs(run, settings))
-        for run in runs
-        if run.key in rows
+        key: find_differences(row["inputs"], make_inputs(Run(systems[key[0]], *key[1:]), settings))
+        for key, row in rows.items()
+        if key[0] in systems
     }
     return {key: differences for key, differences in found.items() if differences}
 

@@ -273,7 +273,7 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     ran.clear()
     result = run(*options)
     assert "[D603]" in str(result.exception)
-    assert "student-softmax, 10 labelled, seed 0 made with other settings (config)" in str(
+    assert "made with other settings (config): student-softmax, 10 labelled, seed 0. Go" in str(
         result.exception
     )
     assert ran == [] and rows_of(project) == before
@@ -283,6 +283,44 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     assert ran == stages
     assert rows_of(project)[:2] == before[:2]
     assert rows_of(project)[2]["inputs"]["config"] != before[2]["inputs"]["config"]
+
+
+def test_sweep_mixes_no_rows_of_runs_that_nobody_asked_for(run, ran, project):
+    """They would stay as they are, beside new ones: not even --overwrite can help."""
+    run("--sizes", "10", "--seeds", "2", "--pool-sizes", "20,all")
+    config = project / "configs" / "student.cfg"
+    config.write_text(config.read_text().replace("temperature = 1.0", "temperature = 3.0"))
+    before = rows_of(project)
+    ran.clear()
+    for more in ([], ["--overwrite"]):
+        result = run("--sizes", "10", "--seeds", "2", *more)
+        assert "[D603]" in str(result.exception)
+        assert (
+            "(config): student-softmax, 10 labelled, seed 0, 20 unlabelled; student-softmax, "
+            in (str(result.exception))
+        )
+        assert "ask for these runs, too" in str(result.exception)
+        assert "[D603]" in str(run("--sizes", "20", "--seeds", "7,", *more).exception)
+    assert ran == [] and rows_of(project) == before
+    more = ("--pool-sizes", "20,all", "--overwrite")
+    assert run("--sizes", "10", "--seeds", "2", *more).exit_code == 0
+    assert len(rows_of(project)) == len(before)
+    assert len({row["inputs"]["config"]["sha256"] for row in rows_of(project)}) == len(before)
+
+
+def test_sweep_keeps_its_rows_until_it_can_make_others(run, ran, project):
+    options = ("--sizes", "10", "--seeds", "1", "--teacher-steps", "12")
+    run(*options[:4])
+    before = rows_of(project)
+    (project / "transformer").rename(project / "elsewhere")
+    assert "[D401]" in str(run(*options, "--overwrite").exception)
+    assert rows_of(project) == before
+    (project / "elsewhere").rename(project / "transformer")
+    result = run(*options, "--overwrite")
+    assert "2 rows were made with other settings: making them anew" in result.output
+    assert [row["system"] for row in rows_of(project)] == [
+        *("baseline-softmax", "teacher", "student-softmax")
+    ]
 
 
 def test_sweep_mixes_no_rows_of_unlike_sources(run, ran, project):
@@ -297,7 +335,7 @@ def test_sweep_mixes_no_rows_of_unlike_sources(run, ran, project):
     for changed in (options, (*options, "--unlabelled", str(more))):
         assert "made with other settings (source)" in str(run(*changed).exception)
     result = run("--sizes", "10", "--seeds", "1", systems=["baseline-crf"])
-    assert "[D607]" in str(result.exception) and "(sources)" in str(result.exception)
+    assert "[D603]" in str(result.exception) and "(source)" in str(result.exception)
     assert ran == []
     # Rows of before do not say what they were made from.
     rows = rows_of(project)
