@@ -325,8 +325,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "Fix what they report and run the sweep again: it goes on with this stage."
     )
     D603 = (
-        "'{path}' has rows made with other settings ({differences}): {runs}. Go back to those, give "
-        "another OUTPUT, or {remedy}."
+        "'{path}' has rows made with other settings ({differences}): {runs}. Go back to those, "
+        "give another OUTPUT, or {remedy}."
     )
     D604 = (
         "{value!r} is not a variant. Give NAME=BASE --section.key value, with a name of letters, "

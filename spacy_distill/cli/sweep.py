@@ -102,8 +102,8 @@ def sweep_cli(
         Optional[Path],
         typer.Option(
             help="Folder for corpora and trainings, SIZE/SEED/ laid out as a project for each "
-            "sample; what is there already is taken over. Default: training/sweep/NAME-DIGEST, "
-            "of DATA with --unlabelled"
+            "sample; what a sweep has finished there is taken over, all else made anew. Default: "
+            "training/sweep/NAME-DIGEST, of DATA with --unlabelled"
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Samples side by side, one thread each")] = 1,

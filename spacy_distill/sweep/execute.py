@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, List
 
 import srsly
-from spacy.util import dict_to_dot, load_config
 
 from ..benchmark.process import LAST_LINES, THREADS
 from ..errors import Errors
 from ..files import write_whole
-from .inputs import find_differences, read_value
+from .inputs import find_differences
 from .stages import Stage, is_done, read_receipt
 
 SECONDS_BETWEEN_TICKS = 2.0
@@ -31,7 +30,6 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
     discard(stage)
-    stage.begun.touch()
     threads = {**dict.fromkeys(THREADS, "1"), "TOKENIZERS_PARALLELISM": "false"}
     start = time.time()
     with (
@@ -70,13 +68,6 @@ def write_receipt(stage: Stage, **more: Any) -> None:
     stage.receipt.parent.mkdir(parents=True, exist_ok=True)
     receipt = {"command": stage.command, "inputs": stage.inputs, **more}
     write_whole(stage.receipt, srsly.json_dumps(receipt, indent=2).encode("utf-8"))
-    stage.begun.unlink(missing_ok=True)
-
-
-def accept_stage(stage: Stage) -> None:
-    """Give a stage that was done by hand a receipt, too."""
-    if not stage.receipt.exists():
-        write_receipt(stage)
 
 
 def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
@@ -96,16 +87,7 @@ def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
 
 def find_outdated(stage: Stage) -> List[str]:
     """What of a stage that is done differs from what the sweep would do."""
-    inputs = stage.inputs or {}
-    if stage.receipt.exists():
-        return find_differences(read_receipt(stage)["inputs"] or {}, inputs)
-    if "overrides" not in inputs:
-        return []
-    # It was trained by hand: its config is all that is known of it.
-    settings = dict_to_dot(load_config(stage.products[0].with_name("config.cfg")))
-    return [
-        key for key, value in inputs["overrides"].items() if settings.get(key) != read_value(value)
-    ]
+    return find_differences(read_receipt(stage)["inputs"] or {}, stage.inputs or {})
 
 
 def drop_last(stage: Stage) -> None:

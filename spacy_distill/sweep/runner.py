@@ -10,7 +10,7 @@ from tqdm import tqdm
 from ..docbins import count_docs, digest_docs
 from ..errors import Errors
 from .describe import make_row
-from .execute import accept_stage, drop_last, run_stage, settle
+from .execute import drop_last, run_stage, settle
 from .inputs import Settings, cell_folder, corpus_files, digest_once, find_differences, make_inputs
 from .plan import Run, System
 from .rows import Key, Row, append_row
@@ -131,9 +131,6 @@ class Runner:
         }
         settle(stages.values(), overwrite=overwrite)
         waiting = [stage for stage in stages.values() if not is_done(stage)]
-        for stage in stages.values():
-            if is_done(stage):
-                accept_stage(stage)
         self._expect(waiting)
         table = table_stage(self.settings)
         if table.products[0] in {stage.products[0] for stage in waiting}:

@@ -43,7 +43,7 @@ def test_describe_keeps_paths_of_the_project():
 
 def test_describe_steps(tmp_path):
     (tmp_path / "config.cfg").write_text("[training]\nmax_steps = 300\n")
-    stage = Stage("train-teacher", tmp_path, [], [], [], [], 1.0)
+    stage = Stage("train-teacher", tmp_path, [], [], [], 1.0)
     assert describe_steps(stage, tmp_path) == {"max": 300}
     stage.log.parent.mkdir()
     stage.log.write_text(LOG, encoding="utf-8")
