@@ -19,8 +19,9 @@ from ..benchmark.prepare import prepare_peers
 from ..benchmark.report import Report, make_report
 from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_system
 from ..benchmark.tables import make_tables, to_markdown
+from ..checks import is_name
 from ..errors import Errors
-from ..files import make_folder
+from ..files import make_folder, write_whole
 from ..loading import load_pipeline
 from ..machine import describe_machine
 from .options import split_list
@@ -80,6 +81,7 @@ def benchmark_cli(
     peers = choose_peers(None if systems is None else split_list(systems))
     for source in [*sources.values(), *([] if teacher is None else [teacher])]:
         check_pipeline(source)
+    make_folder(output)
     students = {name: load_pipeline(source) for name, source in sources.items()}
     corpus = read_corpus(data, students[FIRST])
     msg.info(
@@ -124,8 +126,7 @@ def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:
     sources = {FIRST: first}
     for other in others:
         name, _, source = other.partition("=")
-        # A figure has no label for what begins with _.
-        if not name or name.startswith("_") or not source or name in {*sources, *PEERS}:
+        if not is_name(name) or not source or name in {*sources, *PEERS}:
             raise ValueError(Errors.D507.format(value=other, taken=[*sources, *PEERS]))
         sources[name] = source
     return sources
@@ -152,7 +153,8 @@ def show_report(report: Report) -> None:
 def write_report(report: Report, output: Path) -> None:
     """Write a report as JSON, as Markdown and, where matplotlib is, as a figure."""
     make_folder(output)
-    srsly.write_json(output / "benchmark.json", report)
+    data = srsly.json_dumps(report, indent=2).encode("utf-8")
+    write_whole(output / "benchmark.json", data)
     (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")
     written = [output / "benchmark.json", output / "benchmark.md"]
     if find_spec("matplotlib") is None:

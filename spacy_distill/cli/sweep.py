@@ -1,7 +1,7 @@
 """`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
 
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import check_apart, make_and_hold
+from ..files import check_apart, make_and_hold, read_json, write_whole
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.inputs import (
@@ -145,11 +145,13 @@ def sweep_cli(
         settings = settings._replace(work=default_work(settings))
     for folder in (output, settings.work):
         check_apart(folder, [data, *more])
-    with make_and_hold(output):
+    with make_and_hold(output) as handle:
         path = output / "sweep.jsonl"
         rows = check_rows(runs, path, settings, overwrite=overwrite)
         waiting = [run for run in runs if run.key not in rows]
-        failures = run_waiting(waiting, rows, path, settings, workers=workers, overwrite=overwrite)
+        failures = run_waiting(
+            waiting, rows, path, settings, handle=handle, workers=workers, overwrite=overwrite
+        )
         if read_rows(path) or not failures:
             show_sweep(output, settings)
     if failures:
@@ -226,11 +228,13 @@ def run_waiting(
     path: Path,
     settings: Settings,
     *,
+    handle: Optional[int],
     workers: int,
     overwrite: bool,
 ) -> List[Failure]:
     """Make the corpora, check that they have enough, then run what has no row yet.
 
+    handle (Optional[int]): What holds the folder of the rows.
     RAISES (ValueError): D401 if there are no teacher's weights to begin with.
     """
     if not runs:
@@ -240,7 +244,7 @@ def run_waiting(
     is_held = settings.work.resolve() == path.parent.resolve()
     # The time left is that of the mean speed so far.
     with (
-        nullcontext() if is_held else make_and_hold(settings.work),
+        nullcontext(handle) if is_held else make_and_hold(settings.work) as held,
         tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar,
     ):
 
@@ -248,7 +252,7 @@ def run_waiting(
             bar.write(text)
             sys.stdout.flush()  # it may go to a file, which somebody reads meanwhile
 
-        runner = Runner(settings, path, bar=bar, say=say)
+        runner = Runner(settings, path, bar=bar, say=say, handle=held)
         runner.make_corpora(runs, workers=workers, overwrite=overwrite)
         check_test_sets(runs, rows, path, settings)
         runs, reasons = leave_out(runs, settings)
@@ -264,9 +268,11 @@ def show_sweep(output: Path, settings: Settings) -> None:
     if not rows:
         raise ValueError(Errors.D612.format(path=output / "sweep.jsonl"))
     file = output / "bootstrap.json"
-    known: List[Compared] = srsly.read_json(file) if file.exists() else []
+    known: List[Compared] = []
+    with suppress(ValueError, FileNotFoundError):  # of a damaged file nothing is known, either
+        known = read_json(file, kind=list)
     compared = compare_systems(rows, settings.work, known)
-    srsly.write_json(file, compared)
+    write_whole(file, srsly.json_dumps(compared, indent=2).encode("utf-8"))
     for table in make_tables(rows, compared):
         aligns = ["l"] + ["r"] * (len(table.header) - 1)
         msg.text(f"\n{table.title}")

@@ -7,10 +7,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-import srsly
 from spacy.util import load_config
 
 from ..docbins import count_docs
+from ..files import read_json
 from ..machine import PACKAGES, find_versions
 from .inputs import Settings, cell_folder, corpus_files, fingerprint, make_inputs
 from .plan import Run
@@ -38,9 +38,9 @@ def make_row(run: Run, settings: Settings) -> Row:
     """
     folder = cell_folder(settings, run)
     files, stages = corpus_files(folder), make_stages(run, settings)
-    metrics = srsly.read_json(metrics_file(folder, run.name))
+    metrics = read_json(metrics_file(folder, run.name))
     model = folder / "training" / run.name / "model-best"
-    dev = srsly.read_json(model / "meta.json")["performance"]
+    dev = read_json(model / "meta.json")["performance"]
     inputs = make_inputs(run, settings)
     row = {
         "corpus": settings.name,
@@ -53,9 +53,9 @@ def make_row(run: Run, settings: Settings) -> Row:
         "pool": count_pool(run, files["unlabelled"]),
         "test": {key: metrics[key] for key in SCORES},
         "dev": {key: dev.get(key) for key in SCORES},
-        "tuned": srsly.read_json(tuned_file(folder, run.name)),
+        "tuned": read_json(tuned_file(folder, run.name)),
         "words_per_second": metrics["speed"],
-        "parameters": srsly.read_json(counts_file(folder, run.name))["parameters"],
+        "parameters": read_json(counts_file(folder, run.name))["parameters"],
         "seconds": {stage.name: read_receipt(stage).get("seconds") for stage in stages},
         "steps": describe_steps(train_stage(run, settings), model),
         "fingerprint": fingerprint(inputs),

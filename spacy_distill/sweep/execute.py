@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Callable, Iterable, List
+from typing import Any, Callable, Iterable, List, Optional
 
 import srsly
 
@@ -20,12 +20,14 @@ from .stages import Stage, is_done, read_receipt
 SECONDS_BETWEEN_TICKS = 2.0
 
 
-def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
+def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[int] = None) -> None:
     """Run a stage on one thread, its output in its log; write its receipt.
 
     stage (Stage): What to run.
     tick (Callable[[float], None]): Called now and then with the seconds that it has run so far.
         The process is killed if it raises.
+    handle (Optional[int]): What holds the folder in which it writes. The process holds that, too,
+        so that no other sweep begins beside it if this one is killed.
     RAISES (ValueError): D602 if the stage fails, with the last lines of its log.
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
@@ -40,6 +42,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **threads, "PYTHONUNBUFFERED": "1"},
+            pass_fds=() if handle is None else (handle,),
         ) as process,
     ):
         try:

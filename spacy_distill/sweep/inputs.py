@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 from spacy.util import load_config
 
 from ..docbins import digest_docs
-from ..files import digest, digest_json, digest_source
+from ..files import digest, digest_json, digest_source, last_name
 from ..sources import is_dataset_id
 from .plan import TEACHER, Run
 
@@ -50,7 +50,7 @@ class Settings(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the corpus."""
-        return Path(self.data.rstrip("/")).name
+        return last_name(self.data)
 
 
 def cell_folder(settings: Settings, run: Run) -> Path:
@@ -106,7 +106,7 @@ def source_inputs(settings: Settings) -> Inputs:
     return {
         "data": settings.name,
         "lang": settings.lang,
-        "unlabelled": [Path(source).name for source in settings.unlabelled],
+        "unlabelled": [last_name(source) for source in settings.unlabelled],
         "sources": [*settings.sources] or None,
     }
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
@@ -92,15 +92,23 @@ class Runner:
     rows (Path): The file that gets a row for each run.
     bar (tqdm): Shows the seconds that were expected of the stages that are done.
     say (Callable[[str], None]): Gets a line for each run that has ended.
+    handle (Optional[int]): What holds the folder of what is made, if something does.
     """
 
     def __init__(
-        self, settings: Settings, rows: Path, *, bar: tqdm, say: Callable[[str], None]
+        self,
+        settings: Settings,
+        rows: Path,
+        *,
+        bar: tqdm,
+        say: Callable[[str], None],
+        handle: Optional[int] = None,
     ) -> None:
         self.settings = settings
         self.rows = rows
         self.bar = bar
         self.say = say
+        self.handle = handle
         self.failures: List[Failure] = []
         self._broken: Dict[Path, str] = {}
         self._now: Dict[Path, str] = {}
@@ -193,7 +201,7 @@ class Runner:
 
         self._say(product, name)
         try:
-            run_stage(stage, tick=tick)
+            run_stage(stage, tick=tick, handle=self.handle)
         except ValueError as error:
             self._broken[product] = str(error)
             raise

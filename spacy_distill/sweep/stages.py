@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
-import srsly
 from spacy.util import load_config
 
 from ..docbins import count_docs
+from ..files import read_json
 from ..lengthen import lengthen
 from .inputs import (
     Inputs,
@@ -236,4 +236,4 @@ def counts_file(folder: Path, name: str) -> Path:
 
 def read_receipt(stage: Stage) -> Dict:
     """What the receipt of a stage that is done says."""
-    return srsly.read_json(stage.receipt)
+    return read_json(stage.receipt)

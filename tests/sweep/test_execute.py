@@ -1,8 +1,10 @@
+import os
 import time
 
 import pytest
 import srsly
 
+from spacy_distill.files import hold
 from spacy_distill.sweep.execute import drop_last, find_outdated, run_stage, settle
 from spacy_distill.sweep.stages import Stage, is_done
 
@@ -67,6 +69,26 @@ def test_execute_ends_a_stage_when_it_is_told_to(make_stage, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_stage(make_stage(["timeit", "-n1", "import time; time.sleep(60)"]), tick=stop)
     assert time.time() - start < 30
+
+
+def test_execute_holds_the_folder_as_long_as_the_stage_runs(make_stage, monkeypatch, tmp_path):
+    """A sweep that is killed can't end what it has started."""
+    monkeypatch.setattr("spacy_distill.sweep.execute.SECONDS_BETWEEN_TICKS", 0.05)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl = pytest.importorskip("fcntl")
+    fcntl.flock(handle, fcntl.LOCK_EX)
+
+    def die(seconds):
+        os.close(handle)  # as the system does for one that is killed
+        with pytest.raises(OSError, match="D914"), hold(tmp_path):
+            pass
+        raise KeyboardInterrupt
+
+    stage = make_stage(["timeit", "-n1", "import time; time.sleep(60)"])
+    with pytest.raises(KeyboardInterrupt):
+        run_stage(stage, tick=die, handle=handle)
+    with hold(tmp_path):
+        pass
 
 
 def test_execute_trusts_nothing_that_was_interrupted(make_stage):
