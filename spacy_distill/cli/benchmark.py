@@ -25,6 +25,7 @@ from ..files import make_folder, write_whole
 from ..loading import load_pipeline
 from ..machine import describe_machine
 from .options import split_list
+from .showing import show_tables
 
 FIRST = "student"
 BAR = "{desc:<42} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
@@ -142,12 +143,7 @@ def warn_left_out(left_out: Dict[str, str], *, is_error: bool) -> None:
 
 def show_report(report: Report) -> None:
     """Print the tables, and what has to be known to read them."""
-    for table in make_tables(report):
-        aligns = ["l"] + ["r"] * (len(table.header) - 1)
-        msg.text(f"\n{table.title}")
-        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
-    for note in report["notes"]:
-        msg.text(f"- {note}")
+    show_tables(make_tables(report), report["notes"])
 
 
 def write_report(report: Report, output: Path) -> None:

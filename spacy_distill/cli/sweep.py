@@ -43,6 +43,7 @@ from ..sweep.runner import (
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
 from .corpus import split_paths
 from .options import Gpu, split_list
+from .showing import show_tables
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 # Options that change how a sweep is made, not what comes of it.
@@ -273,12 +274,7 @@ def show_sweep(output: Path, settings: Settings) -> None:
         known = read_json(file, kind=list)
     compared = compare_systems(rows, settings.work, known)
     write_whole(file, srsly.json_dumps(compared, indent=2).encode("utf-8"))
-    for table in make_tables(rows, compared):
-        aligns = ["l"] + ["r"] * (len(table.header) - 1)
-        msg.text(f"\n{table.title}")
-        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
-    for note in make_notes(rows, compared):
-        msg.text(f"- {note}")
+    show_tables(make_tables(rows, compared), make_notes(rows, compared))
     text = to_markdown(rows, compared)
     (output / "sweep.md").write_text(text, encoding="utf-8")
     msg.good(f"Written: {', '.join(map(str, draw_figures(rows, output)))} and the tables beside")

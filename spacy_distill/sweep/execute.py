@@ -6,12 +6,11 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Callable, Iterable, List, Optional
 
 import srsly
 
-from ..benchmark.process import LAST_LINES, THREADS
+from ..benchmark.process import THREADS, last_lines
 from ..errors import Errors
 from ..files import write_whole
 from .inputs import find_differences
@@ -53,17 +52,11 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
         finally:
             process.kill()  # it has ended, or is not to go on
     if process.returncode != 0 or not all(path.exists() for path in stage.products):
+        lines = last_lines(stage.log.read_text(encoding="utf-8", errors="replace"))
         raise ValueError(
-            Errors.D602.format(
-                name=stage.name, code=process.returncode, log=stage.log, lines=last_lines(stage.log)
-            )
+            Errors.D602.format(name=stage.name, code=process.returncode, log=stage.log, lines=lines)
         )
     write_receipt(stage, seconds=round(time.time() - start, 1))
-
-
-def last_lines(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:] or ["(nothing)"])
 
 
 def write_receipt(stage: Stage, **more: Any) -> None:

@@ -514,7 +514,6 @@ def test_sweep_from_end_to_end(run, project, transformer):
         assert row["words_per_second"] > 0
         assert row["parameters"] > 1000
         assert all(seconds > 0 for seconds in row["seconds"].values())
-        assert row["steps"]["last"] == row["steps"]["max"] == 6
         assert row["versions"]["spacy"] == spacy.__version__
         counts = srsly.read_json(
             project
