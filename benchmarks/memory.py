@@ -8,7 +8,6 @@ makes a fast teacher:
     OMP_NUM_THREADS=1 python benchmarks/memory.py training/student/model-best
 """
 
-import os
 import random
 import subprocess
 import sys
@@ -54,6 +53,24 @@ read = build_distillation_corpus_v1(
 )
 for eg in read(spacy.blank("en")):
     pass
+"""
+# Does what Python does with -c or -m, and writes its peak memory into a file: its own, for what the
+# parent can ask the system for may be the parent's.
+COUNT = """
+import atexit
+import runpy
+import sys
+from pathlib import Path
+
+from spacy_distill.benchmark.memory import peak_memory
+
+_, file, option, what, *arguments = sys.argv
+atexit.register(lambda: Path(file).write_text(str(peak_memory())))
+sys.argv = [what if option == "-m" else "-c", *arguments]
+if option == "-m":
+    runpy.run_module(what, run_name="__main__", alter_sys=True)
+else:
+    exec(what, {"__name__": "__main__"})
 """
 
 
@@ -113,13 +130,11 @@ def write_text(docs: Sequence[Doc], path: Path, *, size: int) -> int:
 def run(name: str, arguments: List[str]) -> None:
     """Run Python in another process, and print how much memory and time it took."""
     start = perf_counter()
-    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = perf_counter() - start
-    assert status == 0, f"{name} failed"
-    # Linux counts in kB, macOS in bytes.
-    megabytes = used.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
-    print(f"  {name}: {megabytes:,.0f} MB, {seconds:,.0f} s", flush=True)
+    with tempfile.NamedTemporaryFile("r") as peak:
+        command = [sys.executable, "-c", COUNT, peak.name, *arguments]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        megabytes = int(peak.read()) / 1024**2
+    print(f"  {name}: {megabytes:,.0f} MB, {perf_counter() - start:,.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,15 +7,13 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 
 from spacy.util import load_config
 
-from ..docbins import digest_docs
+from ..docbins import PARTS, digest_docs
 from ..files import digest, digest_json, digest_source, last_name
 from ..sources import is_dataset_id
 from .plan import TEACHER, Run
 
 # Where a project has its configs, and its teacher's weights.
 CONFIGS, WEIGHTS = Path("configs"), "assets/teacher"
-# The files of a corpus.
-PARTS = ("labelled", "unlabelled", "dev", "test")
 # As JSON has it.
 Inputs = Dict[str, Any]
 
