@@ -1,6 +1,6 @@
 """Settings are refused where they are given, not where they break."""
 
-from typing import Any, get_args
+from typing import Any, Iterable, Iterator, List, Mapping, get_args
 
 from .errors import Errors
 
@@ -24,3 +24,23 @@ def require_one_of(choices: Any, setting: str, value: Any) -> None:
     """Refuse what is none of a Literal's values. RAISES (ValueError): D007."""
     values = get_args(choices)
     require(value in values, setting, value, f"one of {', '.join(values)}")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name a system: in files, in a figure, which has no label for what begins
+    with _, and on the command line."""
+    return text.replace("-", "").replace("_", "").isalnum() and not text.startswith("_")
+
+
+def find_unknown(names: Iterable[str], config: Mapping[str, Any]) -> List[str]:
+    """Those settings, given as section.key, that a config does not have."""
+    settings = set(flat_settings(config))
+    return [name for name in names if name not in settings]
+
+
+def flat_settings(section: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The settings of a config, and its sections, as section.key."""
+    for key, value in section.items():
+        yield prefix + key
+        if isinstance(value, Mapping):
+            yield from flat_settings(value, f"{prefix}{key}.")

@@ -25,6 +25,8 @@ ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 NO_START = 2**64 - 1
 # What tells one corpus from another: what is trained on, or scored.
 TOLD_BY = [ORTH, SENT_START, ENT_IOB, ENT_TYPE]
+# The files of a corpus.
+PARTS = ("labelled", "unlabelled", "dev", "test")
 
 
 def find_docbins(path: Path) -> List[Path]:

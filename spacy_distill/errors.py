@@ -28,7 +28,9 @@ class Errors(metaclass=ErrorsWithCodes):
     D005 = "No soft targets on any document of '{source}'. Run 'annotate' to make them."
     D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
     D007 = "{setting} is {value}, but must be {requirement}."
-    D008 = "'{path}' does not exist. Run the stage that makes it, or correct the path in [paths]."
+    D008 = (
+        "'{path}' does not exist. Run what makes it, or correct the path (a config's, in [paths])."
+    )
     D009 = "'{path}' holds no documents. Run the stage that makes it again."
     D010 = (
         "Can't distil '{teacher}' into '{student}': their labels differ. Teacher: {teacher_tags}; "
@@ -335,8 +337,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D506 = "Can't measure '{name}'. Reason: {reason}. Or leave it out of --systems."
     D507 = (
-        "{value!r} names no further student. Give NAME=PATH, with a name that is none of {taken} "
-        "and does not begin with _."
+        "{value!r} names no further student. Give NAME=PATH, with a name of letters, digits, - and "
+        "_ that is none of {taken} and does not begin with _."
     )
     D601 = "Unknown systems, or none: {unknown}. Choose from {known}."
     D602 = (
@@ -344,8 +346,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "Fix what they report and run the sweep again: it goes on with this stage."
     )
     D603 = (
-        "'{path}' has a row of {run} made with other settings ({differences}). Go back to those, "
-        "give another OUTPUT, or make it anew with --overwrite."
+        "'{path}' has rows made with other settings ({differences}): {runs}. Go back to those, "
+        "give another OUTPUT, or {remedy}."
     )
     D604 = (
         "{value!r} is not a variant. Give NAME=BASE --section.key value, with a name of letters, "
@@ -471,4 +473,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D915 = (
         "'{output}' is to be written, '{source}' is read, and one lies in the other: what is "
         "written would be read, or what is read be written over. Give an OUTPUT elsewhere."
+    )
+    D916 = (
+        "'{path}' is damaged, or another file of that name: it should hold {kind} of JSON "
+        "({reason}). Restore it, or remove it and run again what makes it."
     )

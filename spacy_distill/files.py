@@ -7,7 +7,7 @@ import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Iterable, Iterator, List, Union
+from typing import Any, Iterable, Iterator, List, Optional, Union
 from uuid import uuid4
 
 from .errors import Errors
@@ -90,6 +90,40 @@ def replacing(folder: Path) -> Iterator[Path]:
             raise
 
 
+def read_json(path: Path, *, kind: type = dict) -> Any:
+    """Read a file of JSON.
+
+    kind (type): What it must hold, dict or list.
+    RAISES (ValueError): D916 if it does not.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        found, reason = None, str(error)
+    else:
+        reason = f"found is {type(found).__name__}"
+    if not isinstance(found, kind):
+        what = "an object" if kind is dict else "a list"
+        raise ValueError(Errors.D916.format(path=path, kind=what, reason=reason))
+    return found
+
+
+def check_file(path: Path) -> None:
+    """Make the folder of a file, before the work whose result it gets.
+
+    RAISES (OSError): D901 if that can't be, or if the file is a folder.
+    """
+    make_folder(path.parent)
+    if path.is_dir():
+        raise IsADirectoryError(Errors.D901.format(path=path, reason="it is a folder"))
+
+
+def last_name(path: str) -> str:
+    """The last part of a path, of `.` and `..` that of the folder which they are."""
+    name = Path(path).name
+    return name if name not in ("", "..") else Path(path).resolve().name
+
+
 def append_line(path: Path, line: str) -> None:
     """Append to a file. It is on the disk when this returns. RAISES (OSError): D901."""
     try:
@@ -102,13 +136,15 @@ def append_line(path: Path, line: str) -> None:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Iterator[Optional[int]]:
     """Hold a folder, where the system can, until the end, even that of a process that is killed.
 
+    YIELDS (Optional[int]): The handle that holds it. A process that gets it (`pass_fds`) holds the
+        folder, too, until its own end. None where the system can't.
     RAISES (OSError): D914 if another process holds it.
     """
     if os.name != "posix":
-        yield
+        yield None
         return
     import fcntl
 
@@ -121,22 +157,23 @@ def hold(folder: Path) -> Iterator[None]:
     except OSError:
         pass  # of some file systems no part can be held
     try:
-        yield
+        yield handle
     finally:
         os.close(handle)
 
 
 @contextmanager
-def make_and_hold(folder: Path) -> Iterator[None]:
+def make_and_hold(folder: Path) -> Iterator[Optional[int]]:
     """Hold a folder that need not be there yet. One that was made for this goes if it stays empty.
 
+    YIELDS (Optional[int]): As `hold` does.
     RAISES (OSError): D901 if it can't be made, D914 if another process holds it.
     """
     was_there = folder.exists()
     make_folder(folder)
     try:
-        with hold(folder):
-            yield
+        with hold(folder) as handle:
+            yield handle
     finally:
         if not was_there:
             with suppress(OSError):

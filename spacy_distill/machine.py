@@ -2,7 +2,8 @@
 
 import os
 import platform
-from importlib.metadata import distributions
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Dict, Iterable
 
@@ -44,5 +45,8 @@ def find_cpu() -> str:
 
 def find_versions(names: Iterable[str]) -> Dict[str, str]:
     """Versions of those packages that are installed."""
-    installed = {package.metadata["Name"]: package.version for package in distributions()}
-    return {name: installed[name] for name in names if name in installed}
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

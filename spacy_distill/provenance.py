@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Any, Dict, List, Mapping
 
-import srsly
 from spacy.util import load_config
 from thinc.api import Config
 
 from .annotate.manifest import MANIFEST, find_records
-from .files import digest_source
+from .files import digest_source, read_json
 
 # Of a pipeline's meta: what `tune` wrote down.
 TUNED = "tuned"
@@ -36,7 +35,7 @@ def find_changed(model: Path, folder: Path = Path()) -> List[Path]:
     folder (Path): What its config's paths begin from.
     RETURNS (List[Path]): The paths.
     """
-    known = srsly.read_json(model / "meta.json").get(TUNED, {}).get("inputs", {})
+    known = read_json(model / "meta.json").get(TUNED, {}).get("inputs", {})
     paths = (
         find_inputs(load_config(model / "config.cfg", interpolate=True), folder) if known else {}
     )

@@ -225,7 +225,6 @@ def make_row():
             "words_per_second": 1500.0,
             "parameters": 3_300_000,
             "seconds": {"corpus": 6.0, f"train-{system}": 90.0 + 60 * seed},
-            "steps": {"max": 300},
             "fingerprint": f"{system}-{size}-{seed}-{limit}-{f1}",
             "inputs": {
                 "config": {"name": f"{name}.cfg", "sha256": "c"},

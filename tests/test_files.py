@@ -3,7 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from spacy_distill.files import digest_folder, digest_source, replacing
+from spacy_distill.files import (
+    check_file,
+    digest_folder,
+    digest_source,
+    last_name,
+    read_json,
+    replacing,
+)
 
 
 def write(path, text):
@@ -65,3 +72,30 @@ def test_files_keep_a_folder_that_can_not_be_replaced(tmp_path, monkeypatch):
         write(new / "second", "second")
     assert [path.name for path in folder.iterdir()] == ["first"]
     assert [*folder.parent.iterdir()] == [folder]
+
+
+@pytest.mark.parametrize("text", ["", '{"a": ', "[1]", "null", "\xff"])
+def test_files_name_what_is_not_json(tmp_path, text):
+    path = tmp_path / "scores.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"\[D916\] '.*scores.json' .* an object of JSON"):
+        read_json(path)
+    path.write_text("[1]")
+    assert read_json(path, kind=list) == [1]
+
+
+def test_files_know_before_the_work_what_can_not_be_written(tmp_path):
+    check_file(tmp_path / "new" / "page.html")
+    assert (tmp_path / "new").is_dir()
+    with pytest.raises(OSError, match=r"\[D901\] .*new': it is a folder"):
+        check_file(tmp_path / "new")
+    write(tmp_path / "file", "text")
+    with pytest.raises(OSError, match=r"\[D901\]"):
+        check_file(tmp_path / "file" / "page.html")
+
+
+def test_files_name_each_folder(tmp_path, monkeypatch):
+    (tmp_path / "data" / "more").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "data" / "more")
+    paths = {".": "more", "./": "more", "..": "data", "a/b/": "b", "owner/name@1": "name@1"}
+    assert {path: last_name(path) for path in paths} == paths

@@ -5,13 +5,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-import srsly
 from spacy.language import Language
 from spacy.util import get_package_path, import_file, is_package
 
 from ..checks import require
 from ..errors import Errors
-from ..files import digest, digest_folder
+from ..files import digest, digest_folder, read_json
 from ..loading import use_gpu
 from ..raw_text import make_tokenizer
 from ..teachers.choose import is_pipeline, load_teacher, split_revision
@@ -159,7 +158,7 @@ def find_lang(teacher: str) -> str:
     """The language of a pipeline; empty for what is none."""
     folder = find_folder(teacher)
     meta = folder / "meta.json" if folder else Path()
-    return srsly.read_json(meta).get("lang", "") if meta.is_file() else ""
+    return read_json(meta).get("lang", "") if meta.is_file() else ""
 
 
 def find_folder(teacher: str) -> Optional[Path]:

@@ -1,12 +1,13 @@
 """BERT from its configuration alone: the speed of a transformer does not depend on its weights."""
 
+from functools import partial
 from typing import Any, Dict
 
 import numpy
 import torch
 from transformers import BertConfig, BertForTokenClassification
 
-from .pieces import load_tokenizer, make_run
+from .pieces import count_cut, load_tokenizer, make_run
 from .runner import Runner
 
 BYTES_OF_WEIGHT = 4  # float32
@@ -44,9 +45,11 @@ def load_bert(
         return found.logits.numpy()
 
     max_pieces = min(max_pieces, config.max_position_embeddings)
+    pieces = load_tokenizer(tokenizer, max_pieces=max_pieces)
     n_parameters = sum(weights.numel() for weights in model.parameters())
     return Runner(
-        make_run(load_tokenizer(tokenizer, max_pieces=max_pieces), forward, padding=padding),
+        make_run(pieces, forward, padding=padding),
         n_parameters=n_parameters,
         n_bytes=BYTES_OF_WEIGHT * n_parameters,
+        count_cut=partial(count_cut, pieces),
     )

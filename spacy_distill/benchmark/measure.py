@@ -41,6 +41,7 @@ class Measured:
     cold: Dict[int, List[Timing]] = field(default_factory=dict)
     roofline: Dict[int, Any] = field(default_factory=dict)
     peak_memory: int = 0  # bytes
+    n_cut: int = 0  # texts of the corpus that are too long for it
 
     @property
     def has_cold(self) -> bool:
@@ -75,14 +76,19 @@ def measure_systems(
             for batch_size in settings.batch_sizes:
                 warm_up(one, corpus, settings, batch_size=batch_size, bar=bar)
         bar.total = bar.n + sum(remaining_ticks(one, settings) for one in found)
-        for repeat in range(settings.repeats):
-            for one in found:
-                for batch_size, plan in one.plans.items():
-                    if repeat < plan.repeats:
-                        show(bar, one, batch_size, f"{repeat + 1} of {plan.repeats}")
-                        measure(one, corpus, plan, batch_size=batch_size, bar=bar)
+        # What forgets comes after all that profits from what is kept.
+        for forget in (False, True):
+            for repeat in range(settings.repeats):
+                for one in [one for one in found if one.has_cold or not forget]:
+                    for batch_size, plan in one.plans.items():
+                        if repeat < plan.repeats:
+                            show(bar, one, batch_size, f"{repeat + 1} of {plan.repeats}")
+                            measure(
+                                one, corpus, plan, batch_size=batch_size, forget=forget, bar=bar
+                            )
         for one in found:
             measure_roofline(one, settings, bar=bar)
+            one.n_cut = one.worker.ask("count_cut")["cut"]
     return found
 
 
@@ -129,15 +135,15 @@ def warm_up(
     bar.update(to_ticks(settings.seconds))
 
 
-def measure(one: Measured, corpus: Corpus, plan: Plan, *, batch_size: int, bar: tqdm) -> None:
-    """Measure a system once; a student also once with nothing kept."""
-    timing = run(one, corpus, plan.texts, batch_size=batch_size, passes=plan.passes)
-    one.timings.setdefault(batch_size, []).append(timing)
+def measure(
+    one: Measured, corpus: Corpus, plan: Plan, *, batch_size: int, forget: bool, bar: tqdm
+) -> None:
+    """Measure a system once; `forget`: with nothing kept of the words that were seen before."""
+    passes = 1 if forget else plan.passes
+    timing = run(one, corpus, plan.texts, batch_size=batch_size, passes=passes, forget=forget)
+    timings = one.cold if forget else one.timings
+    timings.setdefault(batch_size, []).append(timing)
     bar.update(to_ticks(plan.seconds))
-    if one.has_cold:
-        timing = run(one, corpus, plan.texts, batch_size=batch_size, forget=True)
-        one.cold.setdefault(batch_size, []).append(timing)
-        bar.update(to_ticks(plan.seconds))
 
 
 def run(

@@ -1,11 +1,12 @@
 """A teacher that was exported to ONNX, run by onnxruntime."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy
 import onnxruntime
 
-from .pieces import load_tokenizer, make_run
+from .pieces import count_cut, load_tokenizer, make_run
 from .runner import Runner
 
 
@@ -28,6 +29,7 @@ def load_onnx(
     padding (int): Id of the piece that pads.
     RETURNS (Runner): Runs a plain forward pass, and counts tags.
     """
+    pieces = load_tokenizer(tokenizer, max_pieces=max_pieces)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -37,7 +39,8 @@ def load_onnx(
         return session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
 
     return Runner(
-        make_run(load_tokenizer(tokenizer, max_pieces=max_pieces), forward, padding=padding),
+        make_run(pieces, forward, padding=padding),
         n_parameters=n_parameters,
         n_bytes=Path(path).stat().st_size,
+        count_cut=partial(count_cut, pieces),
     )

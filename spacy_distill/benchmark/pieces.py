@@ -44,6 +44,11 @@ def make_run(
     return run
 
 
+def count_cut(tokenizer: Tokenizer, texts: List[str]) -> int:
+    """How many texts have more pieces than `load_tokenizer` allows."""
+    return sum(bool(encoding.overflowing) for encoding in tokenizer.encode_batch(texts))
+
+
 def make_batches(
     sequences: Sequence[List[int]], *, batch_size: int, padding: int
 ) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
-from typing import IO, Any, Dict, Iterator, List
+from typing import IO, Any, Dict, Iterator
 
 from ..errors import Errors
 
@@ -57,14 +57,16 @@ class Worker:
 
     def _ended(self, request: str) -> ValueError:
         code = self._process.wait(SECONDS_TO_END)
-        lines = "\n".join(f"  {line}" for line in self._last_lines())
+        self._errors.seek(0)
+        lines = last_lines(self._errors.read())
         return ValueError(
             Errors.D502.format(name=self.name, request=request, code=code, lines=lines)
         )
 
-    def _last_lines(self) -> List[str]:
-        self._errors.seek(0)
-        return self._errors.read().splitlines()[-LAST_LINES:] or ["(nothing)"]
+
+def last_lines(text: str) -> str:
+    """The end of what a process wrote, for a message."""
+    return "\n".join(f"  {line}" for line in text.splitlines()[-LAST_LINES:] or ["(nothing)"])
 
 
 @contextmanager

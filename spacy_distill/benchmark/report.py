@@ -64,6 +64,7 @@ def describe(one: Measured) -> Dict[str, Any]:
         "peak_memory_bytes": one.peak_memory,
         "without_packages": list(one.system.hidden),
         "sorted_by_length": one.system.sorts,
+        "texts_cut": one.n_cut,
         "speed": {str(size): summarise(timings) for size, timings in one.timings.items()},
     }
     if one.cold:
@@ -134,10 +135,23 @@ def make_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) ->
             one for one in found if one.system.hidden
         ],
     }
+    n_texts = len(corpus.texts)
+    for n_cut in sorted({one.n_cut for one in found} - {0}):
+        what = (
+            f"cut {n_cut:,} of {n_texts:,} texts, which are too long for it. All their words are "
+            "counted, so it is slower than it says."
+        )
+        groups[what] = [one for one in found if one.n_cut == n_cut]
     for what, group in groups.items():
         if group:
             names = [one.system.name for one in group]
             notes.append(f"{', '.join(names)}: {'each ' if len(names) > 1 else ''}{what}")
+    too_large = [f"{size:,}" for size in settings.batch_sizes if size > n_texts]
+    if too_large:
+        notes.append(
+            f"There are only {n_texts:,} texts: in the columns of larger batches "
+            f"({', '.join(too_large)}) all of them are one."
+        )
     if settings.threads == 1 and waiting(found) > BUSY:
         notes.append(
             f"The machine was busy: {waiting(found):.0%} of the time the systems waited for a "

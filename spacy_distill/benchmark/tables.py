@@ -11,8 +11,8 @@ def make_tables(report: Report) -> List[Table]:
     students = [name for name, system in report["systems"].items() if system["is_student"]]
     tables = [speed_table(report), *(speed_up_table(report, name) for name in students)]
     tables.append(size_table(report, students[0]))
-    shares = [roofline_table(report, name) for name in students]
-    return tables + [table for table in shares if table.rows]
+    tables += [roofline_table(report, name) for name in students]
+    return [table for table in tables if table.rows]
 
 
 def speed_table(report: Report) -> Table:

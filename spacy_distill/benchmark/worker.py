@@ -88,6 +88,11 @@ class Served:
         )
         return {"roofline": found}
 
+    def count_cut(self) -> Dict[str, Any]:
+        """Count the texts of the corpus that the system cuts, for they are too long for it."""
+        count = self.runner.count_cut
+        return {"cut": 0 if count is None else count(self.texts)}
+
     def export(self, **settings: Any) -> Dict[str, Any]:
         """Call `export_teacher`."""
         return import_module(".export", __package__).export_teacher(**settings)

@@ -11,7 +11,7 @@ from .benchmark import benchmark_cli
 from .corpus import corpus_cli
 from .distill import OVERRIDES, distill_cli
 from .evaluate import evaluate_cli
-from .failing import fail_in_one_line
+from .failing import end_on_signals, fail_in_one_line
 from .package import package_cli
 from .report import report_cli
 from .sweep import sweep_cli
@@ -42,6 +42,7 @@ app.command("package")(package_cli)
 
 def main() -> None:
     """Run a command. What the user can mend ends in one line, not in a traceback."""
+    end_on_signals()
     if os.name == "nt":  # where the commands of a project come with their quotes
         sys.argv = [unquote(argument) for argument in sys.argv]
     with fail_in_one_line():

@@ -19,11 +19,13 @@ from ..benchmark.prepare import prepare_peers
 from ..benchmark.report import Report, make_report
 from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_system
 from ..benchmark.tables import make_tables, to_markdown
+from ..checks import is_name
 from ..errors import Errors
-from ..files import make_folder
+from ..files import make_folder, write_whole
 from ..loading import load_pipeline
 from ..machine import describe_machine
 from .options import split_list
+from .showing import show_tables
 
 FIRST = "student"
 BAR = "{desc:<42} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
@@ -80,6 +82,7 @@ def benchmark_cli(
     peers = choose_peers(None if systems is None else split_list(systems))
     for source in [*sources.values(), *([] if teacher is None else [teacher])]:
         check_pipeline(source)
+    make_folder(output)
     students = {name: load_pipeline(source) for name, source in sources.items()}
     corpus = read_corpus(data, students[FIRST])
     msg.info(
@@ -124,8 +127,7 @@ def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:
     sources = {FIRST: first}
     for other in others:
         name, _, source = other.partition("=")
-        # A figure has no label for what begins with _.
-        if not name or name.startswith("_") or not source or name in {*sources, *PEERS}:
+        if not is_name(name) or not source or name in {*sources, *PEERS}:
             raise ValueError(Errors.D507.format(value=other, taken=[*sources, *PEERS]))
         sources[name] = source
     return sources
@@ -141,18 +143,14 @@ def warn_left_out(left_out: Dict[str, str], *, is_error: bool) -> None:
 
 def show_report(report: Report) -> None:
     """Print the tables, and what has to be known to read them."""
-    for table in make_tables(report):
-        aligns = ["l"] + ["r"] * (len(table.header) - 1)
-        msg.text(f"\n{table.title}")
-        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
-    for note in report["notes"]:
-        msg.text(f"- {note}")
+    show_tables(make_tables(report), report["notes"])
 
 
 def write_report(report: Report, output: Path) -> None:
     """Write a report as JSON, as Markdown and, where matplotlib is, as a figure."""
     make_folder(output)
-    srsly.write_json(output / "benchmark.json", report)
+    data = srsly.json_dumps(report, indent=2).encode("utf-8")
+    write_whole(output / "benchmark.json", data)
     (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")
     written = [output / "benchmark.json", output / "benchmark.md"]
     if find_spec("matplotlib") is None:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require
-from ..docbins import pack, strip_labels, write_docbin
+from ..docbins import PARTS, pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
 from ..hub import split_id
@@ -19,9 +19,6 @@ from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
 from ..sources import count_passed_over, find_splits, is_dataset_id, read_docs
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
-
-# The files of a corpus.
-SPLITS = ("labelled", "unlabelled", "dev", "test")
 
 
 def corpus_cli(
@@ -127,7 +124,7 @@ def corpus_cli(
 
 def check_output(output: Path, data: str, more: Sequence[str]) -> None:
     """Refuse to write over what is read, or to read what is written. RAISES (ValueError): D915."""
-    written = {(output / f"{name}.spacy").resolve() for name in SPLITS}
+    written = {(output / f"{name}.spacy").resolve() for name in PARTS}
     folder = output.resolve()
     if folder == Path(data).resolve():
         raise ValueError(Errors.D915.format(output=folder, source=folder))
@@ -196,7 +193,7 @@ def make_pool(
 
 def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
     """Show what each file holds, and what its user should know."""
-    names = [name for name in SPLITS if name in packed]
+    names = [name for name in PARTS if name in packed]
     labels = sorted({label for _, counts in packed.values() for label in counts})
     rows = [
         ("sentences", *(f"{len(packed[name][0]):,}" for name in names)),

@@ -21,9 +21,9 @@ from wasabi import msg
 
 from ..annotate.engines import Engine
 from ..annotate.job import Job, find_code, find_lang, import_code
-from ..checks import require
+from ..checks import find_unknown, require
 from ..errors import Errors
-from ..files import check_apart, folder_size
+from ..files import check_apart, folder_size, make_and_hold, read_json
 from ..pipeline.ner_tagger import NERTagger
 from ..raw_text import make_tokenizer
 from ..table import load_table
@@ -167,18 +167,19 @@ def distill_cli(
         gpu=use_gpu,
         code=code,
     )
-    distill(
-        job,
-        student_config_path,
-        output_path,
-        given=Given(labelled, sources, dev, test, split_sentences),
-        dev_share=dev_share,
-        table=table,
-        encoder=encoder,
-        engine=choose_engine(engine, n_process=n_process, address=address),
-        code=code_path,
-        overrides=overrides,
-    )
+    with make_and_hold(output_path):
+        distill(
+            job,
+            student_config_path,
+            output_path,
+            given=Given(labelled, sources, dev, test, split_sentences),
+            dev_share=dev_share,
+            table=table,
+            encoder=encoder,
+            engine=choose_engine(engine, n_process=n_process, address=address),
+            code=code_path,
+            overrides=overrides,
+        )
 
 
 def read_overrides(args: List[str]) -> Dict[str, Any]:
@@ -208,8 +209,9 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): D007 for a table that nothing loads, D915 if OUTPUT is where something is
-        read from, D417 if it holds what is of others; what `load_table` and the steps raise.
+    RAISES (ValueError): D007 for a table that nothing loads, D420 for a setting that the config
+        can't have, D915 if OUTPUT is where something is read from, D417 if it holds what is of
+        others; what `load_table` and the steps raise.
     """
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
@@ -231,6 +233,8 @@ def distill(
         student = load_model_from_config(settings, auto_fill=True)
         filled = student.config.interpolate()
         registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+    if unknown := find_unknown(overrides, filled):  # spaCy would drop it
+        raise ValueError(Errors.D420.format(option=f"--{unknown[0]}"))
     if table is not None:
         load_table(cast(NERTagger, student.get_pipe(name)).model, path=table)
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
@@ -275,7 +279,7 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
     metrics = best.parent / "metrics"
     metrics.mkdir(exist_ok=True)
     evaluate(str(best), scored_on, output=metrics / "student.json", gold_preproc=True, silent=True)
-    rows = [("student", *percentages(srsly.read_json(metrics / "student.json")))]
+    rows = [("student", *percentages(read_json(metrics / "student.json")))]
     if scored is not None:
         of_teacher = score_annotated(scored, scored_on)
         srsly.write_json(metrics / "teacher.json", of_teacher)

@@ -15,7 +15,7 @@ from wasabi import msg
 from ..annotate.manifest import MANIFEST
 from ..checks import require
 from ..errors import Errors
-from ..files import digest_folder, digest_json, make_folder, write_whole
+from ..files import digest_folder, digest_json, make_folder, read_json, write_whole
 from ..provenance import digest_input
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs
@@ -143,7 +143,7 @@ def train_student(
 
 def labels_of_folder(annotated: Path) -> List[str]:
     """The labels that a folder was annotated with."""
-    return list_labels(srsly.read_json(annotated / MANIFEST)["settings"]["tags"], NO_MAP)
+    return list_labels(read_json(annotated / MANIFEST)["settings"]["tags"], NO_MAP)
 
 
 def claim_output(output: Path, *, makes: Sequence[str]) -> None:
@@ -167,11 +167,11 @@ def claim_output(output: Path, *, makes: Sequence[str]) -> None:
 def recall(product: Path) -> Optional[str]:
     """What a product was made from; None if it was not finished."""
     path = product.parent / NOTE
-    return srsly.read_json(path).get(product.name) if path.exists() else None
+    return read_json(path).get(product.name) if path.exists() else None
 
 
 def note(product: Path, made_from: Optional[str]) -> None:
     """Keep in mind what a product was made from."""
     path = product.parent / NOTE
-    known = srsly.read_json(path) if path.exists() else {}
+    known = read_json(path) if path.exists() else {}
     write_whole(path, srsly.json_dumps({**known, product.name: made_from}).encode())

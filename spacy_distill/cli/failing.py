@@ -1,17 +1,38 @@
-"""What the user can mend ends a command in one line, not in a traceback."""
+"""How a command ends: what the user can mend in a message, not in a traceback, and a signal after
+what was begun is ended, too."""
 
+import signal
 import sys
 from contextlib import contextmanager
-from typing import Iterator
+from types import FrameType
+from typing import Iterator, Optional
 
 from wasabi import msg
 
 
 @contextmanager
 def fail_in_one_line() -> Iterator[None]:
-    """Around a command; each of our errors says what to do."""
+    """Around a command; each of our errors says what to do. Its first line is marked."""
     try:
         yield
     except (ValueError, OSError) as error:
-        msg.fail(str(error))
+        first, *more = str(error).split("\n")
+        msg.fail(first)
+        for line in more:  # wasabi would join them
+            print(line)
         sys.exit(1)
+
+
+def end_on_signals() -> None:
+    """Let what ends a process, as Ctrl-C does, end what it has started and hold nothing back.
+
+    For the main thread of a command. A signal that is ignored, as by `nohup`, stays so.
+    """
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def end(number: int, frame: Optional[FrameType]) -> None:
+    sys.exit(128 + number)  # as a shell has it

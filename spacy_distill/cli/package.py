@@ -17,7 +17,7 @@ from ..annotate.job import find_code, import_code
 from ..checks import require
 from ..compression import Weights, compress
 from ..errors import Errors
-from ..files import digest_folder, make_folder
+from ..files import digest_folder, last_name, make_folder, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from .evaluate import MADE_FROM
@@ -126,14 +126,14 @@ def write_small(pipeline: Path, output: Path, *, weights: Weights) -> Dict[str, 
 
 def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:
     """What went into a student. Of a path only the last part is named: the rest is private."""
-    described = {
-        teacher: "The teacher, a pre-trained transformer fine-tuned on the labelled text",
-        data: "Labelled and unlabelled text",
-        "spacy-distill": "The method, after Izsak, Guskin and Wasserblat (2019)",
-    }
+    described = [
+        (teacher, "The teacher, a pre-trained transformer fine-tuned on the labelled text"),
+        (data, "Labelled and unlabelled text"),
+        ("spacy-distill", "The method, after Izsak, Guskin and Wasserblat (2019)"),
+    ]
     return [
-        {"name": Path(source).name if Path(source).exists() else source, "description": text}
-        for source, text in described.items()
+        {"name": last_name(source) if Path(source).exists() else source, "description": text}
+        for source, text in described
         if source
     ]
 
@@ -179,7 +179,7 @@ def read_test_scores(path: Path, pipeline: Path) -> Dict[str, Any]:
     """
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))
-    scores = srsly.read_json(path)
+    scores = read_json(path)
     if "ents_f" not in scores:
         raise ValueError(Errors.D411.format(path=path))
     if MADE_FROM in scores and scores[MADE_FROM]["pipeline"] != digest_folder(pipeline):

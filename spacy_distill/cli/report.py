@@ -8,6 +8,7 @@ import typer
 from wasabi import msg
 
 from ..docbins import digest_docs
+from ..files import check_file
 from ..loading import load_pipeline, use_gpu
 from ..machine import PACKAGES, find_cpu, find_versions
 from ..provenance import find_changed
@@ -58,6 +59,8 @@ def report_cli(
     test, paths = find_test(project), find_systems(project)
     curve = None if sweep is None else find_curve(sweep, test)
     measurement = read_measurement(project)
+    path = project / "metrics" / "report.html" if output is None else output
+    check_file(path)
     use_gpu(gpu)
     sentences = read_sentences(test, load_pipeline(paths[STUDENT]), limit=limit)
     systems, left_out = examine_all(paths, test=test, limit=limit)
@@ -77,7 +80,6 @@ def report_cli(
         limit=limit,
         n_examples=examples,
     )
-    path = project / "metrics" / "report.html" if output is None else output
     write_page(render_report(report), path)
     msg.good(f"Report in {path} ({path.stat().st_size / 1000:,.0f} kB)")
 

@@ -1,10 +1,10 @@
 """`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
 
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Dict, Iterator, List, Optional, Sequence
+from typing import Annotated, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import srsly
 import typer
@@ -12,7 +12,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import check_apart, make_and_hold
+from ..files import check_apart, make_and_hold, read_json, write_whole
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.inputs import (
@@ -43,10 +43,13 @@ from ..sweep.runner import (
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
 from .corpus import split_paths
 from .options import Gpu, split_list
+from .showing import show_tables
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 # Options that change how a sweep is made, not what comes of it.
 NOT_SAID = ("work", "workers", "gpu", "overwrite")
+# Of many runs, as many are named in a message.
+NAMED = 3
 
 
 def sweep_cli(
@@ -100,8 +103,8 @@ def sweep_cli(
         Optional[Path],
         typer.Option(
             help="Folder for corpora and trainings, SIZE/SEED/ laid out as a project for each "
-            "sample; what is there already is taken over. Default: training/sweep/NAME-DIGEST, "
-            "of DATA with --unlabelled"
+            "sample; what a sweep has finished there is taken over, all else made anew. Default: "
+            "training/sweep/NAME-DIGEST, of DATA with --unlabelled"
         ),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Samples side by side, one thread each")] = 1,
@@ -143,11 +146,13 @@ def sweep_cli(
         settings = settings._replace(work=default_work(settings))
     for folder in (output, settings.work):
         check_apart(folder, [data, *more])
-    with make_and_hold(output):
+    with make_and_hold(output) as handle:
         path = output / "sweep.jsonl"
         rows = check_rows(runs, path, settings, overwrite=overwrite)
         waiting = [run for run in runs if run.key not in rows]
-        failures = run_waiting(waiting, rows, path, settings, workers=workers, overwrite=overwrite)
+        failures = run_waiting(
+            waiting, rows, path, settings, handle=handle, workers=workers, overwrite=overwrite
+        )
         if read_rows(path) or not failures:
             show_sweep(output, settings)
     if failures:
@@ -177,24 +182,45 @@ def write_command(context: typer.Context) -> Iterator[str]:
 def check_rows(
     runs: Sequence[Run], path: Path, settings: Settings, *, overwrite: bool
 ) -> Dict[Key, Row]:
-    """The rows that there are. Those of runs made otherwise are removed if they may be.
+    """The rows that stay: all but those of runs made otherwise, if these may be made anew.
 
-    RAISES (ValueError): D603 if they may not.
+    RAISES (ValueError): D603 if they may not, or would stay among new ones: nobody has asked for
+        their runs.
     """
     rows = read_rows(path)
-    outdated = find_outdated_rows(runs, rows, settings)
-    for (system, size, seed, limit), differences in outdated.items():
-        if not overwrite:
-            of_pool = f", {limit} unlabelled" if limit else ""
-            run = f"{system}, {size} labelled, seed {seed}{of_pool}"
-            raise ValueError(
-                Errors.D603.format(path=path, run=run, differences=", ".join(differences))
+    systems = {**BUILT_IN, **{run.system.name: run.system for run in runs}}
+    outdated = find_outdated_rows(systems, rows, settings)
+    others = [key for key in outdated if key not in {run.key for run in runs}]
+    if others or (outdated and not overwrite):
+        named = others or [*outdated]
+        differences = dict.fromkeys(name for key in named for name in outdated[key])
+        asked_for = "ask for these runs, too, and make" if others else "make"
+        raise ValueError(
+            Errors.D603.format(
+                path=path,
+                differences=", ".join(differences),
+                runs=name_runs(named),
+                remedy=f"{asked_for} them anew with --overwrite",
             )
-    if outdated:
-        msg.warn(f"{len(outdated)} rows were made with other settings: making them anew")
-        rows = {key: row for key, row in rows.items() if key not in outdated}
+        )
+    return {key: row for key, row in rows.items() if key not in outdated}
+
+
+def name_runs(keys: Sequence[Key]) -> str:
+    """Runs as they are named in a message: the first of many."""
+    names = [
+        f"{system}, {size or 'all'} labelled, seed {seed}" + (f", {limit} unlabelled" * bool(limit))
+        for system, size, seed, limit in keys[:NAMED]
+    ]
+    more = [f"{len(keys) - NAMED} more"] if len(keys) > NAMED else []
+    return "; ".join([*names, *more])
+
+
+def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
+    """Leave in a file of rows those that stay."""
+    if n_outdated := len(read_rows(path)) - len(rows):
+        say(f"{n_outdated} rows were made with other settings: making them anew")
         write_rows(path, [*rows.values()])
-    return rows
 
 
 def run_waiting(
@@ -203,11 +229,13 @@ def run_waiting(
     path: Path,
     settings: Settings,
     *,
+    handle: Optional[int],
     workers: int,
     overwrite: bool,
 ) -> List[Failure]:
     """Make the corpora, check that they have enough, then run what has no row yet.
 
+    handle (Optional[int]): What holds the folder of the rows.
     RAISES (ValueError): D401 if there are no teacher's weights to begin with.
     """
     if not runs:
@@ -217,7 +245,7 @@ def run_waiting(
     is_held = settings.work.resolve() == path.parent.resolve()
     # The time left is that of the mean speed so far.
     with (
-        nullcontext() if is_held else make_and_hold(settings.work),
+        nullcontext(handle) if is_held else make_and_hold(settings.work) as held,
         tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar,
     ):
 
@@ -225,12 +253,13 @@ def run_waiting(
             bar.write(text)
             sys.stdout.flush()  # it may go to a file, which somebody reads meanwhile
 
-        runner = Runner(settings, path, bar=bar, say=say)
+        runner = Runner(settings, path, bar=bar, say=say, handle=held)
         runner.make_corpora(runs, workers=workers, overwrite=overwrite)
         check_test_sets(runs, rows, path, settings)
         runs, reasons = leave_out(runs, settings)
         for reason in reasons:
             say(f"Left out: {reason}")
+        drop_outdated(path, rows, say)
         return runner.run(runs, workers=workers, overwrite=overwrite)
 
 
@@ -240,15 +269,12 @@ def show_sweep(output: Path, settings: Settings) -> None:
     if not rows:
         raise ValueError(Errors.D612.format(path=output / "sweep.jsonl"))
     file = output / "bootstrap.json"
-    known: List[Compared] = srsly.read_json(file) if file.exists() else []
+    known: List[Compared] = []
+    with suppress(ValueError, FileNotFoundError):  # of a damaged file nothing is known, either
+        known = read_json(file, kind=list)
     compared = compare_systems(rows, settings.work, known)
-    srsly.write_json(file, compared)
-    for table in make_tables(rows, compared):
-        aligns = ["l"] + ["r"] * (len(table.header) - 1)
-        msg.text(f"\n{table.title}")
-        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
-    for note in make_notes(rows, compared):
-        msg.text(f"- {note}")
+    write_whole(file, srsly.json_dumps(compared, indent=2).encode("utf-8"))
+    show_tables(make_tables(rows, compared), make_notes(rows, compared))
     text = to_markdown(rows, compared)
     (output / "sweep.md").write_text(text, encoding="utf-8")
     msg.good(f"Written: {', '.join(map(str, draw_figures(rows, output)))} and the tables beside")

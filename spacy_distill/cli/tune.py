@@ -13,7 +13,7 @@ from wasabi import msg
 from ..annotate.job import find_code, import_code
 from ..docbins import read_gold
 from ..errors import Errors
-from ..files import digest_source, make_folder, replacing
+from ..files import check_file, digest_source, replacing
 from ..loading import load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_inputs
@@ -38,6 +38,8 @@ def tune_cli(
     examples, a student is often too careful; where nothing is better, its weights stay as they are.
     A pipeline that was tuned on the same development set, and not trained since, is left alone.
     """
+    if output is not None:
+        check_file(output)
     use_gpu(gpu)
     import_code(find_code(code))
     nlp = load_pipeline(model)
@@ -69,7 +71,6 @@ def tune_cli(
     else:
         msg.info(f"The score of O stays as it is, no change improves F1: {after:.2f} on '{dev}'")
     if output is not None:
-        make_folder(output.parent)
         srsly.write_json(output, tuned._asdict())
 
 

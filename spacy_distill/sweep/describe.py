@@ -1,33 +1,26 @@
 """A finished run as a row: its scores, and all that is needed to repeat it."""
 
 import platform
-import re
 import shlex
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
-
-import srsly
-from spacy.util import load_config
+from typing import List, Mapping, Optional, Sequence
 
 from ..docbins import count_docs
+from ..files import read_json
 from ..machine import PACKAGES, find_versions
 from .inputs import Settings, cell_folder, corpus_files, fingerprint, make_inputs
 from .plan import Run
 from .rows import Row
 from .stages import (
-    Stage,
     counts_file,
     make_stages,
     metrics_file,
     read_receipt,
-    train_stage,
     tuned_file,
 )
 
 SCORES = ("ents_p", "ents_r", "ents_f", "ents_per_type")
-# Epoch and step, and at the end the score, in a row of what `spacy train` prints.
-LOGGED = re.compile(r"^\s*(\d+)\s+(\d+)\s.*\s(\d\.\d+)\s*$")
 
 
 def make_row(run: Run, settings: Settings) -> Row:
@@ -38,9 +31,9 @@ def make_row(run: Run, settings: Settings) -> Row:
     """
     folder = cell_folder(settings, run)
     files, stages = corpus_files(folder), make_stages(run, settings)
-    metrics = srsly.read_json(metrics_file(folder, run.name))
+    metrics = read_json(metrics_file(folder, run.name))
     model = folder / "training" / run.name / "model-best"
-    dev = srsly.read_json(model / "meta.json")["performance"]
+    dev = read_json(model / "meta.json")["performance"]
     inputs = make_inputs(run, settings)
     row = {
         "corpus": settings.name,
@@ -53,11 +46,10 @@ def make_row(run: Run, settings: Settings) -> Row:
         "pool": count_pool(run, files["unlabelled"]),
         "test": {key: metrics[key] for key in SCORES},
         "dev": {key: dev.get(key) for key in SCORES},
-        "tuned": srsly.read_json(tuned_file(folder, run.name)),
+        "tuned": read_json(tuned_file(folder, run.name)),
         "words_per_second": metrics["speed"],
-        "parameters": srsly.read_json(counts_file(folder, run.name))["parameters"],
+        "parameters": read_json(counts_file(folder, run.name))["parameters"],
         "seconds": {stage.name: read_receipt(stage).get("seconds") for stage in stages},
-        "steps": describe_steps(train_stage(run, settings), model),
         "fingerprint": fingerprint(inputs),
         "inputs": inputs,
         "sweep": shlex.join(shorten_paths(["spacy_distill", "sweep", *settings.command], settings)),
@@ -74,25 +66,6 @@ def count_pool(run: Run, unlabelled: Path) -> Optional[int]:
         return None
     n_docs = count_docs(unlabelled)
     return min(n_docs, run.limit or n_docs)
-
-
-def describe_steps(stage: Stage, model: Path) -> Dict[str, Any]:
-    """How long a training was to be at most and was, in steps, and when it was best on dev.
-
-    stage (Stage): The training.
-    model (Path): Its best pipeline.
-    RETURNS (Dict[str, Any]): `max`; if its log is there, `last`, `best` and `epochs`, too.
-    """
-    steps = {"max": load_config(model / "config.cfg")["training"]["max_steps"]}
-    if not stage.log.exists():
-        return steps
-    lines = stage.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    logged = [match.groups() for match in map(LOGGED.match, lines) if match]
-    if logged:
-        # Of equal ones the last is kept.
-        best = max(reversed(logged), key=lambda entry: float(entry[2]))
-        steps |= {"last": int(logged[-1][1]), "best": int(best[1]), "epochs": int(logged[-1][0])}
-    return steps
 
 
 def shorten_paths(words: Sequence[str], settings: Settings) -> List[str]:

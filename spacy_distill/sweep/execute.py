@@ -6,32 +6,31 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Callable, Iterable, List
+from typing import Any, Callable, Iterable, List, Optional
 
 import srsly
-from spacy.util import dict_to_dot, load_config
 
-from ..benchmark.process import LAST_LINES, THREADS
+from ..benchmark.process import THREADS, last_lines
 from ..errors import Errors
 from ..files import write_whole
-from .inputs import find_differences, read_value
+from .inputs import find_differences
 from .stages import Stage, is_done, read_receipt
 
 SECONDS_BETWEEN_TICKS = 2.0
 
 
-def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
+def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[int] = None) -> None:
     """Run a stage on one thread, its output in its log; write its receipt.
 
     stage (Stage): What to run.
     tick (Callable[[float], None]): Called now and then with the seconds that it has run so far.
         The process is killed if it raises.
+    handle (Optional[int]): What holds the folder in which it writes. The process holds that, too,
+        so that no other sweep begins beside it if this one is killed.
     RAISES (ValueError): D602 if the stage fails, with the last lines of its log.
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
     discard(stage)
-    stage.begun.touch()
     threads = {**dict.fromkeys(THREADS, "1"), "TOKENIZERS_PARALLELISM": "false"}
     start = time.time()
     with (
@@ -42,6 +41,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **threads, "PYTHONUNBUFFERED": "1"},
+            pass_fds=() if handle is None else (handle,),
         ) as process,
     ):
         try:
@@ -52,17 +52,11 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None]) -> None:
         finally:
             process.kill()  # it has ended, or is not to go on
     if process.returncode != 0 or not all(path.exists() for path in stage.products):
+        lines = last_lines(stage.log.read_text(encoding="utf-8", errors="replace"))
         raise ValueError(
-            Errors.D602.format(
-                name=stage.name, code=process.returncode, log=stage.log, lines=last_lines(stage.log)
-            )
+            Errors.D602.format(name=stage.name, code=process.returncode, log=stage.log, lines=lines)
         )
     write_receipt(stage, seconds=round(time.time() - start, 1))
-
-
-def last_lines(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join(f"  {line}" for line in lines[-LAST_LINES:] or ["(nothing)"])
 
 
 def write_receipt(stage: Stage, **more: Any) -> None:
@@ -70,13 +64,6 @@ def write_receipt(stage: Stage, **more: Any) -> None:
     stage.receipt.parent.mkdir(parents=True, exist_ok=True)
     receipt = {"command": stage.command, "inputs": stage.inputs, **more}
     write_whole(stage.receipt, srsly.json_dumps(receipt, indent=2).encode("utf-8"))
-    stage.begun.unlink(missing_ok=True)
-
-
-def accept_stage(stage: Stage) -> None:
-    """Give a stage that was done by hand a receipt, too."""
-    if not stage.receipt.exists():
-        write_receipt(stage)
 
 
 def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
@@ -96,16 +83,7 @@ def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
 
 def find_outdated(stage: Stage) -> List[str]:
     """What of a stage that is done differs from what the sweep would do."""
-    inputs = stage.inputs or {}
-    if stage.receipt.exists():
-        return find_differences(read_receipt(stage)["inputs"] or {}, inputs)
-    if "overrides" not in inputs:
-        return []
-    # It was trained by hand: its config is all that is known of it.
-    settings = dict_to_dot(load_config(stage.products[0].with_name("config.cfg")))
-    return [
-        key for key, value in inputs["overrides"].items() if settings.get(key) != read_value(value)
-    ]
+    return find_differences(read_receipt(stage)["inputs"] or {}, stage.inputs or {})
 
 
 def drop_last(stage: Stage) -> None:

@@ -7,15 +7,13 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 
 from spacy.util import load_config
 
-from ..docbins import digest_docs
-from ..files import digest, digest_json, digest_source
+from ..docbins import PARTS, digest_docs
+from ..files import digest, digest_json, digest_source, last_name
 from ..sources import is_dataset_id
 from .plan import TEACHER, Run
 
 # Where a project has its configs, and its teacher's weights.
 CONFIGS, WEIGHTS = Path("configs"), "assets/teacher"
-# The files of a corpus.
-PARTS = ("labelled", "unlabelled", "dev", "test")
 # As JSON has it.
 Inputs = Dict[str, Any]
 
@@ -50,7 +48,7 @@ class Settings(NamedTuple):
     @property
     def name(self) -> str:
         """The name of the corpus."""
-        return Path(self.data.rstrip("/")).name
+        return last_name(self.data)
 
 
 def cell_folder(settings: Settings, run: Run) -> Path:
@@ -106,7 +104,7 @@ def source_inputs(settings: Settings) -> Inputs:
     return {
         "data": settings.name,
         "lang": settings.lang,
-        "unlabelled": [Path(source).name for source in settings.unlabelled],
+        "unlabelled": [last_name(source) for source in settings.unlabelled],
         "sources": [*settings.sources] or None,
     }
 

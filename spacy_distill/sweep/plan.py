@@ -5,10 +5,11 @@ import re
 import shlex
 from pathlib import Path
 from types import MappingProxyType
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.util import load_config
 
+from ..checks import find_unknown, is_name, require
 from ..errors import Errors
 
 
@@ -101,14 +102,13 @@ def read_variant(text: str, known: Mapping[str, System]) -> System:
     except ValueError:  # a quote that is not closed
         words = []
     base = known.get(words[0]) if words else None
-    is_name = name.replace("-", "").replace("_", "").isalnum() and name not in known
-    # What begins with _ has no name in a figure, and students of smaller pools are called so.
-    is_name &= not name.startswith("_") and re.search(r"-pool-\d+$", name) is None
+    # Students of smaller pools are called so.
+    is_own = name not in known and re.search(r"-pool-\d+$", name) is None
     settings = words[1:]
     are_pairs = len(settings) % 2 == 0 and all(
         key.startswith("--") and "." in key for key in settings[::2]
     )
-    if base is None or not is_name or not settings or not are_pairs:
+    if base is None or not (is_name(name) and is_own) or not settings or not are_pairs:
         raise ValueError(Errors.D604.format(value=text, known=[*known]))
     overrides = {key[2:]: value for key, value in zip(settings[::2], settings[1::2])}
     return System(name, base.name, base.config, {**base.overrides, **overrides})
@@ -132,13 +132,12 @@ def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> L
 def read_seeds(text: str) -> List[int]:
     """Seeds: `3` for how many, from 0 on; with a comma, those themselves.
 
-    RAISES (ValueError): D605.
+    RAISES (ValueError): D605, D007 for none at all.
     """
     numbers = read_numbers(text, "--seeds")
     if "," in text:
         return numbers
-    if numbers == [0]:
-        raise ValueError(Errors.D605.format(option="--seeds", value=text))
+    require(numbers != [0], "--seeds", text, "1 or more (the seed 0 alone is 0, with a comma)")
     return list(range(numbers[0]))
 
 
@@ -168,15 +167,5 @@ def check_overrides(systems: Sequence[System], configs: Path) -> None:
         path = configs / f"{system.config}.cfg"
         if not path.is_file():
             raise FileNotFoundError(Errors.D008.format(path=path))
-        settings = set(flat_settings(load_config(path)))
-        unknown = [key for key in system.overrides if key not in settings]
-        if unknown:
+        if unknown := find_unknown(system.overrides, load_config(path)):
             raise ValueError(Errors.D606.format(name=system.name, keys=unknown, path=path))
-
-
-def flat_settings(section: Mapping, prefix: str = "") -> Iterator[str]:
-    """The settings of a config, and its sections, as section.key."""
-    for key, value in section.items():
-        yield prefix + key
-        if isinstance(value, Mapping):
-            yield from flat_settings(value, f"{prefix}{key}.")

@@ -3,16 +3,16 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
 from ..docbins import count_docs, digest_docs
 from ..errors import Errors
 from .describe import make_row
-from .execute import accept_stage, drop_last, run_stage, settle
+from .execute import drop_last, run_stage, settle
 from .inputs import Settings, cell_folder, corpus_files, digest_once, find_differences, make_inputs
-from .plan import Run
+from .plan import Run, System
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
 
@@ -30,13 +30,18 @@ class Stopped(Exception):
 
 
 def find_outdated_rows(
-    runs: Sequence[Run], rows: Mapping[Key, Row], settings: Settings
+    systems: Mapping[str, System], rows: Mapping[Key, Row], settings: Settings
 ) -> Dict[Key, List[str]]:
-    """Runs whose row was made otherwise, with the names of what differs."""
+    """Rows of systems that were made otherwise than these are now, with the names of what differs.
+
+    systems (Mapping[str, System]): By name. Rows of others are passed over.
+    rows (Mapping[Key, Row]): The rows that there are, asked for or not.
+    settings (Settings): Of this sweep.
+    """
     found = {
-        run.key: find_differences(rows[run.key]["inputs"], make_inputs(run, settings))
-        for run in runs
-        if run.key in rows
+        key: find_differences(row["inputs"], make_inputs(Run(systems[key[0]], *key[1:]), settings))
+        for key, row in rows.items()
+        if key[0] in systems
     }
     return {key: differences for key, differences in found.items() if differences}
 
@@ -87,15 +92,23 @@ class Runner:
     rows (Path): The file that gets a row for each run.
     bar (tqdm): Shows the seconds that were expected of the stages that are done.
     say (Callable[[str], None]): Gets a line for each run that has ended.
+    handle (Optional[int]): What holds the folder of what is made, if something does.
     """
 
     def __init__(
-        self, settings: Settings, rows: Path, *, bar: tqdm, say: Callable[[str], None]
+        self,
+        settings: Settings,
+        rows: Path,
+        *,
+        bar: tqdm,
+        say: Callable[[str], None],
+        handle: Optional[int] = None,
     ) -> None:
         self.settings = settings
         self.rows = rows
         self.bar = bar
         self.say = say
+        self.handle = handle
         self.failures: List[Failure] = []
         self._broken: Dict[Path, str] = {}
         self._now: Dict[Path, str] = {}
@@ -126,9 +139,6 @@ class Runner:
         }
         settle(stages.values(), overwrite=overwrite)
         waiting = [stage for stage in stages.values() if not is_done(stage)]
-        for stage in stages.values():
-            if is_done(stage):
-                accept_stage(stage)
         self._expect(waiting)
         table = table_stage(self.settings)
         if table.products[0] in {stage.products[0] for stage in waiting}:
@@ -191,7 +201,7 @@ class Runner:
 
         self._say(product, name)
         try:
-            run_stage(stage, tick=tick)
+            run_stage(stage, tick=tick, handle=self.handle)
         except ValueError as error:
             self._broken[product] = str(error)
             raise

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
-import srsly
 from spacy.util import load_config
 
 from ..docbins import count_docs
+from ..files import read_json
 from ..lengthen import lengthen
 from .inputs import (
     Inputs,
@@ -41,10 +41,7 @@ class Stage(NamedTuple):
     command (List[str]): Arguments of `python -m`.
     products (List[Path]): Files that it makes.
     removes (List[Path]): What goes before it runs: what it makes, and what was made from that.
-    proofs (List[Path]): Files that show that it came to its end, where there is no receipt because
-        somebody has run the command by hand.
     seconds (float): How long it takes, about.
-    source (Optional[Path]): A corpus of which every document must be among the products.
     inputs (Optional[Dict[str, Any]]): What it depends on, beside earlier stages.
     """
 
@@ -53,20 +50,12 @@ class Stage(NamedTuple):
     command: List[str]
     products: List[Path]
     removes: List[Path]
-    proofs: List[Path]
     seconds: float
-    source: Optional[Path] = None
     inputs: Optional[Inputs] = None
 
     @property
     def log(self) -> Path:
         return self.folder / "logs" / f"{self.name}.log"
-
-    @property
-    def begun(self) -> Path:
-        """Is there from when it begins until it has a receipt. A training that is interrupted
-        writes its last weights, too, so they alone show nothing then."""
-        return self.folder / "logs" / f"{self.name}.begun"
 
     @property
     def receipt(self) -> Path:
@@ -75,15 +64,11 @@ class Stage(NamedTuple):
 
 
 def is_done(stage: Stage) -> bool:
-    """Whether a stage has come to its end, in this sweep or by hand."""
-    if not all(path.exists() for path in stage.products):
-        return False
-    if stage.receipt.exists():
-        return True
-    if stage.begun.exists() or not all(path.exists() for path in stage.proofs):
-        return False
-    # Of several files the last may be missing.
-    return stage.source is None or count_docs(stage.source) == count_docs(stage.products[0].parent)
+    """Whether a sweep has run a stage to its end, and what it made is there.
+
+    What it made alone shows nothing: a training that is interrupted writes its last weights, too.
+    """
+    return stage.receipt.exists() and all(path.exists() for path in stage.products)
 
 
 def make_stages(run: Run, settings: Settings) -> List[Stage]:
@@ -105,8 +90,15 @@ def corpus_stage(run: Run, settings: Settings) -> Stage:
     more = [word for source in settings.unlabelled for word in ("--unlabelled", source)]
     options = ["--labelled", str(run.size), "--seed", str(run.seed), "--lang", settings.lang]
     command = ["spacy_distill", "corpus", settings.data, str(folder / "corpus"), *options, *more]
-    inputs, removes, seconds = source_inputs(settings), [folder / "corpus"], SECONDS["corpus"]
-    return Stage("corpus", folder, command, products, removes, products, seconds, inputs=inputs)
+    return Stage(
+        name="corpus",
+        folder=folder,
+        command=command,
+        products=products,
+        removes=[folder / "corpus"],
+        seconds=SECONDS["corpus"],
+        inputs=source_inputs(settings),
+    )
 
 
 def table_stage(settings: Settings) -> Stage:
@@ -114,9 +106,15 @@ def table_stage(settings: Settings) -> Stage:
     table = settings.work / "table.npz"
     command = ["spacy_distill", "table", str(table), "--teacher", settings.teacher]
     command += ["--kind", "pieces", "--vectors", "encoder", "--gpu", str(settings.gpu)]
-    inputs = {"weights": weights_digest(settings.teacher)}
-    files, seconds = [table], SECONDS["table"]
-    return Stage("table", settings.work, command, files, files, files, seconds, inputs=inputs)
+    return Stage(
+        name="table",
+        folder=settings.work,
+        command=command,
+        products=[table],
+        removes=[table],
+        seconds=SECONDS["table"],
+        inputs={"weights": weights_digest(settings.teacher)},
+    )
 
 
 def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
@@ -127,29 +125,39 @@ def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
         source, output = corpus_files(folder)[part], folder / "corpus" / "annotated" / part
         command = ["spacy_distill", "annotate", str(model), str(source), str(output)]
         command += ["--gpu", str(settings.gpu)]
-        files, seconds = [output / "00000.spacy"], SECONDS["annotate"]
-        name = f"annotate-{part}"
-        stages.append(Stage(name, folder, command, files, [output], files, seconds, source))
+        stages.append(
+            Stage(
+                name=f"annotate-{part}",
+                folder=folder,
+                command=command,
+                products=[output / "00000.spacy"],
+                removes=[output],
+                seconds=SECONDS["annotate"],
+            )
+        )
     return stages
 
 
 def train_stage(run: Run, settings: Settings) -> Stage:
     folder, config = cell_folder(settings, run), run.system.config
-    output, name = folder / "training" / run.name, f"train-{run.name}"
+    output = folder / "training" / run.name
     given = {**paths_of(config, settings, folder), **make_overrides(run, settings)}
     command = ["spacy", "train", str(settings.configs / f"{config}.cfg"), "--output", str(output)]
     command += ["--gpu-id", str(settings.gpu)]
     command += [word for key, value in given.items() for word in (f"--{key}", value)]
-    best = output / "model-best" / "meta.json"
-    # The last file that training writes.
-    last = output / "model-last" / "meta.json"
     files = (tuned_file, metrics_file, counts_file)
     removes = [output, *(file(folder, run.name) for file in files)]
     if run.name == TEACHER.name:
         removes.append(folder / "corpus" / "annotated")
-    seconds = teacher_seconds(settings, folder) if config == "teacher" else SECONDS[config]
-    inputs = make_inputs(run, settings)
-    return Stage(name, folder, command, [best], removes, [last], seconds, inputs=inputs)
+    return Stage(
+        name=f"train-{run.name}",
+        folder=folder,
+        command=command,
+        products=[output / "model-best" / "meta.json"],
+        removes=removes,
+        seconds=teacher_seconds(settings, folder) if config == "teacher" else SECONDS[config],
+        inputs=make_inputs(run, settings),
+    )
 
 
 def teacher_seconds(settings: Settings, folder: Path) -> float:
@@ -186,8 +194,14 @@ def tune_stage(run: Run, settings: Settings) -> Stage:
     products = [tuned_file(folder, run.name)]
     command = ["spacy_distill", "tune", str(model), str(dev), "--output", str(products[0])]
     command += ["--gpu", str(settings.gpu)]
-    name, seconds = f"tune-{run.name}", SECONDS["tune"]
-    return Stage(name, folder, command, products, products, products, seconds)
+    return Stage(
+        name=f"tune-{run.name}",
+        folder=folder,
+        command=command,
+        products=products,
+        removes=products,
+        seconds=SECONDS["tune"],
+    )
 
 
 def score_stage(run: Run, settings: Settings) -> Stage:
@@ -196,8 +210,14 @@ def score_stage(run: Run, settings: Settings) -> Stage:
     products = [metrics_file(folder, run.name), counts_file(folder, run.name)]
     command = ["spacy_distill.sweep.score", str(model), str(test), *map(str, products)]
     command += ["--gpu", str(settings.gpu)]
-    name, seconds = f"score-{run.name}", SECONDS["score"]
-    return Stage(name, folder, command, products, products, products, seconds)
+    return Stage(
+        name=f"score-{run.name}",
+        folder=folder,
+        command=command,
+        products=products,
+        removes=products,
+        seconds=SECONDS["score"],
+    )
 
 
 def tuned_file(folder: Path, name: str) -> Path:
@@ -215,5 +235,5 @@ def counts_file(folder: Path, name: str) -> Path:
 
 
 def read_receipt(stage: Stage) -> Dict:
-    """What a stage's receipt says; nothing if it was run by hand."""
-    return srsly.read_json(stage.receipt) if stage.receipt.exists() else {}
+    """What the receipt of a stage that is done says."""
+    return read_json(stage.receipt)

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import List, Sequence, Tuple, Union
 
-import srsly
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.util import is_package
 
 from ..errors import Errors
-from ..files import begins_with_folder
+from ..files import begins_with_folder, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..types import Teacher
@@ -109,7 +108,7 @@ def is_checkpoint(path: Path) -> bool:
     config = path / "config.json"
     if not config.exists():
         return False
-    architectures = srsly.read_json(config).get("architectures") or []
+    architectures = read_json(config).get("architectures") or []
     return any(name.endswith(ARCHITECTURE) for name in architectures)
 
 

@@ -34,6 +34,8 @@ class Fake:
             return {"seconds": seconds, "cpu_seconds": seconds, "peak_memory_bytes": memory}
         if request == "roofline":
             return {"roofline": {"recurrent": 0.5}, "peak_memory_bytes": 10**9}
+        if request == "count_cut":
+            return {"cut": int(self.name == "bert-large"), "peak_memory_bytes": 10**9}
         return {"has_cache": self.name == "student", "peak_memory_bytes": 500}
 
 
@@ -67,11 +69,13 @@ def test_measure_takes_turns(measure):
         for timings in by_size.values()
     )
     runs = [(name, asked["batch_size"]) for name, request, asked in log if request == "run"]
-    cold = [("student", size) for size in (1, 64)]
-    turn = [item for pair in zip(cold, cold) for item in pair]
-    turn += [("spacy-ner", 1), ("spacy-ner", 64), ("bert-large", 1)]
-    # One batch of BERT-large takes more time than there is for three.
-    assert runs[-n_measured:] == [*turn, ("bert-large", 64), *turn, *turn]
+    turn = [(name, size) for name in SPEEDS for size in (1, 64)][:-1]
+    cold = [("student", 1), ("student", 64)]
+    # One batch of BERT-large takes more time than there is for three. What forgets comes last.
+    assert runs[-n_measured:] == [*turn, ("bert-large", 64), *turn, *turn, *(cold * 3)]
+    forgets = [asked["forget"] for _, request, asked in log if request == "run"]
+    assert [*map(bool, forgets)] == [False] * (len(forgets) - 6) + [True] * 6
+    assert [one.n_cut for one in found] == [0, 0, 1]
 
 
 def test_measure_warms_up_first(measure):

@@ -4,7 +4,7 @@ from numpy.testing import assert_array_equal
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from spacy_distill.benchmark.bert import load_bert
-from spacy_distill.benchmark.pieces import load_tokenizer, make_batches, make_run
+from spacy_distill.benchmark.pieces import count_cut, load_tokenizer, make_batches, make_run
 
 VOCAB = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "a": 4, "b": 5, "c": 6}
 SHAPE = {
@@ -52,10 +52,12 @@ def test_pieces_run_reads_all_texts(tokenizer):
         seen.append((ids, mask))
         return numpy.zeros((*ids.shape, 5))
 
-    run = make_run(load_tokenizer(tokenizer, max_pieces=5), forward)
+    pieces = load_tokenizer(tokenizer, max_pieces=5)
+    run = make_run(pieces, forward)
     texts = ["a b", "c", "a b c a b c", "x"]
     # Two special pieces each, and none of the padding; the third is cut.
     assert run(texts, 3) == 4 + 3 + 5 + 3
+    assert count_cut(pieces, [*texts, "a b c"]) == 1
     assert [ids.shape for ids, _ in seen] == [(3, 4), (1, 5)]
     assert_array_equal(seen[0][0][0], [2, 6, 3, 0])
     assert run(texts, 1) == 15
@@ -72,5 +74,6 @@ def test_pieces_bert_is_made_of_its_shape(tokenizer):
     assert small.forget is None
     # No text is longer than BERT can be.
     assert small.run(["a b c " * 20, "a"], 2) == 12 + 3
+    assert small.count_cut(["a b c " * 20, "a"]) == 1
     larger = load_bert(tokenizer=tokenizer, shape=SHAPE, n_tags=5, n_pieces=10)
     assert larger.n_parameters == expected + 3 * 16

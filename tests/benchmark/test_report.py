@@ -148,3 +148,21 @@ def test_report_as_markdown(report):
     assert "    spacy-distill benchmark" in lines
     assert "- Left out: teacher, for none is given." in lines
     assert any("abacus" in line for line in lines)
+
+
+def test_report_says_what_was_cut_and_which_batches_were_not_full():
+    student = System("student", "a student", "pipelines:load_runner", {}, is_student=True)
+    found = [
+        measured(student, 3_000_000, {1: timed(0.1), 32: timed(0.01)}),
+        measured(
+            peer_system("bert-base", {}), 90_000_000, {1: timed(1.0), 32: timed(1.0)}, n_cut=1
+        ),
+    ]
+    more = {"left_out": {}, "date": "", "command": "", "machine": {}}
+    notes = make_report(found, CORPUS, SETTINGS, **more)["notes"]
+    assert any(note.startswith("bert-base: cut 1 of 2 texts") for note in notes)
+    assert any("There are only 2 texts" in note and "(32)" in note for note in notes)
+    alone = make_report(found[:1], CORPUS, SETTINGS, **more)
+    assert not any("cut" in note for note in alone["notes"])
+    # There is nothing that it is faster than.
+    assert "How many times as fast" not in " ".join(table.title for table in make_tables(alone))

@@ -72,13 +72,19 @@ def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):
         (["--batch-sizes", "1,x"], "D504"),
         (["--student", "teacher=path"], "D507"),
         (["--student", "other=nothing/here"], "D505"),
+        (["--student", "a$b|c=path"], "D507"),
     ],
 )
 def test_benchmark_refuses_what_it_cannot_do(run, student_path, tmp_path, arguments, code):
     result = run(student_path, *arguments)
     assert isinstance(result.exception, ValueError)
     assert f"[{code}]" in str(result.exception)
-    assert not (tmp_path / "metrics").exists()
+    assert not [*tmp_path.glob("metrics/*")]
+
+
+def test_benchmark_knows_before_it_measures_that_it_can_not_write(run, student_path, tmp_path):
+    (tmp_path / "metrics").write_text("a file")
+    assert "[D901]" in str(run(student_path, data="none.spacy").exception)
 
 
 def test_benchmark_names_what_is_missing(run, student_path):

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from spacy_distill.cli import app
 from spacy_distill.cli.distill_corpus import Given, hold_out_text, make_corpus
 from spacy_distill.docbins import read_docbins
-from spacy_distill.files import digest_folder
+from spacy_distill.files import digest_folder, hold
 from spacy_distill.sources import read_docs
 from spacy_distill.table import random_table, word_segmenter
 
@@ -338,6 +338,9 @@ def teachers(nlp, tmp_path):
         ("D915", {"unlabelled": ".", "output": "out"}),
         ("D915", {"labelled": "out/corpus/dev.spacy", "output": "out"}),
         ("D416", {"config": "other.cfg", "overrides": {}}),
+        ("D420", {"overrides": {"training.max_stepz": 20}}),
+        ("D420", {"overrides": {"nlp.batch_sizes": 20}}),
+        ("D420", {"overrides": {"initialize.init_tok2vek": "null"}}),
         ("D007", {"overrides": {"corpora.dev.path": "mine.spacy"}}),
         ("D007", {"overrides": {"corpora.train.@readers": "spacy.Corpus.v1"}}),
     ],
@@ -407,6 +410,13 @@ def test_distill_names_an_option_that_there_is_not(run, text):
     result = run(unlabelled=text, overrides={"unlabeled": "text.txt"})
     assert "[D420]" in str(result.exception)
     assert "--unlabeled" in str(result.exception)
+
+
+def test_distill_shares_its_folder_with_no_other(run, text, tmp_path):
+    (tmp_path / "out").mkdir()
+    with hold(tmp_path / "out"):
+        assert "[D914]" in str(run(unlabelled=text).exception)
+    assert not [*(tmp_path / "out").iterdir()]
 
 
 def test_distill_warns_of_a_teacher_without_a_revision(run, text, monkeypatch):

@@ -128,6 +128,7 @@ def test_package_sources_keep_private_paths_private(tmp_path):
         make_meta(META, scores={}, sources=sources, author="", license_="MIT")["sources"] == sources
     )
     assert len(make_sources(teacher="", data="")) == 1
+    assert len(make_sources(teacher="same", data="same")) == 3
 
 
 @pytest.mark.parametrize(

@@ -104,3 +104,8 @@ def test_report_refuses_a_student_that_cannot_be_loaded(run, project):
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("CharCNNBiLSTM.v1", "None.v1"), encoding="utf-8")
     assert isinstance(run().exception, ValueError)
+
+
+def test_report_knows_before_the_systems_read_that_it_can_not_write(run, project):
+    shutil.rmtree(project / "training" / "student" / "model-best" / "vocab")
+    assert "[D901]" in str(run("--output", project).exception)

@@ -176,3 +176,9 @@ def test_tune_leaves_what_else_lies_in_the_folder(model, dev, careful):
     assert run(model, dev).exit_code == 0
     assert (model / "NOTES.md").read_text() == "mine"
     assert (model / ".hidden" / "file").read_text() == "mine, too"
+
+
+def test_tune_knows_before_it_tunes_that_it_can_not_write(model, dev, careful, tmp_path):
+    before = srsly.read_json(model / "meta.json")
+    assert "[D901]" in str(run(model, dev, "--output", tmp_path).exception)
+    assert srsly.read_json(model / "meta.json") == before

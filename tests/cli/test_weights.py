@@ -196,3 +196,13 @@ def test_weights_leaves_what_others_put_there(run, folder, tmp_path):
     make_model(folder / "inner")
     assert "[D915]" in str(run(folder / "inner").exception)
     assert (folder / "inner" / WEIGHTS).exists()
+
+
+def test_weights_refuses_a_file_in_the_folders_place(run, folder):
+    folder.parent.mkdir()
+    folder.write_text("a file")
+    assert "[D901]" in str(run("somebody/model").exception)
+    folder.unlink()
+    folder.mkdir()
+    (folder / "teacher.json").write_text("")
+    assert "[D916]" in str(run("somebody/model").exception)

@@ -69,9 +69,9 @@ def test_project_measurement(project):
     student = project / "training" / "student" / "model-best" / "meta.json"
     os.utime(student, (path.stat().st_mtime + 10,) * 2)
     assert read_measurement(project).is_old
-    for other in ({"systems": {}}, ["systems"]):
+    for other, code in (({"systems": {}}, "D704"), (["systems"], "D916")):
         srsly.write_json(path, other)
-        with pytest.raises(ValueError, match=r"\[D704\]"):
+        with pytest.raises(ValueError, match=rf"\[{code}\] .*benchmark.json"):
             read_measurement(project)
 
 

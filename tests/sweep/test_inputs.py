@@ -12,6 +12,7 @@ from spacy_distill.sweep.inputs import (
     find_differences,
     fingerprint,
     make_inputs,
+    source_inputs,
 )
 from spacy_distill.sweep.plan import BUILT_IN, Run, choose_systems
 
@@ -128,3 +129,11 @@ def test_inputs_differ_where_sources_of_a_name_do(settings, tmp_path):
     more.unlink()
     assert differences(first, make("owner/btc", str(more)), run) == []
     assert describe_source(str(more)) == {"sha256": None, "id": None}
+
+
+def test_inputs_name_a_corpus_that_is_here(tmp_path, monkeypatch):
+    (tmp_path / "btc").mkdir()
+    monkeypatch.chdir(tmp_path / "btc")
+    settings = Settings(".", tmp_path, CONFIGS, "teacher", unlabelled=("../btc/",))
+    assert settings.name == "btc"
+    assert source_inputs(settings)["unlabelled"] == ["btc"]

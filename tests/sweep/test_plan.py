@@ -74,9 +74,10 @@ def test_plan_seeds():
     assert read_seeds("3") == [0, 1, 2]
     assert read_seeds("3,1") == [3, 1]
     assert read_seeds("3,") == [3]
-    for text in ("0", "x"):
-        with pytest.raises(ValueError, match=r"\[D605\] --seeds"):
-            read_seeds(text)
+    with pytest.raises(ValueError, match=r"\[D605\] --seeds"):
+        read_seeds("x")
+    with pytest.raises(ValueError, match=r"\[D007\] --seeds is '0', but must be 1 or more"):
+        read_seeds("0")
 
 
 def test_plan_runs_a_whole_curve_before_the_next_seed():

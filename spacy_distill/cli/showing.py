@@ -1,0 +1,17 @@
+"""How measurements are shown in the terminal."""
+
+from typing import Iterable
+
+from wasabi import msg
+
+from ..text_tables import Table
+
+
+def show_tables(tables: Iterable[Table], notes: Iterable[str]) -> None:
+    """Print tables, and what has to be known to read them."""
+    for table in tables:
+        aligns = ["l"] + ["r"] * (len(table.header) - 1)
+        msg.text(f"\n{table.title}")
+        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
+    for note in notes:
+        msg.text(f"- {note}")

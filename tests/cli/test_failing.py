@@ -1,0 +1,38 @@
+import os
+import signal
+
+import pytest
+
+from spacy_distill.cli.failing import end_on_signals, fail_in_one_line
+
+
+def test_failing_keeps_the_lines_of_an_error(capsys):
+    with pytest.raises(SystemExit), fail_in_one_line():
+        raise ValueError("[D602] Stage 'pack' ended:\n  one\n    two\nFix it.")
+    lines = capsys.readouterr().out.splitlines()
+    assert "[D602] Stage 'pack' ended:" in lines[0]
+    assert lines[1:] == ["  one", "    two", "Fix it."]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_failing_ends_what_was_begun(name):
+    number = getattr(signal, name)
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in signals}
+    try:
+        end_on_signals()
+        ended = []
+        with pytest.raises(SystemExit) as error:
+            try:
+                os.kill(os.getpid(), number)
+                signal.pause()
+            finally:
+                ended.append(True)
+        assert error.value.code == 128 + number and ended
+        signal.signal(number, signal.SIG_IGN)  # by nohup
+        end_on_signals()
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
