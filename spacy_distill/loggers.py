@@ -32,9 +32,15 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
         columns = [
             column for column, weight in settings["score_weights"].items() if weight is not None
         ]
+        # Of several components each is named.
+        parts = [
+            f"{part} {name}" if len(names) > 1 else part
+            for name in names
+            for part in ("Loss", "Task", "KL")
+        ]
         header, widths, aligns = setup_table(
-            cols=["E", "#", *["Loss", "Task", "KL"] * len(names), *columns, "Score"],
-            widths=[3, 6, *[8] * 3 * len(names), *[6] * len(columns), 6],
+            cols=["E", "#", *parts, *columns, "Score"],
+            widths=[3, 6, *[8] * len(parts), *[6] * len(columns), 6],
         )
 
         def write(row: Any) -> None:

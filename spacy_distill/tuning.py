@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1)))
 # The smallest gain in F1, from 0 to 1, that is worth a change: less may be chance.
 MIN_GAIN = 0.005
+# How much F1 may be below the best: what is about as good, and changes less, is taken.
 TOLERANCE = 0.0025
 
 
