@@ -163,7 +163,7 @@ def test_corpus_gold_needs_no_soft_targets(nlp, write):
 
 def test_corpus_refuses_a_pool_without_soft_targets(nlp, write):
     reader = build_distillation_corpus_v1(labelled=None, unlabelled=write("pool", 2, taught=False))
-    with pytest.raises(ValueError, match=r"\[D005\].*pool\.spacy"):
+    with pytest.raises(ValueError, match=r"\[D005\] A document of .*pool\.spacy"):
         list(reader(nlp))
 
 

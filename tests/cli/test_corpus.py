@@ -402,7 +402,7 @@ def test_corpus_of_real_data(run, read):
         pytest.skip(f"no real data: {folder} is absent")
     result = run("--labelled", 300, data=folder)
     assert result.exit_code == 0, result.output
-    # 1,164 training sentences, a tenth held out; 13 of the pool are in dev or test too.
+    # 1,164 training sentences, a tenth of their texts held out; 15 others are in a set, too.
     assert [len(read(name)) for name in NAMES] == [300, 731, 118, 303]
 
 
