@@ -1,5 +1,6 @@
 """What the scores of a model say: the log-probabilities of each token's tags."""
 
+from itertools import zip_longest
 from typing import Any, List, Sequence
 
 import numpy
@@ -56,9 +57,15 @@ def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> n
     columns (Sequence[Sequence[int]]): For each of the new tags, which of the old ones it is.
     RETURNS (ndarray): (n_tokens, n_new_tags); -inf for a tag that is none of the old.
     """
+    # A tag that is made of fewer columns than others has the last one, of probability 0, besides.
+    impossible = numpy.full((len(log_probs), 1), -numpy.inf, dtype=log_probs.dtype)
+    padded = numpy.hstack([log_probs, impossible])
+    first, *others = zip_longest(*columns, fillvalue=log_probs.shape[1])
+    added = padded.take(first, axis=1)
     with numpy.errstate(invalid="ignore"):
-        added = [numpy.logaddexp.reduce(log_probs[:, of_tag], axis=1) for of_tag in columns]
-    return numpy.stack(added, axis=1)
+        for more in others:
+            added = numpy.logaddexp(added, padded.take(more, axis=1))
+    return added
 
 
 def floor_probs(probs: numpy.ndarray) -> numpy.ndarray:

@@ -76,7 +76,7 @@ class DistillablePipe(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
         is_ours = isinstance(teacher_pipe, DistillablePipe)
-        if not is_ours or not have_same_labels(teacher_pipe.tags, self.tags):
+        if not is_ours or not have_same_labels(tuple(teacher_pipe.tags), tuple(self.tags)):
             raise ValueError(
                 Errors.D010.format(
                     teacher=getattr(teacher_pipe, "name", teacher_pipe),
