@@ -1,18 +1,17 @@
 """A component that learns by comparing scores: with a teacher's, or with its own earlier ones."""
 
-from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy
 from spacy.pipeline import TrainablePipe
 from spacy.training import Example, validate_examples
-from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 
 from ..crf import Potentials
 from ..distributions import get_lessons, get_log_probs
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
-from ..losses import CRF, DistillationLoss, LossParts
+from ..losses import CRFInputs, DistillationLoss, LossParts, no_gradients
 from ..soft_targets import change_tags, have_same_labels
 from ..targets import has_same_tokens
 from ..types import TaggerModel, TagScores
@@ -90,12 +89,13 @@ class DistillablePipe(TrainablePipe):
                 names = {"teacher": teacher_pipe.name, "student": self.name}
                 raise ValueError(Errors.D015.format(**names, index=i))
 
-        def ask_teacher() -> List[numpy.ndarray]:
-            scores = teacher_pipe.predict([eg.reference for eg in examples])
-            lessons = get_lessons(teacher_pipe.model, scores)
-            return [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in lessons]
+        def compare(scores: List[TagScores]) -> LossAndGradients:
+            teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
+            lessons = get_lessons(teacher_pipe.model, teacher_scores)
+            tags = teacher_pipe.tags
+            log_probs: Any = [change_tags(part, tags, wanted=self.tags) for part in lessons]
+            return self._compare(log_probs, scores)
 
-        compare = partial(self._compare_with, ask_teacher)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def rehearse(
@@ -117,10 +117,11 @@ class DistillablePipe(TrainablePipe):
         if earlier is None:
             return {} if losses is None else losses
 
-        def ask_earlier() -> List[numpy.ndarray]:
-            return get_log_probs(earlier, earlier.predict([eg.predicted for eg in examples]))
+        def compare(scores: List[TagScores]) -> LossAndGradients:
+            earlier_scores = earlier.predict([eg.predicted for eg in examples])
+            log_probs: Any = get_log_probs(earlier, earlier_scores)
+            return self._compare(log_probs, scores)
 
-        compare = partial(self._compare_with, ask_earlier)
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def get_teacher_student_loss(
@@ -137,42 +138,34 @@ class DistillablePipe(TrainablePipe):
         found = self._compare(teacher_scores, student_scores)
         return found.parts.total, found.d_scores
 
-    def _compare_with(
-        self,
-        ask: Callable[[], List[numpy.ndarray]],
-        scores: List[TagScores],
-    ) -> LossAndGradients:
-        """Compare with another model's log-probabilities of our tags, for the same documents."""
-        log_probs: Any = ask()
-        return self._compare([self.model.ops.asarray2f(part) for part in log_probs], scores)
-
     def _compare(
         self, teacher_scores: List[TagScores], student_scores: List[TagScores]
     ) -> LossAndGradients:
-        ops = self.model.ops
-        d_potentials = None
         if not any(map(len, student_scores)):
             return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
-        flat, teacher = ops.flatten(student_scores), ops.xp.concatenate(teacher_scores)
-        taught = ops.xp.flatnonzero(~ops.xp.isnan(teacher).any(axis=1))
-        value, d_scores = 0.0, ops.xp.zeros_like(flat)
-        crf = self._crf_of(student_scores)
-        if crf is not None and len(taught):
-            said = ops.to_numpy(teacher[taught])
-            of_crf = self.loss.compare_crf(
-                ops.to_numpy(flat), crf, said, taught=ops.to_numpy(taught)
+        flat, crf = self._flatten(student_scores)
+        xp, ops = get_array_module(flat), self.model.ops
+        teacher = ops.xp.concatenate([*map(ops.xp.asarray, teacher_scores)])
+        if crf is not None:
+            teacher = ops.to_numpy(teacher)
+        taught = xp.flatnonzero(~xp.isnan(teacher).any(axis=1))
+        value, (d_scores, d_potentials) = 0.0, no_gradients(flat, crf)
+        if len(taught):
+            value, (d_scores, d_potentials) = self.loss.compare(
+                flat, teacher[taught], taught=taught, crf=crf
             )
-            value, (d_scores, d_potentials) = of_crf
-        elif len(taught):
-            value, d_scores[taught] = self.loss.compare(flat[taught], teacher[taught])
         parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(flat))
         return LossAndGradients(parts, self._split(d_scores, student_scores), d_potentials)
 
-    def _crf_of(self, scores: List[TagScores]) -> Optional[CRF]:
-        """The model's CRF, for documents that have these scores; None if it has none."""
+    def _flatten(self, scores: List[TagScores]) -> Tuple[Any, Optional[CRFInputs]]:
+        """The scores of a batch (n_tokens, n_tags), and the model's CRF, if it has one: then they
+        are on the CPU, where it is computed."""
+        flat = self.model.ops.flatten(scores)
         potentials = find_potentials(self.model)
+        if potentials is None:
+            return flat, None
         lengths = numpy.asarray([len(part) for part in scores if len(part)])
-        return None if potentials is None else CRF(lengths, potentials)
+        return self.model.ops.to_numpy(flat), CRFInputs(lengths, potentials)
 
     def _learn(
         self,
