@@ -34,7 +34,8 @@ def build_lazy_adam_v1(
 
     In a table of at least `min_rows` rows, only rows with a gradient are updated: weights, both
     moments and the L2 term of the others wait, as in PyTorch's `SparseAdam`. Everything else is
-    updated as by thinc's `Adam.v1` (Kingma and Ba 2015), and so are the averages of all.
+    updated as by thinc's `Adam.v1` (Kingma and Ba 2015), and so are the averages of all. Without
+    averages, so is a table of which all rows have a gradient, for that is faster.
 
     learn_rate, beta1, beta2, eps, L2, L2_is_weight_decay, grad_clip, use_averages: As in `Adam.v1`.
     min_rows (int): Rows from which a parameter of two dimensions is a table.
@@ -71,10 +72,12 @@ class LazyAdam(Optimizer):
         if weights.ndim != 2 or len(weights) < self.min_rows:
             return super().__call__(key, weights, gradient, lr_scale=lr_scale)
         xp = get_array_module(weights)
-        self.nr_update[key] += 1
         # (n_rows, width) -> (n_rows,): the fastest pass over a table that NumPy has
         rows = xp.flatnonzero(xp.einsum("ij,ij->i", gradient, gradient))
         averages = self.averages
+        if averages is None and len(rows) == len(weights):  # no table, but a layer of many outputs
+            return super().__call__(key, weights, gradient, lr_scale=lr_scale)
+        self.nr_update[key] += 1
         if isinstance(averages, LazyAverages):
             averages.add(key, weights)
             averages.catch_up(key, rows)
@@ -95,12 +98,15 @@ class LazyAdam(Optimizer):
             gradient += self.L2 * old
         if self.grad_clip:
             gradient = get_array_ops(gradient).clip_gradient(gradient, self.grad_clip)
-        if key not in self.mom1:
-            self.mom1[key], self.mom2[key] = xp.zeros_like(weights), xp.zeros_like(weights)
+        if key not in self.mom1:  # (n_rows * width,), as thinc keeps them
+            self.mom1[key] = xp.zeros(weights.size, dtype=weights.dtype)
+            self.mom2[key] = xp.zeros_like(self.mom1[key])
+        all_mom1: Any = self.mom1[key].reshape(weights.shape)
+        all_mom2: Any = self.mom2[key].reshape(weights.shape)
         # Kingma and Ba, algorithm 1, in the order of the end of section 2.
-        mom1 = self.mom1[key][rows] * self.b1 + (1 - self.b1) * gradient
-        mom2 = self.mom2[key][rows] * self.b2 + (1 - self.b2) * gradient**2
-        self.mom1[key][rows], self.mom2[key][rows] = mom1, mom2
+        mom1 = all_mom1[rows] * self.b1 + (1 - self.b1) * gradient
+        mom2 = all_mom2[rows] * self.b2 + (1 - self.b2) * gradient**2
+        all_mom1[rows], all_mom2[rows] = mom1, mom2
         t = self.nr_update[key]
         learn_rate = lr_scale * self.learn_rate
         step = learn_rate * (1 - self.b2**t) ** 0.5 / (1 - self.b1**t)

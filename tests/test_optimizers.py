@@ -9,6 +9,7 @@ from spacy_distill.optimizers import LAST_FASTER, build_lazy_adam_v1, log_decay
 
 KEY = (1, "E")
 SETTINGS: Dict[str, Any] = {"learn_rate": 0.01, "grad_clip": 1.0}
+L2 = [{}, {"L2": 0.1, "L2_is_weight_decay": True}, {"L2": 0.1, "L2_is_weight_decay": False}]
 
 
 def make_table() -> numpy.ndarray:
@@ -32,10 +33,7 @@ def train(optimizer: Optimizer, *, n_touched: int, n_steps: int = 30) -> numpy.n
     return weights
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"L2": 0.1, "L2_is_weight_decay": True}, {"L2": 0.1, "L2_is_weight_decay": False}],
-)
+@pytest.mark.parametrize("settings", L2)
 def test_lazy_adam_is_adam_where_all_rows_are_touched(settings: Dict[str, Any]) -> None:
     lazy = build_lazy_adam_v1(min_rows=5, **SETTINGS, **settings)
     dense = Adam(**SETTINGS, **settings)
@@ -56,13 +54,12 @@ def test_lazy_adam_is_adam_for_small_parameters() -> None:
 def test_lazy_adam_leaves_rows_without_gradient_alone() -> None:
     optimizer = build_lazy_adam_v1(min_rows=5, L2=0.1, **SETTINGS)
     before = train(optimizer, n_touched=20)
-    moments = optimizer.mom1[KEY].copy(), optimizer.mom2[KEY].copy()
+    moments = [of[KEY].reshape(20, 4).copy() for of in (optimizer.mom1, optimizer.mom2)]
     gradient = make_gradient(0, n_touched=3)
     touched = gradient.any(axis=1)
     after, _ = optimizer(KEY, before.copy(), gradient)
-    for old, new in zip(
-        (before, *moments), (after, optimizer.mom1[KEY], optimizer.mom2[KEY]), strict=True
-    ):
+    moments_after = [of[KEY].reshape(20, 4) for of in (optimizer.mom1, optimizer.mom2)]
+    for old, new in zip((before, *moments), (after, *moments_after), strict=True):
         changed = (old != new).any(axis=1)
         assert_array_equal(changed, touched)
 
@@ -87,6 +84,31 @@ def test_lazy_adam_without_averages() -> None:
     assert optimizer.averages is None
     expected = train(build_lazy_adam_v1(min_rows=5, **SETTINGS), n_touched=3)
     assert_array_equal(train(optimizer, n_touched=3), expected)
+
+
+@pytest.mark.parametrize("settings", L2)
+def test_lazy_adam_leaves_all_rows_to_thinc(settings: Dict[str, Any]) -> None:
+    """To the bit, for thinc is faster."""
+    settings = {**SETTINGS, **settings, "use_averages": False}
+    expected = train(Adam(**settings), n_touched=20)
+    assert_array_equal(train(build_lazy_adam_v1(min_rows=5, **settings), n_touched=20), expected)
+
+
+@pytest.mark.parametrize("settings", L2)
+def test_lazy_adam_goes_on_where_thinc_was(settings: Dict[str, Any]) -> None:
+    """All rows, some, none: with averages, thinc is never asked."""
+    settings = {**SETTINGS, **settings}
+    found = []
+    for use_averages in (True, False):
+        optimizer = build_lazy_adam_v1(min_rows=5, use_averages=use_averages, **settings)
+        weights = make_table()
+        for step, n_touched in enumerate([3, 20, 20, 5, 0, 20, 7]):
+            gradient = make_gradient(step, n_touched=n_touched)
+            weights, gradient = optimizer(KEY, weights, gradient)
+            assert not gradient.any()
+            assert optimizer.nr_update[KEY] == step + 1
+        found.append(weights)
+    assert_allclose(*found, atol=1e-6)
 
 
 def test_lazy_adam_refuses_a_table_of_no_rows() -> None:
