@@ -40,10 +40,10 @@ def read_initial_examples(
 
 def sample_stream(nlp: Language) -> Iterable[Example]:
     """The first examples of a pipeline's training corpus, if it is a stream that can be read."""
-    if nlp.config["training"]["max_epochs"] != -1:
-        return
     try:
         config = nlp.config.interpolate()
+        if config["training"]["max_epochs"] != -1:
+            return
         (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
         yield from islice(corpus(nlp), SAMPLE_SIZE)
     except (OSError, ValueError):

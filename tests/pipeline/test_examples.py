@@ -159,6 +159,15 @@ def test_examples_to_begin_with_are_a_sample_of_a_stream(streaming, monkeypatch)
     assert labels == ["LOC", "MINE", "PER", "RARE"]
 
 
+def test_examples_of_a_stream_whose_config_says_so_by_a_variable(config):
+    """As every setting of the project's configs may."""
+    path = config(1)
+    text = path.read_text().replace("max_epochs = -1", "max_epochs = ${vars.epochs}")
+    path.write_text(f"[vars]\nepochs = -1\n\n{text}")
+    nlp = load_model_from_config(load_config(path, interpolate=False), auto_fill=True)
+    assert read_initial_examples(give(100), nlp)[1] == ["LOC", "MINE", "PER", "RARE"]
+
+
 def test_examples_to_begin_with_are_the_callers(streaming):
     """Whatever the config that a pipeline was trained with once says of a stream."""
     docs, labels = read_initial_examples(give(3), streaming)
