@@ -69,6 +69,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "There is no GPU {gpu} ({reason}). Give -1 to use the CPU, or install PyTorch and CuPy for "
         "its version of CUDA."
     )
+    D021 = (
+        "'{teacher}' can't teach '{student}': its model listens to another component, and saw "
+        "nothing of any token. Run the components it listens to over eg.reference first."
+    )
+    D022 = (
+        "Can't distil '{teacher}' into '{student}': it is a component of class {found}, but "
+        "'distill' takes a 'ner_tagger'. Annotate with it by 'spacy-distill annotate', which takes "
+        "any teacher, and train on what that writes."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs in a .jsonl file, or a .txt file not named after a split."

@@ -156,7 +156,7 @@ def test_imports_of_the_factory_are_light(run_light, script):
     ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
     assert ours <= {
         *("checks", "crf", "decoding", "distributions", "entities", "errors", "losses"),
-        *("pipeline", "pruning"),
+        *("parameters", "pipeline", "pruning"),
         *("soft_targets", "steps", "tags", "targets", "threads", "types"),
         "compression",  # weights become float32 when the component is loaded
         "layers",  # of which the component knows the CRF's

@@ -10,6 +10,7 @@ from thinc.util import get_width
 
 from ..checks import require
 from ..distributions import UNSEEN
+from ..parameters import listens
 from ..types import TaggerModel, TagScores
 
 InT = List[Doc]
@@ -138,11 +139,6 @@ def batch_by_length(lengths: List[int], *, batch_pieces: int) -> Iterator[List[i
         batch.append(i)
     if batch:
         yield batch
-
-
-def listens(model: Model[InT, OutT]) -> bool:
-    """Whether some layer gets its vectors from another component, as spaCy's listeners do."""
-    return any(hasattr(node, "upstream_name") for node in model.walk())
 
 
 def _no_rows(model: Model[InT, OutT]) -> TagScores:

@@ -12,6 +12,7 @@ from ..distributions import get_lessons, get_log_probs
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
 from ..losses import CRFInputs, DistillationLoss, LossParts, no_gradients
+from ..parameters import listens
 from ..soft_targets import change_tags, have_same_labels
 from ..targets import has_same_tokens
 from ..types import TaggerModel, TagScores
@@ -62,7 +63,9 @@ class DistillablePipe(TrainablePipe):
         """Learn from a teacher's distributions on a batch, where it saw the token.
 
         teacher_pipe (DistillablePipe): The teacher. It sees `eg.reference`, the student
-            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme.
+            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme. If it
+            listens to other components, such as a shared transformer, run these over the
+            references first.
         examples (Iterable[Example]): The batch. Its annotation is not used.
         drop (float): Dropout rate.
         sgd (Optional[Optimizer]): Applied if given.
@@ -70,28 +73,26 @@ class DistillablePipe(TrainablePipe):
             under the component's name, its parts under `NAME_task` and `NAME_distillation`.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D010 if the teacher's labels are not the student's, D015 if an
-            example's documents have different tokens.
+            example's documents have different tokens, D021 if the teacher listens and saw nothing,
+            D022 if it is of another class.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
-        is_ours = isinstance(teacher_pipe, DistillablePipe)
-        if not is_ours or not have_same_labels(tuple(teacher_pipe.tags), tuple(self.tags)):
-            raise ValueError(
-                Errors.D010.format(
-                    teacher=getattr(teacher_pipe, "name", teacher_pipe),
-                    student=self.name,
-                    teacher_tags=getattr(teacher_pipe, "tags", None),
-                    student_tags=self.tags,
-                )
-            )
+        names = {"teacher": getattr(teacher_pipe, "name", teacher_pipe), "student": self.name}
+        if not isinstance(teacher_pipe, DistillablePipe):
+            raise ValueError(Errors.D022.format(**names, found=type(teacher_pipe).__name__))
+        if not have_same_labels(tuple(teacher_pipe.tags), tuple(self.tags)):
+            tags = {"teacher_tags": teacher_pipe.tags, "student_tags": self.tags}
+            raise ValueError(Errors.D010.format(**names, **tags))
         for i, eg in enumerate(examples):
             if not has_same_tokens(eg):
-                names = {"teacher": teacher_pipe.name, "student": self.name}
                 raise ValueError(Errors.D015.format(**names, index=i))
 
         def compare(scores: List[TagScores]) -> LossAndGradients:
             teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
             lessons = get_lessons(teacher_pipe.model, teacher_scores)
+            if listens(teacher_pipe.model) and all(numpy.isnan(rows).all() for rows in lessons):
+                raise ValueError(Errors.D021.format(**names))
             tags = teacher_pipe.tags
             log_probs: Any = [change_tags(part, tags, wanted=self.tags) for part in lessons]
             return self._compare(log_probs, scores)
