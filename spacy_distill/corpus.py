@@ -36,7 +36,7 @@ def build_distillation_corpus_v1(
         pseudo-labels as entities.
     labelled_fraction (float): Share of labelled examples in a batch, in the mean, from 0 to 1
         (exclusive). Few labelled examples are repeated within an epoch to reach it; each one
-        appears at least once.
+        appears at least once, with 0 just once.
     min_confidence (float): Pseudo-labels of tokens whose probability is lower, and of the whole
         entities that they are in, are left out; the soft targets stay.
     seed (int): Of the order. Each epoch has another.
@@ -78,12 +78,12 @@ class DistillationCorpus:
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Yield one epoch, labelled examples in among the others at random.
 
-        RAISES (FileNotFoundError): D008. (ValueError): D005 if there are no soft targets, D114 for
-            a damaged file.
+        RAISES (FileNotFoundError): D008. (ValueError): D005 for a document without soft targets,
+            D114 for a damaged file.
         """
         fraction = self.labelled_fraction
         gold: List[Example] = []
-        if self.labelled is not None and fraction > 0:
+        if self.labelled is not None:
             gold = list(read_examples(self.labelled, nlp.vocab))
         waiting = self.rng.sample(gold, len(gold))
         n_unseen = len(gold)
@@ -97,7 +97,8 @@ class DistillationCorpus:
             pool = read_examples(self.unlabelled, nlp.vocab)
         for eg in shuffle(islice(pool, last), size=self.shuffle_buffer, rng=self.rng):
             if not has_soft_targets(eg.reference):
-                raise ValueError(Errors.D005.format(source=self.unlabelled))
+                text = eg.reference.text[:50]
+                raise ValueError(Errors.D005.format(source=self.unlabelled, text=text))
             leave_out_unsure(eg.reference, self.min_confidence)
             # More often than asked for, where the pool is too small for all that is labelled.
             while gold and self.rng.random() < max(fraction, n_unseen / max(n_unseen + n_left, 1)):

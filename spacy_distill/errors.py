@@ -23,9 +23,13 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D004 = (
         "Soft targets of a document in '{source}' have {rows} rows and {columns} columns but it "
-        "has {tokens} tokens and {tags} tags. The file is damaged: re-run 'annotate'."
+        "has {tokens} tokens and {tags} tags. The file is damaged, or the document was cut or "
+        "merged after it was annotated: re-run 'annotate'."
     )
-    D005 = "No soft targets on any document of '{source}'. Run 'annotate' to make them."
+    D005 = (
+        "A document of '{source}' has no soft targets: {text!r}. Run 'annotate' over all of them. "
+        "(Only those of 'labelled' need none.)"
+    )
     D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
     D007 = "{setting} is {value}, but must be {requirement}."
     D008 = "'{path}' does not exist. Run the stage that makes it, or correct the path in [paths]."
