@@ -4,7 +4,7 @@ from itertools import accumulate, pairwise
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
-from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
+from spacy.attrs import ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.strings import get_string_id
 from spacy.tokens import Doc, SpanGroup
 
@@ -22,16 +22,17 @@ class TokenAttributes(NamedTuple):
     ent_iob: numpy.ndarray  # int: 0 missing, 1 inside, 2 outside, 3 begin
     ent_type: numpy.ndarray  # uint64: hash of the label, or 0
     ent_kb_id: numpy.ndarray  # uint64: hash of the entity's id in a knowledge base, or 0
+    ent_id: numpy.ndarray  # uint64: hash of the id that a rule gives it, or 0
     is_space: numpy.ndarray  # bool
     sent_start: numpy.ndarray  # bool: set to begin a sentence
 
     @classmethod
     def from_docs(cls, docs: Sequence[Doc]) -> "TokenAttributes":
-        attrs = [ENT_IOB, ENT_TYPE, ENT_KB_ID, IS_SPACE, SENT_START]
+        attrs = [ENT_IOB, ENT_TYPE, ENT_KB_ID, ENT_ID, IS_SPACE, SENT_START]
         columns = [numpy.zeros((0, len(attrs)), "uint64")]
         columns += [doc.to_array(attrs).reshape(-1, len(attrs)) for doc in docs]
-        ent_iob, ent_type, ent_kb_id, is_space, sent_start = numpy.concatenate(columns).T
-        return cls(ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1)
+        ent_iob, ent_type, kb_id, ent_id, is_space, sent_start = numpy.concatenate(columns).T
+        return cls(ent_iob.astype("i"), ent_type, kb_id, ent_id, is_space == 1, sent_start == 1)
 
     @classmethod
     def join(cls, parts: Iterable["TokenAttributes"]) -> "TokenAttributes":
@@ -69,15 +70,17 @@ def write_entities(
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
     ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")
     ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
-    annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
+    annotation: Any = numpy.empty((len(ids), 4), dtype="uint64")
     annotation[:, 0] = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
     annotation[:, 1] = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
     # What another component once said of these tokens is not about a new entity.
-    annotation[:, 2] = numpy.where(fixed | (ids == 0), attributes.ent_kb_id, 0)
+    stays = fixed | (ids == 0)
+    annotation[:, 2] = numpy.where(stays, attributes.ent_kb_id, 0)
+    annotation[:, 3] = numpy.where(stays, attributes.ent_id, 0)
     start = 0
     for doc, end in zip(docs, ends.tolist()):
         if end > start:
-            doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], annotation[start:end])
+            doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID, ENT_ID], annotation[start:end])
         start = end
 
 

@@ -101,11 +101,11 @@ def test_entities_that_are_fixed_stay(tags, make_doc, ents):
 
 def test_entities_do_not_take_the_id_of_one_that_was_removed(tags, make_doc):
     doc = make_doc("a b")
-    doc.set_ents([Span(doc, 0, 2, "GIVEN", kb_id="Q1")])
+    doc.set_ents([Span(doc, 0, 2, "GIVEN", kb_id="Q1", span_id="rule")])
     doc.set_ents([])
-    assert doc[0].ent_kb_id_ == "Q1"  # spaCy leaves it there
+    assert (doc[0].ent_kb_id_, doc[0].ent_id_) == ("Q1", "rule")  # spaCy leaves them there
     write([doc], number_tags("U-PER O", tags), tags)
-    assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "")]
+    assert [(ent.label_, ent.kb_id_, ent.id_) for ent in doc.ents] == [("PER", "", "")]
 
 
 def test_entities_leave_blocked_tokens_blocked(tags, make_doc, ents):
@@ -199,12 +199,14 @@ def test_entities_read_the_attributes_of_tokens(make_doc):
         make_doc(""),
         make_doc("c d", "O O"),
     ]
-    docs[0].set_ents([Span(docs[0], 0, 2, "PERSON", kb_id="Q1")], default="missing")
+    given = Span(docs[0], 0, 2, "PERSON", kb_id="Q1", span_id="rule")
+    docs[0].set_ents([given], default="missing")
     attributes = TokenAttributes.from_docs(docs)
     assert_array_equal(attributes.ent_iob, [3, 1, 0, 2, 2])
     strings = docs[0].vocab.strings
     assert_array_equal(attributes.ent_type, [strings["PERSON"]] * 2 + [0] * 3)
     assert_array_equal(attributes.ent_kb_id, [strings["Q1"]] * 2 + [0] * 3)
+    assert_array_equal(attributes.ent_id, [strings["rule"]] * 2 + [0] * 3)
     assert_array_equal(attributes.is_space, [False, True, False, False, False])
     # spaCy sets the first token of every document.
     assert_array_equal(attributes.sent_start, [True, False, True, True, False])
@@ -271,6 +273,9 @@ def test_entities_are_what_spacy_would_set(scheme, documents):
         copied.set_ents(
             [*spans["preset"], *spans["new"]], blocked=spans["blocked"], default="outside"
         )
+        for span in spans["new"]:
+            for token in copied[span.start : span.end]:
+                token.ent_id = 0  # where spaCy leaves that of a removed one
         expected.append(copied)
     write(docs, number_tags(" ".join(wanted), tags), tags)
     for doc, copied in zip(docs, expected):

@@ -71,10 +71,10 @@ def test_ner_tagger_leaves_blocked_tokens_alone(annotate, make_doc, ents):
 def test_ner_tagger_entities_are_linked_to_nothing(annotate, make_doc):
     """Not even to what the words were linked to before their entity was taken away."""
     doc = make_doc("a b c")
-    doc.set_ents([doc.char_span(0, 3, label="OLD", kb_id="Q1")])
+    doc.set_ents([doc.char_span(0, 3, label="OLD", kb_id="Q1", span_id="rule")])
     doc.set_ents([], default="missing")
     annotate(doc, "B-PER L-PER O")
-    assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "")]
+    assert [(ent.label_, ent.kb_id_, ent.ent_id_) for ent in doc.ents] == [("PER", "", "")]
 
 
 def test_ner_tagger_takes_a_preset_outside_for_free(annotate, make_doc, ents):
