@@ -120,8 +120,8 @@ class NERTagger(DistillablePipe):
             raise ValueError(Errors.D001.format(name=self.name))
         if init_model is not None:
             self.model = init_model(self.model)
-        scores = [self.model.ops.alloc2f(len(doc), len(self.tags)) for doc in docs]
-        self.model.initialize(X=docs, Y=scores)
+        width_alone: List[TagScores] = [self.model.ops.alloc2f(1, len(self.tags))]
+        self.model.initialize(X=docs, Y=width_alone)
         reset_gradients(self.model)
 
     def predict(self, docs: Iterable[Doc]) -> List[TagScores]:
