@@ -1,7 +1,7 @@
 """What a batch of examples teaches, token by token: tags and a teacher's distributions."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import List, Sequence
 
 import numpy
 from spacy.attrs import ORTH
@@ -9,7 +9,7 @@ from spacy.training import Alignment, Example
 
 from .soft_targets import get_soft_targets, has_soft_targets
 from .steps import split_rows
-from .tags import is_biluo, split_tag, tags_from_docs
+from .tags import is_biluo, tag_in_iob, tags_from_docs
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     RETURNS (Targets): The targets of all tokens of the predicted documents.
     RAISES (ValueError): D003 or D004 for soft targets that do not fit.
     """
-    references = [eg.y for eg in examples]
+    index = {tag: i for i, tag in enumerate(tags)}
+    in_scheme = str if is_biluo(tags) else tag_in_iob
+    references = [eg.reference for eg in examples]
     tag_ids = split_rows(tags_from_docs(references, tags), references)
     teacher_scores: List[numpy.ndarray] = [numpy.zeros((0, len(tags)), dtype="f")]
     taught: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")]
@@ -46,7 +48,9 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     for i, eg in enumerate(examples):
         same_tokens = has_same_tokens(eg)
         if not same_tokens:
-            tag_ids[i] = _aligned_tags(eg, tags)
+            # spaCy gives tags of BILUO, or None.
+            aligned_tags = [in_scheme(tag or "") for tag in eg.get_aligned_ner()]
+            tag_ids[i] = numpy.asarray([index.get(tag, -1) for tag in aligned_tags], dtype="i")
         if has_soft_targets(eg.y):
             log_probs = get_soft_targets(eg.y, tags=tags, name=name)
             aligned = (
@@ -77,16 +81,3 @@ def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
         if y2x.lengths[j] == 1:
             aligned[i] = j
     return aligned
-
-
-def _aligned_tags(eg: Example, tags: Sequence[str]) -> numpy.ndarray:
-    """Tags by spaCy's alignment, which gives BILUO tags or None: (n_tokens,)."""
-    index: Dict[Optional[str], int] = {tag: i for i, tag in enumerate(tags)}
-    if not is_biluo(tags):
-        index.update({f"L-{label}": i for label, i in _ids_of(tags, "I").items()})
-        index.update({f"U-{label}": i for label, i in _ids_of(tags, "B").items()})
-    return numpy.asarray([index.get(tag, -1) for tag in eg.get_aligned_ner()], dtype="i")
-
-
-def _ids_of(tags: Sequence[str], prefix: str) -> Dict[str, int]:
-    return {split_tag(tag)[1]: i for i, tag in enumerate(tags) if split_tag(tag)[0] == prefix}

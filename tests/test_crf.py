@@ -14,7 +14,7 @@ from spacy_distill.crf import (
     marginal_kl,
     negative_log_likelihood,
 )
-from spacy_distill.decoding import Transitions, log_softmax, viterbi
+from spacy_distill.decoding import Transitions, log_softmax
 from spacy_distill.losses import softened_kl
 
 DIRECTIONS = ("student_teacher", "teacher_student")
@@ -125,7 +125,7 @@ def test_crf_by_hand():
     assert_allclose(found.expected.pairs, numpy.asarray([[4, 1], [6, 6]]) / 17)
 
 
-def test_crf_is_stable():
+def test_crf_is_stable(viterbi):
     """Scores of thousands of nats, and documents of thousands of tokens."""
     batch = make_batch(0, lengths=(3000, 1), scale=300.0)
     batch.potentials.pairs[:] = make_batch(1, scale=50.0).potentials.pairs
@@ -148,7 +148,7 @@ def any_order(n_tags):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_crf_viterbi_finds_the_best_of_all_sequences(seed):
+def test_crf_viterbi_finds_the_best_of_all_sequences(viterbi, seed):
     batch = make_batch(seed)
     expected = [tags[totals.argmax()] for tags, totals in all_sequences(batch)]
     found = viterbi(*batch[:2], any_order(N_TAGS), batch.potentials)
