@@ -17,7 +17,8 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
     """The logger `spacy-distill.ConsoleLogger.v1`.
 
     It shows both parts of the loss of each `ner_tagger`: TASK, the cross-entropy, and KL, the
-    divergence from the teacher, where spaCy's logger has room for their sum only.
+    divergence from the teacher, where spaCy's logger has room for their sum only. Where there is
+    more than one, the component's name comes before them.
 
     progress_bar (bool): Show the steps until the next evaluation. Never if no one watches.
     RETURNS (Callable): The logger, as `[training.logger]` wants it.
@@ -32,9 +33,15 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
         columns = [
             column for column, weight in settings["score_weights"].items() if weight is not None
         ]
+        parts = [
+            f"{name} {part}" if len(names) > 1 else part
+            for name in names
+            for part in ("Loss", "Task", "KL")
+        ]
         header, widths, aligns = setup_table(
-            cols=["E", "#", *["Loss", "Task", "KL"] * len(names), *columns, "Score"],
-            widths=[3, 6, *[8] * 3 * len(names), *[6] * len(columns), 6],
+            cols=["E", "#", *parts, *columns, "Score"],
+            widths=[3, 6, *[8] * len(parts), *[6] * len(columns), 6],
+            max_width=max(13, *map(len, parts)),  # whose names are not cut
         )
 
         def write(row: Any) -> None:
