@@ -5,10 +5,10 @@ from typing import Any, List, Sequence
 
 import numpy
 
+from .batches import split_rows
 from .crf import infer
 from .decoding import log_softmax
 from .layers.crf import find_potentials
-from .steps import split_rows
 from .types import TaggerModel, TagScores
 
 # No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is

@@ -7,8 +7,8 @@ import numpy
 from spacy.attrs import ORTH
 from spacy.training import Alignment, Example
 
+from .batches import split_rows
 from .soft_targets import get_soft_targets, has_soft_targets
-from .steps import split_rows
 from .tags import is_biluo, tag_in_iob, tags_from_docs
 
 
@@ -51,17 +51,17 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
             # spaCy gives tags of BILUO, or None.
             aligned_tags = [in_scheme(tag or "") for tag in eg.get_aligned_ner()]
             tag_ids[i] = numpy.asarray([index.get(tag, -1) for tag in aligned_tags], dtype="i")
-        if has_soft_targets(eg.y):
-            log_probs = get_soft_targets(eg.y, tags=tags, name=name)
-            aligned = (
-                numpy.arange(len(eg.y), dtype="i") if same_tokens else find_one_to_one(eg.alignment)
-            )
+        if has_soft_targets(eg.reference):
+            log_probs = get_soft_targets(eg.reference, tags=tags, name=name)
+            aligned = numpy.arange(len(eg.reference), dtype="i")
+            if not same_tokens:
+                aligned = find_one_to_one(eg.alignment)
             says = ~numpy.isnan(log_probs).any(axis=1)
             rows = numpy.flatnonzero(aligned >= 0).astype("i")
             rows = rows[says[aligned[rows]]]
             teacher_scores.append(log_probs[aligned[rows]])
             taught.append(rows + offset)
-        offset += len(eg.x)
+        offset += len(eg.predicted)
     return Targets(
         numpy.concatenate(tag_ids), numpy.concatenate(teacher_scores), numpy.concatenate(taught)
     )
@@ -69,7 +69,7 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
 
 def has_same_tokens(eg: Example) -> bool:
     """Whether both documents of an example have the same words."""
-    return len(eg.x) == len(eg.y) and bool((eg.x.to_array(ORTH) == eg.y.to_array(ORTH)).all())
+    return numpy.array_equal(eg.predicted.to_array(ORTH), eg.reference.to_array(ORTH))
 
 
 def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
