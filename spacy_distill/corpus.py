@@ -36,7 +36,7 @@ def build_distillation_corpus_v1(
         pseudo-labels as entities.
     labelled_fraction (float): Share of labelled examples in a batch, in the mean, from 0 to 1
         (exclusive). Few labelled examples are repeated within an epoch to reach it; each one
-        appears at least once. 0: none at all, as with `labelled = null`.
+        appears at least once, with 0 just once.
     min_confidence (float): Pseudo-labels of tokens whose probability is lower, and of the whole
         entities that they are in, are left out; the soft targets stay.
     seed (int): Of the order. Each epoch has another.
@@ -83,7 +83,7 @@ class DistillationCorpus:
         """
         fraction = self.labelled_fraction
         gold: List[Example] = []
-        if self.labelled is not None and fraction > 0:
+        if self.labelled is not None:
             gold = list(read_examples(self.labelled, nlp.vocab))
         waiting = self.rng.sample(gold, len(gold))
         n_unseen = len(gold)
@@ -97,7 +97,7 @@ class DistillationCorpus:
             pool = read_examples(self.unlabelled, nlp.vocab)
         for eg in shuffle(islice(pool, last), size=self.shuffle_buffer, rng=self.rng):
             if not has_soft_targets(eg.reference):
-                text = eg.reference.text[:60]
+                text = eg.reference.text[:50]
                 raise ValueError(Errors.D005.format(source=self.unlabelled, text=text))
             leave_out_unsure(eg.reference, self.min_confidence)
             # More often than asked for, where the pool is too small for all that is labelled.

@@ -7,7 +7,7 @@ at once, in float64: a document read backwards is one read forwards whose pairs 
 """
 
 from itertools import pairwise
-from typing import Any, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, NamedTuple, Tuple
 
 import numpy
 
@@ -31,7 +31,11 @@ class Potentials(NamedTuple):
     pairs: Array  # (n_tags, n_tags): of a tag, the row, before another, the column
     end: Array  # (n_tags,): of a document's last tag
 
+    def zeros(self) -> "Potentials":
+        return Potentials(*(numpy.zeros(part.shape, dtype="d") for part in self))
+
     def scaled(self, factor: float) -> "Potentials":
+        """In float64."""
         return Potentials(*(factor * numpy.asarray(part, dtype="d") for part in self))
 
     def plus(self, other: "Potentials") -> "Potentials":
@@ -70,7 +74,9 @@ class Chains(NamedTuple):
 
 
 @ONE_THREAD
-def infer(scores: Array, lengths: Array, potentials: Potentials) -> Posterior:
+def infer(
+    scores: Array, lengths: Array, potentials: Potentials, *, temperature: float = 1.0
+) -> Posterior:
     """The posterior distribution over tags, by the forward-backward algorithm in log space.
 
     Rabiner (1989), section III. Sums over the tag before are products of matrices, of states less
@@ -79,14 +85,16 @@ def infer(scores: Array, lengths: Array, potentials: Potentials) -> Posterior:
     scores (ndarray): Of each token and tag (n_tokens, n_tags), one document after another.
     lengths (ndarray): Tokens of each document, at least one.
     potentials (Potentials): The CRF's.
+    temperature (float): Softens the CRF as it does a softmax: all scores and potentials are divided
+        by it.
     RETURNS (Posterior): The distribution.
     """
-    scores = numpy.asarray(scores, dtype="d")
+    scores = numpy.asarray(scores / temperature, dtype="d")
     steps = plan_steps(lengths)
     last = numpy.cumsum(lengths) - 1
     first = last - lengths + 1
     docs = numpy.repeat(numpy.arange(len(lengths)), lengths)
-    start, transitions, end = potentials.scaled(1.0)
+    start, transitions, end = potentials.scaled(1 / temperature)
     pairs = numpy.exp(numpy.stack([transitions, transitions.T]))
     states = scores[steps.tokens]  # (2, n_tokens, n_tags), in step
     n_first = steps.starts[1]
@@ -159,13 +167,8 @@ def differentiate(posterior: Posterior, direction: Array) -> Gradients:
 
 
 def negative_log_likelihood(
-    scores: Array,
-    lengths: Array,
-    potentials: Potentials,
-    tags: Array,
-    *,
-    posterior: Optional[Posterior] = None,
-) -> Tuple[float, Gradients]:
+    scores: Array, lengths: Array, potentials: Potentials, tags: Array
+) -> Tuple[float, Gradients, Posterior]:
     """The loss of the task: nats per token that has a tag, and its gradients.
 
     Where tags are missing, the likelihood is that of all sequences that agree with the others
@@ -175,59 +178,48 @@ def negative_log_likelihood(
     lengths (ndarray): Tokens of each document, at least one.
     potentials (Potentials): The CRF's.
     tags (ndarray): A tag of each token (n_tokens,), -1 where there is none; one at least is there.
-    posterior (Optional[Posterior]): What `infer` gives of the first three, if it is known.
-    RETURNS (Tuple[float, Gradients]): The loss, and its exact gradients.
+    RETURNS (Tuple[float, Gradients, Posterior]): The loss, its exact gradients, and what `infer`
+        found of the scores.
     """
     n_tagged = int((tags >= 0).sum())
     agrees = (tags[:, None] < 0) | (tags[:, None] == numpy.arange(scores.shape[1]))
-    free = infer(scores, lengths, potentials) if posterior is None else posterior
+    free = infer(scores, lengths, potentials)
     bound = infer(numpy.where(agrees, scores, RULED_OUT), lengths, potentials)
     value = float((free.log_partition - bound.log_partition).sum()) / n_tagged
     counts = free.expected.plus(bound.expected.scaled(-1.0)).scaled(1 / n_tagged)
-    return value, ((free.marginals - bound.marginals) / n_tagged, counts)
+    return value, ((free.marginals - bound.marginals) / n_tagged, counts), free
 
 
 def marginal_kl(
-    scores: Array,
-    lengths: Array,
-    potentials: Potentials,
+    posterior: Posterior,
     teacher_log_probs: Array,
     *,
-    taught: Optional[Array] = None,
+    taught: Array,
     temperature: float,
     direction: Direction,
-    posterior: Optional[Posterior] = None,
 ) -> Tuple[float, Gradients]:
     """T^2 times the mean divergence between softened marginals and a teacher's distributions.
 
-    The CRF is softened as a softmax is, by dividing all its scores and potentials by T.
-
-    scores (ndarray): Of each token and tag (n_tokens, n_tags), one document after another.
-    lengths (ndarray): Tokens of each document, at least one.
-    potentials (Potentials): The CRF's.
+    posterior (Posterior): Of `infer`, at the temperature T.
     teacher_log_probs (ndarray): The teacher's distributions, softened: (n_taught, n_tags).
-    taught (Optional[ndarray]): Which tokens these belong to (n_taught,); None: all.
+    taught (ndarray): Which tokens these belong to (n_taught,).
     temperature (float): T.
     direction (Direction): Which distribution the logarithms are weighted by.
-    posterior (Optional[Posterior]): Of the softened CRF, if it is known.
     RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its exact gradients.
     """
-    if posterior is None:
-        posterior = infer(scores / temperature, lengths, potentials.scaled(1 / temperature))
-    rows = numpy.arange(len(scores)) if taught is None else taught
-    log_q, log_p = posterior.log_marginals[rows], teacher_log_probs.astype("d")
+    log_q, log_p = posterior.log_marginals[taught], teacher_log_probs.astype("d")
     if direction == "student_teacher":
-        terms = posterior.marginals[rows] * (log_q - log_p)
+        terms = posterior.marginals[taught] * (log_q - log_p)
         by_marginal = log_q - log_p  # and 1, which changes nothing: marginals of a token sum to 1
     else:
         p = numpy.exp(log_p)
         terms = p * (log_p - log_q)
         by_marginal = -numpy.exp(numpy.minimum(log_p - log_q, LARGEST_RATIO))
     along = numpy.zeros_like(posterior.marginals)
-    along[rows] = by_marginal
+    along[taught] = by_marginal
     d_scores, d_potentials = differentiate(posterior, along)
-    factor = temperature / len(rows)
-    value = temperature**2 * float(terms.sum()) / len(rows)
+    factor = temperature / len(taught)
+    value = temperature**2 * float(terms.sum()) / len(taught)
     return value, (factor * d_scores, d_potentials.scaled(factor))
 
 

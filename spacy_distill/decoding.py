@@ -114,7 +114,7 @@ def decode(
     illegal = ~numpy.logical_and.reduceat(legal, starts)
     if illegal.any():
         tokens = numpy.repeat(illegal, lens)
-        ids[tokens] = viterbi(scores[tokens], lens[illegal], transitions)
+        ids[tokens] = search(scores[tokens], lens[illegal], score_arcs(transitions))
     return ids
 
 
@@ -129,9 +129,12 @@ def score_arcs(transitions: Transitions, potentials: Optional[Potentials] = None
 
 
 def search(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -> numpy.ndarray:
-    """What `viterbi` finds, by looking only where there may be an entity.
+    """The highest-scoring sequence of each document, looked for only where an entity may be.
 
-    The arguments are those of `viterbi`, but for `arcs` (Arcs).
+    scores (ndarray): Tag scores (n_tokens, n_tags), of one document after another.
+    lengths (ndarray): Tokens of each document, at least one.
+    arcs (Arcs): The transitions.
+    RETURNS (ndarray): Tag indices (n_tokens,).
     """
     ids = numpy.zeros(len(scores), dtype="i")
     tokens = numpy.flatnonzero(may_have_entity(scores, lengths, arcs))
@@ -150,32 +153,12 @@ def search(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -> numpy.n
     return ids
 
 
-def viterbi(
-    scores: numpy.ndarray,
-    lengths: numpy.ndarray,
-    transitions: Transitions,
-    potentials: Optional[Potentials] = None,
-) -> numpy.ndarray:
-    """The highest-scoring legal sequence of each document (Viterbi 1967), all of them in step.
-
-    scores (ndarray): Tag scores (n_tokens, n_tags), of one document after another.
-    lengths (ndarray): Tokens of each document, at least one.
-    transitions (Transitions): Which sequences are legal.
-    potentials (Optional[Potentials]): A CRF's; None for zeros.
-    RETURNS (ndarray): Tag indices (n_tokens,).
-    """
-    arcs = score_arcs(transitions, potentials)
-    ends = numpy.cumsum(lengths)
-    with_edges = scores.astype("d")
-    with_edges[ends - lengths] += arcs.start
-    with_edges[ends - 1] += arcs.end
-    return best_paths(with_edges, lengths, arcs.follows)
-
-
 def best_paths(
     scores: numpy.ndarray, lengths: numpy.ndarray, follows: numpy.ndarray
 ) -> numpy.ndarray:
     """The best path through each sequence, whose scores have those of its edges in them.
+
+    By the algorithm of Viterbi (1967), all sequences in step.
 
     scores (ndarray): (n_tokens, n_tags), of one sequence after another.
     lengths (ndarray): Tokens of each, at least one.

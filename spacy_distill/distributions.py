@@ -4,12 +4,11 @@ from itertools import zip_longest
 from typing import Any, List, Sequence
 
 import numpy
-from thinc.api import Model
 
+from .batches import split_rows
 from .crf import infer
 from .decoding import log_softmax
 from .layers.crf import find_potentials
-from .steps import split_rows
 from .types import TaggerModel, TagScores
 
 # No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is
@@ -51,11 +50,6 @@ def find_unseen(scores: TagScores) -> Any:
     return (scores[:, 0] == 0.0) & (scores[:, 1:] == UNSEEN).all(axis=1)
 
 
-def listens(model: Model) -> bool:
-    """Whether some layer gets its vectors from another component, as spaCy's listeners do."""
-    return any(hasattr(node, "upstream_name") for node in model.walk())
-
-
 def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:
     """Sum the probabilities of tags between which another set of tags makes no difference.
 
@@ -63,15 +57,14 @@ def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> n
     columns (Sequence[Sequence[int]]): For each of the new tags, which of the old ones it is.
     RETURNS (ndarray): (n_tokens, n_new_tags); -inf for a tag that is none of the old.
     """
-    if not any(columns):
-        return numpy.full((len(log_probs), len(columns)), -numpy.inf, dtype=log_probs.dtype)
-    # The first summand of each new tag, the second, ...; one of probability 0 where there is none.
-    summands = [*zip_longest(*columns, fillvalue=log_probs.shape[1])]
-    padded = numpy.pad(log_probs, ((0, 0), (0, 1)), constant_values=-numpy.inf)
-    added = padded[:, summands[0]]
+    # A tag that is made of fewer columns than others has the last one, of probability 0, besides.
+    impossible = numpy.full((len(log_probs), 1), -numpy.inf, dtype=log_probs.dtype)
+    padded = numpy.hstack([log_probs, impossible])
+    first, *others = zip_longest(*columns, fillvalue=log_probs.shape[1])
+    added = padded.take(first, axis=1)
     with numpy.errstate(invalid="ignore"):
-        for more in summands[1:]:
-            added = numpy.logaddexp(added, padded[:, more])
+        for more in others:
+            added = numpy.logaddexp(added, padded.take(more, axis=1))
     return added
 
 

@@ -26,7 +26,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "has {tokens} tokens and {tags} tags. The file is damaged, or the document was cut or "
         "merged after it was annotated: re-run 'annotate'."
     )
-    D005 = "A document of '{source}' has no soft targets: {text!r}. Run 'annotate' on all of it."
+    D005 = (
+        "A document of '{source}' has no soft targets: {text!r}. Run 'annotate' over all of them. "
+        "(Only those of 'labelled' need none.)"
+    )
     D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
     D007 = "{setting} is {value}, but must be {requirement}."
     D008 = (
@@ -73,12 +76,13 @@ class Errors(metaclass=ErrorsWithCodes):
         "its version of CUDA."
     )
     D021 = (
-        "Can't distil a component of type {teacher} into '{student}': it has no scores of tags. "
-        "Give an ner_tagger; the commands 'annotate' and 'distill' take other teachers, too."
+        "'{teacher}' can't teach '{student}': its model listens to another component, and saw "
+        "nothing of any token. Run the components it listens to over eg.reference first."
     )
     D022 = (
-        "The teacher '{teacher}' saw no token of the batch, for its model listens to another "
-        "component. Run that over eg.reference first."
+        "Can't distil '{teacher}' into '{student}': it is a component of class {found}, but "
+        "'distill' takes a 'ner_tagger'. Annotate with it by 'spacy-distill annotate', which takes "
+        "any teacher, and train on what that writes."
     )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "

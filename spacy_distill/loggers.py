@@ -17,7 +17,8 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
     """The logger `spacy-distill.ConsoleLogger.v1`.
 
     It shows both parts of the loss of each `ner_tagger`: TASK, the cross-entropy, and KL, the
-    divergence from the teacher, where spaCy's logger has room for their sum only.
+    divergence from the teacher, where spaCy's logger has room for their sum only. Where there is
+    more than one, the component's name comes before them.
 
     progress_bar (bool): Show the steps until the next evaluation. Never if no one watches.
     RETURNS (Callable): The logger, as `[training.logger]` wants it.
@@ -32,15 +33,15 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
         columns = [
             column for column, weight in settings["score_weights"].items() if weight is not None
         ]
-        # Of several components each is named.
         parts = [
-            f"{part} {name}" if len(names) > 1 else part
+            f"{name} {part}" if len(names) > 1 else part
             for name in names
             for part in ("Loss", "Task", "KL")
         ]
         header, widths, aligns = setup_table(
             cols=["E", "#", *parts, *columns, "Score"],
             widths=[3, 6, *[8] * len(parts), *[6] * len(columns), 6],
+            max_width=max(13, *map(len, parts)),  # whose names are not cut
         )
 
         def write(row: Any) -> None:

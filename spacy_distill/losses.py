@@ -13,7 +13,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from .checks import require, require_one_of
-from .crf import Gradients, Posterior, Potentials, infer, marginal_kl, negative_log_likelihood
+from .crf import Posterior, Potentials, infer, marginal_kl, negative_log_likelihood
 from .decoding import log_softmax
 from .types import CRFDistribution, Direction, TagIds
 
@@ -27,7 +27,7 @@ class LossParts:
     total (float): What is minimised.
     task (float): Cross-entropy, mean over the tokens that have a tag.
     distillation (float): T^2 * KL, mean over the tokens that have soft targets.
-    n_tokens (int): All tokens of the batch, its weight in a mean over batches.
+    n_tokens (int): How many tokens the batch has, for a mean over batches.
     """
 
     total: float
@@ -47,6 +47,10 @@ class CRFInputs(NamedTuple):
     potentials: Potentials
 
 
+# The gradient of the scores (n_tokens, n_tags), and that of the potentials, if there is a CRF.
+LossGradients = Tuple[Any, Optional[Potentials]]
+
+
 @dataclass(frozen=True)
 class DistillationLoss:
     """Cross-entropy plus softened KL divergence. See `build_distillation_loss_v1`."""
@@ -59,105 +63,63 @@ class DistillationLoss:
 
     def __call__(
         self,
-        scores: Floats2d,
+        scores: Any,
         *,
-        tags: TagIds,
-        teacher_scores: Optional[Floats2d] = None,
-        taught: Optional[TagIds] = None,
-    ) -> Tuple[LossParts, Floats2d]:
-        """The loss of a batch and its gradient.
+        tags: Any,
+        teacher_scores: Any,
+        taught: Any,
+        crf: Optional[CRFInputs] = None,
+    ) -> Tuple[LossParts, LossGradients]:
+        """The loss of a batch and its gradients.
 
-        scores (Floats2d): The student's tag scores (n_tokens, n_tags).
+        The cross-entropy of a CRF is that of whole sequences, in nats per token.
+
+        scores (Floats2d): The student's tag scores (n_tokens, n_tags); with a CRF, on the CPU.
         tags (TagIds): Gold tags or pseudo-labels (n_tokens,), -1 where there are none.
-        teacher_scores (Optional[Floats2d]): The teacher's logits or log-probabilities, for
-            the softmax does not tell them apart: (n_taught, n_tags).
-        taught (Optional[TagIds]): Which tokens these rows belong to (n_taught,); None: all.
-        RETURNS (Tuple[LossParts, Floats2d]): The loss, and its exact gradient with respect to
-            `scores`, (n_tokens, n_tags).
-        """
-        xp = get_array_module(scores)
-        d_scores = xp.zeros_like(scores)
-        task = distillation = 0.0
-        tagged = xp.flatnonzero(tags >= 0)
-        if len(tagged) and self.task_weight:
-            task, d_task = cross_entropy(scores[tagged], tags[tagged])
-            d_scores[tagged] += self.task_weight * d_task
-        if teacher_scores is not None and len(teacher_scores) and self.distillation_weight:
-            rows = xp.arange(len(scores)) if taught is None else taught
-            distillation, d_distillation = self.compare(scores[rows], teacher_scores)
-            d_scores[rows] += self.distillation_weight * d_distillation
-        return self._sum_up(task, distillation, n_tokens=len(scores)), d_scores
-
-    def of_crf(
-        self,
-        scores: numpy.ndarray,
-        crf: CRFInputs,
-        *,
-        tags: numpy.ndarray,
-        teacher_scores: Optional[numpy.ndarray] = None,
-        taught: Optional[numpy.ndarray] = None,
-    ) -> Tuple[LossParts, Gradients]:
-        """The loss of a batch whose tags a CRF predicts, and its gradients.
-
-        The cross-entropy is that of whole sequences, in nats per token. The arguments are those
-        of `__call__`, and `crf` (CRFInputs).
-
-        RETURNS (Tuple[LossParts, Gradients]): The loss, and its exact gradients with respect to
+        teacher_scores (Floats2d): The teacher's logits or log-probabilities, for the softmax does
+            not tell them apart: (n_taught, n_tags).
+        taught (Ints1d): Which tokens these rows belong to (n_taught,).
+        crf (Optional[CRFInputs]): The CRF that predicts the tags; None: a softmax does.
+        RETURNS (Tuple[LossParts, LossGradients]): The loss, and its exact gradients with respect to
             `scores` and the CRF's potentials.
         """
-        d_scores = numpy.zeros(scores.shape, dtype="d")
-        d_potentials = crf.potentials.scaled(0.0)
         task = distillation = 0.0
-        posterior = infer(scores, *crf)
-        if (tags >= 0).any() and self.task_weight:
-            task, gradients = negative_log_likelihood(scores, *crf, tags, posterior=posterior)
-            d_scores += self.task_weight * gradients[0]
-            d_potentials = d_potentials.plus(gradients[1].scaled(self.task_weight))
-        if teacher_scores is not None and len(teacher_scores) and self.distillation_weight:
-            distillation, gradients = self.compare_crf(
-                scores, crf, teacher_scores, taught=taught, posterior=posterior
+        gradients, posterior = no_gradients(scores, crf), None
+        if self.task_weight and (tags >= 0).any():
+            task, found, posterior = fit(scores, tags, crf)
+            gradients = add_gradients(gradients, found, weight=self.task_weight)
+        if self.distillation_weight and len(taught):
+            distillation, found = self.compare(
+                scores, teacher_scores, taught=taught, crf=crf, posterior=posterior
             )
-            d_scores += self.distillation_weight * gradients[0]
-            d_potentials = d_potentials.plus(gradients[1].scaled(self.distillation_weight))
-        return self._sum_up(task, distillation, n_tokens=len(scores)), (d_scores, d_potentials)
-
-    def compare(self, scores: Any, teacher_scores: Any) -> Tuple[float, Floats2d]:
-        """The divergence alone, without its weight: see `softened_kl`."""
-        return softened_kl(
-            scores, teacher_scores, temperature=self.temperature, direction=self.direction
-        )
-
-    def compare_crf(
-        self,
-        scores: numpy.ndarray,
-        crf: CRFInputs,
-        teacher_scores: numpy.ndarray,
-        *,
-        taught: Optional[numpy.ndarray] = None,
-        posterior: Optional[Posterior] = None,
-    ) -> Tuple[float, Gradients]:
-        """The divergence of a CRF from the teacher, without its weight: see `marginal_kl`.
-
-        posterior (Optional[Posterior]): Of the CRF as it is, not softened, if it is known.
-        """
-        if self.crf_distribution == "marginals":
-            return marginal_kl(
-                scores,
-                *crf,
-                log_softmax(teacher_scores / self.temperature),
-                taught=taught,
-                temperature=self.temperature,
-                direction=self.direction,
-                posterior=posterior if self.temperature == 1 else None,
-            )
-        d_scores = numpy.zeros(scores.shape, dtype="d")
-        rows = numpy.arange(len(scores)) if taught is None else taught
-        value, d_scores[rows] = self.compare(scores[rows], teacher_scores)
-        return value, (d_scores, crf.potentials.scaled(0.0))
-
-    def _sum_up(self, task: float, distillation: float, *, n_tokens: int) -> LossParts:
+            gradients = add_gradients(gradients, found, weight=self.distillation_weight)
         total = self.task_weight * task + self.distillation_weight * distillation
-        return LossParts(total, task, distillation, n_tokens)
+        return LossParts(total, task, distillation, n_tokens=len(scores)), gradients
+
+    def compare(
+        self,
+        scores: Any,
+        teacher_scores: Any,
+        *,
+        taught: Any,
+        crf: Optional[CRFInputs],
+        posterior: Optional[Posterior] = None,
+    ) -> Tuple[float, LossGradients]:
+        """The divergence alone, without its weight: see `softened_kl` and `marginal_kl`.
+
+        scores, teacher_scores, taught, crf: As in `__call__`, one token taught at least.
+        posterior (Optional[Posterior]): What `infer` found of these scores at temperature 1, if it
+            is known.
+        """
+        settings: Any = {"temperature": self.temperature, "direction": self.direction}
+        if crf is not None and self.crf_distribution == "marginals":
+            if posterior is None or self.temperature != 1:
+                posterior = infer(scores, *crf, temperature=self.temperature)
+            softened = log_softmax(teacher_scores / self.temperature)
+            return marginal_kl(posterior, softened, taught=taught, **settings)
+        d_scores, d_potentials = no_gradients(scores, crf)
+        value, d_scores[taught] = softened_kl(scores[taught], teacher_scores, **settings)
+        return value, (d_scores, d_potentials)
 
 
 def build_distillation_loss_v1(
@@ -187,6 +149,36 @@ def build_distillation_loss_v1(
     return DistillationLoss(
         temperature, task_weight, distillation_weight, direction, crf_distribution
     )
+
+
+def fit(
+    scores: Any, tags: Any, crf: Optional[CRFInputs]
+) -> Tuple[float, LossGradients, Optional[Posterior]]:
+    """The loss of the task, of which one tag is there at least: `cross_entropy` where there is a
+    tag, or `negative_log_likelihood`, with the posterior that it needs."""
+    if crf is not None:
+        return negative_log_likelihood(scores, *crf, tags)
+    tagged = get_array_module(scores).flatnonzero(tags >= 0)
+    d_scores, _ = no_gradients(scores, crf)
+    value, d_scores[tagged] = cross_entropy(scores[tagged], tags[tagged])
+    return value, (d_scores, None), None
+
+
+def no_gradients(scores: Any, crf: Optional[CRFInputs]) -> LossGradients:
+    """Zeros, for gradients to be put in; in float64 with a CRF, as it computes."""
+    if crf is not None:
+        return numpy.zeros(scores.shape, dtype="d"), crf.potentials.zeros()
+    return get_array_module(scores).zeros_like(scores), None
+
+
+def add_gradients(
+    gradients: LossGradients, others: LossGradients, *, weight: float
+) -> LossGradients:
+    """Gradients, and the weighted ones of another loss of the same scores."""
+    (d_scores, d_potentials), (more, of_crf) = gradients, others
+    if d_potentials is not None and of_crf is not None:
+        d_potentials = d_potentials.plus(of_crf.scaled(weight))
+    return d_scores + weight * more, d_potentials
 
 
 def cross_entropy(scores: Floats2d, tags: TagIds) -> Tuple[float, Floats2d]:

@@ -12,6 +12,11 @@ def find_nodes(nlp: Language) -> List[Model]:
     return [node for model in models if isinstance(model, Model) for node in model.walk()]
 
 
+def listens(model: Model) -> bool:
+    """Whether some layer gets its vectors from another component, as spaCy's listeners do."""
+    return any(hasattr(node, "upstream_name") for node in model.walk())
+
+
 def count_parameters(nodes: Sequence[Model]) -> int:
     """Trained numbers of layers, those in PyTorch modules with them."""
     own = sum(

@@ -7,7 +7,7 @@ token that the teacher says nothing about is NaN. A DocBin keeps them if it is m
 """
 
 from functools import lru_cache
-from typing import FrozenSet, List, Optional, Sequence, Set, Tuple
+from typing import List, Optional, Sequence, Set, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -64,8 +64,7 @@ def get_soft_targets(
     RAISES (ValueError): D003 if the tags differ, D004 if the shape does not fit the document.
     """
     stored = doc.user_data[KEY]
-    # Out of a file the tags come as a tuple.
-    found, log_probs = list(stored["tags"]), stored["log_probs"].astype("float32")
+    found, log_probs = tuple(stored["tags"]), stored["log_probs"].astype("float32")
     if log_probs.shape != (len(doc), len(found)):
         rows, columns = (*log_probs.shape, 0)[:2]
         raise ValueError(
@@ -73,28 +72,20 @@ def get_soft_targets(
                 source=source, rows=rows, columns=columns, tokens=len(doc), tags=len(found)
             )
         )
-    if found == list(tags):
+    if found == (expected := tuple(tags)):
         return log_probs
-    if not have_same_labels(found, tags):
-        raise ValueError(Errors.D003.format(source=source, found=found, name=name, expected=tags))
-    return change_tags(log_probs, found, wanted=tags)
+    if not have_same_labels(found, expected):
+        raise ValueError(
+            Errors.D003.format(source=source, found=[*found], name=name, expected=[*expected])
+        )
+    return change_tags(log_probs, found, wanted=expected)
 
 
-def have_same_labels(tags: Sequence[str], others: Sequence[str]) -> bool:
+# This and `plan_columns` are asked the same of every document.
+@lru_cache
+def have_same_labels(tags: Tuple[str, ...], others: Tuple[str, ...]) -> bool:
     """Whether tags differ from others in scheme and order alone: each can teach the other."""
-    return find_iob_tags(tuple(tags)) == find_iob_tags(tuple(others))
-
-
-@lru_cache
-def find_iob_tags(tags: Tuple[str, ...]) -> FrozenSet[str]:
-    return frozenset(map(tag_in_iob, tags))
-
-
-@lru_cache
-def find_columns(tags: Tuple[str, ...], wanted: Tuple[str, ...]) -> List[List[int]]:
-    """Which columns of the one set of tags become one of the other, for each of the other."""
-    named = tags if is_biluo(wanted) else [*map(tag_in_iob, tags)]
-    return [[i for i, name in enumerate(named) if name == tag] for tag in wanted]
+    return {tag_in_iob(tag) for tag in tags} == {tag_in_iob(tag) for tag in others}
 
 
 def change_tags(
@@ -110,11 +101,22 @@ def change_tags(
     wanted (Sequence[str]): The others.
     RETURNS (ndarray): In nats (n_tokens, n_wanted), NaN where there are none.
     """
-    if list(tags) == list(wanted):
+    if tuple(tags) == tuple(wanted):
         return log_probs
-    if is_biluo(wanted) and not is_biluo(tags):
+    columns = plan_columns(tuple(tags), tuple(wanted))
+    if columns is None:
         return split_by_next(log_probs, tags, closing=wanted)
-    return add_columns(log_probs, find_columns(tuple(tags), tuple(wanted)))
+    return add_columns(log_probs, columns)
+
+
+@lru_cache
+def plan_columns(tags: Tuple[str, ...], wanted: Tuple[str, ...]) -> Optional[List[List[int]]]:
+    """For each of the wanted tags, which of the others it is the sum of; None if these are `iob`
+    and must be split."""
+    if is_biluo(wanted) and not is_biluo(tags):
+        return None
+    named = tags if is_biluo(wanted) else [tag_in_iob(tag) for tag in tags]
+    return [[i for i, n in enumerate(named) if n == tag] for tag in wanted]
 
 
 def split_by_next(

@@ -1,6 +1,6 @@
 """How documents of unlike lengths are computed together, without padding."""
 
-from typing import List, NamedTuple, Sequence, Sized
+from typing import List, NamedTuple
 
 import numpy
 
@@ -32,11 +32,3 @@ def plan_steps(lengths: numpy.ndarray) -> Steps:
     backwards = first_token[doc] + longest[doc] - 1 - time
     previous = starts[time - 1] + doc
     return Steps(starts.tolist(), numpy.stack([forwards, backwards]), previous[running[0] :])
-
-
-def split_rows(rows: numpy.ndarray, parts: Sequence[Sized]) -> List[numpy.ndarray]:
-    """The rows of all tokens, (n_tokens of all, ...), as those of each document (n_tokens, ...).
-
-    parts (Sequence[Sized]): The documents, or whatever else is as long as they are.
-    """
-    return numpy.split(rows, numpy.cumsum(list(map(len, parts)))[:-1]) if parts else []

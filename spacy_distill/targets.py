@@ -7,8 +7,8 @@ import numpy
 from spacy.attrs import ORTH
 from spacy.training import Alignment, Example
 
+from .batches import split_rows
 from .soft_targets import get_soft_targets, has_soft_targets
-from .steps import split_rows
 from .tags import is_biluo, tag_in_iob, tags_from_docs
 
 
@@ -38,7 +38,9 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     RETURNS (Targets): The targets of all tokens of the predicted documents.
     RAISES (ValueError): D003 or D004 for soft targets that do not fit.
     """
-    references = [eg.y for eg in examples]
+    index = {tag: i for i, tag in enumerate(tags)}
+    in_scheme = str if is_biluo(tags) else tag_in_iob
+    references = [eg.reference for eg in examples]
     tag_ids = split_rows(tags_from_docs(references, tags), references)
     teacher_scores: List[numpy.ndarray] = [numpy.zeros((0, len(tags)), dtype="f")]
     taught: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")]
@@ -46,18 +48,20 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     for i, eg in enumerate(examples):
         same_tokens = has_same_tokens(eg)
         if not same_tokens:
-            tag_ids[i] = _aligned_tags(eg, tags)
-        if has_soft_targets(eg.y):
-            log_probs = get_soft_targets(eg.y, tags=tags, name=name)
-            aligned = (
-                numpy.arange(len(eg.y), dtype="i") if same_tokens else find_one_to_one(eg.alignment)
-            )
+            # spaCy gives tags of BILUO, or None.
+            aligned_tags = [in_scheme(tag or "") for tag in eg.get_aligned_ner()]
+            tag_ids[i] = numpy.asarray([index.get(tag, -1) for tag in aligned_tags], dtype="i")
+        if has_soft_targets(eg.reference):
+            log_probs = get_soft_targets(eg.reference, tags=tags, name=name)
+            aligned = numpy.arange(len(eg.reference), dtype="i")
+            if not same_tokens:
+                aligned = find_one_to_one(eg.alignment)
             says = ~numpy.isnan(log_probs).any(axis=1)
             rows = numpy.flatnonzero(aligned >= 0).astype("i")
             rows = rows[says[aligned[rows]]]
             teacher_scores.append(log_probs[aligned[rows]])
             taught.append(rows + offset)
-        offset += len(eg.x)
+        offset += len(eg.predicted)
     return Targets(
         numpy.concatenate(tag_ids), numpy.concatenate(teacher_scores), numpy.concatenate(taught)
     )
@@ -65,7 +69,7 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
 
 def has_same_tokens(eg: Example) -> bool:
     """Whether both documents of an example have the same words."""
-    return len(eg.x) == len(eg.y) and bool((eg.x.to_array(ORTH) == eg.y.to_array(ORTH)).all())
+    return numpy.array_equal(eg.predicted.to_array(ORTH), eg.reference.to_array(ORTH))
 
 
 def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
@@ -77,11 +81,3 @@ def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
         if y2x.lengths[j] == 1:
             aligned[i] = j
     return aligned
-
-
-def _aligned_tags(eg: Example, tags: Sequence[str]) -> numpy.ndarray:
-    """Tags by spaCy's alignment, which gives BILUO tags or None: (n_tokens,)."""
-    index = {tag: i for i, tag in enumerate(tags)}
-    as_ours = str if is_biluo(tags) else tag_in_iob
-    found = [index.get(as_ours(tag), -1) if tag else -1 for tag in eg.get_aligned_ner()]
-    return numpy.asarray(found, dtype="i")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1)))
 # The smallest gain in F1, from 0 to 1, that is worth a change: less may be chance.
 MIN_GAIN = 0.005
-# How much F1 may be below the best: what is about as good, and changes less, is taken.
+# How far below the best F1 a number counts as next to the best.
 TOLERANCE = 0.0025
 
 
@@ -94,7 +94,7 @@ def score_candidates(
     examples = [eg for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     if not examples:
         return []
-    docs = [eg.x for eg in examples]
+    docs = [eg.predicted for eg in examples]
     readings = read(docs)
     gold = Gold.from_examples(examples)
     attributes = TokenAttributes.join(reading.attributes for reading in readings)
@@ -132,7 +132,7 @@ class Gold(NamedTuple):
 
     @classmethod
     def from_examples(cls, examples: Sequence[Example]) -> Gold:
-        tokens = TokenAttributes.from_docs([eg.y for eg in examples])
+        tokens = TokenAttributes.from_docs([eg.reference for eg in examples])
         n_missing = numpy.append(0, numpy.cumsum(tokens.ent_iob == 0))
         expected = find_entities(tokens.ent_iob, tokens.ent_type).as_set()
         return cls(expected, n_missing, *align_tokens(examples))
@@ -158,12 +158,12 @@ def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndar
     to_gold, lengths, n_gold = [], [], 0
     for eg in examples:
         if has_same_tokens(eg):
-            own, n_own = numpy.arange(len(eg.y)), numpy.ones(len(eg.y), dtype="i")
+            own, n_own = numpy.arange(len(eg.reference)), numpy.ones(len(eg.reference), dtype="i")
         else:
             own, n_own = eg.alignment.x2y.data, eg.alignment.x2y.lengths
         to_gold.append(own + n_gold)
         lengths.append(n_own)
-        n_gold += len(eg.y)
+        n_gold += len(eg.reference)
     return numpy.concatenate(to_gold), numpy.append(0, numpy.cumsum(numpy.concatenate(lengths)))
 
 

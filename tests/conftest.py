@@ -18,6 +18,7 @@ from spacy.util import fix_random_seed
 from thinc.api import Adam
 
 import spacy_distill
+from spacy_distill.decoding import best_paths, score_arcs
 
 # Words and their tags in IOB; a token "_" is a line break.
 SENTENCES = [
@@ -188,6 +189,21 @@ def tag_scores():
         return scores
 
     return make
+
+
+@pytest.fixture(scope="session")
+def viterbi():
+    """The best legal sequence of each document, looked for in all of it."""
+
+    def find(scores, lengths, transitions, potentials=None):
+        arcs = score_arcs(transitions, potentials)
+        ends = numpy.cumsum(lengths)
+        with_edges = scores.astype("d")
+        with_edges[ends - lengths] += arcs.start
+        with_edges[ends - 1] += arcs.end
+        return best_paths(with_edges, lengths, arcs.follows)
+
+    return find
 
 
 @pytest.fixture

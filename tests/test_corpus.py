@@ -112,10 +112,17 @@ def test_corpus_without_gold(nlp, write):
     expected = [f"pool{i}" for i in range(5)]
     reader = build_distillation_corpus_v1(labelled=None, unlabelled=pool)
     assert names(reader(nlp)) == expected
+
+
+def test_corpus_repeats_no_gold_for_a_share_of_zero(nlp, write):
     reader = build_distillation_corpus_v1(
-        labelled=write("gold", 3), unlabelled=pool, labelled_fraction=0.0
+        labelled=write("gold", 9), unlabelled=write("pool", 90), labelled_fraction=0.0
     )
-    assert names(reader(nlp)) == expected
+    found = names(reader(nlp))
+    assert Counter(found) == dict.fromkeys(
+        [*(f"gold{i}" for i in range(9)), *(f"pool{i}" for i in range(90))], 1
+    )
+    assert 0 < share(found[:50]) < 1  # it is mixed in
 
 
 def test_corpus_without_a_pool_is_gold_once(nlp, write):
@@ -163,7 +170,16 @@ def test_corpus_gold_needs_no_soft_targets(nlp, write):
 
 def test_corpus_refuses_a_pool_without_soft_targets(nlp, write):
     reader = build_distillation_corpus_v1(labelled=None, unlabelled=write("pool", 2, taught=False))
-    with pytest.raises(ValueError, match=r"\[D005\] A document of .*pool\.spacy"):
+    with pytest.raises(ValueError, match=r"\[D005\].*pool\.spacy.*'pool0 left "):
+        list(reader(nlp))
+
+
+def test_corpus_names_the_document_without_soft_targets(nlp, write, tmp_path):
+    (tmp_path / "folder").mkdir()
+    write("a", 2).rename(tmp_path / "folder" / "a.spacy")
+    write("b", 1, taught=False).rename(tmp_path / "folder" / "b.spacy")
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=tmp_path / "folder")
+    with pytest.raises(ValueError, match=r"\[D005\] A document of .*folder.*'b0 left "):
         list(reader(nlp))
 
 

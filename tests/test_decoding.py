@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill import decoding
-from spacy_distill.decoding import Transitions, decode, forbid_tags, log_softmax, viterbi
+from spacy_distill.decoding import Transitions, decode, forbid_tags, log_softmax
 from spacy_distill.tags import make_tags
 
 IOB = make_tags(["A", "B"], scheme="iob")
@@ -71,7 +71,7 @@ def test_decoding_is_always_legal(tags, lengths, seed, forbid):
 
 @given(tags=all_tags, length=st.integers(1, 4), seed=seeds, forbid=st.sampled_from([0.0, 0.4]))
 @settings(max_examples=40)
-def test_decoding_finds_the_best_of_all_sequences(tags, length, seed, forbid):
+def test_decoding_finds_the_best_of_all_sequences(viterbi, tags, length, seed, forbid):
     scores = make_scores([length], tags, seed, forbid=forbid)
     transitions = Transitions.from_tags(tags)
     best = best_by_brute_force(scores.astype("d"), tags)
@@ -94,6 +94,17 @@ def test_decoding_keeps_a_legal_arg_max(tags, lengths, seed):
             assert_array_equal(ids[first:after], arg_max)
 
 
+@given(tags=all_tags, lengths=all_lengths, seed=seeds, outside=st.sampled_from([0.0, 2.0, 8.0]))
+@settings(max_examples=100)
+def test_decoding_repairs_as_if_it_looked_everywhere(viterbi, tags, lengths, seed, outside):
+    scores = make_scores(lengths, tags, seed, forbid=0.2)
+    scores[:, 0] += outside
+    transitions = Transitions.from_tags(tags)
+    lens = numpy.asarray([length for length in lengths if length], dtype="i")
+    expected = viterbi(scores, lens, transitions) if len(lens) else []
+    assert_array_equal(decode(scores, lengths, transitions), expected)
+
+
 @given(tags=all_tags, lengths=all_lengths, seed=seeds)
 @settings(max_examples=60)
 def test_decoding_does_not_depend_on_the_batch(tags, lengths, seed):
@@ -106,7 +117,7 @@ def test_decoding_does_not_depend_on_the_batch(tags, lengths, seed):
         assert_array_equal(together[end - length : end], alone)
 
 
-def test_decoding_needs_no_more_memory_for_more_documents(monkeypatch):
+def test_decoding_needs_no_more_memory_for_more_documents(viterbi, monkeypatch):
     """As many paths are compared at a time as fit, one row at least."""
     tags = make_tags(["A", "B"], scheme="biluo")
     lengths = [3, 1, 7, 5, 5, 2]

@@ -14,7 +14,7 @@ PACKAGE = Path(spacy_distill.__file__).parent
 LAYERS = (
     {"types", "errors"},
     {
-        *("checks", "compression", "crf", "decoding", "entities", "files", "parameters"),
+        *("batches", "checks", "compression", "crf", "decoding", "entities", "files", "parameters"),
         *("pruning", "steps", "tags", "threads"),
     },
     {
@@ -155,8 +155,8 @@ def test_imports_of_the_factory_are_light(run_light, script):
     assert "spacy_distill.pipeline.ner_tagger" in loaded
     ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
     assert ours <= {
-        *("checks", "crf", "decoding", "distributions", "entities", "errors", "losses"),
-        *("pipeline", "pruning"),
+        *("batches", "checks", "crf", "decoding", "distributions", "entities", "errors"),
+        *("losses", "parameters", "pipeline", "pruning"),
         *("soft_targets", "steps", "tags", "targets", "threads", "types"),
         "compression",  # weights become float32 when the component is loaded
         "layers",  # of which the component knows the CRF's

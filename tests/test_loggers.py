@@ -56,7 +56,7 @@ def test_loggers_have_a_row_an_evaluation(log):
 def test_loggers_show_each_component(log):
     info = evaluation(ner=1.0, ner_task=2.0, ner_distillation=3.0, other=4.0, other_task=5.0)
     header, _, row = log(info, names=("ner", "other"))
-    assert " ".join(header[2:14]) == "LOSS NER TASK NER KL NER LOSS OTHER TASK OTHER KL OTHER"
+    assert " ".join(header[2:14]) == "NER LOSS NER TASK NER KL OTHER LOSS OTHER TASK OTHER KL"
     assert row[2:8] == ["1.0000", "2.0000", "3.0000", "4.0000", "5.0000", "0.0000"]
 
 

@@ -4,7 +4,10 @@ import numpy
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from spacy_distill import crf, losses
+from spacy_distill.crf import Potentials, infer
 from spacy_distill.losses import (
+    CRFInputs,
     DistillationLoss,
     build_distillation_loss_v1,
     cross_entropy,
@@ -83,18 +86,19 @@ def test_losses_gradient_of_divergence(direction, temperature):
 
 
 @pytest.mark.parametrize("tags", [[2, 0, 1, 3, 3], [2, -1, -1, 3, 0], [-1] * 5])
-@pytest.mark.parametrize("taught", [None, [0, 1, 4], [3], []])
+@pytest.mark.parametrize("taught", [[0, 1, 2, 3, 4], [0, 1, 4], [3], []])
 def test_losses_gradient_of_the_sum(tags, taught):
     loss = DistillationLoss(2.0, 0.7, 1.3, "student_teacher")
     scores, tags = make_scores(0), numpy.asarray(tags)
-    rows = None if taught is None else numpy.asarray(taught, dtype="i")
-    teacher = make_scores(1, n_tokens=5 if taught is None else len(taught))
+    rows = numpy.asarray(taught, dtype="i")
+    teacher = make_scores(1, n_tokens=len(taught))
 
     def value_of(scores):
         return loss(scores, tags=tags, teacher_scores=teacher, taught=rows)[0].total
 
     before = scores.copy()
-    parts, gradient = loss(scores, tags=tags, teacher_scores=teacher, taught=rows)
+    parts, (gradient, of_crf) = loss(scores, tags=tags, teacher_scores=teacher, taught=rows)
+    assert of_crf is None
     assert_array_equal(scores, before)
     assert_allclose(gradient, numeric_gradient(value_of, scores), atol=1e-7)
     assert_allclose(parts.total, 0.7 * parts.task + 1.3 * parts.distillation)
@@ -105,7 +109,7 @@ def test_losses_parts_are_means_over_those_that_have_targets():
     """Two of three tokens have a tag, one has soft targets: each part divides by its own."""
     scores = numpy.asarray([[0.0, LN(3)], [5.0, 1.0], [0.0, 0.0]])
     teacher = numpy.asarray([[0.0, LN(3)]])
-    parts, gradient = DistillationLoss(1.0, 1.0, 1.0, "teacher_student")(
+    parts, (gradient, _) = DistillationLoss(1.0, 1.0, 1.0, "teacher_student")(
         scores,
         tags=numpy.asarray([0, -1, 1]),
         teacher_scores=teacher,
@@ -119,7 +123,8 @@ def test_losses_parts_are_means_over_those_that_have_targets():
 def test_losses_are_task_alone_without_a_teacher():
     scores, tags = make_scores(0), numpy.asarray([0, 1, 2, 3, -1])
     loss = DistillationLoss(2.0, 1.0, 1.0, "student_teacher")
-    parts, gradient = loss(scores, tags=tags)
+    nobody = numpy.zeros(0, dtype="i")
+    parts, (gradient, _) = loss(scores, tags=tags, teacher_scores=scores[:0], taught=nobody)
     expected, d_expected = cross_entropy(scores[:4], tags[:4])
     assert (parts.total, parts.distillation) == (expected, 0.0)
     assert_allclose(gradient[:4], d_expected)
@@ -128,18 +133,39 @@ def test_losses_are_task_alone_without_a_teacher():
 
 def test_losses_weights_of_zero_switch_off():
     scores, teacher, tags = make_scores(0), make_scores(1), numpy.asarray([0, 1, 2, 3, 0])
-    no_task, d_no_task = DistillationLoss(1.0, 0.0, 1.0, "student_teacher")(
-        scores, tags=tags, teacher_scores=teacher
-    )
+    targets = {"tags": tags, "teacher_scores": teacher, "taught": numpy.arange(5)}
+    no_task, (d_no_task, _) = DistillationLoss(1.0, 0.0, 1.0, "student_teacher")(scores, **targets)
     expected, d_expected = softened_kl(
         scores, teacher, temperature=1.0, direction="student_teacher"
     )
     assert (no_task.total, no_task.task) == (expected, 0.0)
     assert_allclose(d_no_task, d_expected)
-    no_teacher, _ = DistillationLoss(1.0, 1.0, 0.0, "student_teacher")(
-        scores, tags=tags, teacher_scores=teacher
-    )
+    no_teacher, _ = DistillationLoss(1.0, 1.0, 0.0, "student_teacher")(scores, **targets)
     assert (no_teacher.total, no_teacher.distillation) == (cross_entropy(scores, tags)[0], 0.0)
+
+
+@pytest.mark.parametrize("temperature, n_inferred", [(1.0, 2), (2.0, 3)])
+def test_losses_infer_a_crf_no_more_often_than_needed(temperature, n_inferred, monkeypatch):
+    """With the tags given and without; once more if it has to be softened."""
+    inferred = []
+
+    def watch(*args, **settings):
+        inferred.append(settings)
+        return infer(*args, **settings)
+
+    for module in (crf, losses):
+        monkeypatch.setattr(module, "infer", watch)
+    potentials = Potentials(numpy.ones(4), make_scores(2, n_tokens=4), numpy.ones(4))
+    parts, (d_scores, d_potentials) = DistillationLoss(temperature, 1.0, 1.0, "student_teacher")(
+        make_scores(0),
+        tags=numpy.asarray([0, -1, 2, 3, 1]),
+        teacher_scores=make_scores(1),
+        taught=numpy.arange(5),
+        crf=CRFInputs(numpy.asarray([2, 3]), potentials),
+    )
+    assert len(inferred) == n_inferred
+    assert parts.task > 0 and parts.distillation > 0
+    assert d_scores.any() and d_potentials.pairs.any()
 
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)

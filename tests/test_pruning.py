@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from spacy_distill import decoding
 from spacy_distill.crf import Potentials
-from spacy_distill.decoding import Transitions, decode, score_arcs, viterbi
+from spacy_distill.decoding import Transitions, decode, score_arcs
 from spacy_distill.pruning import may_have_entity
 from spacy_distill.tags import make_tags
 
@@ -29,7 +29,7 @@ def make_potentials(rng, n_tags, size=2.0):
     outside=st.sampled_from([0.0, 3.0, 8.0, 30.0]),
     ruled_out=st.sampled_from([0.0, 0.2]),
 )
-def test_pruning_changes_no_best_path(lengths, seed, scheme, size, outside, ruled_out):
+def test_pruning_changes_no_best_path(viterbi, lengths, seed, scheme, size, outside, ruled_out):
     rng = numpy.random.default_rng(seed)
     tags = make_tags(["A", "B"], scheme=scheme)
     transitions, lens = Transitions.from_tags(tags), numpy.asarray(lengths)
@@ -44,7 +44,7 @@ def test_pruning_changes_no_best_path(lengths, seed, scheme, size, outside, rule
     assert not expected[~open_].any()
 
 
-def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out():
+def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out(viterbi):
     """Each of them takes a thousand from the sum over the batch; an entity adds less than one."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)

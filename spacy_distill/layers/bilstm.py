@@ -28,7 +28,7 @@ def build_bilstm_v1(
     nI (Optional[int]): Width of the input. Inferred from the data if None.
     width (int): Width of each direction: the output is 2 * width wide, forwards first.
     depth (int): Number of layers.
-    dropout (float): Dropout between layers. In training it is that of `[training]`.
+    dropout (float): Dropout between layers. Training sets it to `training.dropout` in each update.
     RETURNS (Model[Ragged, Ragged]): (n_tokens, nI) -> (n_tokens, 2 * width).
     """
     for name, value in (("width", width), ("depth", depth)):

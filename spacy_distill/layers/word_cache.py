@@ -1,8 +1,10 @@
 """What depends on a word's form alone, computed once for a word and kept between batches."""
 
+import os
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
+from weakref import WeakSet
 
 import numpy
 from spacy.language import Language
@@ -52,6 +54,7 @@ class WordCache(Shim):
         self.max_words = max_words
         self._kept = NOTHING
         self._lock = Lock()
+        CACHES.add(self)
 
     def empty(self) -> None:
         """Forget all words."""
@@ -152,6 +155,20 @@ class WordCache(Shim):
 
     def __reduce__(self) -> Any:
         return WordCache, (self.max_words,)
+
+
+# All that there are in this process.
+CACHES: "WeakSet[WordCache]" = WeakSet()
+
+
+def renew_locks() -> None:
+    """Free what a thread held when the process was forked: in the child there is no such thread."""
+    for cache in CACHES:
+        cache._lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=renew_locks)
 
 
 def same_arrays(first: Sequence[Any], second: Sequence[Any]) -> bool:

@@ -42,8 +42,8 @@ def build_char_cnn_bilstm_v1(
     bilstm (Model[Ragged, Ragged]): A token's vector from those of its document.
     classifier (Classifier): "softmax": tags are independent given their scores; "crf": a
         linear-chain CRF also knows which tag goes before which.
-    dropout (float): Dropout of what enters and leaves the BiLSTM. In training it is that of
-        `[training]`, as in all models of spaCy's.
+    dropout (float): Dropout of what enters and leaves the BiLSTM. Training sets it to
+        `training.dropout` in each update.
     cached_words (int): How many words are kept so; 0: none.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).

@@ -9,7 +9,8 @@ from thinc.types import Floats2d
 from thinc.util import get_width
 
 from ..checks import require
-from ..distributions import UNSEEN, listens
+from ..distributions import UNSEEN
+from ..parameters import listens
 from ..types import TaggerModel, TagScores
 
 InT = List[Doc]
@@ -29,7 +30,7 @@ def build_linear_tagger_v1(
     """The usual head for token classification: dropout and a linear layer.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): For example a transformer, or a listener.
-    dropout (float): Dropout of the vectors. In training it is that of `[training]`.
+    dropout (float): Dropout of the vectors. Training sets it to `training.dropout` in each update.
     batch_pieces (Optional[int]): When predicting, documents of like length go through `tok2vec`
         together, so many word pieces with padding at a time: a transformer then wastes little on
         padding. None: all at once, in their order. So it is with a listener in any case.

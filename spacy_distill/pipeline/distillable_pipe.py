@@ -1,17 +1,18 @@
 """A component that learns by comparing scores: with a teacher's, or with its own earlier ones."""
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 import numpy
 from spacy.pipeline import TrainablePipe
 from spacy.training import Example, validate_examples
-from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 
 from ..crf import Potentials
-from ..distributions import get_lessons, get_log_probs, listens
+from ..distributions import get_lessons, get_log_probs
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
-from ..losses import CRFInputs, DistillationLoss, LossParts
+from ..losses import CRFInputs, DistillationLoss, LossParts, no_gradients
+from ..parameters import listens
 from ..soft_targets import change_tags, have_same_labels
 from ..targets import has_same_tokens
 from ..types import TaggerModel, TagScores
@@ -62,8 +63,9 @@ class DistillablePipe(TrainablePipe):
         """Learn from a teacher's distributions on a batch, where it saw the token.
 
         teacher_pipe (DistillablePipe): The teacher. It sees `eg.reference`, the student
-            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme. If its
-            model listens to another component, let that run over `eg.reference` first.
+            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme. If it
+            listens to other components, such as a shared transformer, run these over the
+            references first.
         examples (Iterable[Example]): The batch. Its annotation is not used.
         drop (float): Dropout rate.
         sgd (Optional[Optimizer]): Applied if given.
@@ -71,35 +73,29 @@ class DistillablePipe(TrainablePipe):
             under the component's name, its parts under `NAME_task` and `NAME_distillation`.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D010 if the teacher's labels are not the student's, D015 if an
-            example's documents have different tokens, D021 if the teacher has no scores of tags,
-            D022 if it listens to a component that has not run.
+            example's documents have different tokens, D021 if the teacher listens and saw nothing,
+            D022 if it is of another class.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
+        names = {"teacher": getattr(teacher_pipe, "name", teacher_pipe), "student": self.name}
         if not isinstance(teacher_pipe, DistillablePipe):
-            kind = type(teacher_pipe).__name__
-            raise ValueError(Errors.D021.format(teacher=kind, student=self.name))
-        if not have_same_labels(teacher_pipe.tags, self.tags):
-            raise ValueError(
-                Errors.D010.format(
-                    teacher=teacher_pipe.name,
-                    student=self.name,
-                    teacher_tags=teacher_pipe.tags,
-                    student_tags=self.tags,
-                )
-            )
+            raise ValueError(Errors.D022.format(**names, found=type(teacher_pipe).__name__))
+        if not have_same_labels(tuple(teacher_pipe.tags), tuple(self.tags)):
+            tags = {"teacher_tags": teacher_pipe.tags, "student_tags": self.tags}
+            raise ValueError(Errors.D010.format(**names, **tags))
         for i, eg in enumerate(examples):
             if not has_same_tokens(eg):
-                names = {"teacher": teacher_pipe.name, "student": self.name}
                 raise ValueError(Errors.D015.format(**names, index=i))
 
         def compare(scores: List[TagScores]) -> LossAndGradients:
-            said = teacher_pipe.predict([eg.reference for eg in examples])
-            lessons = get_lessons(teacher_pipe.model, said)
-            if listens(teacher_pipe.model) and all(numpy.isnan(part).all() for part in lessons):
-                raise ValueError(Errors.D022.format(teacher=teacher_pipe.name))
-            ours = [change_tags(part, teacher_pipe.tags, wanted=self.tags) for part in lessons]
-            return self._compare(ours, scores)
+            teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
+            lessons = get_lessons(teacher_pipe.model, teacher_scores)
+            if listens(teacher_pipe.model) and all(numpy.isnan(rows).all() for rows in lessons):
+                raise ValueError(Errors.D021.format(**names))
+            tags = teacher_pipe.tags
+            log_probs: Any = [change_tags(part, tags, wanted=self.tags) for part in lessons]
+            return self._compare(log_probs, scores)
 
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
@@ -123,8 +119,9 @@ class DistillablePipe(TrainablePipe):
             return {} if losses is None else losses
 
         def compare(scores: List[TagScores]) -> LossAndGradients:
-            said = earlier.predict([eg.predicted for eg in examples])
-            return self._compare(get_log_probs(earlier, said), scores)
+            earlier_scores = earlier.predict([eg.predicted for eg in examples])
+            log_probs: Any = get_log_probs(earlier, earlier_scores)
+            return self._compare(log_probs, scores)
 
         return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
@@ -143,34 +140,33 @@ class DistillablePipe(TrainablePipe):
         return found.parts.total, found.d_scores
 
     def _compare(
-        self, teacher_scores: Sequence[Any], student_scores: List[TagScores]
+        self, teacher_scores: List[TagScores], student_scores: List[TagScores]
     ) -> LossAndGradients:
-        """Compare with scores of our tags for the same documents, which may lie elsewhere."""
-        ops = self.model.ops
-        d_potentials = None
         if not any(map(len, student_scores)):
             return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
-        flat = ops.flatten(student_scores)
-        teacher = ops.xp.concatenate([ops.asarray2f(part) for part in teacher_scores])
-        taught = ops.xp.flatnonzero(~ops.xp.isnan(teacher).any(axis=1))
-        value, d_scores = 0.0, ops.xp.zeros_like(flat)
-        crf = self._crf_of(student_scores)
-        if crf is not None and len(taught):
-            said = ops.to_numpy(teacher[taught])
-            of_crf = self.loss.compare_crf(
-                ops.to_numpy(flat), crf, said, taught=ops.to_numpy(taught)
+        flat, crf = self._flatten(student_scores)
+        xp, ops = get_array_module(flat), self.model.ops
+        teacher = ops.xp.concatenate([*map(ops.xp.asarray, teacher_scores)])
+        if crf is not None:
+            teacher = ops.to_numpy(teacher)
+        taught = xp.flatnonzero(~xp.isnan(teacher).any(axis=1))
+        value, (d_scores, d_potentials) = 0.0, no_gradients(flat, crf)
+        if len(taught):
+            value, (d_scores, d_potentials) = self.loss.compare(
+                flat, teacher[taught], taught=taught, crf=crf
             )
-            value, (d_scores, d_potentials) = of_crf
-        elif len(taught):
-            value, d_scores[taught] = self.loss.compare(flat[taught], teacher[taught])
         parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(flat))
         return LossAndGradients(parts, self._split(d_scores, student_scores), d_potentials)
 
-    def _crf_of(self, scores: List[TagScores]) -> Optional[CRFInputs]:
-        """The model's CRF, for documents that have these scores; None if it has none."""
+    def _flatten(self, scores: List[TagScores]) -> Tuple[Any, Optional[CRFInputs]]:
+        """The scores of a batch (n_tokens, n_tags), and the model's CRF, if it has one: then they
+        are on the CPU, where it is computed."""
+        flat = self.model.ops.flatten(scores)
         potentials = find_potentials(self.model)
+        if potentials is None:
+            return flat, None
         lengths = numpy.asarray([len(part) for part in scores if len(part)])
-        return None if potentials is None else CRFInputs(lengths, potentials)
+        return self.model.ops.to_numpy(flat), CRFInputs(lengths, potentials)
 
     def _learn(
         self,

@@ -17,22 +17,15 @@ score_tuned = false
 
 [ner_tagger.model]
 @architectures = "spacy-distill.CharCNNBiLSTM.v1"
-classifier = "crf"
-dropout = 0.5
 
 [ner_tagger.model.lookup]
 @layers = "spacy-distill.Lookup.v1"
-width = 100
 
 [ner_tagger.model.char_cnn]
 @layers = "spacy-distill.CharCNN.v1"
-width = 30
-filters = 60
 
 [ner_tagger.model.bilstm]
 @layers = "spacy-distill.BiLSTM.v1"
-width = 100
-depth = 1
 
 [ner_tagger.loss]
 @losses = "spacy-distill.DistillationLoss.v1"

@@ -14,7 +14,7 @@ from spacy.pipeline.ner import ner_score
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Optimizer
+from thinc.api import Optimizer, get_array_module
 
 from ..compression import restore
 from ..decoding import Transitions, decode, forbid_tags
@@ -120,8 +120,8 @@ class NERTagger(DistillablePipe):
             raise ValueError(Errors.D001.format(name=self.name))
         if init_model is not None:
             self.model = init_model(self.model)
-        # They tell no more than how many tags there are.
-        self.model.initialize(X=docs, Y=[self.model.ops.alloc2f(1, len(self.tags))])
+        width_alone: List[TagScores] = [self.model.ops.alloc2f(1, len(self.tags))]
+        self.model.initialize(X=docs, Y=width_alone)
         reset_gradients(self.model)
 
     def predict(self, docs: Iterable[Doc]) -> List[TagScores]:
@@ -252,12 +252,9 @@ class NERTagger(DistillablePipe):
             self.vocab.strings.add(label)
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
-        ops = self.model.ops
-        flat = ops.flatten(scores)
+        flat, crf = self._flatten(scores)
         targets = get_targets(examples, tags=self.tags, name=self.name)
-        if (crf := self._crf_of(scores)) is None:
-            on_device = {name: ops.xp.asarray(part) for name, part in vars(targets).items()}
-            parts, gradient = self.loss(flat, **on_device)
-            return LossAndGradients(parts, self._split(gradient, scores))
-        parts, gradients = self.loss.of_crf(ops.to_numpy(flat), crf, **vars(targets))
-        return LossAndGradients(parts, self._split(gradients[0], scores), gradients[1])
+        xp = get_array_module(flat)
+        on_device = {name: xp.asarray(part) for name, part in vars(targets).items()}
+        parts, (d_scores, d_potentials) = self.loss(flat, crf=crf, **on_device)
+        return LossAndGradients(parts, self._split(d_scores, scores), d_potentials)

@@ -11,10 +11,10 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..batches import split_rows
 from ..checks import require
 from ..decoding import log_softmax
 from ..errors import Errors
-from ..steps import split_rows
 from ..tags import make_tags, tags_from_docs
 from .label_map import NO_MAP, LabelMap
 from .reading import align_rows, name_of, retokenise, run_pipes

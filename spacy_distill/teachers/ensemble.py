@@ -6,9 +6,9 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy
 from spacy.tokens import Doc
 
+from ..batches import split_rows
 from ..checks import require
 from ..errors import Errors
-from ..steps import split_rows
 from ..tags import is_biluo, make_tags
 from ..types import Teacher
 from .doc_ents import DocEntsTeacher

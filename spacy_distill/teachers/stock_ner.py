@@ -15,10 +15,10 @@ from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc
 
+from ..batches import split_rows
 from ..distributions import floor_probs
 from ..entities import TokenAttributes
 from ..errors import Errors
-from ..steps import split_rows
 from ..tags import OUTSIDE, make_tags, split_tag
 from .doc_ents import says_it_sets
 from .reading import align_rows, name_of, retokenise, run_pipes

@@ -1,9 +1,12 @@
 import copy
+import os
 import pickle
 import random
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any, Callable, List
 
 import numpy
@@ -401,3 +404,33 @@ def test_word_cache_of_a_model_serves_threads(cached_words: int) -> None:
         for i, rows in zip(batch, scores):
             assert_allclose(rows, expected[i], atol=1e-5)
     assert 0 < len(cache_of(model)) <= max(cached_words, 24)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_word_cache_works_in_a_fork_beside_a_thread_that_predicts() -> None:
+    """What the thread holds is never given back in the child."""
+    user, docs, computes, may_go_on = User(100), make_docs(TEXTS), Event(), Event()
+
+    def compute(words: List[str]) -> Any:
+        computes.set()
+        assert may_go_on.wait(60)
+        return user.rows_of(words)
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(
+            user.cache.look_up, docs, user.weights, prepare=user.prepare, compute=compute
+        )
+        assert computes.wait(60)
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # ends the child if it hangs
+            try:
+                user.check(docs)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        may_go_on.set()
+        assert status == 0
+        assert len(found.result()[0][0]) == N_WORDS

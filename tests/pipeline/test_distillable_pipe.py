@@ -163,27 +163,28 @@ def test_distillable_pipe_does_not_distill_from_other_labels(
         ner.distill(other, examples)
 
 
-def test_distillable_pipe_does_not_distill_from_a_component_without_scores(make_student, examples):
-    stock = spacy.blank("en").add_pipe("ner")
-    with pytest.raises(ValueError, match=r"\[D021\].*type EntityRecognizer into 'ner'"):
-        make_student().get_pipe("ner").distill(stock, examples)
+def test_distillable_pipe_distills_from_its_like_alone(make_student, examples):
+    ner = make_student().get_pipe("ner")
+    stock = spacy.blank("en").add_pipe("ner", name="stock")
+    with pytest.raises(ValueError, match=r"\[D022\].*'stock'.*EntityRecognizer.*annotate"):
+        ner.distill(stock, examples)
 
 
-def test_distillable_pipe_tells_of_a_teacher_that_heard_nothing(make_student, examples):
-    """Its vectors come from another component, which has to run first."""
-    nlp = spacy.blank("en")
-    nlp.add_pipe("tok2vec")
+def test_distillable_pipe_teacher_that_listens_must_hear(make_student, examples):
+    """Its vectors are made by another component, which `distill` does not know of."""
+    ner = make_student().get_pipe("ner")
+    upstream = spacy.blank("en")
+    upstream.add_pipe("tok2vec")
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
     model = {"@architectures": "spacy-distill.LinearTagger.v1", "tok2vec": listener}
-    nlp.add_pipe("ner_tagger", config={"model": model})
-    nlp.initialize(lambda: examples)
-    student, teacher = make_student().get_pipe("ner"), nlp.get_pipe("ner_tagger")
-    references = [Example(eg.reference, eg.reference) for eg in examples]
-    with pytest.raises(ValueError, match=r"\[D022\].*'ner_tagger'"):
-        student.distill(teacher, references)
-    for eg in references:
-        nlp.get_pipe("tok2vec")(eg.reference)
-    assert student.distill(teacher, references)["ner_distillation"] > 0
+    teacher = upstream.add_pipe("ner_tagger", name="teacher", config={"model": model})
+    upstream.initialize(lambda: examples)
+    unlabelled = [Example(eg.predicted, eg.predicted.copy()) for eg in examples]
+    with pytest.raises(ValueError, match=r"\[D021\].*'teacher'.*eg\.reference first"):
+        ner.distill(teacher, unlabelled)
+    for eg in unlabelled[1:]:  # what one document lacks, the others have
+        upstream.get_pipe("tok2vec")(eg.reference)
+    assert ner.distill(teacher, unlabelled)["ner_distillation"] > 0
 
 
 class Strict(DistillablePipe):

@@ -150,16 +150,22 @@ def give(n):
     return lambda: [Example(copy_words(doc), doc) for doc in docs]
 
 
-@pytest.mark.parametrize("max_epochs", [-1, "${vars.epochs}"])
-def test_examples_to_begin_with_are_a_sample_of_a_stream(streaming, monkeypatch, max_epochs):
+def test_examples_to_begin_with_are_a_sample_of_a_stream(streaming, monkeypatch):
     """Where as many are given as spaCy takes from one: those, and more."""
-    streaming.config["vars"] = {"epochs": -1}
-    streaming.config["training"]["max_epochs"] = max_epochs
     monkeypatch.setattr("spacy_distill.pipeline.examples.SAMPLE_SIZE", 300)
     docs, labels = read_initial_examples(give(100), streaming)
     assert len(docs) == 400
     assert len({doc[0].text for doc in docs}) > 200
     assert labels == ["LOC", "MINE", "PER", "RARE"]
+
+
+def test_examples_of_a_stream_whose_config_says_so_by_a_variable(config):
+    """As every setting of the project's configs may."""
+    path = config(1)
+    text = path.read_text().replace("max_epochs = -1", "max_epochs = ${vars.epochs}")
+    path.write_text(f"[vars]\nepochs = -1\n\n{text}")
+    nlp = load_model_from_config(load_config(path, interpolate=False), auto_fill=True)
+    assert read_initial_examples(give(100), nlp)[1] == ["LOC", "MINE", "PER", "RARE"]
 
 
 def test_examples_to_begin_with_are_the_callers(streaming):

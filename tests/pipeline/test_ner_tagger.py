@@ -198,6 +198,16 @@ def test_ner_tagger_keeps_the_scheme_that_it_was_trained_with(make_student, tiny
     assert again.tags == make_tags(["LOC", "PER"], scheme="iob")
 
 
+def test_ner_tagger_needs_no_memory_to_tell_how_many_tags_there_are(nlp, tiny, examples):
+    """One row does, not one for each token of all documents."""
+    ner = nlp.add_pipe("ner_tagger", config=tiny)
+    given, initialize = [], ner.model.init
+    ner.model.init = lambda model, X=None, Y=None: given.extend(Y) or initialize(model, X, Y)
+    nlp.initialize(lambda: examples)
+    assert [rows.shape for rows in given] == [(1, len(ner.tags))]
+    assert ner.model.get_dim("nO") == len(ner.tags)
+
+
 def test_ner_tagger_config_refuses_what_it_does_not_know(nlp):
     with pytest.raises(ConfigValidationError, match="tag_scheme"):
         nlp.add_pipe("ner_tagger", config={"tag_scheme": "iob"})

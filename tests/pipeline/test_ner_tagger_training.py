@@ -96,7 +96,7 @@ def test_ner_tagger_gradient_of_the_loss(make_student, examples, scheme, directi
     ner = make_student(scheme=scheme, loss=loss).get_pipe("ner")
     rng = numpy.random.default_rng(0)
     batch = examples[:4]
-    scores = [rng.normal(size=(len(eg.x), len(ner.tags))) for eg in batch]
+    scores = [rng.normal(size=(len(eg.predicted), len(ner.tags))) for eg in batch]
     teach(batch[1:3], [rng.normal(size=s.shape) for s in scores[1:3]], ner.tags)
     batch[2].reference.set_ents([], default="missing")
     batch[3].reference.set_ents([], default="missing")

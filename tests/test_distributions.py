@@ -1,0 +1,17 @@
+import numpy
+from numpy.testing import assert_allclose
+
+from spacy_distill.distributions import add_columns
+
+
+def test_distributions_columns_are_added():
+    """Of one, two, three and none of the old tags; a token of which nothing is said stays so."""
+    probs = numpy.asarray([[0.1, 0.2, 0.3, 0.4], [0.5, 0.25, 0.25, 0.0]], dtype="f")
+    with numpy.errstate(divide="ignore"):
+        log_probs = numpy.log(probs)
+    log_probs = numpy.append(log_probs, numpy.full((1, 4), numpy.nan, dtype="f"), axis=0)
+    found = add_columns(log_probs, [[2], [0, 1], [3, 1, 0], []])
+    assert found.dtype == numpy.float32
+    expected = [[0.3, 0.3, 0.7, 0.0], [0.25, 0.75, 0.75, 0.0]]
+    assert_allclose(numpy.exp(found[:2]), expected, rtol=1e-6)
+    assert numpy.isnan(found[2, :3]).all()
