@@ -8,7 +8,7 @@ from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.strings import get_string_id
 from spacy.tokens import Doc, SpanGroup
 
-from .steps import split_rows
+from .batches import split_rows
 from .tags import split_tag
 
 # spaCy's values of ENT_IOB.
