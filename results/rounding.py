@@ -6,7 +6,7 @@ from typing import Annotated, get_args
 import spacy
 import typer
 
-from spacy_distill.compression import Weights, compress, restore
+from spacy_distill.compression import Dtype, compress, restore
 from spacy_distill.docbins import read_gold
 
 
@@ -15,19 +15,19 @@ def print_rounding(
     system: Annotated[str, typer.Argument(help="Of which system")] = "student-crf",
 ) -> None:
     """Print F1 in percent of each run of a system, with weights as a package stores them."""
-    print("| labelled, seed | " + " | ".join(get_args(Weights)) + " |")
-    print("| --- |" + " ---: |" * len(get_args(Weights)))
+    print("| labelled, seed | " + " | ".join(get_args(Dtype)) + " |")
+    print("| --- |" + " ---: |" * len(get_args(Dtype)))
     for model in sorted(work.glob(f"*/*/training/{system}/model-best")):
         folder = model.parents[2]
-        scores = [rounded_score(model, folder, weights=name) for name in get_args(Weights)]
+        scores = [rounded_score(model, folder, dtype=name) for name in get_args(Dtype)]
         name = f"{folder.parent.name}, {folder.name}"
         print(f"| {name} | " + " | ".join(f"{100 * score:.2f}" for score in scores) + " |")
 
 
-def rounded_score(model: Path, folder: Path, *, weights: Weights) -> float:
+def rounded_score(model: Path, folder: Path, *, dtype: Dtype) -> float:
     nlp = spacy.load(model)
     rounded = nlp.get_pipe("ner").model
-    compress(rounded, weights=weights)
+    compress(rounded, dtype=dtype)
     restore(rounded)
     return nlp.evaluate(read_gold(folder / "corpus" / "test.spacy", nlp))["ents_f"]
 

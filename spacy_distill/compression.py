@@ -13,7 +13,7 @@ from .checks import require_one_of
 from .errors import Errors
 
 # How weights are stored. "int8": the lookup tables so, all others as float16.
-Weights = Literal["float16", "float32", "int8"]
+Dtype = Literal["float16", "float32", "int8"]
 
 FLOAT16_MAX = 65504.0
 INT8_MAX = 127
@@ -23,27 +23,27 @@ TABLE = ("lookup", "E")
 SCALES = "scales"
 
 
-def compress(model: Model, *, weights: Weights) -> None:
+def compress(model: Model, *, dtype: Dtype) -> None:
     """Round the weights of a model, in place. It can then be saved; `restore` makes it usable.
 
     model (Model): The model.
-    weights (Literal["float16", "float32", "int8"]): "float16": of half the size, with 11
+    dtype (Literal["float16", "float32", "int8"]): "float16": of half the size, with 11
         significant bits. "int8": of a quarter for the lookup tables, by `quantise`, and float16 for
         all others. "float32": as they are.
-    RAISES (ValueError): D007 for other weights, D202 if a value is not finite, D203 if one is too
+    RAISES (ValueError): D007 for another type, D202 if a value is not finite, D203 if one is too
         large for float16, D204 if there is no table to be stored as int8. The model is unchanged.
     """
-    require_one_of(Weights, "weights", weights)
+    require_one_of(Dtype, "dtype", dtype)
     tables: List[Tuple[Model, str]] = []
     others: List[Tuple[Model, str]] = []
     for node in model.walk():
         for name in node.param_names:
             if node.has_param(name):
-                is_table = weights == "int8" and (node.name, name) == TABLE
+                is_table = dtype == "int8" and (node.name, name) == TABLE
                 (tables if is_table else others).append((node, name))
-                limit = numpy.inf if is_table or weights == "float32" else FLOAT16_MAX
+                limit = numpy.inf if is_table or dtype == "float32" else FLOAT16_MAX
                 check_values(node.get_param(name), layer=node.name, name=name, limit=limit)
-    if weights == "int8" and not tables:
+    if dtype == "int8" and not tables:
         raise ValueError(Errors.D204.format(model=model.name, layer=TABLE[0]))
     stored: Any
     for node, name in tables:
@@ -52,7 +52,7 @@ def compress(model: Model, *, weights: Weights) -> None:
         node.attrs[SCALES] = scales
     for node, name in others:
         stored = node.get_param(name)
-        node.set_param(name, stored if weights == "float32" else stored.astype("float16"))
+        node.set_param(name, stored if dtype == "float32" else stored.astype("float16"))
 
 
 def restore(model: Model) -> None:

@@ -208,11 +208,11 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D203 = (
         "Parameter '{name}' of layer '{layer}' holds values as large as {value}, but float16 ends "
-        "at {limit}. Package the pipeline with --weights float32."
+        "at {limit}. Package the pipeline with --dtype float32."
     )
     D204 = (
         "Model '{model}' has no layer called '{layer}', hence no table that could be stored as "
-        "int8. Package the pipeline with --weights float16."
+        "int8. Package the pipeline with --dtype float16."
     )
     D301 = (
         "The unknown row is {unknown} but the table has {entries} entries. Give the row of the "

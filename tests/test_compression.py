@@ -43,11 +43,11 @@ def model(student):
 def save(student_path, tmp_path):
     """Save the small trained student, compressed."""
 
-    def make(weights):
+    def make(dtype):
         nlp = spacy.load(student_path)
-        compress(nlp.get_pipe("ner").model, weights=weights)
-        nlp.to_disk(tmp_path / weights)
-        return tmp_path / weights
+        compress(nlp.get_pipe("ner").model, dtype=dtype)
+        nlp.to_disk(tmp_path / dtype)
+        return tmp_path / dtype
 
     return make
 
@@ -68,59 +68,57 @@ def lookup():
     return model
 
 
-@pytest.mark.parametrize("weights", ALL)
-def test_compression_is_undone_by_loading(save, model, weights):
-    loaded = params(spacy.load(save(weights)).get_pipe("ner").model)
+@pytest.mark.parametrize("dtype", ALL)
+def test_compression_is_undone_by_loading(save, model, dtype):
+    loaded = params(spacy.load(save(dtype)).get_pipe("ner").model)
     expected = params(model)
     assert loaded.keys() == expected.keys()
     for key, values in loaded.items():
         assert values.dtype == "float32"
         assert values.flags.c_contiguous
-        if weights == "float32":
+        if dtype == "float32":
             assert_array_equal(values, expected[key])
-        elif weights == "int8" and is_table(key):
+        elif dtype == "int8" and is_table(key):
             half = abs(expected[key]).max(axis=1, keepdims=True) / 127 / 2
             assert (abs(values - expected[key]) <= 1.0001 * half).all()
         else:  # 11 significant bits
             assert_allclose(values, expected[key], rtol=2**-11, atol=2**-25)
 
 
-@pytest.mark.parametrize("weights", ALL)
-def test_compression_is_on_disk(save, weights):
-    for key, values in stored(save(weights)).items():
-        of_table = weights == "int8" and is_table(key)
-        assert values.dtype == ("int8" if of_table else "float16" if weights == "int8" else weights)
+@pytest.mark.parametrize("dtype", ALL)
+def test_compression_is_on_disk(save, dtype):
+    for key, values in stored(save(dtype)).items():
+        of_table = dtype == "int8" and is_table(key)
+        assert values.dtype == ("int8" if of_table else "float16" if dtype == "int8" else dtype)
 
 
-@pytest.mark.parametrize("weights", ALL)
-def test_compression_hardly_changes_what_is_predicted(save, student, texts, ents, weights):
-    loaded = spacy.load(save(weights))
+@pytest.mark.parametrize("dtype", ALL)
+def test_compression_hardly_changes_what_is_predicted(save, student, texts, ents, dtype):
+    loaded = spacy.load(save(dtype))
     docs = list(student.pipe(texts))
     assert sum(len(doc.ents) for doc in docs) > 10
     assert [ents(doc) for doc in loaded.pipe(texts)] == [ents(doc) for doc in docs]
     expected = numpy.concatenate(student.get_pipe("ner").predict(docs))
     scores = numpy.concatenate(loaded.get_pipe("ner").predict(docs))
-    tolerance = {"float32": 0.0, "float16": 0.01, "int8": 0.1}[weights]
+    tolerance = {"float32": 0.0, "float16": 0.01, "int8": 0.1}[dtype]
     assert_allclose(scores, expected, rtol=0, atol=tolerance)
-    assert (scores == expected).all() == (weights == "float32")
+    assert (scores == expected).all() == (dtype == "float32")
 
 
-@pytest.mark.parametrize("weights", ALL)
-def test_compression_is_undone_by_from_bytes(save, student, make_student, weights):
-    compress(student.get_pipe("ner").model, weights=weights)
+@pytest.mark.parametrize("dtype", ALL)
+def test_compression_is_undone_by_from_bytes(save, student, make_student, dtype):
+    compress(student.get_pipe("ner").model, dtype=dtype)
     tagger = make_student().get_pipe("ner")
     tagger.from_bytes(student.get_pipe("ner").to_bytes())
-    expected = params(spacy.load(save(weights)).get_pipe("ner").model)
+    expected = params(spacy.load(save(dtype)).get_pipe("ner").model)
     for key, values in params(tagger.model).items():
         assert values.dtype == "float32"
         assert_array_equal(values, expected[key])
 
 
-@pytest.mark.parametrize("weights", ALL)
-def test_compression_is_not_kept_by_a_pipeline_that_was_loaded(
-    save, student_path, tmp_path, weights
-):
-    spacy.load(save(weights)).to_disk(tmp_path / "again")
+@pytest.mark.parametrize("dtype", ALL)
+def test_compression_is_not_kept_by_a_pipeline_that_was_loaded(save, student_path, tmp_path, dtype):
+    spacy.load(save(dtype)).to_disk(tmp_path / "again")
     again, before = stored(tmp_path / "again"), stored(student_path)
     assert again.keys() == before.keys()
     assert {values.dtype.name for values in again.values()} == {"float32"}
@@ -128,10 +126,10 @@ def test_compression_is_not_kept_by_a_pipeline_that_was_loaded(
 
 def test_compression_halves_the_size_or_quarters_it(lookup):
     sizes = {}
-    for weights in ALL:
+    for dtype in ALL:
         model = lookup.copy()
-        compress(model, weights=weights)
-        sizes[weights] = len(model.to_bytes())
+        compress(model, dtype=dtype)
+        sizes[dtype] = len(model.to_bytes())
     values = 1000 * 50
     rest = sizes["float32"] - 4 * values
     assert sizes["float16"] == pytest.approx(rest + 2 * values, abs=50)
@@ -141,7 +139,7 @@ def test_compression_halves_the_size_or_quarters_it(lookup):
 def test_compression_of_a_table_keeps_the_small_rows(lookup):
     """The scale is of a row: a large one does not round the small ones to nothing."""
     expected = lookup.get_param("E").copy()
-    compress(lookup, weights="int8")
+    compress(lookup, dtype="int8")
     restore(lookup)
     assert "scales" not in lookup.attrs
     errors = abs(lookup.get_param("E") - expected).max(axis=1)
@@ -168,47 +166,47 @@ def test_compression_quantises_any_size(size):
     assert_array_equal(values[:, 0], -values[:, 1])
 
 
-@pytest.mark.parametrize("weights", ALL)
+@pytest.mark.parametrize("dtype", ALL)
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
 @pytest.mark.parametrize("layer, name", [("lookup", "E"), ("bilstm", "Wx")])
-def test_compression_refuses_what_is_not_finite(model, weights, value, layer, name):
+def test_compression_refuses_what_is_not_finite(model, dtype, value, layer, name):
     model.get_ref(layer).get_param(name)[1, 2] = value
     with pytest.raises(ValueError, match=rf"\[D202\].*'{name}' of layer '{layer}'.*learn_rate"):
-        compress(model, weights=weights)
+        compress(model, dtype=dtype)
 
 
 def test_compression_refuses_what_float16_can_not_hold(model):
     W = model.get_ref("output_layer").get_param("W")
     W[0, 0] = -65504
-    compress(model, weights="float16")
+    compress(model, dtype="float16")
     restore(model)
     W = model.get_ref("output_layer").get_param("W")
     assert W[0, 0] == -65504
     W[0, 0] = -65536
-    for weights in ("float16", "int8"):
+    for dtype in ("float16", "int8"):
         with pytest.raises(ValueError, match=r"\[D203\].*'W' of layer 'linear'.*65536.*float32"):
-            compress(model, weights=weights)
+            compress(model, dtype=dtype)
     # Nothing of it was done.
     assert {values.dtype.name for values in params(model).values()} == {"float32"}
     assert "scales" not in model.get_ref("lookup").attrs
-    compress(model, weights="float32")
+    compress(model, dtype="float32")
 
 
 def test_compression_as_int8_holds_large_rows(model):
     E = model.get_ref("lookup").get_param("E")
     E[1] = 1e6
     with pytest.raises(ValueError, match=r"\[D203\].*'E' of layer 'lookup'"):
-        compress(model, weights="float16")
-    compress(model, weights="int8")
+        compress(model, dtype="float16")
+    compress(model, dtype="int8")
     restore(model)
     assert_allclose(model.get_ref("lookup").get_param("E")[1], 1e6, rtol=1e-6)
 
 
 def test_compression_as_int8_needs_a_table(model):
-    with pytest.raises(ValueError, match=r"\[D204\] Model 'linear'.*'lookup'.*--weights float16"):
-        compress(model.get_ref("output_layer"), weights="int8")
+    with pytest.raises(ValueError, match=r"\[D204\] Model 'linear'.*'lookup'.*--dtype float16"):
+        compress(model.get_ref("output_layer"), dtype="int8")
 
 
-def test_compression_refuses_other_weights(model):
-    with pytest.raises(ValueError, match=r"\[D007\] weights is 'float8'.*float16"):
-        compress(model, weights="float8")
+def test_compression_refuses_other_types(model):
+    with pytest.raises(ValueError, match=r"\[D007\] dtype is 'float8'.*float16"):
+        compress(model, dtype="float8")

@@ -15,13 +15,15 @@ from wasabi import msg
 
 from ..annotate.job import find_code, import_code
 from ..checks import require
-from ..compression import Weights, compress
+from ..compression import Dtype, compress
 from ..errors import Errors
 from ..files import digest_folder, last_name, make_folder, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from .evaluate import MADE_FROM
 from .options import Code
+
+COMPACT = "Compact named entity recognition, distilled from a transformer"
 
 
 def package_cli(
@@ -36,8 +38,8 @@ def package_cli(
     data: Annotated[str, typer.Option(help="What it was trained on, for the metadata")] = "",
     author: Annotated[str, typer.Option(help="Its author")] = "",
     license_: Annotated[str, typer.Option("--license", help="Licence of the package")] = "MIT",
-    weights: Annotated[
-        str, typer.Option(help="How they are stored: float16, float32, or int8 for the table")
+    dtype: Annotated[
+        str, typer.Option(help="How weights are stored: float16, float32, or int8 for the table")
     ] = "float16",
     code: Code = None,
 ) -> None:
@@ -55,11 +57,12 @@ def package_cli(
     scores = {} if metrics is None else read_test_scores(metrics, pipeline)
     with TemporaryDirectory() as temporary:
         small = Path(temporary) / "pipeline"
-        trained = write_small(pipeline, small, weights=cast(Weights, weights))
+        trained = write_small(pipeline, small, dtype=cast(Dtype, dtype))
         check_name(name, version, lang=trained["lang"])
         meta = make_meta(
             trained,
             scores=scores,
+            task=COMPACT if teacher else "Named entity recognition",
             sources=make_sources(teacher=teacher, data=data),
             author=author,
             license_=license_,
@@ -96,19 +99,19 @@ def check_name(name: str, version: str, *, lang: str) -> None:
     require(is_version, "--version", version, "a version such as 1.0.0 or 1.0.0rc1")
 
 
-def write_small(pipeline: Path, output: Path, *, weights: Weights) -> Dict[str, Any]:
+def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Dict[str, Any]:
     """Copy a trained pipeline, without what prediction does not need.
 
     pipeline (Path): The pipeline. It is only read.
     output (Path): A folder that is not there yet.
-    weights (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
+    dtype (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
     RETURNS (Dict[str, Any]): The metadata of the trained pipeline.
     """
     nlp = load_pipeline(pipeline)
     taggers = {name: pipe for name, pipe in nlp.components if isinstance(pipe, NERTagger)}
     shutil.copytree(pipeline, output)
     for name, tagger in taggers.items():
-        compress(tagger.model, weights=weights)
+        compress(tagger.model, dtype=dtype)
         tagger.model.to_disk(output / name / "model")
     # Where the trainer keeps files is nobody else's business, and nobody else has the table.
     config = load_config(output / "config.cfg", interpolate=False)
@@ -142,6 +145,7 @@ def make_meta(
     meta: Dict[str, Any],
     *,
     scores: Dict[str, Any],
+    task: str = COMPACT,
     sources: Sequence[Dict[str, str]] = (),
     author: str,
     license_: str,
@@ -150,6 +154,7 @@ def make_meta(
 
     meta (Dict[str, Any]): As training wrote it.
     scores (Dict[str, Any]): Scores on the test set; empty: those on the development set stay.
+    task (str): What the description says before the labels, unless there is a description.
     sources (Sequence[Dict[str, str]]): Name and description of each source.
     RETURNS (Dict[str, Any]): Metadata with description, licence, sources and requirements.
     """
@@ -161,8 +166,7 @@ def make_meta(
     major, minor = release.split(".")
     return {
         **meta,
-        "description": f"Compact named entity recognition, distilled from a transformer: "
-        f"{', '.join(labels)}.",
+        "description": meta.get("description") or f"{task}: {', '.join(labels)}.",
         "author": author or meta.get("author", ""),
         "license": license_,
         "sources": list(sources),

@@ -102,12 +102,22 @@ def no_wheel(monkeypatch):
 
 def test_package_meta_is_completed():
     meta = make_meta(META, scores={}, author="", license_="MIT")
-    assert meta["description"].endswith("LOC, PER.")
+    assert meta["description"].endswith("distilled from a transformer: LOC, PER.")
     assert meta["license"] == "MIT"
     assert meta["author"] == "Somebody"
     assert meta["lang"] == "en"
     assert META["performance"]["ner_loss"] == 3.0  # not changed in place
     assert make_meta(META, scores={}, author="Me", license_="MIT")["author"] == "Me"
+
+
+def test_package_meta_says_distilled_of_what_had_a_teacher(run, no_wheel, tmp_path):
+    for options, begin in ((["--teacher", "org/name"], "Compact"), ([], "Named entity")):
+        result = run(*options)
+        assert result.exit_code == 0, result.output
+        meta = srsly.read_json(tmp_path / "packages" / "en_tiny_ner-0.1.0" / "meta.json")
+        assert meta["description"].startswith(begin)
+    own = make_meta({**META, "description": "Mine."}, scores={}, author="", license_="MIT")
+    assert own["description"] == "Mine."
 
 
 def test_package_meta_has_no_losses():
@@ -189,7 +199,7 @@ def test_package_can_be_initialised_again(student, examples, tmp_path):
     student.config["paths"]["table"] = "table.npz"
     student.config["initialize"]["components"]["ner"] = {"init_model": load}
     student.to_disk(tmp_path / "trained")
-    write_small(tmp_path / "trained", tmp_path / "small", weights="float16")
+    write_small(tmp_path / "trained", tmp_path / "small", dtype="float16")
     nlp = spacy.load(tmp_path / "small")
     nlp.initialize(lambda: examples)
     assert nlp.update(examples)["ner"] > 0
@@ -209,9 +219,9 @@ def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
     "options, table, others",
     [
         ([], "float16", "float16"),
-        (["--weights", "float16"], "float16", "float16"),
-        (["--weights", "int8"], "int8", "float16"),
-        (["--weights", "float32"], "float32", "float32"),
+        (["--dtype", "float16"], "float16", "float16"),
+        (["--dtype", "int8"], "int8", "float16"),
+        (["--dtype", "float32"], "float32", "float32"),
     ],
 )
 def test_package_stores_weights_as_told(
@@ -229,11 +239,11 @@ def test_package_stores_weights_as_told(
     assert [ents(doc) for doc in loaded.pipe(texts)] == [ents(doc) for doc in student.pipe(texts)]
 
 
-def test_package_refuses_other_weights(run, student, tmp_path):
-    for weights, code in (("float8", "D007"), ("float16", "D203")):
+def test_package_refuses_other_types(run, student, tmp_path):
+    for dtype, code in (("float8", "D007"), ("float16", "D203")):
         student.get_pipe("ner").model.get_ref("bilstm").get_param("b")[0] = 1e5
         student.to_disk(tmp_path / "student")
-        result = run("--weights", weights, pipeline=tmp_path / "student")
+        result = run("--dtype", dtype, pipeline=tmp_path / "student")
         assert isinstance(result.exception, ValueError)
         assert f"[{code}]" in str(result.exception)
         assert not (tmp_path / "packages").exists()
@@ -243,7 +253,7 @@ def test_package_copies_all_but_weights_and_strings(student_path, tmp_path):
     trained, small = tmp_path / "trained", tmp_path / "small"
     shutil.copytree(student_path, trained)
     (trained / "LICENSE").write_text("Free for all.", encoding="utf-8")
-    write_small(trained, small, weights="float16")
+    write_small(trained, small, dtype="float16")
     before, after = read_files(trained), read_files(small)
     assert after.keys() == before.keys()
     changed = {name for name in before if before[name] != after[name]}
@@ -254,7 +264,7 @@ def test_package_leaves_out_where_the_trainer_keeps_files(student, tmp_path):
     student.config["paths"]["table"] = "/home/somebody/table.npz"
     student.config["initialize"]["vectors"] = "${paths.table}"
     student.to_disk(tmp_path / "trained")
-    write_small(tmp_path / "trained", tmp_path / "small", weights="float16")
+    write_small(tmp_path / "trained", tmp_path / "small", dtype="float16")
     assert "somebody" not in (tmp_path / "small" / "config.cfg").read_text(encoding="utf-8")
     nlp = spacy.load(tmp_path / "small")
     assert "table" in nlp.config["paths"] and not any(nlp.config["paths"].values())
@@ -267,7 +277,7 @@ def test_package_keeps_what_a_component_is_made_of(student, tmp_path):
     config = student.get_pipe_config("ner")
     config["model"]["dropout"] = "${paths.dropout}"
     student.to_disk(tmp_path / "trained")
-    write_small(tmp_path / "trained", tmp_path / "small", weights="float16")
+    write_small(tmp_path / "trained", tmp_path / "small", dtype="float16")
     assert "${" in (tmp_path / "trained" / "config.cfg").read_text(encoding="utf-8")
     nlp = spacy.load(tmp_path / "small")
     assert nlp.get_pipe_config("ner")["model"]["dropout"] == 0.25
@@ -275,7 +285,7 @@ def test_package_keeps_what_a_component_is_made_of(student, tmp_path):
 
 def test_package_leaves_out_the_words_of_the_training_text(student_path, student, texts, tmp_path):
     assert "yesterday" in srsly.read_json(student_path / "vocab" / "strings.json")
-    write_small(student_path, tmp_path / "small", weights="float16")
+    write_small(student_path, tmp_path / "small", dtype="float16")
     nlp = spacy.load(tmp_path / "small")
     assert "yesterday" not in nlp.vocab.strings
     assert set(spacy.blank("en").vocab.strings) <= set(nlp.vocab.strings)
@@ -291,7 +301,7 @@ def test_package_keeps_the_words_that_others_may_need(student, tmp_path):
     student.vocab.set_vector("yesterday", numpy.ones(3, dtype="f"))
     student.to_disk(tmp_path / "with_vectors")
     for name in ("with_vectors", "with_tagger"):
-        write_small(tmp_path / name, tmp_path / "small" / name, weights="float16")
+        write_small(tmp_path / name, tmp_path / "small" / name, dtype="float16")
         strings = (tmp_path / name / "vocab" / "strings.json").read_bytes()
         assert (tmp_path / "small" / name / "vocab" / "strings.json").read_bytes() == strings
         assert stored_types(tmp_path / "small" / name)["lookup"] == {"float16"}

@@ -123,7 +123,7 @@ def test_ner_tagger_crf_is_stored(make_crf, texts, tmp_path):
     found = [[ent.text for ent in doc.ents] for doc in loaded.pipe(texts)]
     assert found == [[ent.text for ent in doc.ents] for doc in nlp.pipe(texts)]
     assert any(found)
-    compress(other.model, weights="float16")
+    compress(other.model, dtype="float16")
     restore(other.model)
     assert_allclose(
         find_potentials(other.model).pairs,
