@@ -33,7 +33,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
     D007 = "{setting} is {value}, but must be {requirement}."
     D008 = (
-        "'{path}' does not exist. Run what makes it, or correct the path (a config's, in [paths])."
+        "'{path}' does not exist. Run the stage that makes it, or correct the path (in a config: "
+        "[paths])."
     )
     D009 = "'{path}' holds no documents. Run the stage that makes it again."
     D010 = (
@@ -106,7 +107,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "columns by tabs if tokens hold spaces, and give every line the same number of columns."
     )
     D106 = "'{source}', line {line}: tag {tag!r} has no token. Give it one, or make it O."
-    D107 = "'{source}', line {line}: not JSON ({reason}). A .jsonl file holds one object a line."
+    D107 = "'{source}', line {line}: not JSON ({reason}). A .jsonl file holds one object per line."
     D108 = (
         "'{source}', line {line}: {found}. Give 'text' (a string), if labelled with 'entities', "
         "'spans' or 'label', or 'tokens' (strings), if labelled with as many 'tags' or 'ner_tags'."
@@ -146,7 +147,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D119 = (
         "'{source}' has no training set. Found: {found}; passed over: {others}. Add one, such as "
-        "train.conll. (Of a .json file, write one object a line as .jsonl.)"
+        "train.conll. (Convert a .json file to .jsonl, one object per line.)"
     )
     D120 = (
         "{missing} of {total} documents of '{source}', the {split} set, have no entity annotation, "
@@ -158,8 +159,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D122 = (
         "'{source}' has no test set. Found: {found}; passed over: {others}. Add one, such as "
-        "test.conll or test.jsonl, for 'evaluate', or give --no-test to do without. (Of a .json "
-        "file, write one object a line as .jsonl.)"
+        "test.conll or test.jsonl, for 'evaluate', or give --no-test to do without. (Convert a "
+        ".json file to .jsonl, one object per line.)"
     )
     D123 = (
         "{setting} is {value}, but the training set of '{source}' has {total} different texts "
@@ -219,8 +220,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "entry that stands for unknown words, counted from 0."
     )
     D302 = (
-        "A table of {entries} entries can't have rows of shape {shape}: give one row of values an "
-        "entry."
+        "A table of {entries} entries can't have rows of shape {shape}: give one row of values "
+        "per entry."
     )
     D303 = (
         "'{path}' is not a lookup table, or it is damaged: {reason}. Make it with 'spacy-distill "
@@ -280,9 +281,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "the folder '{folder}' and run 'weights' again."
     )
     D404 = (
-        "The teacher '{teacher}' is neither a folder nor a model that can be had from the hub: "
-        "{reason} Correct the path or id, check that the network reaches the hub, or use the "
-        "default teacher, which comes from the package index."
+        "The teacher '{teacher}' is neither a folder nor a model that can be downloaded from the "
+        "hub ({reason}). Correct the path or id, check that the network reaches the hub, or use "
+        "the default teacher, which comes from the package index."
     )
     D405 = (
         "The package 'huggingface_hub' is needed to download '{teacher}' but is not installed. "
@@ -340,12 +341,12 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't find the pipeline '{name}': it is neither a folder that holds a meta.json nor an "
         "installed package. Train one first, or correct the path."
     )
-    D506 = "Can't measure '{name}'. Reason: {reason}. Or leave it out of --systems."
+    D506 = "Can't measure '{name}': {reason}. Mend that, or leave it out of --systems."
     D507 = (
-        "{value!r} names no further student. Give NAME=PATH, with a name of letters, digits, - and "
-        "_ that is none of {taken} and does not begin with _."
+        "{value!r} does not name another student. Give NAME=PATH, with a name of letters, digits, "
+        "- and _ that is none of {taken} and does not begin with _."
     )
-    D601 = "Unknown systems, or none: {unknown}. Choose from {known}."
+    D601 = "No systems given, or unknown ones: {unknown}. Choose from {known}."
     D602 = (
         "Stage '{name}' ended with code {code}. The last lines of its log '{log}':\n{lines}\n"
         "Fix what they report and run the sweep again: it goes on with this stage."
@@ -439,7 +440,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D903 = (
         "'{path}' was annotated from other texts than the source has now: {found}. Give the same "
-        "source, another OUTPUT, or do with --overwrite what has changed."
+        "source, another OUTPUT, or annotate what has changed with --overwrite."
     )
     D904 = (
         "'{path}' holds files that are not of this annotation: {names}. Give another OUTPUT, or "

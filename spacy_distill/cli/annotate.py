@@ -52,8 +52,8 @@ def annotate_cli(
     source: Annotated[
         str,
         typer.Argument(
-            help="Text (.txt, a line a text), .jsonl, .spacy, column files, or a folder of them; "
-            "or the id of a data set on the hub"
+            help="Text to label: .txt (one text per line), .jsonl, .parquet, .spacy or column "
+            "files, a folder of them, or the id of a dataset on the hub"
         ),
     ],
     output: Annotated[Path, typer.Argument(help="Folder for the annotated .spacy files")],

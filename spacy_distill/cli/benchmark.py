@@ -66,8 +66,8 @@ def benchmark_cli(
         float,
         typer.Option(
             min=0.01,
-            help="Of a measurement. Systems too slow to read all texts in that time read a sample, "
-            "of a batch at least; where that takes longer, they are measured less often",
+            help="Length of a measurement. Systems too slow for all texts in that time read a "
+            "sample, of a batch at least; where that takes longer, they are measured less often",
         ),
     ] = Settings().seconds,
     seed: Annotated[int, typer.Option(help="Seed of the samples")] = 0,

@@ -27,8 +27,8 @@ def corpus_cli(
         typer.Argument(
             help="Folder with a training and a test set and, if there are any, a dev set and more "
             "text for the unlabelled pool (train.\\*, test.\\*, dev.\\*: column files, .jsonl, "
-            ".parquet or .spacy; unlabelled.\\*: also .txt, a text a line), or id of a data set on "
-            "the hub (name@revision or name:config@revision)",
+            ".parquet or .spacy; unlabelled.\\*: also .txt, one text per line), or id of a dataset "
+            "on the hub (name@revision or name:config@revision)",
         ),
     ],
     output: Annotated[Path, typer.Argument(help="Folder to write the .spacy files to")],
@@ -55,8 +55,9 @@ def corpus_cli(
         typer.Option(
             "--unlabelled",
             "-u",
-            help="More text for the unlabelled pool: files (.txt with a text a line, or any form "
-            "of DATA), folders or ids. May be repeated, or hold several between commas or spaces",
+            help="More text for the unlabelled pool: files (.txt with one text per line, or any "
+            "form of DATA), folders or ids. May be repeated, or hold several between commas or "
+            "spaces",
         ),
     ] = None,
     dev_share: Annotated[

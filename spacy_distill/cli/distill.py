@@ -100,13 +100,13 @@ def distill_cli(
         typer.Option(
             "--unlabelled",
             "-u",
-            help="Text that the teacher labels (.txt has a text a line); as often as you like",
+            help="Text that the teacher labels (.txt has one text per line). May be repeated",
         ),
     ] = None,
     dev: Annotated[
         str,
         typer.Option(
-            help="Gold that chooses the best weights; else some of what is given is held out"
+            help="Gold to choose the best weights on; else a share of the given data is held out"
         ),
     ] = "",
     test: Annotated[str, typer.Option(help="Gold to score on; else the development set")] = "",
@@ -119,8 +119,8 @@ def distill_cli(
     encoder: Annotated[
         str,
         typer.Option(
-            help="Transformer whose word pieces make the table: a folder or an id on the hub; "
-            "all-MiniLM-L6-v2 if none"
+            help="Transformer whose word pieces make the table: a folder or an id on the hub. "
+            "Default: assets/teacher if it exists, else all-MiniLM-L6-v2"
         ),
     ] = "",
     also: Also = None,
@@ -144,9 +144,9 @@ def distill_cli(
 ) -> None:
     """Distil a teacher into a compact student, with labels or without.
 
-    A lookup table is made, the teacher labels the text, the student trained and scored beside its
-    teacher. A step whose inputs are the same as before is not done again. What is left over on the
-    command line sets values of the config, for instance --training.max_steps 2000.
+    Makes a lookup table, lets the teacher label the text, trains the student and scores it beside
+    its teacher. A step whose inputs have not changed is skipped. Further options set values of the
+    config, for instance --training.max_steps 2000.
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(ctx.args)

@@ -77,8 +77,8 @@ NProcess = Annotated[
     typer.Option(
         "--n-process",
         "-n",
-        help="Processes, each with a teacher and one thread; 0: none but this one; with Ray, all "
-        "its CPUs or GPUs",
+        help="Processes, each with a teacher and one thread. 0: this process alone; with Ray, a "
+        "worker for each CPU or GPU",
     ),
 ]
 EngineOption = Annotated[

@@ -53,7 +53,7 @@ def report_cli(
 ) -> None:
     """Write a page about a finished project: one HTML file that needs no network and no script.
 
-    It shows what was distilled from what, F1 by type, the learning curve and the benchmark if they
+    It shows what was distilled from what, F1 by label, the learning curve and the benchmark if they
     were made, calibration, the most frequent mistakes, and sentences on which the systems disagree.
     """
     test, paths = find_test(project), find_systems(project)

@@ -48,7 +48,7 @@ class NERTagger(DistillablePipe):
     ) -> None:
         """Initialise the component. The arguments are those of `factory.make_ner_tagger`."""
         if scheme is None:
-            # Tags that say where an entity ends tell Softmax what a CRF learns of neighbours.
+            # Tags that say where an entity ends tell a softmax what a CRF learns of neighbours.
             scheme = "iob" if find_crf(model) else "biluo"
         check_scheme(scheme)
         self.vocab = vocab
