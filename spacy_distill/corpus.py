@@ -11,6 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from .annotate.manifest import JOURNAL, is_unfinished
 from .checks import require
 from .docbins import count_docs, read_examples, stream_examples
 from .errors import Errors
@@ -79,8 +80,12 @@ class DistillationCorpus:
         """Yield one epoch, labelled examples in among the others at random.
 
         RAISES (FileNotFoundError): D008. (ValueError): D005 for a document without soft targets,
-            D114 for a damaged file.
+            D009 for an empty folder, D023 for one that is not annotated to its end, D114 for a
+            damaged file.
         """
+        for path in (self.labelled, self.unlabelled):
+            if path is not None and is_unfinished(Path(path)):
+                raise ValueError(Errors.D023.format(path=path, journal=JOURNAL))
         fraction = self.labelled_fraction
         gold: List[Example] = []
         if self.labelled is not None:

@@ -87,6 +87,8 @@ def encoder_table(
 def find_device(gpu: int) -> torch.device:
     """A GPU, or with -1 the CPU, as PyTorch has it. RAISES (ValueError): D020 if there is none."""
     n_gpus = torch.cuda.device_count()
+    if gpu == 0 and not n_gpus and torch.backends.mps.is_available():
+        return torch.device("mps")  # Apple's, which spaCy takes, too
     if gpu >= n_gpus:
         raise ValueError(Errors.D020.format(gpu=gpu, reason=f"PyTorch finds {n_gpus}"))
     return torch.device("cpu" if gpu < 0 else f"cuda:{gpu}")

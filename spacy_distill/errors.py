@@ -36,7 +36,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' does not exist. Run the stage that makes it, or correct the path (in a config: "
         "[paths])."
     )
-    D009 = "'{path}' holds no documents. Run the stage that makes it again."
+    D009 = "'{path}' holds no documents (.spacy). Run the stage that makes it again."
     D010 = (
         "Can't distil '{teacher}' into '{student}': their labels differ. Teacher: {teacher_tags}; "
         "student: {student_tags}. Initialise the student with the teacher's labels."
@@ -84,6 +84,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't distil '{teacher}' into '{student}': it is a component of class {found}, but "
         "'distill' takes a 'ner_tagger'. Annotate with it by 'spacy-distill annotate', which takes "
         "any teacher, and train on what that writes."
+    )
+    D023 = (
+        "'{path}' is annotated in part only, as its {journal} says. Run the same command of "
+        "'annotate' again: it goes on with what is missing."
     )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "

@@ -16,7 +16,8 @@ def build_lengthen_training_v1(
     """The callback `spacy-distill.LengthenTraining.v1`, for `[initialize.before_init]`.
 
     It multiplies `[training] max_steps`, on which a schedule may depend, until the training corpus
-    is seen often enough: a config for a few hundred sentences then serves for thousands.
+    is seen often enough: a config for a few hundred sentences then serves for thousands. A corpus
+    that is streamed (`max_epochs = -1`) is not counted, and changes nothing.
 
     epochs (float): How often each sentence is seen at least; 0 leaves `max_steps` as it is.
     sentences_a_step (float): How many a batch has, about.
@@ -29,7 +30,8 @@ def build_lengthen_training_v1(
     def lengthen_training(nlp: Language) -> Language:
         config = nlp.config.interpolate()
         own = config["training"]["max_steps"]
-        if not (own and epochs):
+        is_stream = config["training"]["max_epochs"] == -1  # which may have no end
+        if is_stream or not (own and epochs):
             return nlp
         (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
         n_sentences = sum(1 for _ in corpus(nlp))

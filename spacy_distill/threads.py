@@ -5,6 +5,7 @@ brings little. But where something else runs on the machine, each product waits 
 has let all threads run, and the same work takes many times as long.
 """
 
+import os
 from contextlib import ContextDecorator
 from functools import cache
 from threading import Lock, local
@@ -30,15 +31,19 @@ class OneThread(ContextDecorator):
     def __init__(self) -> None:
         self._lock = Lock()
         self._inside = 0
-        self._own = local()  # `inside`: how many of the contexts are this thread's
         self._before: List[int] = []
+        # Of this thread: `inside`, how many of the contexts are its, and `before` the first.
+        self._own = local()
 
     def __enter__(self) -> None:
         with self._lock:
+            numbers = [library.num_threads for library in find_blas()]
             if not self._inside:
-                self._before = [library.num_threads for library in find_blas()]
+                self._before = numbers
+            if not self._n_own():
+                self._own.before = numbers
             self._inside += 1
-            self._own.inside = getattr(self._own, "inside", 0) + 1
+            self._own.inside = self._n_own() + 1
             for library in find_blas():
                 library.set_num_threads(1)
 
@@ -46,19 +51,45 @@ class OneThread(ContextDecorator):
         with self._lock:
             self._inside -= 1
             self._own.inside -= 1
+            for library, number, own in zip(find_blas(), self._before, self._own.before):
+                if has_own_number(library):
+                    if not self._own.inside:
+                        give_back(library, own)
+                elif not self._inside:
+                    give_back(library, number)
+
+    def renew(self) -> None:
+        """End the contexts of other threads: a process that was forked does not have these."""
+        self._lock = Lock()
+        n_others = self._inside - self._n_own()
+        self._inside = self._n_own()
+        if n_others and not self._inside:
             for library, number in zip(find_blas(), self._before):
-                # OpenMP has a number for each thread of the process, the others one for all.
-                is_openmp = getattr(library, "threading_layer", None) == "openmp"
-                if not (self._own.inside if is_openmp else self._inside):
-                    give_up_control(library)
-                    library.set_num_threads(number)
-                    give_up_control(library)
+                if not has_own_number(library):
+                    give_back(library, number)
+
+    def _n_own(self) -> int:
+        return getattr(self._own, "inside", 0)
+
+
+def has_own_number(library: LibController) -> bool:
+    """Whether each thread of the process has a number of its own; else there is one for all."""
+    return library.internal_api == "mkl" or getattr(library, "threading_layer", None) == "openmp"
+
+
+def give_back(library: LibController, number: int) -> None:
+    """Let it have so many threads. OpenBLAS listens only to the first thread that sets them."""
+    give_up_control(library)
+    library.set_num_threads(number)
+    give_up_control(library)
 
 
 def give_up_control(library: LibController) -> None:
-    """Let another thread set how many there are. OpenBLAS listens only to the first that does."""
+    """Let another thread set how many there are."""
     if hasattr(library, "clear_controlling_thread"):  # threadpoolctl 3.8
         library.clear_controlling_thread(force=True)
 
 
 ONE_THREAD = OneThread()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=ONE_THREAD.renew)

@@ -160,7 +160,8 @@ def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndar
         if has_same_tokens(eg):
             own, n_own = numpy.arange(len(eg.reference)), numpy.ones(len(eg.reference), dtype="i")
         else:
-            own, n_own = eg.alignment.x2y.data, eg.alignment.x2y.lengths
+            # After white space at the end, lengths may have one more, of 0, than there are tokens.
+            own, n_own = eg.alignment.x2y.data, eg.alignment.x2y.lengths[: len(eg.predicted)]
         to_gold.append(own + n_gold)
         lengths.append(n_own)
         n_gold += len(eg.reference)

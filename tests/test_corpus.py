@@ -191,6 +191,22 @@ def test_corpus_names_a_missing_path(nlp, write, tmp_path):
             list(reader(nlp))
 
 
+def test_corpus_refuses_a_folder_that_is_not_annotated_to_its_end(nlp, write, tmp_path):
+    folder = tmp_path / "annotated"
+    folder.mkdir()
+    gold = write("gold", 1)
+    reader = build_distillation_corpus_v1(labelled=gold, unlabelled=folder)
+    with pytest.raises(ValueError, match=r"\[D009\].*annotated"):
+        list(reader(nlp))
+    write("pool", 1).rename(folder / "00000.spacy")
+    assert len(list(reader(nlp))) == 2
+    (folder / "shards.jsonl").write_text("{}\n")
+    for labelled, unlabelled in ((gold, folder), (folder, gold)):
+        reader = build_distillation_corpus_v1(labelled=labelled, unlabelled=unlabelled)
+        with pytest.raises(ValueError, match=r"\[D023\].*annotated.*shards\.jsonl"):
+            list(reader(nlp))
+
+
 @pytest.mark.parametrize(
     "setting, value",
     [

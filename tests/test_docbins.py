@@ -1,8 +1,16 @@
+import numpy
 import pytest
 import spacy
+import srsly
 from spacy.tokens import DocBin
 
-from spacy_distill.docbins import digest_docs, read_docbins, trim_entities
+from spacy_distill.docbins import (
+    digest_docs,
+    find_docbins,
+    read_docbins,
+    trim_entities,
+    unpack_user_data,
+)
 
 
 @pytest.fixture
@@ -21,6 +29,19 @@ def test_docbins_are_read_in_order_of_their_names(nlp, write, make_doc, tmp_path
     write("b", make_doc("b0"), make_doc("b1"))
     write("a", make_doc("a0"), make_doc("a1"))
     assert [doc.text for doc in read_docbins(tmp_path, nlp.vocab)] == ["a0 ", "a1 ", "b0 ", "b1 "]
+
+
+def test_docbins_of_a_folder_are_there(tmp_path):
+    with pytest.raises(ValueError, match=r"\[D009\] '.*0' holds no documents \(\.spacy\)"):
+        find_docbins(tmp_path)
+
+
+@pytest.mark.slow
+def test_docbins_unpack_what_is_large():
+    """Of one document 100 MiB of soft targets and more: msgpack's own limit is less."""
+    packed = srsly.msgpack_dumps({"rows": numpy.zeros((60_000, 1000), dtype="float16")})
+    (unpacked,) = unpack_user_data([packed])
+    assert unpacked["rows"].shape == (60_000, 1000)
 
 
 def test_docbins_leave_no_strings_of_their_own(write, make_doc):

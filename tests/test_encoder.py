@@ -24,6 +24,7 @@ from spacy_distill.encoder import (
     batch_equal_lengths,
     encode,
     encoder_table,
+    find_device,
     find_specials,
     load_tokenizer,
     make_segmenter,
@@ -290,6 +291,15 @@ def test_encoder_refuses_bad_settings(bert):
         encoder_table(bert, width=25)
     with pytest.raises(ValueError, match=r"D020.*GPU 99"):
         encoder_table(bert, width=8, gpu=99)
+
+
+def test_encoder_takes_the_gpu_of_apple(monkeypatch):
+    monkeypatch.setattr(encoder_module.torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(encoder_module.torch.backends.mps, "is_available", lambda: True)
+    assert find_device(0).type == "mps"
+    assert find_device(-1).type == "cpu"
+    with pytest.raises(ValueError, match=r"D020.*GPU 1"):
+        find_device(1)
 
 
 def test_encoder_without_network(bert, tmp_path, monkeypatch):

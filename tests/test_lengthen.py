@@ -88,6 +88,9 @@ def test_lengthen_leaves_a_training_that_is_long_enough(config):
         changed = config.copy()
         changed["initialize"]["before_init"][setting] = value
         assert steps_of(changed) == (10, 10)
+    config["training"]["max_epochs"] = -1  # of a stream nobody knows how long it is
+    assert steps_of(config) == (10, 10)
+    config["training"]["max_epochs"] = 0
     config["training"]["max_steps"] = 0  # until patience ends it
     assert steps_of(config) == (0, 0)
 

@@ -1,5 +1,8 @@
 """The student's products have one thread, and leave the others as they were."""
 
+import os
+import signal
+from contextlib import nullcontext
 from threading import Barrier, Thread, local
 
 import numpy
@@ -59,12 +62,11 @@ def test_threads_are_given_back_by_the_last():
     assert count_threads() == {2}
 
 
-class OpenMP:
-    """A BLAS built on OpenMP, which has a number for each thread of the process."""
+class OfEachThread:
+    """A BLAS that has a number for each thread of the process."""
 
-    threading_layer = "openmp"
-
-    def __init__(self):
+    def __init__(self, internal_api, threading_layer):
+        self.internal_api, self.threading_layer = internal_api, threading_layer
         self._own = local()
 
     @property
@@ -75,16 +77,20 @@ class OpenMP:
         self._own.number = number
 
 
-def test_threads_of_openmp_are_given_back_by_each(monkeypatch):
-    """At the end of a thread's outermost context, whatever the others do."""
-    library = OpenMP()
+@pytest.mark.parametrize("kind", [("openblas", "openmp"), ("mkl", "gnu")])
+def test_threads_of_each_thread_are_given_back_by_it(monkeypatch, kind):
+    """At the end of its outermost context, whatever the others do: of OpenMP's, and of MKL's."""
+    library = OfEachThread(*kind)
     monkeypatch.setattr(threads, "find_blas", lambda: [library])
     begun, ended = Barrier(2), Barrier(2)
+    seen = []
 
     def overlap():
+        library.set_num_threads(3)
         with ONE_THREAD:
             begun.wait(10)
             ended.wait(10)
+        seen.append(library.num_threads)
 
     thread = Thread(target=overlap)
     thread.start()
@@ -96,6 +102,50 @@ def test_threads_of_openmp_are_given_back_by_each(monkeypatch):
     assert library.num_threads == 4
     ended.wait(10)
     thread.join()
+    assert seen == [3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("is_held", [False, True])
+def test_threads_are_given_back_in_a_fork(is_held):
+    """Beside a thread in a context, which maybe is just beginning it, and which the child lacks."""
+    begun, ended = Barrier(2), Barrier(2)
+
+    def overlap():
+        with ONE_THREAD, ONE_THREAD._lock if is_held else nullcontext():
+            begun.wait(10)
+            ended.wait(10)
+
+    thread = Thread(target=overlap)
+    thread.start()
+    begun.wait(10)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # ends the child if it hangs
+        try:
+            assert count_threads() == {2}
+            with ONE_THREAD:
+                assert count_threads() == {1}
+            assert count_threads() == {2}
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    ended.wait(10)
+    thread.join()
+    assert status == 0
+    assert count_threads() == {2}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_threads_of_a_fork_within_a_context_are_given_back_at_its_end():
+    with ONE_THREAD:
+        child = os.fork()
+    if child == 0:
+        os._exit(count_threads() != {2} or ONE_THREAD._inside != 0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_threads_of_a_student_are_one(student, examples, monkeypatch):

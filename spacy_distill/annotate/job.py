@@ -162,8 +162,14 @@ def find_lang(teacher: str) -> str:
 
 
 def find_folder(teacher: str) -> Optional[Path]:
-    """Where a teacher's files are: its folder, or its package's; None for an id on the hub."""
+    """Where a teacher's files are: its folder, or its package's; None for an id on the hub.
+
+    RAISES (ValueError): D019 for a package that can't be imported by that name.
+    """
     path = Path(teacher)
     if path.exists() and (is_pipeline(path) or not is_package(teacher)):
         return path
-    return get_package_path(teacher) if is_package(teacher) else None
+    try:
+        return get_package_path(teacher) if is_package(teacher) else None
+    except ImportError as error:  # en-core-web-sm is installed, and imported as en_core_web_sm
+        raise ValueError(Errors.D019.format(source=teacher, reason=error)) from error

@@ -59,12 +59,17 @@ class State(NamedTuple):
     is_finished: bool
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder is being annotated, or was when that was interrupted."""
+    return (folder / JOURNAL).exists()
+
+
 def read_state(folder: Path) -> State:
     """Read the journal, or else the manifest.
 
     RAISES (ValueError): D905 for a manifest that is damaged, or of another format.
     """
-    if (folder / JOURNAL).exists():
+    if is_unfinished(folder):
         settings, records = read_journal(folder / JOURNAL)
         if settings is not None:
             return State(settings, records, is_finished=False)

@@ -48,7 +48,7 @@ class Worker:
         try:
             self._process.stdin.write(json.dumps({"do": request, **settings}) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
+        except OSError:  # a broken pipe, which Windows has another number for
             raise self._ended(request) from None
         line = self._process.stdout.readline()
         if not line:
@@ -92,7 +92,7 @@ def start_worker(name: str, *, threads: int) -> Iterator[Worker]:
             yield Worker(name, process, errors)
         finally:
             process.kill()  # it has nothing to save
-            with suppress(BrokenPipeError):  # what it was not able to read is still in a buffer
+            with suppress(OSError):  # what it was not able to read is still in a buffer
                 assert process.stdin is not None
                 process.stdin.close()
 

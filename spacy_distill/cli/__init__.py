@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -43,6 +44,9 @@ app.command("package")(package_cli)
 def main() -> None:
     """Run a command. What the user can mend ends in one line, not in a traceback."""
     end_on_signals()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file may be of an encoding that has no arrow
+            stream.reconfigure(errors="replace")
     if os.name == "nt":  # where the commands of a project come with their quotes
         sys.argv = [unquote(argument) for argument in sys.argv]
     with fail_in_one_line():

@@ -264,7 +264,7 @@ def run_waiting(
 
 
 def show_sweep(output: Path, settings: Settings) -> None:
-    """Compare, print and draw what the rows say. RAISES (ValueError): D612 if there are none."""
+    """Compare, draw and print what the rows say. RAISES (ValueError): D612 if there are none."""
     rows = order_rows(read_rows(output / "sweep.jsonl").values())
     if not rows:
         raise ValueError(Errors.D612.format(path=output / "sweep.jsonl"))
@@ -274,10 +274,11 @@ def show_sweep(output: Path, settings: Settings) -> None:
         known = read_json(file, kind=list)
     compared = compare_systems(rows, settings.work, known)
     write_whole(file, srsly.json_dumps(compared, indent=2).encode("utf-8"))
-    show_tables(make_tables(rows, compared), make_notes(rows, compared))
     text = to_markdown(rows, compared)
     (output / "sweep.md").write_text(text, encoding="utf-8")
-    msg.good(f"Written: {', '.join(map(str, draw_figures(rows, output)))} and the tables beside")
+    figures = draw_figures(rows, output)
+    show_tables(make_tables(rows, compared), make_notes(rows, compared))
+    msg.good(f"Written: {', '.join(map(str, figures))} and the tables beside")
 
 
 def draw_figures(rows: Sequence[Row], output: Path) -> List[Path]:

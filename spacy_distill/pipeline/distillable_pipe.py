@@ -43,6 +43,8 @@ class DistillablePipe(TrainablePipe):
     model: TaggerModel
     tags: List[str]
     loss: DistillationLoss
+    # Whether there was a step of training, since it was loaded.
+    has_learnt: bool = False
     # A copy of the model, set by `nlp.resume_training()`.
     _rehearsal_model: Optional[Model] = None
 
@@ -183,6 +185,7 @@ class DistillablePipe(TrainablePipe):
             none, and no model is asked about it, for it may not know what to do.
         RAISES (ValueError): D011 if the loss is not finite.
         """
+        self.has_learnt = True
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         if not any(len(eg.predicted) for eg in examples):

@@ -195,7 +195,7 @@ class NERTagger(DistillablePipe):
 
             read = partial(self._readings.find, predict=self.predict)
             scores["ents_f_tuned"] = max(score_candidates(self, examples, read), default=None)
-        else:  # what a config chooses the best weights by must be there
+        elif self.has_learnt:  # what a config chooses the best weights by must be there
             scores["ents_f_tuned"] = scores.get("ents_f")
         return scores
 

@@ -40,7 +40,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **threads, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **threads, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
             pass_fds=() if handle is None else (handle,),
         ) as process,
     ):

@@ -1,6 +1,7 @@
 """What a sweep is to run: systems, sizes, seeds, pools."""
 
 import math
+import os
 import re
 import shlex
 from pathlib import Path
@@ -89,6 +90,16 @@ def choose_systems(names: Sequence[str], variants: Sequence[str]) -> Dict[str, S
     return {name: known[name] for name in known if name in names or name not in BUILT_IN}
 
 
+def split_words(text: str) -> List[str]:
+    """The words of a command line, as a POSIX shell has them; but a backslash is that of a path on
+    Windows. RAISES (ValueError): For a quote that is not closed."""
+    words = shlex.shlex(text, posix=True)
+    words.whitespace_split, words.commenters = True, ""
+    if os.name == "nt":
+        words.escape = ""
+    return [*words]
+
+
 def read_variant(text: str, known: Mapping[str, System]) -> System:
     """A system given as `NAME=BASE --section.key value ...`.
 
@@ -98,7 +109,7 @@ def read_variant(text: str, known: Mapping[str, System]) -> System:
     """
     name, _, rest = text.partition("=")
     try:
-        words = shlex.split(rest)
+        words = split_words(rest)
     except ValueError:  # a quote that is not closed
         words = []
     base = known.get(words[0]) if words else None

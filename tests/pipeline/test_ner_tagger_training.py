@@ -225,8 +225,24 @@ def test_ner_tagger_learns_after_loading_over(make_student, examples, make_examp
 
 def test_ner_tagger_chooses_by_what_is_there(make_student, examples):
     """A tuned component goes on by a config that asks for what tuning would bring."""
-    scores = make_student(score_tuned=False).evaluate(examples)
+    nlp = make_student(score_tuned=False)
+    nlp.update(examples, sgd=nlp.create_optimizer())
+    scores = nlp.evaluate(examples)
     assert scores["ents_f_tuned"] == scores["ents_f"]
+
+
+def test_ner_tagger_that_is_frozen_is_not_what_is_chosen_by(make_student, examples):
+    nlp = make_student(score_tuned=True)
+    frozen = make_student(spacy.blank("en"), score_tuned=False)
+    nlp.update(examples, sgd=nlp.create_optimizer())
+    expected = nlp.evaluate(examples)["ents_f_tuned"]
+    frozen.rename_pipe("ner", "frozen")
+    nlp.add_pipe("frozen", source=frozen)
+    for name, component in nlp.pipeline:
+        assert component.score_tuned == (name == "ner")
+        scores = component.score(examples)
+        assert ("ents_f_tuned" in scores) == (name == "ner")
+    assert nlp.evaluate(examples)["ents_f_tuned"] == expected
 
 
 def test_ner_tagger_scores_what_is_merged_later(make_student, examples):

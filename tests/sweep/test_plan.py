@@ -34,6 +34,19 @@ def test_plan_variants_extend_what_they_vary():
 
 
 @pytest.mark.parametrize(
+    "system, path",
+    [("posix", r"C:data"), ("nt", r"C:\data")],
+)
+def test_plan_variants_have_paths_of_windows_there(monkeypatch, system, path):
+    monkeypatch.setattr("spacy_distill.sweep.plan.os.name", system)
+    (variant,) = choose_systems(
+        [], [r"x=student-crf --paths.table C:\data --paths.dev 'a b'"]
+    ).values()
+    assert variant.overrides["paths.table"] == path
+    assert variant.overrides["paths.dev"] == "a b"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "hinton",

@@ -62,6 +62,12 @@ def test_choose_takes_the_folder_of_a_packages_name(nlp, tmp_path, monkeypatch):
     assert job.find_folder("other") == tmp_path / "package"
 
 
+def test_choose_names_a_package_that_is_imported_by_another_name():
+    """Installed is spacy-distill, and imported spacy_distill."""
+    with pytest.raises(ValueError, match=r"\[D019\] The pipeline 'spacy-distill'"):
+        job.find_folder("spacy-distill")
+
+
 def test_choose_loads_a_folder(student_path, nlp, tmp_path):
     assert isinstance(load_teacher(str(student_path)), NERTaggerTeacher)
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
