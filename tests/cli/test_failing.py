@@ -1,8 +1,11 @@
 import os
 import signal
+import sys
+from io import BytesIO, TextIOWrapper
 
 import pytest
 
+from spacy_distill import cli
 from spacy_distill.cli.failing import end_on_signals, fail_in_one_line
 
 
@@ -36,3 +39,13 @@ def test_failing_ends_what_was_begun(name):
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def test_failing_is_no_matter_of_the_encoding(monkeypatch):
+    """A table with an arrow, in a file whose encoding has none."""
+    written = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="cp1252"))
+    monkeypatch.setattr(cli, "end_on_signals", lambda: None)
+    monkeypatch.setattr(cli, "app", lambda: print("60.4 → 66.2", flush=True))
+    cli.main()
+    assert written.getvalue().strip() == b"60.4 ? 66.2"

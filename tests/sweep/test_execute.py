@@ -47,15 +47,18 @@ def test_execute_leaves_a_receipt(make_stage):
     [
         (["no_such_module"], 1, "No module named no_such_module"),
         (["timeit", "-n1", "-r1"], 0, "1 loop"),  # it ended, but has made nothing
+        # What it writes is read as UTF-8, whatever the system's encoding.
+        (["timeit", "-n1", "-r1", "import sys; print(sys.flags.utf8_mode, 'ö')"], 0, "1 ö"),
     ],
 )
-def test_execute_names_the_log_of_what_fails(make_stage, command, code, line):
+def test_execute_names_the_log_of_what_fails(make_stage, monkeypatch, command, code, line):
+    monkeypatch.setenv("PYTHONUTF8", "0")
     stage = make_stage(command)
     with pytest.raises(ValueError, match=rf"\[D602\] Stage 'pack' ended with code {code}") as error:
         run_stage(stage, tick=ignore)
     assert str(stage.log) in str(error.value)
     assert line in str(error.value)
-    assert line in stage.log.read_text()
+    assert line in stage.log.read_text(encoding="utf-8")
     assert not stage.receipt.exists()
 
 
