@@ -15,7 +15,8 @@ from spacy.cli.init_config import fill_config
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from spacy.util import fix_random_seed
-from thinc.api import Adam
+from thinc.api import Adam, require_cpu
+from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
 import spacy_distill
 from spacy_distill.decoding import best_paths, score_arcs
@@ -55,6 +56,15 @@ settings.load_profile("no_deadline")
 @pytest.fixture(autouse=True)
 def fixed_seed():
     fix_random_seed(0)
+
+
+@pytest.fixture
+def gpu():
+    """The number of a GPU, for a test to use. Without one, and CuPy for it, the test skips."""
+    if not (has_cupy_gpu and has_torch_cuda_gpu):
+        pytest.skip("needs a GPU, with PyTorch and CuPy for it")
+    yield 0
+    require_cpu()
 
 
 @pytest.fixture

@@ -293,6 +293,11 @@ def test_encoder_refuses_bad_settings(bert):
         encoder_table(bert, width=8, gpu=99)
 
 
+def test_encoder_table_is_the_same_on_a_gpu(bert, gpu):
+    (of_cpu, _), (of_gpu, _) = encoder_table(bert, width=6), encoder_table(bert, width=6, gpu=gpu)
+    assert_same_shape(of_gpu.rows, of_cpu.rows)
+
+
 def test_encoder_takes_the_gpu_of_apple(monkeypatch):
     monkeypatch.setattr(encoder_module.torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(encoder_module.torch.backends.mps, "is_available", lambda: True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+from numpy.testing import assert_allclose
 from spacy.tokens import DocBin
 
 import spacy_distill
@@ -23,6 +24,7 @@ from spacy_distill.annotate.shards import Annotator, pack_shards
 from spacy_distill.docbins import count_docs, read_docbins
 from spacy_distill.files import PART, hold
 from spacy_distill.provenance import digest_input
+from spacy_distill.soft_targets import KEY
 from spacy_distill.sources import read_docs
 
 # How often a run is killed. SPACY_DISTILL_KILLS=20 for a longer look.
@@ -445,6 +447,16 @@ def test_run_without_a_gpu(job, source, out):
     with pytest.raises(ValueError, match=r"\[D020\].*GPU 97"):
         annotate_source(replace(job, gpu=97), [source], out)
     assert not out.exists()
+
+
+def test_run_gives_the_same_on_a_gpu(job, source, out, gpu, nlp):
+    annotate_source(job, [source], out)
+    of_gpu = out.parent / "gpu"
+    annotate_source(replace(job, gpu=gpu), [source], of_gpu)
+    for expected, doc in zip(read_docbins(out, nlp.vocab), read_docbins(of_gpu, nlp.vocab)):
+        assert [token.ent_type_ for token in doc] == [token.ent_type_ for token in expected]
+        log_probs = [d.user_data[KEY]["log_probs"] for d in (expected, doc)]
+        assert_allclose(*log_probs, atol=1e-2)
 
 
 def test_run_knows_its_own_manifest(tmp_path, make_doc):

@@ -12,6 +12,7 @@ import srsly
 from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.util import load_config
+from thinc.api import NumpyOps, get_current_ops
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
@@ -410,6 +411,15 @@ def test_distill_names_an_option_that_there_is_not(run, text):
     result = run(unlabelled=text, overrides={"unlabeled": "text.txt"})
     assert "[D420]" in str(result.exception)
     assert "--unlabeled" in str(result.exception)
+
+
+def test_distill_with_the_teacher_on_a_gpu(run, text, student_path, tmp_path, gpu):
+    """The student is trained on the CPU all the same."""
+    result = run(student_path, unlabelled=text, gpu_id=str(gpu))
+    assert result.exit_code == 0, result.output
+    assert isinstance(get_current_ops(), NumpyOps)
+    manifest = srsly.read_json(tmp_path / "out" / "annotated" / "unlabelled" / "manifest.json")
+    assert manifest["settings"]["device"] == "gpu"
 
 
 def test_distill_shares_its_folder_with_no_other(run, text, tmp_path):

@@ -142,3 +142,9 @@ def test_evaluate_names_what_is_missing(run, folder):
     _, result = run(training="none")
     assert "[D410]" in str(result.exception)
     assert not (folder / "metrics").exists()
+
+
+def test_evaluate_on_a_gpu(run, folder, gpu):
+    _, result = run("--gpu", str(gpu))
+    assert result.exit_code == 0, result.output
+    assert srsly.read_json(folder / "metrics" / "student.json")["ents_f"] == 1.0

@@ -38,6 +38,13 @@ def test_report_is_written(run, project, tmp_path):
     assert "Only the first" not in html
 
 
+def test_report_on_a_gpu(run, project, gpu):
+    result = run("--gpu", gpu)
+    assert result.exit_code == 0, result.output
+    html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
+    assert "There are none: all agree with gold" in html
+
+
 def test_report_shows_what_the_systems_disagree_on(run, project, make_doc):
     docs = [make_doc(f"Bob went to Rome {i}", "B-LOC O O B-LOC O") for i in range(5)]
     DocBin(docs=docs).to_disk(project / "corpus" / "test.spacy")

@@ -5,6 +5,7 @@ import spacy
 import srsly
 from spacy.language import Language
 from spacy.tokens import DocBin
+from thinc.api import require_cpu
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
@@ -56,6 +57,13 @@ def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     assert tuned.meta["performance"]["ents_f"] > 0.9
     assert tuned.get_pipe("ner").model.get_ref("output_layer").get_param("b")[0] < careful[0]
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
+
+
+def test_tune_on_a_gpu(model, dev, careful, gpu):
+    result = run(model, dev, "--gpu", gpu)
+    assert result.exit_code == 0, result.output
+    require_cpu()
+    assert spacy.load(model).meta["performance"]["ents_f"] > 0.9
 
 
 def test_tune_leaves_a_config_to_be_trained_on_with(model, dev, careful):

@@ -7,7 +7,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Model, NumpyOps, Ragged, chain, ragged2list, set_dropout_rate
+from thinc.api import (
+    Model,
+    NumpyOps,
+    Ragged,
+    chain,
+    get_array_module,
+    ragged2list,
+    set_dropout_rate,
+    to_numpy,
+)
 
 from spacy_distill.layers.bilstm import build_bilstm_v1
 from spacy_distill.layers.char_cnn import build_char_cnn_v1
@@ -105,7 +114,9 @@ def initialised(case: Case) -> Model:
 def as_rows(output: Any) -> numpy.ndarray:
     if isinstance(output, Ragged):
         return output.data
-    return numpy.concatenate(output) if isinstance(output, list) else output
+    if isinstance(output, list):
+        return get_array_module(output[0]).concatenate(output)
+    return output
 
 
 def like(output: Any, rows: numpy.ndarray) -> Any:
@@ -113,7 +124,8 @@ def like(output: Any, rows: numpy.ndarray) -> Any:
     if isinstance(output, Ragged):
         return Ragged(rows, output.lengths)
     if isinstance(output, list):
-        return numpy.split(rows, numpy.cumsum([len(item) for item in output])[:-1])
+        ends = numpy.cumsum([len(item) for item in output]).tolist()
+        return get_array_module(rows).split(rows, ends[:-1])
     return rows
 
 
@@ -245,3 +257,27 @@ def test_layers_are_reproducible(case: Case) -> None:
         model = initialised(case)
         outputs.append(as_rows(model.begin_update(case.inputs())[0]))
     assert_array_equal(*outputs)
+
+
+def test_layers_compute_the_same_on_a_gpu(case: Case, gpu: int) -> None:
+    models = [without_chance(initialised(case))]
+    models.append(models[0].copy())
+    models[1].to_gpu(gpu)
+    inputs = case.inputs()
+    found: List[List[numpy.ndarray]] = []
+    for model in models:
+        if isinstance(inputs, Ragged):
+            inputs = Ragged(model.ops.asarray(inputs.data), model.ops.asarray(inputs.lengths))
+        output, backprop = model.begin_update(inputs)
+        rows = as_rows(output)
+        weights = numpy.random.default_rng(0).normal(size=rows.shape)
+        d_inputs = backprop(like(output, model.ops.asarray2f(weights)))
+        gradients = [gradient for _, gradient in model.get_gradients().values()]
+        if isinstance(d_inputs, Ragged):
+            gradients.append(d_inputs.data)
+        values = [rows, as_rows(model.predict(inputs)), *gradients]
+        found.append([to_numpy(value) for value in values])
+    assert get_array_module(rows) is not numpy
+    assert len(found[0]) > 2
+    for of_cpu, of_gpu in zip(*found, strict=True):
+        assert_allclose(of_gpu, of_cpu, atol=1e-4)

@@ -5,7 +5,10 @@ from threading import Thread
 import numpy
 import pytest
 import spacy
+from numpy.testing import assert_allclose
 from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import Adam, require_gpu
 
 from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.models.linear_tagger import count_pieces
@@ -105,3 +108,24 @@ def test_teacher_serves_several_threads(teacher):
     for thread in threads:
         thread.join()
     assert not failed
+
+
+def test_teacher_says_and_learns_the_same_on_a_gpu(teacher, tmp_path, gpu):
+    teacher.to_disk(tmp_path / "teacher")
+    docs = [teacher.make_doc(text) for text in ("I love Rome.", "Rome", f"I {NO_PIECES} love I")]
+    gold = Doc(teacher.vocab, words=["I", "love", "Rome", "."], ents=["O", "O", "B-PER", "O"])
+    results = []
+    for use in (None, gpu):
+        if use is not None:
+            require_gpu(use)
+        nlp = spacy.load(tmp_path / "teacher")
+        tags = nlp.get_pipe("ner").tags
+        annotated = annotate_docs(nlp, [doc.copy() for doc in docs])
+        values = [get_soft_targets(doc, tags=tags, name="ner") for doc in annotated]
+        optimizer = Adam(0.001)
+        for _ in range(5):
+            example = Example(nlp.make_doc(gold.text), gold)
+            values.append(nlp.update([example], sgd=optimizer, losses={}, drop=0.0)["ner"])
+        results.append(values)
+    for of_cpu, of_gpu in zip(*results, strict=True):
+        assert_allclose(of_gpu, of_cpu, atol=5e-3)

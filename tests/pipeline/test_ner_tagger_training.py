@@ -4,9 +4,10 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
-from thinc.api import Adam, fix_random_seed
+from thinc.api import Adam, fix_random_seed, require_cpu, require_gpu
 
 from spacy_distill.decoding import log_softmax
+from spacy_distill.optimizers import build_lazy_adam_v1
 from spacy_distill.soft_targets import set_soft_targets
 
 DIRECTIONS = ("student_teacher", "teacher_student")
@@ -250,3 +251,33 @@ def test_ner_tagger_scores_what_is_merged_later(make_student, examples):
     nlp.update(examples, sgd=nlp.create_optimizer())
     nlp.add_pipe("merge_entities", last=True)
     assert "ents_f_tuned" in nlp.evaluate(examples)
+
+
+@pytest.mark.parametrize("classifier", ["softmax", "crf"])
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_ner_tagger_learns_on_a_gpu(
+    make_student, make_teacher, examples, texts, tiny, ents, tmp_path, gpu, classifier, direction
+):
+    """What it learns is what it learns on a CPU, where it can be used."""
+    teacher = make_teacher()
+    model = {**tiny["model"], "classifier": classifier}
+    loss = {"@losses": "spacy-distill.DistillationLoss.v1", "direction": direction}
+    teach(examples, teacher.predict([eg.reference for eg in examples]), teacher.tags)
+    values = []
+    for use in (require_cpu, lambda: require_gpu(gpu)):
+        use()
+        fix_random_seed(0)
+        nlp = make_student(spacy.blank("en"), model=model, loss=loss)
+        optimizer = build_lazy_adam_v1(0.02, min_rows=5)
+        values.append([nlp.update(examples, sgd=optimizer, losses={}) for _ in range(40)])
+    of_cpu, of_gpu = values
+    for expected, found in zip(of_cpu[:10], of_gpu[:10], strict=True):
+        assert found == pytest.approx(expected, rel=1e-2)
+    assert nlp.evaluate(examples)["ents_f"] == 1.0
+    expected = [ents(doc) for doc in nlp.pipe(texts)]
+    with nlp.use_params(optimizer.averages):
+        nlp.to_disk(tmp_path / "averages")
+    nlp.to_disk(tmp_path / "model")
+    require_cpu()
+    for path in (tmp_path / "model", tmp_path / "averages"):
+        assert [ents(doc) for doc in spacy.load(path).pipe(texts)] == expected

@@ -189,6 +189,12 @@ def test_hf_token_classifier_joins_another_teacher(bert, student, docs):
     assert not numpy.isnan(found[3].user_data[KEY]["log_probs"]).any()  # the other speaks there
 
 
+def test_hf_token_classifier_says_the_same_on_a_gpu(bert, docs, gpu):
+    of_cpu, of_gpu = load_teacher(bert), load_teacher(bert, gpu=gpu)
+    for expected, rows in zip(of_cpu.predict(docs), of_gpu.predict(docs), strict=True):
+        assert_allclose(numpy.exp(rows), numpy.exp(expected), atol=1e-3)
+
+
 def test_hf_token_classifier_refuses_what_it_cannot_load(bert, tmp_path):
     with pytest.raises(ValueError, match=r"\[D020\].*GPU 7"):
         load_teacher(bert, gpu=7)
