@@ -453,7 +453,9 @@ def test_run_gives_the_same_on_a_gpu(job, source, out, gpu, nlp):
     annotate_source(job, [source], out)
     of_gpu = out.parent / "gpu"
     annotate_source(replace(job, gpu=gpu), [source], of_gpu)
-    for expected, doc in zip(read_docbins(out, nlp.vocab), read_docbins(of_gpu, nlp.vocab)):
+    found = [list(read_docbins(folder, nlp.vocab)) for folder in (out, of_gpu)]
+    assert len(found[0]) == 30
+    for expected, doc in zip(*found, strict=True):
         assert [token.ent_type_ for token in doc] == [token.ent_type_ for token in expected]
         log_probs = [d.user_data[KEY]["log_probs"] for d in (expected, doc)]
         assert_allclose(*log_probs, atol=1e-2)
