@@ -3,6 +3,8 @@
 from typing import Any, Callable, List, Optional, Tuple
 
 from thinc.api import Dropout, Model, chain, uniform_init
+from thinc.layers.chain import forward as run_chain
+from thinc.layers.dropout import forward as run_dropout
 from thinc.types import Ragged
 from thinc.util import get_width
 
@@ -170,6 +172,13 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     forget = GATES.index("forget") * width
     b[:, :, forget : forget + width] = 1.0  # remember at first (Jozefowicz et al. 2015)
     model.set_param("b", b)
+
+
+def find_layers(model: Model) -> List[Model]:
+    """The layers of a BiLSTM that `build_bilstm_v1` built; none if it is anything else."""
+    parts = model.layers if model._func is run_chain else [model]
+    layers = [part for part in parts if part._func is not run_dropout]
+    return layers if all(layer._func is forward for layer in layers) else []
 
 
 def split_gates(gates: Floats, width: int) -> List[Floats]:

@@ -1,9 +1,11 @@
 """A BiLSTM's prediction from inputs that are already multiplied by its weights.
 
-The product of an input with a direction's weights depends on the word alone, so that a cache can
-keep it, and only the recurrent product is left for each token. It gives what `bilstm.forward` does,
-in fewer passes over memory, and keeps nothing for a backward pass.
+In the first layer, the product of an input with a direction's weights depends on the word alone, so
+that a cache can keep it, and only the recurrent product is left for each token. It gives what
+`bilstm.forward` does, in fewer passes over memory, and keeps nothing for a backward pass.
 """
+
+from typing import Sequence
 
 import numpy
 from thinc.api import Model
@@ -33,6 +35,39 @@ def project(layer: Model, X: Floats2d) -> Floats:
 def halve_sigmoids(gates: Floats) -> Floats:
     gates[..., : gates.shape[-1] // len(GATES) * 3] *= 0.5
     return gates
+
+
+def run_layers(
+    layers: Sequence[Model],
+    weights: Sequence[Floats],
+    projected: Floats,
+    which: numpy.ndarray,
+    steps: Steps,
+) -> Floats:
+    """Twice the hidden states of the last of some layers of a BiLSTM.
+
+    layers (Sequence[Model]): The layers, one or more.
+    weights (Sequence[Floats3d]): The `recurrent_weights` of each.
+    projected (Floats3d): What `project` made of the distinct words with the first layer.
+    which (ndarray): The word of each token, (n_tokens,).
+    steps (Steps): Where the tokens are.
+    RETURNS (Floats3d): (2, n_tokens, width), as `run` does.
+    """
+    hidden = run(weights[0], projected, which, steps)
+    each_token = numpy.arange(len(which))
+    for layer, Wh in zip(layers[1:], weights[1:]):
+        hidden = run(Wh, project(layer, join_directions(hidden, steps)), each_token, steps)
+    return hidden
+
+
+def join_directions(hidden: Floats, steps: Steps) -> Floats:
+    """What a layer gives to the next one, from what `run` gave: (n_tokens, 2 * width)."""
+    _, n_tokens, width = hidden.shape
+    joined: Floats = numpy.empty((n_tokens, 2 * width), dtype=hidden.dtype)
+    for direction, tokens in enumerate(steps.tokens):
+        joined[tokens, direction * width : (direction + 1) * width] = hidden[direction]
+    joined *= 0.5
+    return joined
 
 
 def run(Wh: Floats, projected: Floats, which: numpy.ndarray, steps: Steps) -> Floats:

@@ -9,9 +9,9 @@ from thinc.types import Floats2d, Ragged
 from thinc.util import get_width
 
 from ..checks import require, require_one_of
-from ..layers.bilstm import forward as run_bilstm
+from ..layers.bilstm import find_layers
 from ..layers.crf import crf
-from ..layers.recurrence import project, recurrent_weights, run
+from ..layers.recurrence import project, recurrent_weights, run_layers
 from ..layers.word_cache import Floats, WordCache
 from ..layers.word_types import word_types
 from ..steps import plan_steps
@@ -92,16 +92,16 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 
 
 def can_keep_words(model: Model[InT, OutT]) -> bool:
-    """Whether `predict` can be used: with one layer of our BiLSTM, on a CPU."""
-    is_ours = parts_of(model).bilstm._func is run_bilstm
-    return is_ours and isinstance(model.ops, NumpyOps) and parts_of(model).cache.max_words > 0
+    """Whether `predict` can be used: with our BiLSTM, on a CPU."""
+    _, bilstm, _, cache = parts_of(model)
+    return bool(bilstm) and isinstance(model.ops, NumpyOps) and cache.max_words > 0
 
 
 class Parts(NamedTuple):
     """The layers that `predict` works with. A model's copy has these, but no references."""
 
     embed_words: Model[List[str], Floats2d]
-    bilstm: Model[Ragged, Ragged]
+    bilstm: List[Model[Ragged, Ragged]]  # its layers; none if it isn't ours
     output_layer: Model[Floats2d, Floats2d]
     cache: WordCache
 
@@ -110,23 +110,24 @@ def parts_of(model: Model[InT, OutT]) -> Parts:
     embed, encode = model.layers
     _, bilstm, head, *_ = encode.layers
     (cache,) = model.shims
-    return Parts(embed.layers[0], bilstm, head.layers[0].layers[1], cast(WordCache, cache))
+    return Parts(
+        embed.layers[0], find_layers(bilstm), head.layers[0].layers[1], cast(WordCache, cache)
+    )
 
 
 def predict(model: Model[InT, OutT], docs: InT) -> OutT:
     """What the layers would give in turn, but what a word's form decides comes from a cache."""
     embed_words, bilstm, output_layer, cache = parts_of(model)
-    weights = [node.get_param(name) for node in embed_words.walk() for name in node.param_names]
-    weights += [bilstm.get_param(name) for name in bilstm.param_names]
-    rows, which, Wh = cache.look_up(
+    nodes = [*embed_words.walk(), *bilstm]
+    rows, which, recurrent = cache.look_up(
         docs,
-        weights,
-        prepare=lambda: recurrent_weights(bilstm),
-        compute=lambda words: project(bilstm, embed_words.predict(words)),
+        weights=[node.get_param(name) for node in nodes for name in node.param_names],
+        prepare=lambda: [recurrent_weights(layer) for layer in bilstm],
+        compute=lambda words: project(bilstm[0], embed_words.predict(words)),
     )
     lengths = numpy.asarray([len(doc) for doc in docs])
     steps = plan_steps(lengths)
-    hidden = run(Wh, rows, which, steps)
+    hidden = run_layers(bilstm, recurrent, rows, which, steps)
     W: Any = output_layer.get_param("W")  # (nO, 2 * width)
     b: Any = output_layer.get_param("b")
     # Each direction's part in turn, (n_tokens, width) -> (n_tokens, nO), from twice its state.

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Model, Ragged
 
-from spacy_distill.layers.bilstm import build_bilstm_v1
-from spacy_distill.layers.recurrence import project, recurrent_weights, run
+from spacy_distill.layers.bilstm import build_bilstm_v1, find_layers
+from spacy_distill.layers.recurrence import project, recurrent_weights, run, run_layers
 from spacy_distill.steps import plan_steps
 
 NI, WIDTH, N_WORDS = 3, 4, 7
@@ -50,6 +50,32 @@ def check(layer: Model, lengths: List[int]) -> None:
 def test_recurrence_agrees_with_the_layer(lengths: List[int], seed: int) -> None:
     numpy.random.seed(seed)
     check(make_layer(), lengths)
+
+
+@given(
+    lengths=st.lists(st.integers(0, 12), min_size=1, max_size=10).filter(any),
+    depth=st.integers(1, 4),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=50)
+def test_recurrence_of_several_layers_agrees_with_them(
+    lengths: List[int], depth: int, seed: int
+) -> None:
+    numpy.random.seed(seed)
+    bilstm = build_bilstm_v1(NI, width=WIDTH, depth=depth, dropout=0.5).initialize()
+    vectors = make_rows(N_WORDS, NI)
+    which = numpy.random.randint(N_WORDS, size=sum(lengths))
+    n_tokens: Any = numpy.asarray(lengths, dtype="i")
+    expected = bilstm.predict(Ragged(vectors[which], n_tokens)).data
+    layers = find_layers(bilstm)
+    assert len(layers) == depth
+    weights = [recurrent_weights(layer) for layer in layers]
+    steps = plan_steps(numpy.asarray(lengths))
+    from_left, from_right = (
+        run_layers(layers, weights, project(layers[0], vectors), which, steps) / 2
+    )
+    assert_allclose(from_left, expected[steps.tokens[0], :WIDTH], atol=1e-5)
+    assert_allclose(from_right, expected[steps.tokens[1], WIDTH:], atol=1e-5)
 
 
 @pytest.mark.parametrize("lengths", [[1], [1] * 30, [6] * 20, [9, 9, 2, 2, 2, 1], [200], [0, 3]])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import LSTM, Adam, Linear, Model, with_array, with_padded
+from thinc.api import LSTM, Adam, Linear, Model, chain, with_array, with_padded
 
 from spacy_distill.layers.bilstm import build_bilstm_v1
 from spacy_distill.layers.char_cnn import build_char_cnn_v1
@@ -139,6 +139,8 @@ ALPHABET = ["a", "bb", "Anna", "x-1", "Ωmega", "unheard-of", "nana", "z" * 20]
 BILSTMS = {
     "ours": lambda: build_bilstm_v1(width=5),
     "deep": lambda: build_bilstm_v1(width=5, depth=2),
+    "deeper": lambda: build_bilstm_v1(width=5, depth=3),
+    "ours and more": lambda: chain(build_bilstm_v1(width=5), with_array(Linear(10))),
     "thinc": lambda: with_padded(LSTM(10, bi=True)),
     "none": lambda: with_array(Linear(10)),
 }
@@ -194,7 +196,8 @@ def test_student_predicts_what_it_learns_with(
 
 
 @pytest.mark.parametrize(
-    "kind, cached_words", [("ours", 0), ("deep", 9), ("thinc", 9), ("none", 9)]
+    "kind, cached_words",
+    [("ours", 0), ("deep", 0), ("ours and more", 9), ("thinc", 9), ("none", 9)],
 )
 def test_student_keeps_no_words_where_it_cannot_use_them(kind: str, cached_words: int) -> None:
     model = make_small(kind, cached_words=cached_words)
@@ -202,8 +205,9 @@ def test_student_keeps_no_words_where_it_cannot_use_them(kind: str, cached_words
     assert count_kept(model) == 0
 
 
-def test_student_embeds_a_word_once() -> None:
-    model = make_small("ours")
+@pytest.mark.parametrize("kind", ["ours", "deep"])
+def test_student_embeds_a_word_once(kind: str) -> None:
+    model = make_small(kind)
     embedded = []
     lookup = model.get_ref("lookup")
     look_up = lookup._func
@@ -224,9 +228,26 @@ def test_student_embeds_a_word_once() -> None:
     assert embedded[3:] == ["Anna"]
 
 
-def test_student_scores_can_be_changed() -> None:
+@pytest.mark.parametrize("kind", ["ours", "deep"])
+def test_student_predicts_with_the_weights_it_has(kind: str) -> None:
+    """Whichever of them are others than those that words were kept with."""
+    model = make_small(kind)
+    docs = make_docs(["Anna saw Anna", "saw Berlin"])
+    scores = flat(model.predict(docs))
+    parts = [model.get_ref(name) for name in ("lookup", "char_cnn", "bilstm", "output_layer")]
+    for node in (node for part in parts for node in part.walk()):
+        for name in node.param_names:
+            weights: Any = node.get_param(name)
+            node.set_param(name, weights + numpy.float32(0.5))
+            before, scores = scores, flat(model.predict(docs))
+            assert not numpy.allclose(scores, before), (node.name, name)
+            assert_allclose(scores, flat(model.begin_update(docs)[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["ours", "deep"])
+def test_student_scores_can_be_changed(kind: str) -> None:
     """What is kept of words is not what is given out."""
-    model = make_small("ours")
+    model = make_small(kind)
     docs = make_docs(["Anna saw Anna", "Anna"])
     scores = model.predict(docs)
     expected = flat(scores)
