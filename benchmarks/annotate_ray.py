@@ -16,10 +16,10 @@ import typer
 
 from spacy_distill.annotate.engines import Engine, Processes, ThisProcess
 from spacy_distill.annotate.job import Job
-from spacy_distill.annotate.manifest import MANIFEST
 from spacy_distill.annotate.ray_cluster import RayCluster
 from spacy_distill.annotate.run import annotate_source
 from spacy_distill.files import digest
+from spacy_distill.manifest import MANIFEST
 
 
 def measure(

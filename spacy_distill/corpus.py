@@ -11,10 +11,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .annotate.manifest import JOURNAL, is_unfinished
 from .checks import require
 from .docbins import count_docs, read_examples, stream_examples
 from .errors import Errors
+from .manifest import JOURNAL, is_unfinished
 from .soft_targets import KEY, has_soft_targets
 from .types import Reader
 

@@ -128,22 +128,22 @@ def infer(
 
 
 @ONE_THREAD
-def differentiate(posterior: Posterior, direction: Array) -> Gradients:
-    """How the marginals and expected counts change when the scores move in a direction.
+def differentiate(posterior: Posterior, tangent: Array) -> Gradients:
+    """How the marginals and expected counts change when the scores move along a tangent.
 
     Marginals are derivatives of the log partition function, so their Jacobian is its Hessian, which
-    is symmetric: what `direction` does to them is also the gradient, with respect to scores and
-    potentials, of the sum of marginals times `direction`. (Pearlmutter 1994: a product with the
+    is symmetric: what `tangent` does to them is also the gradient, with respect to scores and
+    potentials, of the sum of marginals times `tangent`. (Pearlmutter 1994: a product with the
     Hessian is a derivative along the computation of the gradient.)
 
     posterior (Posterior): Of `infer`.
-    direction (ndarray): (n_tokens, n_tags).
+    tangent (ndarray): (n_tokens, n_tags).
     RETURNS (Tuple[ndarray, Potentials]): Change of the marginals (n_tokens, n_tags), and of the
         expected counts.
     """
     _, _, marginals, _, chains = posterior
     steps, pairs = chains.steps, chains.pairs
-    states = direction[steps.tokens]  # (2, n_tokens, n_tags), in step: change of the states
+    states = tangent[steps.tokens]  # (2, n_tokens, n_tags), in step: change of the states
     n_first = steps.starts[1]
     for (before, _), (begin, stop) in walk(steps):
         n = stop - begin
@@ -153,10 +153,10 @@ def differentiate(posterior: Posterior, direction: Array) -> Gradients:
     forwards, backwards = numpy.empty_like(states)
     forwards[steps.tokens[0]] = states[0]
     backwards[steps.tokens[1]] = states[1]
-    # The expectation of the sum of `direction` over a document's tags, (n_docs, 1).
-    mean = numpy.add.reduceat((marginals * direction).sum(axis=1), chains.first)[:, None]
-    changes = marginals * (forwards + backwards - direction - mean[chains.docs])
-    left = numpy.delete(numpy.arange(len(direction)), chains.last)
+    # The expectation of the sum of `tangent` over a document's tags, (n_docs, 1).
+    mean = numpy.add.reduceat((marginals * tangent).sum(axis=1), chains.first)[:, None]
+    changes = marginals * (forwards + backwards - tangent - mean[chains.docs])
+    left = numpy.delete(numpy.arange(len(tangent)), chains.last)
     right_change = backwards[left + 1] - mean[chains.docs[left]]
     of_pairs = (chains.before * forwards[left]).T @ chains.after
     of_pairs += chains.before.T @ (chains.after * right_change)

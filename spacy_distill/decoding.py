@@ -14,7 +14,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from .crf import Potentials
-from .pruning import Arcs, may_have_entity
+from .pruning import may_have_entity
 from .steps import plan_steps
 from .tags import make_transitions, split_tag
 
@@ -103,7 +103,7 @@ def decode(
     if not len(lens):
         return numpy.zeros(0, dtype="i")
     if potentials is not None:
-        return search(scores, lens, score_arcs(transitions, potentials))
+        return search(scores, lens, legal_potentials(transitions, potentials))
     ids = scores.argmax(axis=1)
     ends = numpy.cumsum(lens)
     starts = ends - lens
@@ -114,30 +114,32 @@ def decode(
     illegal = ~numpy.logical_and.reduceat(legal, starts)
     if illegal.any():
         tokens = numpy.repeat(illegal, lens)
-        ids[tokens] = search(scores[tokens], lens[illegal], score_arcs(transitions))
+        ids[tokens] = search(scores[tokens], lens[illegal], legal_potentials(transitions))
     return ids
 
 
-def score_arcs(transitions: Transitions, potentials: Optional[Potentials] = None) -> Arcs:
+def legal_potentials(
+    transitions: Transitions, potentials: Optional[Potentials] = None
+) -> Potentials:
     """Scores of transitions: a CRF's, or 0, and -inf where they are illegal."""
     start, pairs, end = potentials or (0.0, 0.0, 0.0)
-    return Arcs(
+    return Potentials(
         numpy.where(transitions.start, start, -numpy.inf),
         numpy.where(transitions.follows, pairs, -numpy.inf),
         numpy.where(transitions.end, end, -numpy.inf),
     )
 
 
-def search(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -> numpy.ndarray:
+def search(scores: numpy.ndarray, lengths: numpy.ndarray, potentials: Potentials) -> numpy.ndarray:
     """The highest-scoring sequence of each document, looked for only where an entity may be.
 
     scores (ndarray): Tag scores (n_tokens, n_tags), of one document after another.
     lengths (ndarray): Tokens of each document, at least one.
-    arcs (Arcs): The transitions.
+    potentials (Potentials): The transitions.
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
     ids = numpy.zeros(len(scores), dtype="i")
-    tokens = numpy.flatnonzero(may_have_entity(scores, lengths, arcs))
+    tokens = numpy.flatnonzero(may_have_entity(scores, lengths, potentials))
     if not len(tokens):
         return ids
     begins = numpy.zeros(len(scores) + 1, dtype=bool)
@@ -147,14 +149,14 @@ def search(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -> numpy.n
     firsts = numpy.flatnonzero(numpy.append(True, (numpy.diff(tokens) > 1) | is_first[1:]))
     lasts = numpy.append(firsts[1:], len(tokens)) - 1
     found = scores[tokens].astype("d")
-    found[firsts] += numpy.where(is_first[firsts, None], arcs.start, arcs.follows[0])
-    found[lasts] += numpy.where(is_last[lasts, None], arcs.end, arcs.follows[:, 0])
-    ids[tokens] = best_paths(found, lasts - firsts + 1, arcs.follows)
+    found[firsts] += numpy.where(is_first[firsts, None], potentials.start, potentials.pairs[0])
+    found[lasts] += numpy.where(is_last[lasts, None], potentials.end, potentials.pairs[:, 0])
+    ids[tokens] = best_paths(found, lasts - firsts + 1, potentials.pairs)
     return ids
 
 
 def best_paths(
-    scores: numpy.ndarray, lengths: numpy.ndarray, follows: numpy.ndarray
+    scores: numpy.ndarray, lengths: numpy.ndarray, pairs: numpy.ndarray
 ) -> numpy.ndarray:
     """The best path through each sequence, whose scores have those of its edges in them.
 
@@ -162,7 +164,7 @@ def best_paths(
 
     scores (ndarray): (n_tokens, n_tags), of one sequence after another.
     lengths (ndarray): Tokens of each, at least one.
-    follows (ndarray): What a tag, the row, before another, the column, adds (n_tags, n_tags).
+    pairs (ndarray): What a tag, the row, before another, the column, adds (n_tags, n_tags).
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
     steps = plan_steps(lengths)
@@ -170,10 +172,10 @@ def best_paths(
     # best[k, tag]: score of the best path that ends in this tag at row k.
     best = scores[rows]
     for before, first, last in zip(starts, starts[1:], starts[2:]):
-        best[first:last] += best_before(best[before : before + last - first], follows)
+        best[first:last] += best_before(best[before : before + last - first], pairs)
     # From the end: the tag of a sequence's last token, then the best before each.
     found = best.argmax(axis=1)
-    before_tag = numpy.ascontiguousarray(follows.T)
+    before_tag = numpy.ascontiguousarray(pairs.T)
     for before, first, last in reversed([*zip(starts, starts[1:], starts[2:])]):
         n = last - first
         paths = best[before : before + n] + before_tag[found[first:last]]
@@ -183,11 +185,11 @@ def best_paths(
     return ids
 
 
-def best_before(best: numpy.ndarray, follows: numpy.ndarray) -> numpy.ndarray:
+def best_before(best: numpy.ndarray, pairs: numpy.ndarray) -> numpy.ndarray:
     """Of the best paths to each tag, what the best is that goes on with each: (n, n_tags) both."""
     found = numpy.empty_like(best)
-    n = max(MAX_PATHS // follows.size, 1)
+    n = max(MAX_PATHS // pairs.size, 1)
     for start in range(0, len(best), n):
-        paths = best[start : start + n, :, None] + follows  # (n, tag before, tag)
+        paths = best[start : start + n, :, None] + pairs  # (n, tag before, tag)
         found[start : start + n] = paths.max(axis=1)
     return found

@@ -34,7 +34,7 @@ def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.nda
     return split_rows(posterior.log_marginals.astype("f"), parts)
 
 
-def get_lessons(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
+def get_teacher_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
     """What a model can teach: its log-probabilities, NaN where it saw nothing of a token.
 
     The arguments are those of `get_log_probs`, and the shapes.

@@ -15,9 +15,9 @@ from spacy.training import Corpus, Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab, create_vocab
 
-from .annotate.manifest import find_counts
 from .errors import Errors
 from .files import write_whole
+from .manifest import find_counts
 
 # What a corpus keeps of a document, beside its words and white space.
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]

@@ -33,6 +33,8 @@ from .table import Table, reduce_rows, word_segmenter
 BATCH_TOKENS = 1024
 # No more of a word is encoded: positions are limited, and what is longer is not a word.
 MAX_PIECES = 128
+# The most pieces in a text where a transformer does not say.
+DEFAULT_LENGTH = 512
 # What draws a progress bar: it hands on the batches, and counts them.
 Progress = Callable[[List[List[int]]], Iterable[List[int]]]
 # PreTrainedModel and PreTrainedTokenizerFast; transformers has no types for them.
@@ -162,6 +164,20 @@ def batch_equal_lengths(sequences: Sequence[List[int]], *, extra: int) -> Iterat
         size = max(1, BATCH_TOKENS // (length + extra))
         for start in range(0, len(indices), size):
             yield indices[start : start + size]
+
+
+def find_max_length(tokenizer: Tokenizer, model: Encoder) -> int:
+    """The most pieces that a transformer reads at a time, special ones included."""
+    positions = getattr(model.config, "max_position_embeddings", DEFAULT_LENGTH)
+    if positions < 1:  # XLNet has no limit
+        positions = DEFAULT_LENGTH
+    # RoBERTa and its kin keep the first positions for padding.
+    kept = [
+        module.padding_idx + 1
+        for name, module in model.named_modules()
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+    ]
+    return min(tokenizer.model_max_length, positions - max(kept, default=0))
 
 
 def find_specials(tokenizer: Tokenizer) -> Tuple[List[int], List[int]]:

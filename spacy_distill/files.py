@@ -214,7 +214,8 @@ def sync_folder(folder: Path) -> None:
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            with suppress(OSError):  # some file systems of other machines can't
+                os.fsync(handle)
         finally:
             os.close(handle)
 

@@ -86,7 +86,7 @@ class DistillationLoss:
         task = distillation = 0.0
         gradients, posterior = no_gradients(scores, crf), None
         if self.task_weight and (tags >= 0).any():
-            task, found, posterior = fit(scores, tags, crf)
+            task, found, posterior = task_loss(scores, tags, crf)
             gradients = add_gradients(gradients, found, weight=self.task_weight)
         if self.distillation_weight and len(taught):
             distillation, found = self.compare(
@@ -151,7 +151,7 @@ def build_distillation_loss_v1(
     )
 
 
-def fit(
+def task_loss(
     scores: Any, tags: Any, crf: Optional[CRFInputs]
 ) -> Tuple[float, LossGradients, Optional[Posterior]]:
     """The loss of the task, of which one tag is there at least: `cross_entropy` where there is a

@@ -6,8 +6,8 @@ from typing import Any, Dict, List, Mapping
 from spacy.util import load_config
 from thinc.api import Config
 
-from .annotate.manifest import MANIFEST, find_records
 from .files import digest_source, read_json
+from .manifest import MANIFEST, find_records
 
 # Of a pipeline's meta: what `tune` wrote down.
 TUNED = "tuned"

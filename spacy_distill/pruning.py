@@ -6,39 +6,36 @@ transition before each tag; a token of which no stretch gains anything, by the s
 is `O`. The sums are those of Kadane's algorithm, from the left and from the right.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy
+
+from .crf import Potentials
 
 # A stretch that loses more than this, in nats, is out; the rest is for rounding.
 MARGIN = 1e-3
 # What a token that is ruled out loses, so that sums stay numbers.
-RULED_OUT = -1e3
+LOWEST_GAIN = -1e3
 
 
-class Arcs(NamedTuple):
-    """Scores of transitions, in nats, -inf where they are illegal. Tag 0 is `O`, always legal."""
-
-    start: numpy.ndarray  # (n_tags,): of a document's first tag
-    follows: numpy.ndarray  # (n_tags, n_tags): of a tag, the row, before another, the column
-    end: numpy.ndarray  # (n_tags,): of a document's last tag
-
-
-def may_have_entity(scores: numpy.ndarray, lengths: numpy.ndarray, arcs: Arcs) -> numpy.ndarray:
+def may_have_entity(
+    scores: numpy.ndarray, lengths: numpy.ndarray, potentials: Potentials
+) -> numpy.ndarray:
     """The tokens that may be other than `O` in the best path. All others are `O` in it.
 
     scores (ndarray): Tag scores (n_tokens, n_tags), of one document after another, maybe -inf.
     lengths (ndarray): Tokens of each document, at least one.
-    arcs (Arcs): The transitions.
+    potentials (Potentials): Scores of transitions, -inf where they are illegal; tag 0 is `O`,
+        always legal.
     RETURNS (ndarray): bool (n_tokens,).
     """
-    start, follows, end = arcs
-    stay = follows[0, 0]
-    enter = numpy.maximum(follows.max(axis=0) - stay, start - start[0])[1:]
-    leave = max(0.0, (follows[1:, 0] - stay).max(), (end[1:] - end[0]).max())
+    start, pairs, end = potentials
+    stay = pairs[0, 0]
+    enter = numpy.maximum(pairs.max(axis=0) - stay, start - start[0])[1:]
+    leave = max(0.0, (pairs[1:, 0] - stay).max(), (end[1:] - end[0]).max())
     gains: Any = (scores[:, 1:] + enter).max(axis=1) - scores[:, 0]
     # In 64 bits, for sums over a batch are to be right by less than the margin.
-    gains = numpy.maximum(gains, RULED_OUT).astype("d")
+    gains = numpy.maximum(gains, LOWEST_GAIN).astype("d")
     after = numpy.cumsum(gains)
     before = after - gains
     if len(lengths) > 1:  # each document so far below the one before it that no sum crosses

@@ -68,12 +68,12 @@ def make_row_docs(
         unlabelled; none is empty, nor is one of its tokens.
     RAISES (ValueError): If the row has none of these, or entities that do not fit its tokens.
     """
-    text, tokens, entities = row.get("text"), row.get("tokens"), find_entities(row)
+    text, tokens, entities = row.get("text"), row.get("tokens"), read_entities(row)
     if text is None and tokens is None and ("text" in row or "tokens" in row):
         return  # a table's way of an empty text
     check_characters(row, source=source, line=line)
     check_lists(row, source=source, line=line)
-    tags = find_tags(row)
+    tags = read_tags(row)
     if is_strings(tokens) and tags is not None:
         if not is_strings(tags) or len(tokens) != len(tags):
             found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
@@ -108,7 +108,7 @@ def make_row_docs(
             yield doc
 
 
-def find_tags(row: Dict[str, Any]) -> Any:
+def read_tags(row: Dict[str, Any]) -> Any:
     """The tags of a row's tokens; `label` or `labels` not as many label the text as a whole."""
     found = {key: row[key] for key in TAGS if row.get(key) is not None}
     tokens = row.get("tokens")
@@ -169,7 +169,7 @@ def has_surrogate(value: Any) -> bool:
     return isinstance(value, (list, tuple, dict)) and any(map(has_surrogate, parts))
 
 
-def find_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
+def read_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
     """The entities of a labelled row; `label` or `labels` that are none label the text as a whole.
 
     Of several lists, the first that is not empty.

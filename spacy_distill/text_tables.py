@@ -6,7 +6,7 @@ from typing import Iterator, List, NamedTuple
 NOT_KNOWN = "-"
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A table. Its first column is of names, the others are of numbers."""
 
     title: str
@@ -14,7 +14,7 @@ class Table(NamedTuple):
     rows: List[List[str]]
 
 
-def markdown_table(table: Table) -> Iterator[str]:
+def markdown_table(table: TextTable) -> Iterator[str]:
     yield f"| {' | '.join(table.header)} |"
     yield f"| --- |{' ---: |' * (len(table.header) - 1)}"
     for row in table.rows:

@@ -1,4 +1,4 @@
-"""NumPy's BLAS kept to one thread, where more would only wait for each other.
+"""How many threads there are: NumPy's BLAS has one, where more would only wait for each other.
 
 The products of a recurrence are small, thousands of them follow each other, and a second thread
 brings little. But where something else runs on the machine, each product waits until the system
@@ -9,9 +9,24 @@ import os
 from contextlib import ContextDecorator
 from functools import cache
 from threading import Lock, local
-from typing import Any, List
+from typing import Any, Dict, List
 
 from threadpoolctl import LibController, ThreadpoolController
+
+# Each library has a variable of its own for the number of its threads.
+VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
+
+def thread_variables(number: int) -> Dict[str, str]:
+    """The environment of a process whose libraries have so many threads each."""
+    return dict.fromkeys(VARIABLES, str(number))
 
 
 @cache

@@ -19,7 +19,7 @@ from thinc.api import Adam, require_cpu
 from thinc.compat import has_cupy_gpu, has_torch_cuda_gpu
 
 import spacy_distill
-from spacy_distill.decoding import best_paths, score_arcs
+from spacy_distill.decoding import best_paths, legal_potentials
 
 # Words and their tags in IOB; a token "_" is a line break.
 SENTENCES = [
@@ -206,12 +206,12 @@ def viterbi():
     """The best legal sequence of each document, looked for in all of it."""
 
     def find(scores, lengths, transitions, potentials=None):
-        arcs = score_arcs(transitions, potentials)
+        legal = legal_potentials(transitions, potentials)
         ends = numpy.cumsum(lengths)
         with_edges = scores.astype("d")
-        with_edges[ends - lengths] += arcs.start
-        with_edges[ends - 1] += arcs.end
-        return best_paths(with_edges, lengths, arcs.follows)
+        with_edges[ends - lengths] += legal.start
+        with_edges[ends - 1] += legal.end
+        return best_paths(with_edges, lengths, legal.pairs)
 
     return find
 

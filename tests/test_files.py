@@ -1,4 +1,7 @@
+import errno
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from spacy_distill.files import (
     last_name,
     read_json,
     replacing,
+    write_whole,
 )
 
 
@@ -54,6 +58,19 @@ def test_files_say_in_a_line_that_a_disk_is_full(tmp_path):
     with pytest.raises(OSError, match=message), replacing(folder):
         raise shutil.Error(errors)
     assert [path.name for path in folder.iterdir()] == ["first"]
+
+
+def test_files_are_written_where_folders_can_not_be_synced(tmp_path, monkeypatch):
+    """As on some disks that machines share."""
+
+    def fsync(handle, of_file=os.fsync):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        of_file(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(tmp_path / "file", b"text")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["text"]
 
 
 def test_files_keep_a_folder_that_can_not_be_replaced(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 
 from spacy_distill import decoding
 from spacy_distill.crf import Potentials
-from spacy_distill.decoding import Transitions, decode, score_arcs
+from spacy_distill.decoding import Transitions, decode, legal_potentials
 from spacy_distill.pruning import may_have_entity
 from spacy_distill.tags import make_tags
 
@@ -40,7 +40,7 @@ def test_pruning_changes_no_best_path(viterbi, lengths, seed, scheme, size, outs
     expected = viterbi(scores, lens, transitions, potentials)
     found = decode(scores, [0, *lengths, 0], transitions, potentials)
     assert_array_equal(found, expected)
-    open_ = may_have_entity(scores, lens, score_arcs(transitions, potentials))
+    open_ = may_have_entity(scores, lens, legal_potentials(transitions, potentials))
     assert not expected[~open_].any()
 
 
@@ -98,13 +98,13 @@ def test_pruning_keeps_to_its_document(size):
     transitions = Transitions.from_tags(tags)
     scores = numpy.tile(numpy.asarray([[8.0, 0.0, 0.0]], dtype="f"), (30, 1))
     scores[10:20] = [0.0, size, 0.0]
-    arcs = score_arcs(transitions, make_potentials(numpy.random.default_rng(0), 3, size=0.1))
-    open_ = may_have_entity(scores, numpy.asarray([10, 10, 10]), arcs)
+    legal = legal_potentials(transitions, make_potentials(numpy.random.default_rng(0), 3, size=0.1))
+    open_ = may_have_entity(scores, numpy.asarray([10, 10, 10]), legal)
     assert open_.tolist() == [False] * 10 + [True] * 10 + [False] * 10
 
 
 def test_pruning_leaves_what_is_no_number_to_the_search():
     tags = make_tags(["A"], scheme="iob")
-    arcs = score_arcs(Transitions.from_tags(tags))
+    legal = legal_potentials(Transitions.from_tags(tags))
     scores = numpy.full((3, len(tags)), numpy.nan, dtype="f")
-    assert may_have_entity(scores, numpy.asarray([3]), arcs).all()
+    assert may_have_entity(scores, numpy.asarray([3]), legal).all()

@@ -32,11 +32,13 @@ import numpy
 import pytest
 import spacy
 import srsly
+import typer
 from numpy.testing import assert_array_equal
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 from spacy.training.loop import create_train_batches
 from spacy.util import load_config, minibatch, registry
+from weasel.util import split_command
 from weasel.util.config import load_project_config
 
 from spacy_distill.annotate.docs import annotate_docs
@@ -190,11 +192,17 @@ def test_traps_8_project_runs_every_stage():
     assert set(names) == {name for steps in project["workflows"].values() for name in steps}
     for steps in project["workflows"].values():
         assert steps == [name for name in names if name in steps]  # each after what it needs
-    ours = {command.name for command in app.registered_commands}
-    for command in project["commands"]:
-        for line in command["script"]:
-            if " spacy_distill " in line:
-                assert line.split()[3] in ours
+
+
+def test_traps_8_project_gives_what_its_commands_take():
+    commands = typer.main.get_command(app).commands
+    config = load_project_config(ROOT)  # with the variables in their places
+    lines = [line for command in config["commands"] for line in command["script"]]
+    ours = [split_command(line)[3:] for line in lines if " spacy_distill " in line]
+    assert len(ours) > 15
+    for name, *args in ours:
+        with commands[name].make_context(name, args):  # a wrong option, or one too few, raises
+            pass
 
 
 def test_traps_8_project_stages_make_what_later_ones_need():

@@ -15,12 +15,11 @@ from threading import Thread
 from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional, Protocol
 
 from ..errors import Errors
+from ..manifest import Record
+from ..threads import thread_variables
 from .job import Job
-from .manifest import Record
 from .shards import Advance, Annotator, InputShard
 
-# How many threads a worker has for its matrix products.
-THREADS = "OMP_NUM_THREADS"
 # Seconds that a worker has to end in.
 PATIENCE = 10
 
@@ -200,11 +199,10 @@ def one_thread() -> Iterator[None]:
 
     More would get in each other's way.
     """
-    is_ours = os.environ.setdefault(THREADS, "") == ""
-    if is_ours:
-        os.environ[THREADS] = "1"
+    ours = {name: one for name, one in thread_variables(1).items() if not os.environ.get(name)}
+    os.environ.update(ours)
     try:
         yield
     finally:
-        if is_ours:
-            del os.environ[THREADS]
+        for name in ours:
+            del os.environ[name]

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ..errors import Errors
 from ..files import remove_parts
-from .manifest import Record, State, add_record, begin_journal, read_state, write_manifest
+from ..manifest import Record, State, add_record, begin_journal, read_state, write_manifest
 from .shards import Advance, InputShard, shard_name
 
 # What a shard's file is called.

@@ -12,9 +12,9 @@ import ray
 from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayError
 
 from ..errors import Errors
+from ..manifest import Record
 from .engines import Failure
 from .job import Job
-from .manifest import Record
 from .shards import Advance, Annotator, InputShard
 
 # How often a worker is begun again after it was lost, and a shard given to another.

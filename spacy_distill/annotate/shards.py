@@ -20,9 +20,9 @@ from srsly.msgpack import Packer
 from ..docbins import ATTRS, unpack_docs
 from ..files import write_whole
 from ..layers.word_cache import find_caches
+from ..manifest import Record
 from .docs import annotate_batch
 from .job import Job, load_job, make_reader
-from .manifest import Record
 from .summary import count_confidences
 
 # Told of documents and words that are annotated.

@@ -7,8 +7,8 @@ from typing import Dict, Iterable, List, Sequence, Tuple
 import numpy
 from spacy.tokens import Doc
 
+from ..manifest import Record
 from ..soft_targets import KEY
-from .manifest import Record
 
 # How finely confidences are counted, from 0 to 1.
 BINS = 20

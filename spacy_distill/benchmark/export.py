@@ -9,6 +9,7 @@ import torch
 from spacy.language import Language
 from thinc.api import Model
 
+from ..encoder import find_max_length
 from ..loading import load_pipeline
 from ..parameters import find_nodes
 
@@ -51,11 +52,10 @@ def export_teacher(*, teacher: str, output: str, as_onnx: bool) -> Dict[str, Any
         return {"no_tokenizer": reason, "no_onnx": reason}
     path = Path(output) / "tokenizer.json"
     tokenizer.backend_tokenizer.save(str(path))
-    positions = getattr(transformer.config, "max_position_embeddings", 512)
     answer: Dict[str, Any] = {
         "tokenizer": str(path),
         "n_pieces": len(tokenizer),
-        "max_pieces": min(tokenizer.model_max_length, positions, 512),
+        "max_pieces": min(find_max_length(tokenizer, transformer), 512),
         "padding": tokenizer.pad_token_id or 0,
     }
     head = find_head(nlp)

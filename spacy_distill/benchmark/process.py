@@ -9,16 +9,8 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Dict, Iterator
 
 from ..errors import Errors
+from ..threads import thread_variables
 
-# Each library has a variable of its own for the number of its threads.
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "RAYON_NUM_THREADS",
-)
 COMMAND = (sys.executable, "-m", "spacy_distill.benchmark.worker")
 # How much of what it wrote is shown when a process has ended unasked.
 LAST_LINES = 12
@@ -101,7 +93,7 @@ def make_environment(threads: int) -> Dict[str, str]:
     """This process's environment, with so many threads and no GPU."""
     return {
         **os.environ,
-        **dict.fromkeys(THREADS, str(threads)),
+        **thread_variables(threads),
         "TOKENIZERS_PARALLELISM": "false" if threads == 1 else "true",
         "CUDA_VISIBLE_DEVICES": "",
     }

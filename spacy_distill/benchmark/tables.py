@@ -2,11 +2,11 @@
 
 from typing import Any, Dict, Iterator, List, Optional
 
-from ..text_tables import NOT_KNOWN, Table, markdown_table
+from ..text_tables import NOT_KNOWN, TextTable, markdown_table
 from .report import Report, spread
 
 
-def make_tables(report: Report) -> List[Table]:
+def make_tables(report: Report) -> List[TextTable]:
     """The report's tables: speed, speed-up, size, roofline."""
     students = [name for name, system in report["systems"].items() if system["is_student"]]
     tables = [speed_table(report), *(speed_up_table(report, name) for name in students)]
@@ -15,7 +15,7 @@ def make_tables(report: Report) -> List[Table]:
     return [table for table in tables if table.rows]
 
 
-def speed_table(report: Report) -> Table:
+def speed_table(report: Report) -> TextTable:
     sizes = batch_sizes(report)
     rows = []
     for name, system in report["systems"].items():
@@ -23,20 +23,20 @@ def speed_table(report: Report) -> Table:
         if "speed_from_empty_cache" in system:
             speeds = system["speed_from_empty_cache"]
             rows.append([f"{name}, nothing kept", *(show_speed(speeds[size]) for size in sizes)])
-    return Table("Words per second", ["batch size", *sizes], rows)
+    return TextTable("Words per second", ["batch size", *sizes], rows)
 
 
-def speed_up_table(report: Report, student: str) -> Table:
+def speed_up_table(report: Report, student: str) -> TextTable:
     sizes = batch_sizes(report)
     rows = [
         [name, *(f"{system['speed_up'][student][size]:,.1f}" for size in sizes)]
         for name, system in report["systems"].items()
         if name != student
     ]
-    return Table(f"How many times as fast {student} is", ["batch size", *sizes], rows)
+    return TextTable(f"How many times as fast {student} is", ["batch size", *sizes], rows)
 
 
-def size_table(report: Report, student: str) -> Table:
+def size_table(report: Report, student: str) -> TextTable:
     header = ["", "parameters", f"x {student}", "disk (MB)", "load (s)", "import (s)", "peak (MB)"]
     rows = [
         [
@@ -50,10 +50,10 @@ def size_table(report: Report, student: str) -> Table:
         ]
         for name, system in report["systems"].items()
     ]
-    return Table("Parameters, disk, time to load beyond imports, peak memory", header, rows)
+    return TextTable("Parameters, disk, time to load beyond imports, peak memory", header, rows)
 
 
-def roofline_table(report: Report, student: str) -> Table:
+def roofline_table(report: Report, student: str) -> TextTable:
     shares = report["systems"][student]["roofline"]
     sizes = [size for size in batch_sizes(report) if size in shares]
     rows = [
@@ -62,7 +62,7 @@ def roofline_table(report: Report, student: str) -> Table:
     ]
     rows.append(["GFLOP/s of the products", *(f"{shares[size]['gflops']:.1f}" for size in sizes)])
     title = f"Plain matrix products of the same shapes: share of the time of {student}"
-    return Table(title, ["batch size", *sizes], rows if sizes else [])
+    return TextTable(title, ["batch size", *sizes], rows if sizes else [])
 
 
 def batch_sizes(report: Report) -> List[str]:

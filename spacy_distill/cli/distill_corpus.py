@@ -16,7 +16,7 @@ from ..errors import Errors
 from ..files import make_folder
 from ..overlap import find_texts, text_key
 from ..sources import Split, find_splits, is_dataset_id, read_docs
-from .labelled import WITHOUT_ENTITIES, hold_out, settle_labelled, warn_of_leaks
+from .labelled import WITHOUT_ENTITIES, check_labelled, hold_out, warn_of_leaks
 
 # Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
 LOOKED_AT = 20_000
@@ -85,7 +85,7 @@ def make_corpus(
         source = getattr(given, name)
         if source:
             part = find_part(source, "train" if name == "labelled" else name, nlp=nlp)
-            splits[name] = settle_labelled(list(part.docs), name=name, source=part.source)
+            splits[name] = check_labelled(list(part.docs), name=name, source=part.source)
     if "dev" not in splits and "labelled" in splits:
         splits["dev"], splits["labelled"] = hold_out(
             splits["labelled"], share=dev_share, seed=seed, source=given.labelled

@@ -12,10 +12,10 @@ from spacy.util import dict_to_dot, load_config
 from thinc.api import Config, require_cpu
 from wasabi import msg
 
-from ..annotate.manifest import MANIFEST
 from ..checks import require
 from ..errors import Errors
 from ..files import digest_folder, digest_json, make_folder, read_json, write_whole
+from ..manifest import MANIFEST
 from ..provenance import digest_input
 from ..teachers.label_map import NO_MAP, list_labels
 from .distill_corpus import Inputs

@@ -42,11 +42,11 @@ def read_labelled(
     splits = {}
     for name in [name for name in ("train", "dev", "test") if name in found]:
         docs = list(tqdm(found[name].docs, desc=name, unit=" sentences", disable=None))
-        splits[name] = settle_labelled(docs, name=name, source=found[name].source)
+        splits[name] = check_labelled(docs, name=name, source=found[name].source)
     return splits
 
 
-def settle_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
+def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
     """Refuse a set that is not labelled, and make entities such as can be found.
 
     No entity begins or ends with white space then, nor does a sentence begin in one.

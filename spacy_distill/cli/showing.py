@@ -4,10 +4,10 @@ from typing import Iterable
 
 from wasabi import msg
 
-from ..text_tables import Table
+from ..text_tables import TextTable
 
 
-def show_tables(tables: Iterable[Table], notes: Iterable[str]) -> None:
+def show_tables(tables: Iterable[TextTable], notes: Iterable[str]) -> None:
     """Print tables, and what has to be known to read them."""
     for table in tables:
         aligns = ["l"] + ["r"] * (len(table.header) - 1)

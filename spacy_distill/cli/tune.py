@@ -55,7 +55,7 @@ def tune_cli(
         tuned = choose(nlp, ner, examples)
         inputs = digest_inputs(nlp.config)
         nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
-        settle_optimizer(nlp)
+        interpolate_optimizer(nlp)
         is_new = bool(tuned.added or ner.score_tuned)
         if is_new:
             forget_untuned(nlp, ner, examples)
@@ -88,7 +88,7 @@ def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     return tune_outside(ner, examples)
 
 
-def settle_optimizer(nlp: Language) -> None:
+def interpolate_optimizer(nlp: Language) -> None:
     """Let the optimizer say its settings itself: spaCy makes one, to train a pipeline on, from this
     block alone, and can't follow what refers to others."""
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]

@@ -8,7 +8,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 
 from ..crf import Potentials
-from ..distributions import get_lessons, get_log_probs
+from ..distributions import get_log_probs, get_teacher_log_probs
 from ..errors import Errors
 from ..layers.crf import add_gradient, find_potentials
 from ..losses import CRFInputs, DistillationLoss, LossParts, no_gradients
@@ -92,7 +92,7 @@ class DistillablePipe(TrainablePipe):
 
         def compare(scores: List[TagScores]) -> LossAndGradients:
             teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
-            lessons = get_lessons(teacher_pipe.model, teacher_scores)
+            lessons = get_teacher_log_probs(teacher_pipe.model, teacher_scores)
             if listens(teacher_pipe.model) and all(numpy.isnan(rows).all() for rows in lessons):
                 raise ValueError(Errors.D021.format(**names))
             tags = teacher_pipe.tags

@@ -146,7 +146,7 @@ class NERTagger(DistillablePipe):
         """
         docs = list(docs)
         attributes = TokenAttributes.from_docs(docs)
-        if self.score_tuned:
+        if self.score_tuned and self.has_learnt:  # else nobody asks, and copies take time
             self._readings.keep(docs, scores, attributes)
         preset = attributes.ent_iob % 2 == 1  # BEGIN or INSIDE
         ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
@@ -170,12 +170,12 @@ class NERTagger(DistillablePipe):
         attributes (TokenAttributes): Of their tokens.
         fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
         RETURNS (ndarray): Tag indices (n_tokens,), of one document after another.
-        RAISES (ValueError): D017 if a score is no number, or infinite.
+        RAISES (ValueError): D017 if a score is no number, or infinitely large.
         """
         if not len(fixed):
             return numpy.zeros(0, dtype="i")
         flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
-        if not numpy.isfinite(largest := flat.max()):
+        if not numpy.isfinite(largest := flat.max()):  # -inf rules a tag out
             raise ValueError(Errors.D017.format(name=self.name, score=largest))
         possible = forbid_tags(
             flat,

@@ -29,7 +29,7 @@ GROUPS = {
 }
 
 
-class Example(NamedTuple):
+class ExampleSentence(NamedTuple):
     """A sentence, and what each says of it."""
 
     position: int  # in the test set
@@ -41,7 +41,7 @@ class Group(NamedTuple):
     """Examples of one kind of disagreement."""
 
     title: str
-    examples: List[Example]
+    examples: List[ExampleSentence]
     n_sentences: int  # that there are of this kind, shown or not
 
 
@@ -58,9 +58,11 @@ def find_examples(
     limit (int): How many sentences to show in all.
     RETURNS (List[Group]): The groups that have any.
     """
-    grouped: Dict[str, List[Example]] = {name: [] for name in GROUPS}
+    grouped: Dict[str, List[ExampleSentence]] = {name: [] for name in GROUPS}
     for i, sentence in enumerate(sentences):
-        example = Example(i, sentence, {name: entities[i] for name, entities in found.items()})
+        example = ExampleSentence(
+            i, sentence, {name: entities[i] for name, entities in found.items()}
+        )
         name = find_group(example)
         if name is not None:
             grouped[name].append(example)
@@ -73,7 +75,7 @@ def find_examples(
     ]
 
 
-def find_group(example: Example) -> Optional[str]:
+def find_group(example: ExampleSentence) -> Optional[str]:
     """Which of GROUPS an example belongs to; None if there is no disagreement."""
     gold = keys(example.sentence.gold)
     student = keys(example.found["student"])
@@ -91,9 +93,9 @@ def keys(entities: Iterable[Entity]) -> Set[Tuple[int, int, str]]:
     return {ent.key for ent in entities}
 
 
-def drop_repeated(examples: Sequence[Example]) -> List[Example]:
+def drop_repeated(examples: Sequence[ExampleSentence]) -> List[ExampleSentence]:
     """Examples whose text or entities were not there before."""
-    seen: Dict[Any, Example] = {}
+    seen: Dict[Any, ExampleSentence] = {}
     for example in examples:
         sets = [example.sentence.gold, *example.found.values()]
         key = (example.sentence.text.lower(), *(frozenset(keys(entities)) for entities in sets))
@@ -101,10 +103,10 @@ def drop_repeated(examples: Sequence[Example]) -> List[Example]:
     return list(seen.values())
 
 
-def sort_examples(examples: Sequence[Example]) -> List[Example]:
+def sort_examples(examples: Sequence[ExampleSentence]) -> List[ExampleSentence]:
     """Most mistakes first; of as many, the surest first; else in the order of the test set."""
 
-    def interest(example: Example) -> Tuple[int, float, int]:
+    def interest(example: ExampleSentence) -> Tuple[int, float, int]:
         wrong = [
             pair
             for entities in example.found.values()

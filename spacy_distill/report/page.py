@@ -9,7 +9,7 @@ from markupsafe import Markup
 from ..benchmark.tables import make_tables
 from .calibration import calibrate
 from .confusions import KINDS, NONE, count_kinds, count_mistakes, make_matrix, rank_mistakes
-from .examples import Example, choose_colours, draw_entities, find_examples
+from .examples import ExampleSentence, choose_colours, draw_entities, find_examples
 from .predictions import Sentence
 from .project import STUDENT, TEACHER, Measurement, Part, Sweep
 from .systems import COMPONENT_SETTINGS, LOSS_SETTINGS, SETTINGS, System
@@ -126,7 +126,7 @@ def measured_speed_up(measurement: Optional[Measurement]) -> Optional[float]:
 
 
 def draw_rows(
-    example: Example, student: System, colours: Dict[str, str]
+    example: ExampleSentence, student: System, colours: Dict[str, str]
 ) -> List[Tuple[str, Optional[bool], Markup]]:
     """A sentence as gold and each system have it: who, whether it is right, and the drawing."""
     gold = {ent.key for ent in example.sentence.gold}

@@ -13,7 +13,7 @@ from ..files import read_json
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
 from ..sweep.tables import curve_table, make_notes, name_corpus
-from ..text_tables import Table
+from ..text_tables import TextTable
 
 STUDENT, TEACHER = "student", "teacher"
 # The parts of a corpus, and what each is for.
@@ -55,7 +55,7 @@ class Sweep(NamedTuple):
 
     corpus: str  # its name
     tests: Set[str]  # digests of its test set
-    table: Table
+    table: TextTable
     notes: List[str]
     figure: Optional[Figure]
 

@@ -1,9 +1,9 @@
 """Is one system better than another, or does it only look so on this test set?
 
 The paired bootstrap: the test set is drawn again and again from itself, and each time both systems
-are scored on the same sentences. Efron and Tibshirani, An Introduction to the Bootstrap (1993);
-Berg-Kirkpatrick, Burkett and Klein, An Empirical Investigation of Statistical Significance in NLP
-(2012), section 2.
+are scored on the same sentences, as in Berg-Kirkpatrick, Burkett and Klein, An Empirical
+Investigation of Statistical Significance in NLP (2012). Bounds and p are percentiles of the
+differences: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
 """
 
 from typing import NamedTuple, Sequence

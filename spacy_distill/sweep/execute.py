@@ -10,9 +10,10 @@ from typing import Any, Callable, Iterable, List, Optional
 
 import srsly
 
-from ..benchmark.process import THREADS, last_lines
+from ..benchmark.process import last_lines
 from ..errors import Errors
 from ..files import write_whole
+from ..threads import thread_variables
 from .inputs import find_differences
 from .stages import Stage, is_done, read_receipt
 
@@ -31,7 +32,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
     discard(stage)
-    threads = {**dict.fromkeys(THREADS, "1"), "TOKENIZERS_PARALLELISM": "false"}
+    threads = {**thread_variables(1), "TOKENIZERS_PARALLELISM": "false"}
     start = time.time()
     with (
         stage.log.open("w", encoding="utf-8") as log,
@@ -66,7 +67,7 @@ def write_receipt(stage: Stage, **more: Any) -> None:
     write_whole(stage.receipt, srsly.json_dumps(receipt, indent=2).encode("utf-8"))
 
 
-def settle(stages: Iterable[Stage], *, overwrite: bool) -> None:
+def clear_outdated(stages: Iterable[Stage], *, overwrite: bool) -> None:
     """Refuse what is done already, but with other inputs; or remove it, to be made anew.
 
     RAISES (ValueError): D607, unless it may be overwritten.

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from ..docbins import count_docs, digest_docs
 from ..errors import Errors
 from .describe import make_row
-from .execute import drop_last, run_stage, settle
+from .execute import clear_outdated, drop_last, run_stage
 from .inputs import Settings, cell_folder, corpus_files, digest_once, find_differences, make_inputs
 from .plan import Run, System
 from .rows import Key, Row, append_row
@@ -121,7 +121,7 @@ class Runner:
         RAISES (ValueError): D602 if one can't be made, D607 if one is of other data.
         """
         stages = [corpus_stage(own[0], self.settings) for own in cells_of(runs).values()]
-        settle(stages, overwrite=overwrite)
+        clear_outdated(stages, overwrite=overwrite)
         self._expect([stage for stage in stages if not is_done(stage)])
         self._side_by_side(stages, self._make_corpus, workers=workers)
 
@@ -137,7 +137,7 @@ class Runner:
         stages = {
             stage.products[0]: stage for run in runs for stage in make_stages(run, self.settings)
         }
-        settle(stages.values(), overwrite=overwrite)
+        clear_outdated(stages.values(), overwrite=overwrite)
         waiting = [stage for stage in stages.values() if not is_done(stage)]
         self._expect(waiting)
         table = table_stage(self.settings)

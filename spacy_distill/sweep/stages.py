@@ -31,6 +31,7 @@ SECONDS = {
     "score": 10,
 }
 SECONDS_A_TEACHER_STEP = 1.0
+TEACHER_STEPS = 600  # of a config that sets no limit, about
 
 
 class Stage(NamedTuple):
@@ -162,9 +163,11 @@ def train_stage(run: Run, settings: Settings) -> Stage:
 
 def teacher_seconds(settings: Settings, folder: Path) -> float:
     """How long a teacher takes, about, by its steps."""
-    own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
-    steps = lengthen(own, count_docs(corpus_files(folder)["labelled"]))
-    return SECONDS_A_TEACHER_STEP * (settings.teacher_steps or steps)
+    own = settings.teacher_steps
+    steps = own or load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
+    if not own and steps:  # 0: until it gets no better, which nobody knows before
+        steps = lengthen(steps, count_docs(corpus_files(folder)["labelled"]))
+    return SECONDS_A_TEACHER_STEP * (steps or TEACHER_STEPS)
 
 
 def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:

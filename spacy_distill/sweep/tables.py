@@ -3,7 +3,7 @@
 from statistics import mean, median
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..text_tables import NOT_KNOWN, Table, markdown_table
+from ..text_tables import NOT_KNOWN, TextTable, markdown_table
 from .comparisons import Compared
 from .curves import (
     Curves,
@@ -31,7 +31,7 @@ NOTES = (
 OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
 
 
-def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[Table]:
+def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[TextTable]:
     """The tables of a sweep, without those that would be empty."""
     tables = [
         curve_table("F1 by labelled sentences", size_curves(rows), "labelled"),
@@ -44,7 +44,7 @@ def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[Table
     return [table for table in tables if table.rows]
 
 
-def curve_table(title: str, curves: Curves, what: str) -> Table:
+def curve_table(title: str, curves: Curves, what: str) -> TextTable:
     """A row for each line of a figure, a column for each of its ticks."""
     places = sorted({point.x for points in curves.values() for point in points})
     most = max((point.n for points in curves.values() for point in points), default=0)
@@ -53,7 +53,7 @@ def curve_table(title: str, curves: Curves, what: str) -> Table:
         found = {point.x: show_point(point, most) for point in points}
         rows.append([name, *(found.get(x, NOT_KNOWN) for x in places)])
     seeds = f"{most} seed{'s' * (most != 1)}"
-    return Table(f"{title}, {seeds}", [what, *(f"{x:,.0f}" for x in places)], rows)
+    return TextTable(f"{title}, {seeds}", [what, *(f"{x:,.0f}" for x in places)], rows)
 
 
 def show_point(point: Point, most: int) -> str:
@@ -61,7 +61,7 @@ def show_point(point: Point, most: int) -> str:
     return f"{point.mean:.1f}{spread}" + show_seeds(point.n, most)
 
 
-def comparison_table(compared: Sequence[Compared]) -> Table:
+def comparison_table(compared: Sequence[Compared]) -> TextTable:
     header = ["system", "other", "labelled", "F1", "95 % interval", "p"]
     most = max((len(one["seeds"]) for one in compared), default=0)
     rows = [
@@ -75,7 +75,7 @@ def comparison_table(compared: Sequence[Compared]) -> Table:
         ]
         for one in sorted(compared, key=lambda one: (one["system"], one["against"]))
     ]
-    return Table("Paired bootstrap: F1 of the system minus F1 of the other", header, rows)
+    return TextTable("Paired bootstrap: F1 of the system minus F1 of the other", header, rows)
 
 
 def show_seeds(n: int, most: int) -> str:
@@ -83,7 +83,7 @@ def show_seeds(n: int, most: int) -> str:
     return f" ({n})" if n < most else ""
 
 
-def tuning_table(rows: Sequence[Row]) -> Table:
+def tuning_table(rows: Sequence[Row]) -> TextTable:
     """F1 on the development set before and after `tune`, mean over seeds."""
     rows = of_main_pool(rows)
     sizes = sorted({row["labelled"] for row in rows})
@@ -92,7 +92,7 @@ def tuning_table(rows: Sequence[Row]) -> Table:
         by_size = group_by(own, lambda row: row["labelled"])
         body.append([system, *(show_tuning(by_size.get(size, [])) for size in sizes)])
     header = ["labelled", *(f"{size:,}" for size in sizes)]
-    return Table("Tuning: F1 on the development set, before and after", header, body)
+    return TextTable("Tuning: F1 on the development set, before and after", header, body)
 
 
 def show_tuning(rows: Sequence[Row]) -> str:
@@ -102,7 +102,7 @@ def show_tuning(rows: Sequence[Row]) -> str:
     return " → ".join(f"{part:.1f}" for part in parts)
 
 
-def minutes_table(rows: Sequence[Row]) -> Table:
+def minutes_table(rows: Sequence[Row]) -> TextTable:
     """Minutes of each stage by size, mean over seeds: of an order of size only."""
     rows = of_main_pool(rows)
     found: Dict[str, Dict[int, Dict[int, float]]] = {}
@@ -117,17 +117,17 @@ def minutes_table(rows: Sequence[Row]) -> Table:
         for stage, by in found.items()
     ]
     header = ["labelled", *(f"{size:,}" for size in sizes)]
-    return Table("Minutes by labelled sentences, one thread", header, body)
+    return TextTable("Minutes by labelled sentences, one thread", header, body)
 
 
-def speed_table(rows: Sequence[Row]) -> Table:
+def speed_table(rows: Sequence[Row]) -> TextTable:
     """Parameters, and words/s on the test set as `spacy evaluate` has them."""
     body = []
     for system, own in group_by(rows, lambda row: row["system"]).items():
         parameters: Any = median(row["parameters"] for row in own)
         speed = median(row["words_per_second"] for row in own)
         body.append([system, f"{parameters:,.0f}", f"{speed:,.0f}"])
-    return Table("Parameters, and words/s while scoring", ["", "parameters", "words/s"], body)
+    return TextTable("Parameters, and words/s while scoring", ["", "parameters", "words/s"], body)
 
 
 def to_markdown(rows: Sequence[Row], compared: Sequence[Compared]) -> str:

@@ -56,7 +56,8 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
     # An entity may be called `I-9` where no other has a prefix.
     begun = [label[1:] for label in prefixed if label[0] == "B"]
     is_mixed = not is_scheme and any(label[1:] in begun for label in prefixed if label[0] in "IMLE")
-    named = prefixed if is_scheme else [*prefixed, *others]
+    # "X" may be what entities are called.
+    named = prefixed if is_scheme else [*prefixed, *(o for o in others if o not in SPECIAL - {"X"})]
     if OUTSIDE not in labels or is_mixed or not named or {"B", "I"}.issuperset(named):
         raise ValueError(Errors.D806.format(teacher=teacher, labels=list(given)))
     as_tags: Dict[str, str] = {

@@ -15,14 +15,12 @@ from transformers import AutoModelForTokenClassification
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 from ..decoding import log_softmax
-from ..encoder import find_device, find_specials, load, load_tokenizer
+from ..encoder import find_device, find_max_length, find_specials, load, load_tokenizer
 from ..models.linear_tagger import batch_by_length
 from .checkpoint_labels import LabelScheme, read_scheme
 
 # Pieces in a batch, with padding.
 BATCH_PIECES = 4096
-# The longest window where the checkpoint does not say.
-DEFAULT_LENGTH = 512
 # How a document is cut, word by word and to its end.
 PIECES_OF_WORDS = {
     "is_split_into_words": True,
@@ -167,17 +165,3 @@ def list_windows(n_pieces: int, *, doc: int, size: int) -> Iterator[Window]:
         keep_end = end if end == n_pieces else end - (size - step) // 2
         yield Window(doc, start, end, kept, keep_end)
         kept = keep_end
-
-
-def find_max_length(tokenizer: Any, model: Any) -> int:
-    """The most pieces that a checkpoint reads at a time, special ones included."""
-    positions = getattr(model.config, "max_position_embeddings", DEFAULT_LENGTH)
-    if positions < 1:  # XLNet has no limit
-        positions = DEFAULT_LENGTH
-    # RoBERTa and its kin keep the first positions for padding.
-    kept = [
-        module.padding_idx + 1
-        for name, module in model.named_modules()
-        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
-    ]
-    return min(tokenizer.model_max_length, positions - max(kept, default=0))

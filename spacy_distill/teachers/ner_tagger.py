@@ -7,7 +7,7 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..distributions import get_lessons
+from ..distributions import get_teacher_log_probs
 from ..docbins import copy_words
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
@@ -43,7 +43,7 @@ class NERTaggerTeacher:
 
     def read(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
         """Log-probabilities from `score`'s scores; NaN where the model saw nothing of a token."""
-        return get_lessons(self.ner.model, list(scores))
+        return get_teacher_log_probs(self.ner.model, list(scores))
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:

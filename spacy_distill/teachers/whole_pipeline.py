@@ -16,7 +16,8 @@ class WholePipelineTeacher:
     """A component that scores tags, and what the rest of its pipeline makes of them.
 
     Where the pipeline sets what the component finds most probable, a token has the component's
-    distribution; elsewhere what the pipeline sets teaches, as of any `DocEntsTeacher`.
+    distribution; elsewhere what the pipeline sets teaches, as of any `DocEntsTeacher`. The
+    component runs twice: once alone, and once with what comes before it in the pipeline.
 
     component (Teacher): The component, under the tags of the pipeline.
     pipeline (DocEntsTeacher): All of it.

@@ -16,8 +16,8 @@ from spacy.tokens import Doc
 
 import spacy_distill
 from spacy_distill.annotate.job import Job
-from spacy_distill.annotate.manifest import Record
 from spacy_distill.annotate.run import annotate_source
+from spacy_distill.manifest import Record
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install spacy-distill[ray]")
 ray_cluster = pytest.importorskip("spacy_distill.annotate.ray_cluster")

@@ -16,13 +16,15 @@ from numpy.testing import assert_allclose
 from spacy.tokens import DocBin
 
 import spacy_distill
+from spacy_distill.annotate.docs import annotate_batch
 from spacy_distill.annotate.engines import Processes
 from spacy_distill.annotate.job import Job
-from spacy_distill.annotate.manifest import JOURNAL, MANIFEST, find_counts
 from spacy_distill.annotate.run import annotate_source
 from spacy_distill.annotate.shards import Annotator, pack_shards
 from spacy_distill.docbins import count_docs, read_docbins
 from spacy_distill.files import PART, hold
+from spacy_distill.layers.word_cache import find_caches
+from spacy_distill.manifest import JOURNAL, MANIFEST, find_counts
 from spacy_distill.provenance import digest_input
 from spacy_distill.soft_targets import KEY
 from spacy_distill.sources import read_docs
@@ -85,6 +87,20 @@ def test_run_depends_on_nothing_before_a_shard(job, source, out, digests, texts)
     last.write_text("\n".join((texts * 3)[28:]), encoding="utf-8")
     annotate_source(job, [last], out.parent / "alone")
     assert digests(out.parent / "alone")["00000.spacy"] == digests(out)["00007.spacy"]
+
+
+def test_run_forgets_the_words_of_the_shard_before(job, source, out, monkeypatch):
+    """Beside other words, the row of a word may differ in its last digit."""
+    kept = []
+
+    def annotate(teacher, docs):
+        (cache,) = find_caches(teacher.nlp)
+        kept.append(len(cache))
+        annotate_batch(teacher, docs)
+
+    monkeypatch.setattr("spacy_distill.annotate.shards.annotate_batch", annotate)
+    annotate_source(replace(job, batch_size=4), [source], out)
+    assert kept == [0] * 8
 
 
 def test_run_in_several_processes_gives_the_same(job, source, out, digests):
@@ -201,6 +217,11 @@ def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
     (out / MANIFEST).write_text('{"format": 7}')
     with pytest.raises(ValueError, match=r"\[D905\].*format is 7"):
         annotate_source(job, [source], out)
+    for text in ("[]", "3", '{"format": 1}', '{"format": 1, "settings": {}}\n{"foo": 1}'):
+        (out / JOURNAL).write_text(f"{text}\n")
+        with pytest.raises(ValueError, match=rf"\[D905\].*{JOURNAL}"):
+            annotate_source(job, [source], out)
+        assert not find_counts(out)
 
 
 @pytest.mark.parametrize(

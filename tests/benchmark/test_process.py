@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from spacy_distill.benchmark import process
-from spacy_distill.benchmark.process import THREADS, start_worker
+from spacy_distill.benchmark.process import start_worker
+from spacy_distill.threads import VARIABLES
 
 # The real protocol, with a system that does as it is told.
 FAKE = """
@@ -67,7 +68,7 @@ def test_process_may_print(start):
 def test_process_has_its_own_threads_and_memory(start, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     with start(threads=3) as worker, start() as other:
-        assert {worker.ask("threads", names=THREADS)[name] for name in THREADS} == {"3"}
+        assert {*worker.ask("threads", names=VARIABLES).values()} == {"3"}
         assert other.ask("threads", names=["OMP_NUM_THREADS"])["OMP_NUM_THREADS"] == "1"
         before = worker.ask("load")["peak_memory_bytes"]
         assert 0 < worker.ask("grow", n_bytes=50_000_000)["peak_memory_bytes"] - before < 60e6

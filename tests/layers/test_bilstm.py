@@ -76,6 +76,17 @@ def test_bilstm_documents_do_not_depend_on_each_other(lengths: List[int]) -> Non
         assert_allclose(dX_alone.dataXd, dX.dataXd[part], atol=1e-5)
 
 
+def test_bilstm_remembers_at_first() -> None:
+    b = build_bilstm_v1(5, width=4).initialize().get_param("b")
+    parts = dict(zip(GATES, numpy.split(b, 4, axis=-1)))
+    assert {name: set(part.flat) for name, part in parts.items()} == {
+        "output": {0.0},
+        "input": {0.0},
+        "forget": {1.0},
+        "candidate": {0.0},
+    }
+
+
 def test_bilstm_reads_both_ways() -> None:
     numpy.random.seed(0)
     model = build_bilstm_v1(3, width=2).initialize()

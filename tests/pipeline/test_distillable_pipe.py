@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_distill.distributions import UNSEEN, get_lessons, get_log_probs
+from spacy_distill.distributions import UNSEEN, get_log_probs, get_teacher_log_probs
 from spacy_distill.losses import softened_kl
 from spacy_distill.pipeline.distillable_pipe import DistillablePipe
 from spacy_distill.soft_targets import set_soft_targets
@@ -141,7 +141,7 @@ def test_distillable_pipe_learns_nothing_of_what_the_teacher_did_not_see(
     monkeypatch.setattr(teacher, "predict", predict_blinking)
     taught = [Example(eg.predicted.copy(), eg.predicted.copy()) for eg in examples]
     scores = teacher.predict([eg.reference for eg in taught])
-    for eg, log_probs in zip(taught, get_lessons(teacher.model, scores)):
+    for eg, log_probs in zip(taught, get_teacher_log_probs(teacher.model, scores)):
         assert numpy.isnan(log_probs[1::2]).all() and not numpy.isnan(log_probs[::2]).any()
         set_soft_targets(eg.reference, log_probs, tags=teacher.tags)
     loss = ner.distill(teacher, taught)["ner"]

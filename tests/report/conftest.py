@@ -9,7 +9,7 @@ from spacy_distill.report.predictions import Entity, Predictions, Sentence
 from spacy_distill.report.project import Figure, Measurement, Part, Sweep
 from spacy_distill.report.render import render_report
 from spacy_distill.report.systems import System
-from spacy_distill.text_tables import Table
+from spacy_distill.text_tables import TextTable
 
 # A picture of nothing, as a `data:` address.
 FIGURE = Figure(
@@ -62,7 +62,7 @@ def make_report():
             sweep=Sweep(
                 f"corpus of {text}",
                 {"digest"},
-                Table("F1, 2 seeds", ["labelled", "150", "300"], [[text, "70.0 ±1.0", "-"]]),
+                TextTable("F1, 2 seeds", ["labelled", "150", "300"], [[text, "70.0 ±1.0", "-"]]),
                 [f"a note on {text}"],
                 FIGURE,
             ),

@@ -1,3 +1,4 @@
+import ast
 import os
 import time
 
@@ -5,8 +6,9 @@ import pytest
 import srsly
 
 from spacy_distill.files import hold
-from spacy_distill.sweep.execute import drop_last, find_outdated, run_stage, settle
+from spacy_distill.sweep.execute import clear_outdated, drop_last, find_outdated, run_stage
 from spacy_distill.sweep.stages import Stage, is_done
+from spacy_distill.threads import VARIABLES
 
 
 @pytest.fixture
@@ -28,6 +30,15 @@ def make_stage(tmp_path):
 
 def ignore(seconds):
     pass
+
+
+def test_execute_gives_a_stage_one_thread(make_stage, monkeypatch, tmp_path):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    stage = make_stage(["timeit", "-n1", "-r1", "import os; print(dict(os.environ))"])
+    stage.products[0].write_bytes(b"")
+    run_stage(stage, tick=ignore)
+    environment = ast.literal_eval(stage.log.read_text(encoding="utf-8").splitlines()[0])
+    assert {environment[name] for name in VARIABLES} == {"1"}
 
 
 def test_execute_leaves_a_receipt(make_stage):
@@ -113,14 +124,14 @@ def test_execute_trusts_nothing_that_was_interrupted(make_stage):
 def test_execute_refuses_what_was_made_with_other_inputs(make_stage):
     stage = make_stage(inputs={"weights": "w", "corpus": None})
     run_stage(stage, tick=ignore)
-    settle([stage], overwrite=False)
+    clear_outdated([stage], overwrite=False)
     other = make_stage(inputs={"weights": "v", "corpus": None})
     assert find_outdated(other) == ["weights"]
     with pytest.raises(ValueError, match=r"\[D607\] '.*other.json' was made .* \(weights\)"):
-        settle([stage, other], overwrite=False)
+        clear_outdated([stage, other], overwrite=False)
     assert is_done(other)
     stage.removes[0].write_text("made from it")
-    settle([other], overwrite=True)
+    clear_outdated([other], overwrite=True)
     assert not stage.removes[0].exists() and not stage.receipt.exists()
 
 

@@ -95,6 +95,17 @@ def test_stages_of_a_teacher_have_the_steps_that_were_asked_for(settings, make_c
     assert stage.inputs["overrides"]["training.max_steps"] == "900"
 
 
+@pytest.mark.parametrize("steps, seconds", [(0, 600), (500, 500), (3, 3)])
+def test_stages_foresee_how_long_a_teacher_takes(settings, make_corpus, tmp_path, steps, seconds):
+    """About, and also where the config sets no limit."""
+    make_corpus(8, 1)
+    config = load_config(CONFIGS / "teacher.cfg", interpolate=False)
+    config["training"]["max_steps"] = steps
+    config.to_disk(tmp_path / "teacher.cfg")
+    stages = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings._replace(configs=tmp_path))
+    assert stages["train-teacher"].seconds == pytest.approx(seconds)
+
+
 def test_stages_are_done_once_they_have_a_receipt(settings, make_corpus):
     """What somebody has trained by hand may have been trained on anything, or not to its end."""
     make_corpus(8, 1)

@@ -27,6 +27,7 @@ def to_tags(scheme, rows):
         (["O", "GENE-I", "GENE-S"], "O B-GENE-I I-GENE-I B-GENE-S I-GENE-S"),
         (["O", "B-I", "I-I", "B-B", "I-B"], "O B-I I-I B-B I-B"),
         (["[PAD]", "O", "B-PER", "I-PER", "X"], "O B-PER I-PER"),
+        (["[PAD]", "O", "PER", "X"], "O B-PER I-PER B-X I-X"),
     ],
 )
 def test_checkpoint_labels_become_tags(labels, tags):

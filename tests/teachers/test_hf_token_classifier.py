@@ -16,6 +16,7 @@ from transformers import (
 
 from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.decoding import log_softmax
+from spacy_distill.encoder import find_max_length
 from spacy_distill.segmentation import BYTE_ALPHABET
 from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags
@@ -24,7 +25,6 @@ from spacy_distill.teachers.ensemble import join_teachers
 from spacy_distill.teachers.hf_token_classifier import (
     HFTokenClassifier,
     find_commit,
-    find_max_length,
     list_windows,
 )
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..errors import Errors
-from ..files import append_line, digest, write_whole
+from .errors import Errors
+from .files import append_line, digest, write_whole
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -67,22 +67,23 @@ def is_unfinished(folder: Path) -> bool:
 def read_state(folder: Path) -> State:
     """Read the journal, or else the manifest.
 
-    RAISES (ValueError): D905 for a manifest that is damaged, or of another format.
+    RAISES (ValueError): D905 for one that is damaged, or a manifest of another format.
     """
-    if is_unfinished(folder):
-        settings, records = read_journal(folder / JOURNAL)
-        if settings is not None:
-            return State(settings, records, is_finished=False)
-    path = folder / MANIFEST
-    if not path.exists():
-        return State(None, {}, is_finished=False)
+    path = folder / JOURNAL
     try:
+        if is_unfinished(folder):
+            settings, records = read_journal(path)
+            if settings is not None:
+                return State(settings, records, is_finished=False)
+        path = folder / MANIFEST
+        if not path.exists():
+            return State(None, {}, is_finished=False)
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             raise ValueError(f"its format is {found['format']}, not {FORMAT}")
         shards = {shard["name"]: Record(**shard) for shard in found["shards"]}
         return State(found["settings"], shards, is_finished=True)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(Errors.D905.format(path=path, reason=error)) from error
 
 
