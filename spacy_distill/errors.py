@@ -203,6 +203,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}' says of its columns what the installed 'datasets' does not know ({reason}). "
         "Write the tags as strings, or update 'datasets'."
     )
+    D133 = (
+        "'{source}', the {split} set, holds no sentences: the file is empty, or its lines are. Write "
+        "it again, or leave it out."
+    )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."

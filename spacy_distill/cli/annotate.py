@@ -181,6 +181,8 @@ def show_progress(sources: Sequence[str]) -> Iterator[Advance]:
 
 def report_summary(summary: Summary, output: Path) -> None:
     """Show what was annotated, and how sure the teacher was of it."""
+    if not summary.docs:
+        msg.warn(f"No text to annotate: {output} holds none")
     rows = [
         ("documents", f"{summary.docs:,}"),
         ("words", f"{summary.words:,}"),

@@ -56,8 +56,11 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
     name (str): Of the set.
     source (str): Where it comes from.
     RETURNS (List[Doc]): The same.
-    RAISES (ValueError): D131 if nothing is labelled, D120 if something of another set is not.
+    RAISES (ValueError): D133 if there is nothing, D131 if nothing is labelled, D120 if something of
+        another set is not.
     """
+    if not docs:
+        raise ValueError(Errors.D133.format(source=source, split=name))
     missing = [i for i, doc in enumerate(docs) if not doc.has_annotation("ENT_IOB")]
     if len(missing) == len(docs):
         raise ValueError(Errors.D131.format(source=source, split=name, total=len(docs)))

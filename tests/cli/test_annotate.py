@@ -130,7 +130,8 @@ def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
 
 def test_annotate_of_no_text_gives_one_empty_file(run, read, tmp_path):
     (tmp_path / "pool.jsonl").write_text("", encoding="utf-8")
-    assert run(tmp_path / "pool.jsonl").exit_code == 0
+    result = run(tmp_path / "pool.jsonl")
+    assert result.exit_code == 0 and "No text to annotate" in result.text
     assert names(tmp_path / "out") == ["00000.spacy", "manifest.json"]
     assert read() == []
 

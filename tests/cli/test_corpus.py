@@ -192,6 +192,16 @@ def test_corpus_needs_labels(run, data, tmp_path, split, text):
     )
 
 
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+@pytest.mark.parametrize("text", ["", "\n \n\n"])
+def test_corpus_says_what_holds_nothing(run, data, tmp_path, split, text):
+    """As what somebody failed to export does."""
+    path = tmp_path / "data" / f"{split}.conll"
+    path.write_text(text)
+    message = str(run().exception)
+    assert f"[D133] '{path}', the {split} set, holds no sentences" in message
+
+
 def test_corpus_says_what_is_not_labelled(run, data, tmp_path):
     data = tmp_path / "data"
     (data / "dev.conll").rename(data / "development_notes.conll")
