@@ -204,8 +204,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "Write the tags as strings, or update 'datasets'."
     )
     D133 = (
-        "'{source}', the {split} set, holds no sentences: the file is empty, or its lines are. Write "
-        "it again, or leave it out."
+        "'{source}', the {split} set, holds no sentences: the file is empty, or its lines are. "
+        "Write it again, or leave it out."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
