@@ -31,7 +31,7 @@ SECONDS = {
     "score": 10,
 }
 SECONDS_A_TEACHER_STEP = 1.0
-TEACHER_STEPS = 600  # of a config that sets no limit, about
+TEACHER_STEPS = 600  # about, where the config sets no limit
 
 
 class Stage(NamedTuple):
@@ -163,11 +163,12 @@ def train_stage(run: Run, settings: Settings) -> Stage:
 
 def teacher_seconds(settings: Settings, folder: Path) -> float:
     """How long a teacher takes, about, by its steps."""
-    own = settings.teacher_steps
-    steps = own or load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
-    if not own and steps:  # 0: until it gets no better, which nobody knows before
-        steps = lengthen(steps, count_docs(corpus_files(folder)["labelled"]))
-    return SECONDS_A_TEACHER_STEP * (steps or TEACHER_STEPS)
+    steps = settings.teacher_steps
+    if not steps:
+        own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
+        n_docs = count_docs(corpus_files(folder)["labelled"])
+        steps = lengthen(own, n_docs) if own else TEACHER_STEPS
+    return SECONDS_A_TEACHER_STEP * steps
 
 
 def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
