@@ -1,6 +1,6 @@
 """Rows of a lookup table from a pre-trained transformer, and a segmenter from its tokenizer.
 
-Only the command `table` imports this module, because it needs torch and transformers.
+Only what works with a transformer imports this module, because it needs torch and transformers.
 """
 
 import json

@@ -118,7 +118,6 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Dict[str, Any]
     config["components"] = config.interpolate()["components"]
     config["paths"] = dict.fromkeys(config.get("paths", {}))
     for name in taggers:
-        config["components"][name]["score_tuned"] = False
         config.get("initialize", {}).get("components", {}).get(name, {}).pop("init_model", None)
     config.to_disk(output / "config.cfg")
     # Every word of the training text is among the strings. Our component does not need them, others

@@ -260,16 +260,6 @@ def test_package_copies_all_but_weights_and_strings(student_path, tmp_path):
     assert changed == {"ner/model", "vocab/strings.json"}
 
 
-def test_package_is_not_slowed_by_what_training_needs(student, texts, tmp_path):
-    """An untuned pipeline, too, for nobody asks what tuning could make of its scores."""
-    student.get_pipe("ner").score_tuned = True
-    student.get_pipe_config("ner")["score_tuned"] = True
-    student.to_disk(tmp_path / "trained")
-    write_small(tmp_path / "trained", tmp_path / "small", dtype="float16")
-    assert spacy.load(tmp_path / "trained").get_pipe("ner").score_tuned
-    assert not spacy.load(tmp_path / "small").get_pipe("ner").score_tuned
-
-
 def test_package_leaves_out_where_the_trainer_keeps_files(student, tmp_path):
     student.config["paths"]["table"] = "/home/somebody/table.npz"
     student.config["initialize"]["vectors"] = "${paths.table}"
