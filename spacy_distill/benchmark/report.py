@@ -35,7 +35,8 @@ def make_report(
     students = [one.system.name for one in found if one.system.is_student]
     for system in systems.values():
         system["compression"] = {
-            name: system["parameters"] / max(systems[name]["parameters"], 1) for name in students
+            name: system["parameters"] / own if (own := systems[name]["parameters"]) else None
+            for name in students
         }
         system["speed_up"] = {
             name: speed_up(systems[name]["speed"], system["speed"]) for name in students

@@ -42,7 +42,7 @@ def size_table(report: Report, student: str) -> TextTable:
         [
             name,
             f"{system['parameters'] / 1e6:,.2f}M",
-            f"{system['compression'][student]:,.1f}",
+            NOT_KNOWN if (ratio := system["compression"][student]) is None else f"{ratio:,.1f}",
             f"{system['bytes_on_disk'] / 1e6:,.1f}",
             show_seconds(system["load_seconds"]),
             show_seconds(system["import_seconds"]),

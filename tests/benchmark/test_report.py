@@ -77,6 +77,18 @@ def test_report_tells_how_many_times_as_fast():
     }
 
 
+def test_report_takes_a_student_without_parameters():
+    """As one of rules."""
+    rules = System("rules", "rules", "pipelines:load_runner", {}, hidden=HEAVY, is_student=True)
+    bert = peer_system("bert-base", {})
+    timings = {1: timed(0.1), 32: timed(0.1)}
+    found = [measured(rules, 0, timings), measured(bert, 90_000_000, timings)]
+    report = make_report(found, CORPUS, SETTINGS, left_out={})
+    assert report["systems"]["bert-base"]["compression"] == {"rules": None}
+    _, _, size = make_tables(report)
+    assert [row[2] for row in size.rows] == ["-", "-"]
+
+
 def test_report_has_all_that_was_measured(report):
     assert report == json.loads(json.dumps(report))
     assert [*report][:3] == ["date", "command", "machine"]

@@ -32,7 +32,7 @@ def ignore(seconds):
     pass
 
 
-def test_execute_gives_a_stage_one_thread(make_stage, monkeypatch, tmp_path):
+def test_execute_gives_a_stage_one_thread(make_stage, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     stage = make_stage(["timeit", "-n1", "-r1", "import os; print(dict(os.environ))"])
     stage.products[0].write_bytes(b"")
