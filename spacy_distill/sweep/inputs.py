@@ -99,6 +99,16 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
     return inputs
 
 
+def training_inputs(run: Run, settings: Settings) -> Inputs:
+    """What of `make_inputs` a run's training depends on: a student's on all of it, a teacher's and
+    a baseline's not on the pool, so that they are kept where more text is joined to it."""
+    inputs = make_inputs(run, settings)
+    if run.system.config == "student":
+        return inputs
+    corpus = inputs["corpus"] and {**inputs["corpus"], "unlabelled": None}
+    return {**inputs, "corpus": corpus, "source": None}
+
+
 def source_inputs(settings: Settings) -> Inputs:
     """What a corpus is made from, beside the size and the seed of its sample."""
     return {

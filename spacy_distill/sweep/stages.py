@@ -13,9 +13,9 @@ from .inputs import (
     Settings,
     cell_folder,
     corpus_files,
-    make_inputs,
     make_overrides,
     source_inputs,
+    training_inputs,
     weights_digest,
 )
 from .plan import TEACHER, Run
@@ -157,7 +157,7 @@ def train_stage(run: Run, settings: Settings) -> Stage:
         products=[output / "model-best" / "meta.json"],
         removes=removes,
         seconds=teacher_seconds(settings, folder) if config == "teacher" else SECONDS[config],
-        inputs=make_inputs(run, settings),
+        inputs=training_inputs(run, settings),
     )
 
 

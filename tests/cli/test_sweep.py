@@ -400,6 +400,25 @@ def test_sweep_annotates_anew_with_another_teacher(run, ran, project):
     ]
 
 
+def test_sweep_keeps_a_teacher_whose_pool_has_grown(run, ran, project):
+    """It reads labelled sentences alone, as the baseline does."""
+    options = ("--sizes", "10", "--seeds", "1")
+    more = project / "more.txt"
+    more.write_text("Somebody went to Oslo.\n", encoding="utf-8")
+    systems = ["teacher", "baseline-crf", "student-crf"]
+    run(*options, systems=systems)
+    ran.clear()
+    options = (*options, "--unlabelled", str(more), "--overwrite")
+    assert run(*options, systems=systems).exit_code == 0
+    assert [name.partition(" ")[2] for name in ran] == [
+        *("corpus", "annotate-labelled", "annotate-unlabelled"),
+        *("train-student-crf", "tune-student-crf", "score-student-crf"),
+    ]
+    assert {tuple(row["inputs"]["source"]["unlabelled"]) for row in rows_of(project)} == {
+        ("more.txt",)
+    }
+
+
 def test_sweep_refuses_what_was_made_of_other_data(run, ran, project, monkeypatch):
     """What lies in the folder has no row, or is of another corpus."""
     options = ("--sizes", "10", "--seeds", "1")

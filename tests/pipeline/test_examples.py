@@ -146,7 +146,8 @@ def streaming(config):
 
 
 def give(n):
-    docs = [Doc(spacy.blank("en").vocab, words=["Mine"], ents=["B-MINE"]) for _ in range(n)]
+    vocab = spacy.blank("en").vocab
+    docs = [Doc(vocab, words=["Mine"], ents=["B-MINE"]) for _ in range(n)]
     return lambda: [Example(copy_words(doc), doc) for doc in docs]
 
 
