@@ -4,7 +4,6 @@ import random
 import resource
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +14,6 @@ import spacy
 from numpy.testing import assert_allclose
 from spacy.tokens import DocBin
 
-import spacy_distill
 from spacy_distill.annotate.docs import annotate_batch
 from spacy_distill.annotate.engines import Processes
 from spacy_distill.annotate.job import Job
@@ -402,27 +400,26 @@ def test_job_is_of_plain_values(job):
         replace(job, shard_size=0)
 
 
-COMMAND = [sys.executable, "-m", "spacy_distill", "annotate"]
-
-
-def with_source():
-    return {**os.environ, "PYTHONPATH": str(Path(spacy_distill.__file__).parents[1])}
+COMMAND = ("-m", "spacy_distill", "annotate")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_process, n_kills", [("1", KILLS), ("2", max(KILLS // 3, 1))])
-def test_run_survives_being_killed(student_path, texts, tmp_path, digests, n_process, n_kills):
+def test_run_survives_being_killed(
+    student_path, texts, tmp_path, digests, light_python, n_process, n_kills
+):
     """kill -9 at random moments of the real command, until it comes to its end."""
     path = tmp_path / "pool.txt"
     path.write_text("\n".join(texts * 200), encoding="utf-8")
     annotate_source(Job([str(student_path)], shard_size=25), [path], tmp_path / "whole")
     killed, rng = tmp_path / "killed", random.Random(0)
     options = ["--shard-size", "25", "--n-process", n_process]
-    command = [*COMMAND, str(student_path), str(path), str(killed), *options]
+    python, env = light_python
+    command = [*python, *COMMAND, str(student_path), str(path), str(killed), *options]
     seen = []
     for _ in range(n_kills):
         n_before = len(list(killed.glob("*.spacy")))
-        process = subprocess.Popen(command, env=with_source(), stdout=subprocess.PIPE)
+        process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
         # Not before it has begun, and then at any moment of some shards.
         while len(list(killed.glob("*.spacy"))) <= n_before and process.poll() is None:
             time.sleep(0.001)
@@ -431,21 +428,22 @@ def test_run_survives_being_killed(student_path, texts, tmp_path, digests, n_pro
         process.communicate()
         seen.append(len(list(killed.glob("*.spacy"))))
     assert seen == sorted(seen)
-    subprocess.run(command, env=with_source(), check=True, capture_output=True)
+    subprocess.run(command, env=env, check=True, capture_output=True)
     assert digests(killed) == digests(tmp_path / "whole")
 
 
-def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests):
+def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests, light_python):
     """No file may be longer than what the first shards need, so that the manifest can't be
     written."""
     annotate_source(job, [source], out)
     limit = max(path.stat().st_size for path in out.glob("*.spacy")) + 1
     assert (out / MANIFEST).stat().st_size > limit
-    command = [*COMMAND, *job.teachers, str(source), str(out.parent / "full")]
+    python, env = light_python
+    command = [*python, *COMMAND, *job.teachers, str(source), str(out.parent / "full")]
     command += ["--shard-size", "4", "--batch-size", "3"]
     result = subprocess.run(
         command,
-        env=with_source(),
+        env=env,
         capture_output=True,
         text=True,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
