@@ -112,7 +112,7 @@ def infer(
     forwards, backwards = numpy.empty_like(states)
     forwards[steps.tokens[0]] = states[0]
     backwards[steps.tokens[1]] = states[1]
-    log_partition = log_sum_exp(forwards[last] + end)
+    log_partition = numpy.logaddexp.reduce(forwards[last] + end, axis=1)
     log_marginals = forwards + backwards - scores - log_partition[docs][:, None]
     marginals = numpy.exp(log_marginals)
     # Neighbours: exp(forwards[left] + transition + backwards[right] - log_partition)
@@ -226,9 +226,3 @@ def marginal_kl(
 def walk(steps: Steps) -> Iterator[Tuple[Tuple[int, int], Tuple[int, int]]]:
     """Rows (start, end) of each step but the first, with those of the step before it."""
     return pairwise(pairwise(steps.starts))
-
-
-def log_sum_exp(values: Array) -> Array:
-    """Of each row: (n, n_tags) -> (n,)."""
-    largest = values.max(axis=1)
-    return largest + numpy.log(numpy.exp(values - largest[:, None]).sum(axis=1))

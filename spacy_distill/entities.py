@@ -1,6 +1,5 @@
 """Tags become entities of documents, all documents of a batch at once, written as arrays."""
 
-from itertools import accumulate, pairwise
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
@@ -38,10 +37,10 @@ class TokenAttributes(NamedTuple):
         """Those of each document -> those of a batch."""
         return cls(*map(numpy.concatenate, zip(*parts)))
 
-    def split(self, lengths: Iterable[int]) -> List["TokenAttributes"]:
-        """Those of a batch -> those of each document, of which there are the lengths."""
-        parts = [slice(*ends) for ends in pairwise(accumulate(lengths, initial=0))]
-        return [TokenAttributes(*(column[part] for column in self)) for part in parts]
+    def split(self, docs: Sequence[Doc]) -> List["TokenAttributes"]:
+        """Those of a batch -> those of each document."""
+        columns = [split_rows(column, docs) for column in self]
+        return [TokenAttributes(*parts) for parts in zip(*columns)]
 
 
 def write_entities(
@@ -67,18 +66,15 @@ def write_entities(
             vocab.strings.add(label)
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts], dtype="i")
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
-    ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")
     ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
     annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
     annotation[:, 0] = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
     annotation[:, 1] = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
     # What another component once said of these tokens is not about a new entity.
     annotation[:, 2] = numpy.where(fixed | (ids == 0), attributes.ent_kb_id, 0)
-    start = 0
-    for doc, end in zip(docs, ends.tolist()):
-        if end > start:
-            doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], annotation[start:end])
-        start = end
+    for doc, rows in zip(docs, split_rows(annotation, docs)):
+        if len(doc):
+            doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], rows)
 
 
 class Entities(NamedTuple):

@@ -18,11 +18,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "Add labels before 'initialize', or train a new component."
     )
     D003 = (
-        "Soft targets in '{source}' were made for tags {found} but component '{name}' has "
+        "The soft targets of the examples were made for tags {found} but component '{name}' has "
         "{expected}. Re-run 'annotate' with a teacher of these labels."
     )
     D004 = (
-        "Soft targets of a document in '{source}' have {rows} rows and {columns} columns but it "
+        "The soft targets of a document have {rows} rows and {columns} columns but it "
         "has {tokens} tokens and {tags} tags. The file is damaged, or the document was cut or "
         "merged after it was annotated: re-run 'annotate'."
     )

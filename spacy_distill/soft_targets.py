@@ -51,15 +51,12 @@ def find_taught_labels(doc: Doc) -> Set[str]:
     return labels.union(ent.label_ for ent in doc.ents)
 
 
-def get_soft_targets(
-    doc: Doc, *, tags: Sequence[str], name: str, source: str = "the examples"
-) -> numpy.ndarray:
+def get_soft_targets(doc: Doc, *, tags: Sequence[str], name: str) -> numpy.ndarray:
     """Read a teacher's distributions, in the order of the student's tags.
 
     doc (Doc): A document with soft targets.
     tags (Sequence[str]): The student's tags, of the same labels, in either scheme.
     name (str): The student component's name, for the error.
-    source (str): Where the document is from, for the error.
     RETURNS (ndarray): Log-probabilities in float32 (n_tokens, n_tags), NaN where there are none.
     RAISES (ValueError): D003 if the tags differ, D004 if the shape does not fit the document.
     """
@@ -68,16 +65,12 @@ def get_soft_targets(
     if log_probs.shape != (len(doc), len(found)):
         rows, columns = (*log_probs.shape, 0)[:2]
         raise ValueError(
-            Errors.D004.format(
-                source=source, rows=rows, columns=columns, tokens=len(doc), tags=len(found)
-            )
+            Errors.D004.format(rows=rows, columns=columns, tokens=len(doc), tags=len(found))
         )
     if found == (expected := tuple(tags)):
         return log_probs
     if not have_same_labels(found, expected):
-        raise ValueError(
-            Errors.D003.format(source=source, found=[*found], name=name, expected=[*expected])
-        )
+        raise ValueError(Errors.D003.format(found=[*found], name=name, expected=[*expected]))
     return change_tags(log_probs, found, wanted=expected)
 
 

@@ -26,18 +26,15 @@ BILUO: Dict[str, str] = {
 }
 
 
-def check_scheme(scheme: str) -> None:
-    require_one_of(TagScheme, "scheme", scheme)
-
-
 def make_tags(labels: Sequence[str], *, scheme: TagScheme) -> List[str]:
     """The tags of a component, in the order of its model's outputs.
 
     labels (Sequence[str]): Entity labels, in order.
     scheme (TagScheme): Tag scheme.
     RETURNS (List[str]): `O`, then for each label its tags: 1 + n_labels * (2 or 4) in all.
+    RAISES (ValueError): D007 for another scheme.
     """
-    check_scheme(scheme)
+    require_one_of(TagScheme, "scheme", scheme)
     return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in PREFIXES[scheme])]
 
 

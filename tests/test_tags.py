@@ -9,7 +9,6 @@ from spacy.vocab import Vocab
 
 from spacy_distill.entities import TokenAttributes, write_entities
 from spacy_distill.tags import (
-    check_scheme,
     make_tags,
     make_transitions,
     split_tag,
@@ -52,7 +51,7 @@ def test_tags_of_each_scheme_in_order():
 @pytest.mark.parametrize("scheme", ["IOB", "bio", "", None])
 def test_tags_refuse_another_scheme(scheme):
     with pytest.raises(ValueError, match=r"\[D007\].*scheme"):
-        check_scheme(scheme)
+        make_tags(["A"], scheme=scheme)
 
 
 def test_tags_split_at_the_first_hyphen():

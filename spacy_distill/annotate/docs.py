@@ -8,6 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
+from ..batches import split_rows
 from ..corpus import leave_out_labels
 from ..decoding import Transitions, decode, forbid_tags
 from ..entities import TokenAttributes, write_entities
@@ -72,12 +73,10 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
             log_probs = teacher.predict(docs)
         ids = find_tags(log_probs, tags=teacher.tags, attributes=attributes, fixed=fixed)
     write_entities(docs, ids, teacher.tags, fixed=fixed, attributes=attributes)
-    start = 0
-    for doc, rows, disagreement in zip(docs, log_probs, disagreements):
+    parts = zip(docs, log_probs, disagreements, split_rows(fixed, docs))
+    for doc, rows, disagreement, is_fixed in parts:
         set_soft_targets(doc, rows, tags=teacher.tags, disagreement=disagreement)
-        is_new = ~fixed[start : start + len(doc)]
-        leave_out_labels(doc, find_unsaid(doc, numpy.isnan(rows[:, 0])) & is_new)
-        start += len(doc)
+        leave_out_labels(doc, find_unsaid(doc, numpy.isnan(rows[:, 0])) & ~is_fixed)
 
 
 def find_unsaid(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:
@@ -106,8 +105,6 @@ def find_tags(
     log_probs (Sequence[ndarray]): Of each document, in nats (n_tokens, n_tags).
     fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
     """
-    if not len(fixed):
-        return numpy.zeros(0, dtype="i")
     transitions = Transitions.from_tags(tags)
     # Stock `ner` ends entities with white space, which is left out of them later.
     may_close = replace(transitions, closes=numpy.zeros_like(transitions.closes))

@@ -22,7 +22,7 @@ from ..docbins import count_docs
 from ..errors import Errors
 from ..teachers.choose import is_model_id, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .corpus import warn_passed_over
+from .corpus import warn_passed_over, warn_unpinned
 from .options import (
     Address,
     Also,
@@ -104,6 +104,7 @@ def annotate_cli(
     have been. There manifest.json says what each file was made from.
     """
     warn_unpinned_teachers([teacher, *(also or [])])
+    warn_unpinned([source, *(exclude or [])])
     warn_passed_over([source, *(exclude or [])])
     job = Job(
         teachers=[teacher, *(also or [])],

@@ -8,7 +8,7 @@ import typer
 from wasabi import msg
 
 from ..docbins import digest_docs
-from ..files import check_file
+from ..files import check_file, write_whole
 from ..loading import load_pipeline, use_gpu
 from ..machine import PACKAGES, find_cpu, find_versions
 from ..provenance import find_changed
@@ -24,7 +24,7 @@ from ..report.project import (
     read_measurement,
     read_sweep,
 )
-from ..report.render import render_report, write_page
+from ..report.render import render_report
 from ..report.systems import System, examine
 from .options import Gpu
 
@@ -80,7 +80,7 @@ def report_cli(
         limit=limit,
         n_examples=examples,
     )
-    write_page(render_report(report), path)
+    write_whole(path, render_report(report).encode("utf-8"))
     msg.good(f"Report in {path} ({path.stat().st_size / 1000:,.0f} kB)")
 
 

@@ -8,6 +8,7 @@ from thinc.api import Dropout, Linear, Model, NumpyOps, chain, concatenate, ragg
 from thinc.types import Floats2d, Ragged
 from thinc.util import get_width
 
+from ..batches import split_rows
 from ..checks import require, require_one_of
 from ..layers.bilstm import find_layers
 from ..layers.crf import crf
@@ -135,8 +136,7 @@ def predict(model: Model[InT, OutT], docs: InT) -> OutT:
     scores: Floats = numpy.empty_like(from_left)
     scores[steps.tokens[0]] = from_left + b
     scores[steps.tokens[1]] += from_right
-    ends = numpy.cumsum(lengths).tolist()
-    return [scores[start:end] for start, end in zip([0, *ends], ends)]
+    return split_rows(scores, docs)
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:

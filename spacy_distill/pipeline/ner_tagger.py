@@ -23,7 +23,7 @@ from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..layers.crf import find_crf, find_potentials
 from ..losses import DistillationLoss, build_distillation_loss_v1
-from ..tags import check_scheme, make_tags
+from ..tags import make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradients, reset_gradients
@@ -50,7 +50,6 @@ class NERTagger(DistillablePipe):
         if scheme is None:
             # Tags that say where an entity ends tell a softmax what a CRF learns of neighbours.
             scheme = "iob" if find_crf(model) else "biluo"
-        check_scheme(scheme)
         self.vocab = vocab
         self.model = model
         self.name = name

@@ -32,7 +32,7 @@ class Readings(WeakKeyDictionary[Doc, Reading]):
         scores (Sequence[Floats2d]): Of each, (n_tokens, n_tags).
         attributes (TokenAttributes): Of their tokens, of one document after another.
         """
-        for doc, part, columns in zip(docs, scores, attributes.split(map(len, docs))):
+        for doc, part, columns in zip(docs, scores, attributes.split(docs)):
             own = TokenAttributes(*(column.copy() for column in columns))
             self[doc] = Reading(part.copy(), own)
 
@@ -46,7 +46,7 @@ class Readings(WeakKeyDictionary[Doc, Reading]):
         new = [doc for doc, known in zip(docs, is_kept) if not known]
         bare = TokenAttributes.from_docs(new)
         bare = bare._replace(ent_iob=numpy.zeros_like(bare.ent_iob))
-        found = map(Reading, predict(new), bare.split(map(len, new)))
+        found = map(Reading, predict(new), bare.split(new))
         return [self[doc] if known else next(found) for doc, known in zip(docs, is_kept)]
 
 
@@ -55,4 +55,4 @@ def read_anew(
 ) -> List[Reading]:
     """Read documents that a component has not annotated yet."""
     attributes = TokenAttributes.from_docs(docs)
-    return [*map(Reading, predict([*docs]), attributes.split(map(len, docs)))]
+    return [*map(Reading, predict([*docs]), attributes.split(docs))]

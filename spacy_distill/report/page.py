@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from ..benchmark.tables import make_tables
 from .calibration import calibrate
-from .confusions import KINDS, NONE, count_kinds, count_mistakes, make_matrix, rank_mistakes
+from .confusions import KINDS, count_kinds, count_mistakes, make_matrix, rank_mistakes
 from .examples import ExampleSentence, choose_colours, draw_entities, find_examples
 from .predictions import Sentence
 from .project import STUDENT, TEACHER, Measurement, Part, Sweep
@@ -82,7 +82,6 @@ def make_content(report: Report) -> Dict[str, Any]:
             for mistake in rank_mistakes(counts, by=STUDENT)
         ],
         "matrices": {name: list(make_matrix(of_one, labels)) for name, of_one in counts.items()},
-        "none": NONE,
         "groups": [
             (
                 group,

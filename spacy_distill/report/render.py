@@ -1,11 +1,9 @@
 """The page: a template filled in, in one file that loads nothing."""
 
-from pathlib import Path
 from typing import Optional
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..files import make_folder, write_whole
 from ..text_tables import NOT_KNOWN
 from .page import Report, make_content
 
@@ -54,13 +52,3 @@ def times(ratio: float) -> str:
 def size(n_bytes: int) -> str:
     """A size in megabytes."""
     return f"{n_bytes / 1e6:,.1f} MB"
-
-
-def write_page(html: str, path: Path) -> None:
-    """Write a page, whole or not at all.
-
-    html (str): The page.
-    path (Path): The file. Its folder is made.
-    """
-    make_folder(path.parent)
-    write_whole(path, html.encode("utf-8"))

@@ -39,7 +39,6 @@ SETTINGS = (
 class System(NamedTuple):
     """A trained pipeline."""
 
-    name: str
     architecture: str
     table: Optional[str]  # its lookup table
     labels: Tuple[str, ...]
@@ -68,7 +67,6 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
     own = config["components"].get(component, {})
     distils = "unlabelled" in config.get("corpora", {}).get("train", {})
     return System(
-        name,
         architecture=describe_architecture(own.get("model", {})),
         table=describe_table(nlp),
         labels=tuple(sorted({label for labels in nlp.pipe_labels.values() for label in labels})),

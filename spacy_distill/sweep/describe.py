@@ -1,5 +1,6 @@
 """A finished run as a row: its scores, and all that is needed to repeat it."""
 
+import os
 import platform
 import shlex
 from datetime import datetime, timezone
@@ -35,7 +36,7 @@ def make_row(run: Run, settings: Settings) -> Row:
     model = folder / "training" / run.name / "model-best"
     dev = read_json(model / "meta.json")["performance"]
     inputs = make_inputs(run, settings)
-    row = {
+    return {
         "corpus": settings.name,
         "system": run.system.name,
         "base": run.system.base,
@@ -57,7 +58,6 @@ def make_row(run: Run, settings: Settings) -> Row:
         "versions": {"python": platform.python_version(), **find_versions(PACKAGES)},
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
-    return row
 
 
 def count_pool(run: Run, unlabelled: Path) -> Optional[int]:
@@ -86,6 +86,7 @@ def shorten(path: str, name: str) -> str:
 def replace_start(word: str, names: Mapping[str, str]) -> str:
     """A path whose first folders have a name gets it in their place; of another, the last part."""
     for path, name in names.items():
-        if word == path or word.startswith(path.rstrip("/") + "/"):
-            return name + word[len(path.rstrip("/")) :].rstrip("/")
+        folder = path.rstrip(f"/{os.sep}")
+        if word == path or word.startswith((f"{folder}/", f"{folder}{os.sep}")):
+            return name + word[len(folder) :].replace(os.sep, "/").rstrip("/")
     return " ".join(shorten(part, Path(part).name) for part in word.split(" "))

@@ -16,6 +16,7 @@ from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc
 
 from ..batches import split_rows
+from ..decoding import log_softmax
 from ..distributions import floor_probs
 from ..entities import TokenAttributes
 from ..errors import Errors
@@ -133,7 +134,8 @@ def predict_moves(
             if situation not in valid_moves:
                 valid_moves[situation] = find_valid_moves(ner, states[i], moves)
             valid[row] = valid_moves[situation]
-        rows = softmax(scores, valid)  # (n_reading, n_moves)
+        masked = numpy.where(valid, scores.astype("d"), -numpy.inf)
+        rows = numpy.exp(log_softmax(masked))  # (n_reading, n_moves)
         probs[[at[i] for i in reading]] = rows
         ner.transition_states([states[i] for i in reading], scores)
         for i, move in zip(reading, rows.argmax(axis=1)):
@@ -163,10 +165,3 @@ def find_valid_moves(ner: EntityRecognizer, state: Any, moves: Sequence[str]) ->
     if not valid.any():  # spaCy then stops reading, with what it has
         valid[moves.index(OUTSIDE)] = True
     return valid
-
-
-def softmax(scores: numpy.ndarray, valid: numpy.ndarray) -> numpy.ndarray:
-    """Probabilities of the valid moves (n_states, n_moves), 0 for the others."""
-    masked = numpy.where(valid, scores.astype("d"), -numpy.inf)
-    exps = numpy.exp(masked - masked.max(axis=1, keepdims=True))
-    return exps / exps.sum(axis=1, keepdims=True)

@@ -61,6 +61,15 @@ def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts
     assert len(list(reader(student))) == 10
 
 
+def test_annotate_warns_of_data_sets_without_revision(run, source, monkeypatch):
+    def stop(*args, **kwargs):
+        raise ValueError("stopped")
+
+    monkeypatch.setattr(annotate, "annotate_source", stop)
+    result = run("some/set", "--exclude", "other/set", "--exclude", "third/set@v1")
+    assert re.findall(r"data set (\S+) given", result.text) == ["some/set", "other/set"]
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

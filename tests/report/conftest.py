@@ -76,7 +76,6 @@ def make_system(name, entities, *, f1, labels):
     scores = {"ents_p": f1, "ents_r": f1, "ents_f": f1}
     scores["ents_per_type"] = {label: {"p": f1, "r": f1, "f": f1} for label in labels}
     return System(
-        name,
         architecture="Architecture.v1",
         table=None if name == "teacher" else "3 words of width 2",
         labels=labels,

@@ -6,7 +6,7 @@ import pytest
 from spacy_distill.report.examples import PALETTE
 from spacy_distill.report.page import make_content, measured_speed_up
 from spacy_distill.report.project import Measurement
-from spacy_distill.report.render import make_environment, number, percent, times, write_page
+from spacy_distill.report.render import make_environment, number, percent, times
 
 # What loads something, or runs, by the name of its element.
 ACTIVE = {"script", "link", "iframe", "object", "embed", "base", "form", "audio", "video"}
@@ -136,14 +136,6 @@ def test_render_content_agrees_with_itself(make_report):
         cells = dict(content["matrices"][name])
         assert sum(cells["PER"]) == 2 and sum(cells["LOC"]) == 1
         assert sum(sum(of_gold[:-1]) for of_gold in cells.values()) == n_found
-
-
-def test_render_writes_whole_pages(tmp_path, monkeypatch):
-    path = tmp_path / "new" / "report.html"
-    write_page("first", path)
-    write_page("é", path)
-    assert path.read_bytes() == "é".encode()
-    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
 
 
 def luminance(colour):

@@ -23,6 +23,12 @@ def test_describe_names_no_folder_of_the_machine(settings, tmp_path):
     assert shorten_paths(command, settings) == ["python", "-m", *command]
 
 
+def test_describe_reads_paths_of_windows(settings, monkeypatch):
+    monkeypatch.setattr("os.sep", "\\")
+    command = [f"{settings.work}\\150\\0\\corpus", "--a.b", "x y"]
+    assert shorten_paths(command, settings)[2:] == ["WORK/150/0/corpus", "--a.b", "x y"]
+
+
 def test_describe_keeps_paths_of_the_project():
     settings = Settings("assets/demo", Path("training/sweep/demo"), Path("configs"), "assets/t")
     command = ["spacy_distill", "corpus", "assets/demo", "training/sweep/demo/300/0/corpus"]
