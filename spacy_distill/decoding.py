@@ -16,7 +16,7 @@ from thinc.types import Floats2d
 from .crf import Potentials
 from .pruning import may_have_entity
 from .steps import plan_steps
-from .tags import make_transitions, split_tag
+from .tags import is_biluo, split_tag
 
 # How many paths are compared at a time, so that memory does not grow with documents times tags^2.
 MAX_PATHS = 1 << 20
@@ -27,27 +27,24 @@ ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
 
 @dataclass(frozen=True)
 class Transitions:
-    """Which tag may come where: `start` and `end` (n_tags,), `follows` (n_tags, n_tags), bool."""
+    """Which tag may come where, and which tags begin or close an entity: all bool."""
 
-    start: numpy.ndarray
-    follows: numpy.ndarray
-    end: numpy.ndarray
-    begins: numpy.ndarray  # (n_tags,): B and U, with which an entity begins
-    continues: numpy.ndarray  # (n_tags,): I and L, which need an entity before them
+    start: numpy.ndarray  # (n_tags,): may begin a document: all but I and L
+    follows: numpy.ndarray  # (n_tags, n_tags): that of the column may come after that of the row
+    end: numpy.ndarray  # (n_tags,): may end a document
+    begins: numpy.ndarray  # (n_tags,): B and U
     closes: numpy.ndarray  # (n_tags,): L and U
 
     @classmethod
     def from_tags(cls, tags: Sequence[str]) -> "Transitions":
-        start, follows, end = make_transitions(tags)
-        prefixes = numpy.asarray([split_tag(tag)[0] for tag in tags])
-        return cls(
-            start,
-            follows,
-            end,
-            begins=numpy.isin(prefixes, ["B", "U"]),
-            continues=numpy.isin(prefixes, ["I", "L"]),
-            closes=numpy.isin(prefixes, ["L", "U"]),
-        )
+        """Those of a component's tags, of either scheme."""
+        prefixes, labels = numpy.asarray([split_tag(tag) for tag in tags]).T
+        begins, closes = numpy.isin(prefixes, ["B", "U"]), numpy.isin(prefixes, ["L", "U"])
+        continues, opens = numpy.isin(prefixes, ["I", "L"]), numpy.isin(prefixes, ["B", "I"])
+        # In BILUO, an entity must be closed.
+        end = ~opens if is_biluo(tags) else numpy.ones_like(opens)
+        same_entity = opens[:, None] & continues & (labels[:, None] == labels)
+        return cls(~continues, same_entity | (end[:, None] & ~continues), end, begins, closes)
 
 
 def log_softmax(scores: ScoresT) -> ScoresT:
@@ -76,10 +73,9 @@ def forbid_tags(
     """
     if not (fixed.any() or is_space.any() or sent_start.any()):
         return scores
-    forbidden = sent_start[:, None] & transitions.continues
+    forbidden = sent_start[:, None] & ~transitions.start
     forbidden |= is_space[:, None] & (transitions.begins | transitions.closes)
-    entity_tags = transitions.begins | transitions.continues
-    forbidden |= fixed[:, None] & entity_tags
+    forbidden[:, 1:] |= fixed[:, None]
     return numpy.where(forbidden, numpy.float32(-numpy.inf), scores)
 
 

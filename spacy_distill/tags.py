@@ -56,25 +56,6 @@ def is_biluo(tags: Sequence[str]) -> bool:
     return any(split_tag(tag)[0] in "LU" for tag in tags)
 
 
-def make_transitions(tags: Sequence[str]) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
-    """Which sequences of tags are legal.
-
-    tags (Sequence[str]): The tags of a component, of either scheme.
-    RETURNS: `start` (n_tags,): may begin a document; `follows` (n_tags, n_tags): tag of the column
-        may come after the tag of the row; `end` (n_tags,): may end a document. All bool.
-    """
-    parts = [split_tag(tag) for tag in tags]
-    closes = is_biluo(tags)  # an entity must be closed
-    start = numpy.asarray([prefix not in "IL" for prefix, _ in parts])
-    end = numpy.asarray([not (closes and prefix in "BI") for prefix, _ in parts])
-    inside = numpy.asarray([prefix in "BI" for prefix, _ in parts])
-    continues = ~start
-    label = numpy.asarray([name for _, name in parts])
-    same_entity = inside[:, None] & continues[None, :] & (label[:, None] == label[None, :])
-    new = start[None, :] & end[:, None]
-    return start, same_entity | new, end
-
-
 def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
     """The gold tag of each token, read from the documents' entities.
 

@@ -144,7 +144,7 @@ def test_crf_is_stable(viterbi):
 
 def any_order(n_tags):
     yes = numpy.ones(n_tags, dtype=bool)
-    return Transitions(yes, numpy.ones((n_tags, n_tags), dtype=bool), yes, ~yes, ~yes, ~yes)
+    return Transitions(yes, numpy.ones((n_tags, n_tags), dtype=bool), yes, ~yes, ~yes)
 
 
 @pytest.mark.parametrize("seed", range(5))

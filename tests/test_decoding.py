@@ -148,6 +148,30 @@ def test_decoding_closes_entities_at_the_end_of_each_document():
     assert [tags[i] for i in ids] == ["B-A", "I-A", "L-A"] * 2
 
 
+def test_decoding_transitions_of_iob():
+    legal = Transitions.from_tags(["O", "B-A", "I-A", "B-B", "I-B"])
+    assert_array_equal(legal.start, [1, 1, 0, 1, 0])
+    assert_array_equal(legal.end, [1, 1, 1, 1, 1])
+    after_a = [1, 1, 1, 1, 0]
+    after_b = [1, 1, 0, 1, 1]
+    assert_array_equal(legal.follows, [[1, 1, 0, 1, 0], after_a, after_a, after_b, after_b])
+
+
+def test_decoding_transitions_of_biluo():
+    legal = Transitions.from_tags(["O", "B-A", "I-A", "L-A", "U-A"])
+    assert_array_equal(legal.start, [1, 1, 0, 0, 1])
+    assert_array_equal(legal.end, [1, 0, 0, 1, 1])
+    outside, inside = [1, 1, 0, 0, 1], [0, 0, 1, 1, 0]
+    assert_array_equal(legal.follows, [outside, inside, inside, outside, outside])
+
+
+def test_decoding_transitions_tell_labels_apart():
+    tags = make_tags(["A", "A-A"], scheme="biluo")
+    follows = Transitions.from_tags(tags).follows
+    assert follows[tags.index("B-A"), tags.index("L-A")]
+    assert not follows[tags.index("B-A"), tags.index("L-A-A")]
+
+
 def test_decoding_takes_no_documents_and_empty_ones():
     transitions = Transitions.from_tags(IOB)
     nothing = numpy.zeros((0, 5), dtype="f")

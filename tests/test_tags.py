@@ -2,15 +2,14 @@ import numpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
 from spacy.tokens import Doc, Span
 from spacy.training.iob_utils import doc_to_biluo_tags
 from spacy.vocab import Vocab
 
+from spacy_distill.decoding import Transitions
 from spacy_distill.entities import TokenAttributes, write_entities
 from spacy_distill.tags import (
     make_tags,
-    make_transitions,
     split_tag,
     tag_in_iob,
     tags_from_docs,
@@ -102,10 +101,10 @@ def test_tags_of_biluo_are_those_of_spacy(document):
 @settings(max_examples=60)
 def test_tags_of_documents_are_legal(scheme, document):
     tags = make_tags(LABELS, scheme=scheme)
-    start, follows, end = make_transitions(tags)
+    legal = Transitions.from_tags(tags)
     ids = tags_from_docs([make_doc(*document)], tags)
-    assert not len(ids) or (start[ids[0]] and end[ids[-1]])
-    assert follows[ids[:-1], ids[1:]].all()
+    assert not len(ids) or (legal.start[ids[0]] and legal.end[ids[-1]])
+    assert legal.follows[ids[:-1], ids[1:]].all()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -131,30 +130,6 @@ def test_tags_of_an_entity_end_with_its_document():
     cut.from_array(["ENT_IOB"], numpy.asarray([1, 1], dtype="uint64"))
     ids = tags_from_docs([whole, make_doc(0, []), cut], tags)
     assert [tags[i] for i in ids] == ["O", "U-A", "I-A", "L-A"]
-
-
-def test_tags_transitions_of_iob():
-    start, follows, end = make_transitions(["O", "B-A", "I-A", "B-B", "I-B"])
-    assert_array_equal(start, [1, 1, 0, 1, 0])
-    assert_array_equal(end, [1, 1, 1, 1, 1])
-    after_a = [1, 1, 1, 1, 0]
-    after_b = [1, 1, 0, 1, 1]
-    assert_array_equal(follows, [[1, 1, 0, 1, 0], after_a, after_a, after_b, after_b])
-
-
-def test_tags_transitions_of_biluo():
-    start, follows, end = make_transitions(["O", "B-A", "I-A", "L-A", "U-A"])
-    assert_array_equal(start, [1, 1, 0, 0, 1])
-    assert_array_equal(end, [1, 0, 0, 1, 1])
-    outside, inside = [1, 1, 0, 0, 1], [0, 0, 1, 1, 0]
-    assert_array_equal(follows, [outside, inside, inside, outside, outside])
-
-
-def test_tags_transitions_tell_labels_apart():
-    tags = make_tags(["A", "A-A"], scheme="biluo")
-    _, follows, _ = make_transitions(tags)
-    assert follows[tags.index("B-A"), tags.index("L-A")]
-    assert not follows[tags.index("B-A"), tags.index("L-A-A")]
 
 
 @pytest.mark.parametrize(
