@@ -1,5 +1,6 @@
 """Settings are refused where they are given, not where they break."""
 
+from importlib.util import find_spec
 from typing import Any, Iterable, Iterator, List, Mapping, get_args
 
 from .errors import Errors
@@ -24,6 +25,21 @@ def require_one_of(choices: Any, setting: str, value: Any) -> None:
     """Refuse what is none of a Literal's values. RAISES (ValueError): D007."""
     values = get_args(choices)
     require(value in values, setting, value, f"one of {', '.join(values)}")
+
+
+def require_installed(*packages: str, purpose: str, extra: str) -> None:
+    """Refuse work before it begins whose packages are not there.
+
+    packages (str): What is needed.
+    purpose (str): For what.
+    extra (str): Of this project, that brings them.
+    RAISES (ValueError): D024.
+    """
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ValueError(
+            Errors.D024.format(purpose=purpose, packages=" and ".join(missing), extra=extra)
+        )
 
 
 def is_name(text: str) -> bool:

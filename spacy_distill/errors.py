@@ -89,6 +89,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' is annotated in part only, as its {journal} says. Run the same command of "
         "'annotate' again: it goes on with what is missing."
     )
+    D024 = (
+        "{purpose} needs {packages}, not installed here. Install it with "
+        "'pip install spacy-distill[{extra}]'."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs in a .jsonl file, or a .txt file not named after a split."
@@ -144,10 +148,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "Data set '{source}' has columns {found}, of which none can be read. It needs 'tokens', if "
         "labelled with 'ner_tags', 'tags' or 'labels', or 'text', if labelled with 'entities' or "
         "'labels'."
-    )
-    D118 = (
-        "The package 'datasets' is needed to read '{source}' but is not installed. Install "
-        "'spacy-distill[train]'."
     )
     D119 = (
         "'{source}' has no training set. Found: {found}; passed over: {others}. Add one, such as "
@@ -263,10 +263,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't use the vocabulary of teacher '{teacher}': {reason}. Make a table of words instead, "
         "with --kind words and --vectors random or a file of vectors."
     )
-    D311 = (
-        "Reading the teacher '{teacher}' needs {missing}, not installed here. Install it with "
-        "'pip install spacy-distill[train]'."
-    )
     D312 = "'{path}' has a vector for none of the words. Check that both are of one language."
     D313 = (
         "A table of words needs words. Give --corpus the .spacy files that the student will read, "
@@ -292,10 +288,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "The teacher '{teacher}' is neither a folder nor a model that can be downloaded from the "
         "hub ({reason}). Correct the path or id, check that the network reaches the hub, or use "
         "the default teacher, which comes from the package index."
-    )
-    D405 = (
-        "The package 'huggingface_hub' is needed to download '{teacher}' but is not installed. "
-        "Install 'spacy-distill[train]'."
     )
     D410 = (
         "No trained pipeline in '{path}': none of its folders holds 'model-best'. Run "
@@ -376,7 +368,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' was made with other settings than this sweep's ({differences}). Remove it, give "
         "another --work, or make it anew with --overwrite."
     )
-    D608 = "A sweep draws figures, but matplotlib is not installed. Install 'spacy-distill[bench]'."
     D609 = (
         "'{path}' has another test set than the rows of '{rows}', so their scores can't be "
         "compared. Give another OUTPUT or --work for each corpus."
@@ -467,10 +458,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "--n-process, --batch-size or --shard-size, and run it again: what is finished stays."
     )
     D908 = "The teacher failed in a process that annotates:\n{traceback}"
-    D910 = (
-        "The package 'ray' is needed for --engine ray but is not installed. Install "
-        "'spacy-distill[ray]'."
-    )
     D911 = (
         "There is no Ray cluster at '{address}' ({reason}). Correct --address, or leave it out to "
         "begin one on this machine."

@@ -1,13 +1,13 @@
 """Data sets: from the hub by their id, from a folder saved by `datasets`, or in Parquet files."""
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from .checks import require_installed
 from .errors import Errors
 from .files import list_files
 from .rows import COLUMNS, TAGS, make_row_docs
@@ -47,8 +47,7 @@ def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): The splits, each a `datasets.Dataset` or `datasets.IterableDataset`.
     RAISES (ValueError): If `datasets` is not installed or can't load it.
     """
-    if find_spec("datasets") is None:
-        raise ValueError(Errors.D118.format(source=source))
+    require_installed("datasets", purpose=f"Reading '{source}'", extra="train")
     import datasets
 
     name, config, revision = split_id(source)
@@ -92,11 +91,10 @@ def read_dataset(
 def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
     """Read a Parquet file, some rows at a time. The columns are those of `read_dataset`.
 
-    RAISES (ValueError): D118 if `datasets`, with which PyArrow comes, is not installed, D126 for a
+    RAISES (ValueError): D024 if `datasets`, with which PyArrow comes, is not installed, D126 for a
         damaged file, D117 for other columns, D132 for a type of class labels that is unknown.
     """
-    if find_spec("datasets") is None:
-        raise ValueError(Errors.D118.format(source=path))
+    require_installed("datasets", purpose=f"Reading '{path}'", extra="train")
     from pyarrow.parquet import ParquetFile
 
     try:

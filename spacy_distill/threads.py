@@ -26,7 +26,8 @@ VARIABLES = (
 
 def thread_variables(number: int) -> Dict[str, str]:
     """The environment of a process whose libraries have so many threads each."""
-    return dict.fromkeys(VARIABLES, str(number))
+    tokenizers = {"TOKENIZERS_PARALLELISM": "false" if number == 1 else "true"}
+    return {**dict.fromkeys(VARIABLES, str(number)), **tokenizers}
 
 
 @cache

@@ -277,6 +277,6 @@ def test_dataset_that_can_not_be_had_names_the_remedy():
 
 
 def test_dataset_library_missing(nlp, monkeypatch):
-    monkeypatch.setattr("spacy_distill.hub.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"D118.*spacy-distill\[train\]"):
+    monkeypatch.setattr("spacy_distill.checks.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"D024.*spacy-distill\[train\]"):
         list(read_docs("some/name@1", nlp=nlp))

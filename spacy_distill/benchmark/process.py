@@ -94,6 +94,5 @@ def make_environment(threads: int) -> Dict[str, str]:
     return {
         **os.environ,
         **thread_variables(threads),
-        "TOKENIZERS_PARALLELISM": "false" if threads == 1 else "true",
         "CUDA_VISIBLE_DEVICES": "",
     }

@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Iterator, List, Optional, Sequence
@@ -17,9 +16,8 @@ from ..annotate.job import Job, find_code
 from ..annotate.run import annotate_source
 from ..annotate.shards import Advance
 from ..annotate.summary import Summary
-from ..checks import require
+from ..checks import require, require_installed
 from ..docbins import count_docs
-from ..errors import Errors
 from ..teachers.choose import is_model_id, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .corpus import warn_passed_over, warn_unpinned
@@ -143,13 +141,12 @@ def warn_unpinned_teachers(teachers: Sequence[str]) -> None:
 def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") -> Engine:
     """Where the work is done.
 
-    RAISES (ValueError): D007 for less than no process, D910 without Ray.
+    RAISES (ValueError): D007 for less than no process, D024 without Ray.
     """
     require(n_process >= 0, "--n-process", n_process, "0 or more")
     if name == EngineName.local:
         return Processes(n_process) if n_process > 1 else ThisProcess()
-    if find_spec("ray") is None:
-        raise ValueError(Errors.D910)
+    require_installed("ray", purpose="--engine ray", extra="ray")
     from ..annotate.ray_cluster import RayCluster
 
     return RayCluster(address, n_workers=n_process)

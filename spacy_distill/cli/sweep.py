@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import nullcontext, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
@@ -11,6 +10,7 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
+from ..checks import require_installed
 from ..errors import Errors
 from ..files import check_apart, make_and_hold, read_json, write_whole
 from ..sweep.comparisons import Compared, compare_systems
@@ -34,7 +34,6 @@ from ..sweep.plan import (
 )
 from ..sweep.rows import Key, Row, read_rows, write_rows
 from ..sweep.runner import (
-    Failure,
     Runner,
     check_test_sets,
     find_outdated_rows,
@@ -119,8 +118,7 @@ def sweep_cli(
     is not done again, so an interrupted sweep goes on where it stopped; a
     finished one draws its tables and figures anew.
     """
-    if find_spec("matplotlib") is None:
-        raise ValueError(Errors.D608)
+    require_installed("matplotlib", purpose="Drawing the figures of a sweep", extra="bench")
     chosen = [*choose_systems(split_list(systems), variants or []).values()]
     check_overrides(chosen, configs)
     runs = make_runs(
@@ -157,9 +155,7 @@ def sweep_cli(
             show_sweep(output, settings)
     if failures:
         raise ValueError(
-            Errors.D613.format(
-                failed=len(failures), total=len(runs), path=path, reason=failures[0].reason
-            )
+            Errors.D613.format(failed=len(failures), total=len(runs), path=path, reason=failures[0])
         )
 
 
@@ -232,7 +228,7 @@ def run_waiting(
     handle: Optional[int],
     workers: int,
     overwrite: bool,
-) -> List[Failure]:
+) -> List[str]:
     """Make the corpora, check that they have enough, then run what has no row yet.
 
     handle (Optional[int]): What holds the folder of the rows.

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Dict, List, Optional, Sequence
 
@@ -12,7 +11,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 from wasabi import msg
 
-from ..checks import require, require_one_of
+from ..checks import require, require_installed, require_one_of
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..segmentation import Kind, Segmenter
@@ -123,9 +122,8 @@ def check_installed(teacher: str) -> None:
     """Refuse to read a teacher if none is given, or with libraries that are not there."""
     if not teacher:
         raise ValueError(Errors.D314)
-    missing = [name for name in ("torch", "transformers") if find_spec(name) is None]
-    if missing:
-        raise ValueError(Errors.D311.format(teacher=teacher, missing=" and ".join(missing)))
+    purpose = f"Reading the teacher '{teacher}'"
+    require_installed("torch", "transformers", purpose=purpose, extra="train")
 
 
 def count_words(paths: Sequence[Path]) -> Dict[str, int]:

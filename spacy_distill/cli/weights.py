@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -16,6 +15,7 @@ import srsly
 import typer
 from wasabi import msg
 
+from ..checks import require_installed
 from ..errors import Errors
 from ..files import check_apart, digest, digest_folder, read_json, replacing
 
@@ -117,10 +117,9 @@ def download(teacher: str, model: Path) -> None:
 
     teacher (str): `name` or `name@revision`.
     model (Path): Folder to download to.
-    RAISES (OSError): D404 if it can't be had, D405 if the library that downloads is missing.
+    RAISES (OSError): D404 if it can't be had. (ValueError): D024 without what downloads.
     """
-    if find_spec("huggingface_hub") is None:
-        raise OSError(Errors.D405.format(teacher=teacher))
+    require_installed("huggingface_hub", purpose=f"Downloading '{teacher}'", extra="train")
     from huggingface_hub import snapshot_download
 
     name, _, revision = teacher.partition("@")

@@ -32,7 +32,6 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
     discard(stage)
-    threads = {**thread_variables(1), "TOKENIZERS_PARALLELISM": "false"}
     start = time.time()
     with (
         stage.log.open("w", encoding="utf-8") as log,
@@ -41,7 +40,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **threads, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+            env={**os.environ, **thread_variables(1), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
             pass_fds=() if handle is None else (handle,),
         ) as process,
     ):

@@ -3,12 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from tqdm import tqdm
 
 from ..docbins import count_docs, digest_docs
 from ..errors import Errors
+from .curves import group_by
 from .describe import make_row
 from .execute import clear_outdated, drop_last, run_stage
 from .inputs import Settings, cell_folder, corpus_files, digest_once, find_differences, make_inputs
@@ -18,11 +19,6 @@ from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, trai
 
 # A sample: its size and its seed.
 Cell = Tuple[int, int]
-
-
-class Failure(NamedTuple):
-    run: Run
-    reason: str
 
 
 class Stopped(Exception):
@@ -47,10 +43,7 @@ def find_outdated_rows(
 
 
 def cells_of(runs: Sequence[Run]) -> Dict[Cell, List[Run]]:
-    cells: Dict[Cell, List[Run]] = {}
-    for run in runs:
-        cells.setdefault((run.size, run.seed), []).append(run)
-    return cells
+    return group_by(runs, lambda run: (run.size, run.seed))
 
 
 def check_test_sets(
@@ -109,7 +102,7 @@ class Runner:
         self.bar = bar
         self.say = say
         self.handle = handle
-        self.failures: List[Failure] = []
+        self.failures: List[str] = []
         self._broken: Dict[Path, str] = {}
         self._now: Dict[Path, str] = {}
         self._lock = Lock()
@@ -125,13 +118,13 @@ class Runner:
         self._expect([stage for stage in stages if not is_done(stage)])
         self._side_by_side(stages, self._make_corpus, workers=workers)
 
-    def run(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> List[Failure]:
+    def run(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> List[str]:
         """Run them all, a row each. What fails does not keep others from running.
 
         runs (Sequence[Run]): Those that have no row. Their corpora are there.
         workers (int): How many samples side by side.
         overwrite (bool): Whether what was made with other settings may be made anew.
-        RETURNS (List[Failure]): What failed, and why.
+        RETURNS (List[str]): Of each run that failed, why.
         RAISES (ValueError): D607 for what was made with other settings.
         """
         stages = {
@@ -169,7 +162,7 @@ class Runner:
                 self._run_one(run)
             except ValueError as error:
                 with self._lock:
-                    self.failures.append(Failure(run, str(error)))
+                    self.failures.append(str(error))
                     self.say(f"{run.size}/{run.seed} {run.name}: {error}")
 
     def _run_one(self, run: Run) -> None:

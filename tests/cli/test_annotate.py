@@ -285,6 +285,6 @@ def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, 
 
 
 def test_annotate_says_that_ray_is_not_installed(monkeypatch):
-    monkeypatch.setattr(annotate, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"\[D910\].*spacy-distill\[ray\]"):
+    monkeypatch.setattr("spacy_distill.checks.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"\[D024\].*spacy-distill\[ray\]"):
         annotate.choose_engine(annotate.EngineName.ray)

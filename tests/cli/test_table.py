@@ -197,9 +197,9 @@ def test_table_command_needs_a_folder_for_its_output(tmp_path, teacher, monkeypa
 
 def test_table_command_says_what_to_install(teacher, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "spacy_distill.cli.table.find_spec", lambda name: None if name == "torch" else name
+        "spacy_distill.checks.find_spec", lambda name: None if name == "torch" else name
     )
-    with pytest.raises(ValueError, match=r"D311.*needs torch, .*spacy-distill\[train\]"):
+    with pytest.raises(ValueError, match=r"D024.*needs torch, .*spacy-distill\[train\]"):
         CliRunner().invoke(
             app, ["table", str(tmp_path / "table.npz"), "-t", teacher], catch_exceptions=False
         )

@@ -169,9 +169,9 @@ def test_weights_offline_names_the_remedy(run, folder, monkeypatch):
 
 
 def test_weights_hub_library_missing(run, monkeypatch):
-    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    monkeypatch.setattr("spacy_distill.checks.find_spec", lambda name: None)
     result = run("nobody/nothing@1")
-    assert result.exit_code == 1 and "[D405]" in str(result.exception)
+    assert result.exit_code == 1 and "[D024]" in str(result.exception)
 
 
 @pytest.mark.slow
