@@ -105,7 +105,7 @@ class DistillationCorpus:
                 text = eg.reference.text[:50]
                 raise ValueError(Errors.D005.format(source=self.unlabelled, text=text))
             leave_out_unsure(eg.reference, self.min_confidence)
-            # More often than asked for, where the pool is too small for all that is labelled.
+            # More often than `labelled_fraction` where the pool would end before all gold was read.
             while gold and self.rng.random() < max(fraction, n_unseen / max(n_unseen + n_left, 1)):
                 yield waiting.pop()
                 n_unseen = max(n_unseen - 1, 0)

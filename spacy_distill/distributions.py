@@ -11,8 +11,7 @@ from .decoding import log_softmax
 from .layers.crf import find_potentials
 from .types import TaggerModel, TagScores
 
-# No tag is less probable where a teacher rules it out: 0 has no logarithm, and what the student is
-# told must not be worse than wrong, for KL(student || teacher) grows with that logarithm.
+# Of a tag that a teacher rules out: 0 has no logarithm, and KL(student || teacher) grows with it.
 LEAST_PROBABILITY = 1e-5
 # The score of every tag but O, whose is 0, of a token that a model saw nothing of.
 UNSEEN = -10.0

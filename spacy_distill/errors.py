@@ -1,8 +1,8 @@
 """What can go wrong: each message names the object, the values and the remedy, and has a code.
 
-D0xx: component, tags and soft targets; D1xx: sources of a corpus; D2xx: layers and models;
+D0xx: component, soft targets, loading; D1xx: sources of a corpus; D2xx: layers and models;
 D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx: report;
-D8xx: teachers; D9xx: annotation at scale.
+D8xx: teachers; D9xx: annotation at scale, and files.
 """
 
 from spacy.errors import ErrorsWithCodes

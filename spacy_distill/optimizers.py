@@ -102,8 +102,8 @@ class LazyAdam(Optimizer):
             gradient = get_array_ops(gradient).clip_gradient(gradient, self.grad_clip)
         if key not in self.mom1:
             self.mom1[key], self.mom2[key] = xp.zeros_like(weights), xp.zeros_like(weights)
-        # Kingma and Ba, algorithm 1, in the order of the end of section 2. In place, for to make
-        # arrays takes longer than to compute them.
+        # Kingma and Ba, algorithm 1, in the order of the end of section 2. In place:
+        # making arrays takes longer than computing them.
         mom1, mom2 = self.mom1[key][rows], self.mom2[key][rows]
         mom1 *= self.b1
         mom1 += (1 - self.b1) * gradient

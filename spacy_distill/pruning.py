@@ -34,7 +34,7 @@ def may_have_entity(
     enter = numpy.maximum(pairs.max(axis=0) - stay, start - start[0])[1:]
     leave = max(0.0, (pairs[1:, 0] - stay).max(), (end[1:] - end[0]).max())
     gains: Any = (scores[:, 1:] + enter).max(axis=1) - scores[:, 0]
-    # In 64 bits, for sums over a batch are to be right by less than the margin.
+    # In 64 bits: the sums over a batch must be exact to less than the margin.
     gains = numpy.maximum(gains, LOWEST_GAIN).astype("d")
     after = numpy.cumsum(gains)
     before = after - gains

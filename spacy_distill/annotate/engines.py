@@ -1,6 +1,6 @@
 """Where shards are annotated: in this process, or in several.
 
-Every engine gives the same bytes, and holds no more shards than it has workers, twice.
+Every engine gives the same bytes, and holds at most two shards a worker.
 """
 
 import os

@@ -140,8 +140,8 @@ def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:
 def check_files(path: Path, known: Optional[Sequence[str]]) -> None:
     """Refuse a folder with files of something else. RAISES (ValueError): D904.
 
-    known (Optional[Sequence[str]]): The files of this annotation. None: while it is being made,
-        they may be any that are called as shards are.
+    known (Optional[Sequence[str]]): The files of this annotation. None: it is not finished, so
+        that they are whatever is named as a shard is.
     """
     names = sorted(file.name for file in path.glob("*.spacy"))
     is_own = NAME.fullmatch if known is None else known.__contains__

@@ -77,6 +77,6 @@ def find_words(docs: List[Doc], hashes: numpy.ndarray, tokens: numpy.ndarray) ->
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     layer = model.layers[0]
-    layer.initialize(X=None if X is None else sorted(set(distinct_words(X)[0])))
+    layer.initialize(X=None if X is None else sorted(distinct_words(X)[0]))
     if layer.has_dim("nO"):
         model.set_dim("nO", layer.get_dim("nO"))

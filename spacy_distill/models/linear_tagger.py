@@ -1,4 +1,4 @@
-"""A linear layer over any token-to-vector layer of spaCy: a teacher, or a baseline."""
+"""A linear layer over any token-to-vector layer of spaCy: the teacher's model."""
 
 from functools import partial
 from typing import Any, Callable, Iterator, List, Optional, Tuple
