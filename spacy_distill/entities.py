@@ -59,22 +59,30 @@ def write_entities(
     fixed (ndarray): Tokens whose annotation stays as it is, bool (n_tokens,).
     attributes (TokenAttributes): Of the documents' tokens, as they are before.
     """
-    parts = [split_tag(tag) for tag in tags]
-    labels = sorted({label for _, label in parts if label})
+    labels = sorted({label for _, label in map(split_tag, tags) if label})
     for vocab in {doc.vocab for doc in docs}:
         for label in labels:
             vocab.strings.add(label)
-    iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts], dtype="i")
-    type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
-    ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
+    ent_iob, ent_type = tags_as_annotation(ids, tags, fixed=fixed, attributes=attributes)
     annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
-    annotation[:, 0] = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
-    annotation[:, 1] = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
+    annotation[:, 0], annotation[:, 1] = ent_iob, ent_type
     # What another component once said of these tokens is not about a new entity.
-    annotation[:, 2] = numpy.where(fixed | (ids == 0), attributes.ent_kb_id, 0)
+    annotation[:, 2] = numpy.where(fixed | (ent_iob == OUTSIDE), attributes.ent_kb_id, 0)
     for doc, rows in zip(docs, split_rows(annotation, docs)):
         if len(doc):
             doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], rows)
+
+
+def tags_as_annotation(
+    ids: numpy.ndarray, tags: Sequence[str], *, fixed: numpy.ndarray, attributes: TokenAttributes
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """spaCy's values of ENT_IOB and ENT_TYPE for tags, (n_tokens,) each: see `write_entities`."""
+    parts = [split_tag(tag) for tag in tags]
+    iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts], dtype="i")
+    type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
+    ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
+    ent_iob = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
+    return ent_iob, numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
 
 
 class Entities(NamedTuple):

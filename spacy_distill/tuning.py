@@ -13,14 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
-from spacy.strings import get_string_id
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from .entities import IOB, Entities, TokenAttributes, find_entities, leave_out_final_space
+from .entities import Entities, TokenAttributes, find_entities, tags_as_annotation
 from .errors import Errors
 from .pipeline.readings import Reading, read_anew
-from .tags import split_tag
 from .targets import has_same_tokens
 
 if TYPE_CHECKING:
@@ -99,18 +97,13 @@ def score_candidates(
     gold = Gold.from_examples(examples)
     attributes = TokenAttributes.join(reading.attributes for reading in readings)
     fixed = attributes.ent_iob % 2 == 1
-    parts = [split_tag(tag) for tag in ner.tags]
-    iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts])
-    type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
     scores = ner.model.ops.flatten([reading.scores for reading in readings])
     values = []
     for added in candidates:
         changed = [add_outside(scores, added)]
         ids = ner.find_tags(docs, changed, attributes=attributes, fixed=fixed)
-        ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
-        iob = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
-        types = numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
-        values.append(gold.score(find_entities(iob, types)))
+        written = tags_as_annotation(ids, ner.tags, fixed=fixed, attributes=attributes)
+        values.append(gold.score(find_entities(*written)))
     return values
 
 
