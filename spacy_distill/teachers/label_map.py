@@ -85,7 +85,7 @@ def map_tags(teacher: Teacher, tags: Sequence[str], label_map: LabelMap) -> Teac
     as_wanted = [label_map.of_tag(tag) for tag in teacher.tags]
     if not is_biluo(tags):
         as_wanted = [tag_in_iob(tag) for tag in as_wanted]
-    if as_wanted == list(tags):
+    if as_wanted == list(teacher.tags) == list(tags):
         return teacher
     columns = [[i for i, tag in enumerate(as_wanted) if tag == wanted] for wanted in tags]
     return MappedTeacher(teacher, list(tags), columns)

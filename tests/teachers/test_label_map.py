@@ -71,6 +71,20 @@ def test_label_map_adds_what_becomes_one(doc):
     assert_allclose(found["O"], before["O"] + before["B-NORP"] + before["I-NORP"], rtol=1e-5)
 
 
+@pytest.mark.parametrize("names", [{"A": "C"}, {"A": "C", "B": "D"}, {"A": "B", "B": "A"}])
+@pytest.mark.parametrize("labels", [None, ["A", "B"]])
+def test_label_map_renames(doc, names, labels):
+    """Where no tag is lost and none is joined, too: its columns may be in another order then."""
+    teacher, label_map = teacher_of("A", "B"), LabelMap(names)
+    labels = labels and [label_map(label) for label in labels][::-1]
+    joined = join_teachers([teacher], labels=labels, label_map=label_map)
+    (before,), (after,) = teacher.predict([doc]), joined.predict([doc])
+    assert set(joined.tags) == {label_map.of_tag(tag) for tag in teacher.tags}
+    for i, tag in enumerate(teacher.tags):
+        column = joined.tags.index(label_map.of_tag(tag))
+        assert_allclose(after[:, column], before[:, i], rtol=1e-5)
+
+
 def test_label_map_of_nothing_is_the_teacher_itself():
     teacher = teacher_of("PER", "LOC", scheme="biluo")
     assert join_teachers([teacher]) is teacher
