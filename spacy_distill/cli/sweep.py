@@ -32,7 +32,7 @@ from ..sweep.plan import (
     read_numbers,
     read_seeds,
 )
-from ..sweep.rows import Key, Row, read_rows, write_rows
+from ..sweep.rows import Key, Row, append_row, read_rows, write_rows
 from ..sweep.runner import (
     Runner,
     check_test_sets,
@@ -213,9 +213,13 @@ def name_runs(keys: Sequence[Key]) -> str:
 
 
 def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
-    """Leave in a file of rows those that stay."""
-    if n_outdated := len(read_rows(path)) - len(rows):
-        say(f"{n_outdated} rows were made with other settings: making them anew")
+    """Leave in a file of rows those that stay, and put the others into a file beside it."""
+    outdated = [row for key, row in read_rows(path).items() if key not in rows]
+    if outdated:
+        old = path.with_suffix(".old.jsonl")
+        for row in outdated:
+            append_row(old, row)
+        say(f"{len(outdated)} rows were made with other settings: making them anew. Old: {old}")
         write_rows(path, [*rows.values()])
 
 

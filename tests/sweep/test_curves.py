@@ -43,6 +43,16 @@ def test_curves_by_pool_of_several_sizes(rows, make_row):
     assert pool_curves([row for row in rows if row["limit"] == 0]) == {}
 
 
+def test_curves_by_pool_have_the_same_places(make_row):
+    """One system was run with one seed, the other with two, whose text differs by a sentence."""
+    rows = [make_row("student-crf", 20, 0.5, limit=50)]
+    rows += [make_row("student-crf", 20, 0.5, pool=510 + seed, seed=seed) for seed in (0, 1)]
+    rows += [make_row("hot", 20, 0.5, base="student-crf", limit=limit) for limit in (50, 0)]
+    rows[-1]["pool"] = 510
+    places = [[point.x for point in points] for points in pool_curves(rows).values()]
+    assert len(places) == 2 and places[0] == places[1] and places[0][0] == 50
+
+
 def test_curves_by_size_have_the_largest_pool(make_row):
     """Of each system at each size: there may be others with more."""
     rows = [make_row("student-crf", 300, n / 1000, limit=n) for n in (250, 500, 100)]
