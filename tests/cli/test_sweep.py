@@ -330,8 +330,8 @@ def test_sweep_keeps_its_rows_until_it_can_make_others(run, ran, project):
     (project / "elsewhere").rename(project / "transformer")
     result = run(*options, "--overwrite")
     assert "2 rows were made with other settings: making them anew" in result.output
-    old = srsly.read_jsonl(project / "output" / "sweep.old.jsonl")
-    assert [*old] == [row for row in before if row["system"] != "baseline-softmax"]
+    old = (project / "output" / "sweep.old.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [*map(json.loads, old)] == [row for row in before if row["system"] != "baseline-softmax"]
     assert [row["system"] for row in rows_of(project)] == [
         *("baseline-softmax", "teacher", "student-softmax")
     ]
