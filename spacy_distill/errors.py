@@ -290,8 +290,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "the default teacher, which comes from the package index."
     )
     D410 = (
-        "No trained pipeline in '{path}': none of its folders holds 'model-best'. Run "
-        "'train-teacher', 'train-student' or 'train-baseline' first."
+        "No trained pipeline in '{path}': neither it nor one of its folders holds 'model-best'. "
+        "Give a folder of trainings, 'training' in a project."
     )
     D411 = "'{path}' holds no scores of 'spacy evaluate'. Run 'evaluate' to make it."
     D412 = "There is nothing to distil from. Give --unlabelled text, --labelled sentences, or both."
@@ -328,6 +328,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "See 'distill --help'."
     )
     D421 = "'{path}' has scores of another pipeline than '{pipeline}'. Run 'evaluate' again."
+    D422 = (
+        "'{path}' tells how far a student agrees with its teacher, where nothing is labelled: that "
+        "is no accuracy. Score it on gold sentences with 'evaluate', or leave --metrics out."
+    )
     D501 = "Unknown systems to compare with: {unknown}. Choose from {known}."
     D502 = (
         "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"

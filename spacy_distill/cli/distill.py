@@ -23,10 +23,11 @@ from ..annotate.engines import Engine
 from ..annotate.job import Job, find_code, find_lang, import_code
 from ..checks import find_unknown, require
 from ..errors import Errors
-from ..files import check_apart, folder_size, make_and_hold, read_json
+from ..files import check_apart, digest_source, folder_size, make_and_hold, read_json
 from ..pipeline.ner_tagger import NERTagger
 from ..raw_text import make_tokenizer
 from ..table import load_table
+from ..teachers.choose import check_teacher
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import (
     choose_engine,
@@ -47,7 +48,7 @@ from .distill_student import (
     train_student,
 )
 from .distill_teacher import annotate_corpus, score_annotated
-from .evaluate import percentages
+from .evaluate import AGREEMENT, MADE_FROM, describe_scores, percentages
 from .failing import fail_in_one_line
 from .options import (
     Address,
@@ -209,10 +210,12 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): D007 for a table that nothing loads, D420 for a setting that the config
-        can't have, D915 if OUTPUT is where something is read from, D417 if it holds what is of
-        others; what `load_table` and the steps raise.
+    RAISES (ValueError): D805 for what is no teacher, D007 for a table that nothing loads, D420 for
+        a setting that the config can't have, D915 if OUTPUT is where something is read from, D417
+        if it holds what is of others; what `load_table` and the steps raise.
     """
+    for teacher in job.teachers:
+        check_teacher(teacher)
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
     config = read_config(config_path, overrides)
@@ -278,8 +281,11 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
     """
     metrics = best.parent / "metrics"
     metrics.mkdir(exist_ok=True)
-    evaluate(str(best), scored_on, output=metrics / "student.json", gold_preproc=True, silent=True)
-    rows = [("student", *percentages(read_json(metrics / "student.json")))]
+    output = metrics / "student.json"
+    evaluate(str(best), scored_on, output=output, gold_preproc=True, silent=True)
+    scores = {**read_json(output), MADE_FROM: describe_scores(best, digest_source(scored_on))}
+    srsly.write_json(output, {**scores, AGREEMENT: scored is None})
+    rows = [("student", *percentages(scores))]
     if scored is not None:
         of_teacher = score_annotated(scored, scored_on)
         srsly.write_json(metrics / "teacher.json", of_teacher)

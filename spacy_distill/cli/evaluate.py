@@ -12,13 +12,15 @@ from wasabi import msg
 from ..annotate.job import find_code, import_code
 from ..docbins import read_docbins
 from ..errors import Errors
-from ..files import digest_folder, digest_source, make_folder
+from ..files import digest_folder, digest_source, last_name, make_folder
 from ..loading import use_gpu
 from ..provenance import find_changed
 from .options import Code, Gpu
 
 # Of a file of scores: digests of what it was made from.
 MADE_FROM = "made_from"
+# Of one of `distill`: whether what was scored on has the teacher's labels, in want of gold.
+AGREEMENT = "agreement"
 
 
 def evaluate_cli(
@@ -35,7 +37,9 @@ def evaluate_cli(
     """
     if not test.exists():
         raise FileNotFoundError(Errors.D008.format(path=test))
-    models = sorted(path.parent for path in training.glob("*/model-best/meta.json"))
+    # Of a pipeline alone, as `distill` makes it, too.
+    found = [*training.glob("*/model-best/meta.json"), *training.glob("model-best/meta.json")]
+    models = sorted(path.parent for path in found)
     if not models:
         raise ValueError(Errors.D410.format(path=training))
     check_gold(test)
@@ -45,9 +49,9 @@ def evaluate_cli(
     test_digest = digest_source(test)
     rows = []
     for model in models:
-        name = model.parent.name
+        name = last_name(str(model.parent))
         output = metrics / f"{name}.json"
-        made_from = {"pipeline": digest_folder(model), "test": test_digest}
+        made_from = describe_scores(model, test_digest)
         if read_scores(output).get(MADE_FROM) == made_from:
             msg.info(f"'{output}' is up to date")
         else:
@@ -61,6 +65,11 @@ def evaluate_cli(
             )
         rows.append((name, *percentages(read_scores(output))))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
+
+
+def describe_scores(model: Path, test_digest: str) -> Dict[str, str]:
+    """What scores are made from, as the files of scores have it."""
+    return {"pipeline": digest_folder(model), "test": test_digest}
 
 
 def read_scores(path: Path) -> Dict[str, Any]:

@@ -20,7 +20,8 @@ from ..errors import Errors
 from ..files import digest_folder, last_name, make_folder, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
-from .evaluate import MADE_FROM
+from ..teachers.ner_tagger import find_ner_tagger
+from .evaluate import AGREEMENT, MADE_FROM
 from .options import Code
 
 COMPACT = "Compact named entity recognition, distilled from a transformer"
@@ -106,8 +107,10 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Dict[str, Any]
     output (Path): A folder that is not there yet.
     dtype (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
     RETURNS (Dict[str, Any]): The metadata of the trained pipeline.
+    RAISES (ValueError): D012 for a pipeline that is none of this project's.
     """
     nlp = load_pipeline(pipeline)
+    find_ner_tagger(nlp)
     taggers = {name: pipe for name, pipe in nlp.components if isinstance(pipe, NERTagger)}
     shutil.copytree(pipeline, output)
     for name, tagger in taggers.items():
@@ -178,14 +181,16 @@ def make_meta(
 def read_test_scores(path: Path, pipeline: Path) -> Dict[str, Any]:
     """Scores on the test set.
 
-    RAISES: D008 if there are none, D411 if the file holds others, D421 if they are of another
-        pipeline, as far as it says.
+    RAISES: D008 if there are none, D411 if the file holds others, D422 if they tell of agreement
+        alone, D421 if they are of another pipeline, as far as it says.
     """
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))
     scores = read_json(path)
     if "ents_f" not in scores:
         raise ValueError(Errors.D411.format(path=path))
+    if scores.get(AGREEMENT):
+        raise ValueError(Errors.D422.format(path=path))
     if MADE_FROM in scores and scores[MADE_FROM]["pipeline"] != digest_folder(pipeline):
         raise ValueError(Errors.D421.format(path=path, pipeline=pipeline))
     return scores

@@ -41,18 +41,25 @@ def load_teacher(
     RETURNS (Teacher): The teacher.
     RAISES (ValueError): D012 for a pipeline that sets no entities, D805 for what is no teacher.
     """
+    check_teacher(source)
     path = Path(source)
     if is_pipeline(path) or is_package(source):
         # Of a folder and a package of one name, the folder.
         nlp = load_pipeline(path if is_pipeline(path) else source)
         return choose_teacher(nlp, smoothing=smoothing)
-    if not (is_checkpoint(path) or is_model_id(source)):
-        raise ValueError(Errors.D805.format(teacher=source, architecture=ARCHITECTURE))
     # Only a checkpoint needs torch and transformers.
     from .hf_token_classifier import HFTokenClassifier
 
     name, revision = split_revision(source)
     return HFTokenClassifier.load(name, revision=revision, iob1=iob1, gpu=gpu)
+
+
+def check_teacher(source: str) -> None:
+    """Refuse what can't be loaded as a teacher. RAISES (ValueError): D805."""
+    path = Path(source)
+    is_one = is_pipeline(path) or is_package(source) or is_checkpoint(path) or is_model_id(source)
+    if not is_one:
+        raise ValueError(Errors.D805.format(teacher=source, architecture=ARCHITECTURE))
 
 
 def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Teacher:

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from spacy_distill.cli import app
 from spacy_distill.cli.distill_corpus import Given, hold_out_text, make_corpus
+from spacy_distill.cli.package import read_test_scores
 from spacy_distill.docbins import read_docbins
 from spacy_distill.files import digest_folder, hold
 from spacy_distill.sources import read_docs
@@ -142,7 +143,8 @@ def test_distill_from_the_teacher_alone(arguments, text, rules, tmp_path):
     # It has learnt what the teacher said.
     examples = [Example(student.make_doc(doc.text), doc) for doc in pool]
     assert student.evaluate(examples)["ents_f"] > 0.6
-    assert (out / "metrics" / "student.json").exists()
+    with pytest.raises(ValueError, match=r"\[D422\].*student\.json"):
+        read_test_scores(out / "metrics" / "student.json", out / "model-best")
     assert not (out / "metrics" / "teacher.json").exists()
 
 
@@ -165,6 +167,8 @@ def test_distill_with_labels_and_again(arguments, run, text, gold, rules, tmp_pa
     teacher = srsly.read_json(out / "metrics" / "teacher.json")
     assert teacher["ents_f"] == pytest.approx(expected)
     assert f"teacher {100 * teacher['ents_p']:.2f}" in said
+    scores = read_test_scores(out / "metrics" / "student.json", out / "model-best")
+    assert scores["made_from"]["pipeline"] == digest_folder(out / "model-best")
     before = contents(out / "model-best")
     assert "is up to date" in run(**options).text
     assert contents(out / "model-best") == before
@@ -361,13 +365,14 @@ def test_distill_refuses_what_it_cannot_work_with(
             given[name] = tmp_path / value
     result = run(**given)
     assert f"[{code}]" in str(result.exception)
+    assert code != "D805" or "Corpus" not in result.text
     assert not (tmp_path / "out" / "model-best").exists()
 
 
-def test_distill_is_a_command_of_spacy(tmp_path):
+def test_distill_is_a_command_of_spacy(rules, tmp_path):
     code, said = run_process("--help")
     assert code == 0 and " distill " in said
-    code, said = run_process("distill", "rules", str(tmp_path / "none.cfg"), "-o", str(tmp_path))
+    code, said = run_process("distill", str(rules), str(tmp_path / "none.cfg"), "-o", str(tmp_path))
     assert code == 1 and "[D110]" in said and "Traceback" not in said
 
 

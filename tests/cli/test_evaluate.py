@@ -70,6 +70,14 @@ def test_evaluate_scores_what_is_trained(run, folder, student, examples):
     assert "100.00" in result.output
 
 
+def test_evaluate_scores_a_pipeline_alone(run, folder):
+    """As `distill` leaves it."""
+    scored, result = run(training="training/student")
+    assert result.exit_code == 0, result.output
+    assert scored == ["student"]
+    assert [path.name for path in (folder / "metrics").iterdir()] == ["student.json"]
+
+
 def test_evaluate_says_what_was_trained_on_something_else(run, folder, monkeypatch):
     """Of the development set it is another now, of the labelled sentences nothing is known."""
     monkeypatch.chdir(folder)

@@ -177,6 +177,14 @@ def test_package_needs_a_pipeline(run, tmp_path):
     assert not (tmp_path / "packages").exists()
 
 
+def test_package_is_of_this_project(run, nlp, tmp_path):
+    nlp.add_pipe("entity_ruler")
+    nlp.to_disk(tmp_path / "rules")
+    result = run(pipeline=tmp_path / "rules")
+    assert "[D012]" in str(result.exception)
+    assert not (tmp_path / "packages").exists()
+
+
 def test_package_folder_holds_the_pipeline(run, no_wheel, student, tmp_path):
     srsly.write_json(tmp_path / "scores.json", {"ents_f": 0.625, "ents_p": 0.5, "ents_r": 0.75})
     result = run("--version", "1.2.3", "--metrics", str(tmp_path / "scores.json"), "--author", "Me")
