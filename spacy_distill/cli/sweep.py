@@ -49,6 +49,13 @@ BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 NOT_SAID = ("work", "workers", "gpu", "overwrite")
 # Of many runs, as many are named in a message.
 NAMED = 3
+# What inputs of runs are called on the command line.
+OPTIONS = {
+    "config": "their config",
+    "source": "DATA, --unlabelled or --lang",
+    "weights": "--teacher",
+    "teacher": "their teacher's config",
+}
 
 
 def sweep_cli(
@@ -189,7 +196,9 @@ def check_rows(
     others = [key for key in outdated if key not in {run.key for run in runs}]
     if others or (outdated and not overwrite):
         named = others or [*outdated]
-        differences = dict.fromkeys(name for key in named for name in outdated[key])
+        differences = dict.fromkeys(
+            OPTIONS.get(name, name) for key in named for name in outdated[key]
+        )
         asked_for = "ask for these runs, too, and make" if others else "make"
         raise ValueError(
             Errors.D603.format(

@@ -285,8 +285,9 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     ran.clear()
     result = run(*options)
     assert "[D603]" in str(result.exception)
-    assert "made with other settings (config): student-softmax, 10 labelled, seed 0. Go" in str(
-        result.exception
+    assert (
+        "made with other settings (their config): student-softmax, 10 labelled, seed 0. Go"
+        in str(result.exception)
     )
     assert ran == [] and rows_of(project) == before
     result = run(*options, "--overwrite")
@@ -308,7 +309,7 @@ def test_sweep_mixes_no_rows_of_runs_that_nobody_asked_for(run, ran, project):
         result = run("--sizes", "10", "--seeds", "2", *more)
         assert "[D603]" in str(result.exception)
         assert (
-            "(config): student-softmax, 10 labelled, seed 0, 20 unlabelled; student-softmax, "
+            "(their config): student-softmax, 10 labelled, seed 0, 20 unlabelled; student-softmax, "
             in (str(result.exception))
         )
         assert "ask for these runs, too" in str(result.exception)
@@ -347,9 +348,11 @@ def test_sweep_mixes_no_rows_of_unlike_sources(run, ran, project):
     train.write_text(text + "\nAnn B-PER\n", encoding="utf-8")
     more.write_text("more text\n")
     for changed in (options, (*options, "--unlabelled", str(more))):
-        assert "made with other settings (source)" in str(run(*changed).exception)
+        assert "made with other settings (DATA, --unlabelled or --lang)" in str(
+            run(*changed).exception
+        )
     result = run("--sizes", "10", "--seeds", "1", systems=["baseline-crf"])
-    assert "[D603]" in str(result.exception) and "(source)" in str(result.exception)
+    assert "[D603]" in str(result.exception) and "(DATA, --unl" in str(result.exception)
     assert ran == []
     # Rows of before do not say what they were made from.
     rows = rows_of(project)
