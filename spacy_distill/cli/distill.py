@@ -9,12 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Mapping, Optional, cast
 
-import srsly
 import typer
 from click import NoSuchOption
 from spacy.cli._util import app as spacy_app
 from spacy.cli._util import parse_config_overrides, show_validation_error
-from spacy.cli.evaluate import evaluate
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_model_from_config, logger, registry
 from wasabi import msg
@@ -23,7 +21,7 @@ from ..annotate.engines import Engine
 from ..annotate.job import Job, find_code, find_lang, import_code
 from ..checks import find_unknown, require
 from ..errors import Errors
-from ..files import check_apart, digest_source, folder_size, make_and_hold, read_json
+from ..files import check_apart, folder_size, make_and_hold
 from ..pipeline.ner_tagger import NERTagger
 from ..raw_text import make_tokenizer
 from ..table import load_table
@@ -37,6 +35,7 @@ from .annotate import (
 )
 from .corpus import split_paths, warn_passed_over, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
+from .distill_scores import forget_agreement, report
 from .distill_student import (
     claim_output,
     find,
@@ -47,8 +46,7 @@ from .distill_student import (
     set_inputs,
     train_student,
 )
-from .distill_teacher import annotate_corpus, score_annotated
-from .evaluate import AGREEMENT, MADE_FROM, describe_scores, percentages
+from .distill_teacher import annotate_corpus
 from .failing import fail_in_one_line
 from .options import (
     Address,
@@ -264,38 +262,11 @@ def distill(
 
     msg.divider("Train")
     best = train_student(config, output, name=name, source=config_path, code=code)
+    if "held_out" in corpus:
+        forget_agreement(best)
 
     msg.divider("Evaluate")
     report(best, corpus.get("test", inputs.dev), scored)
     if scored is not None and "test" not in corpus:
         msg.info("The best weights were chosen on these sentences. Give --test for others")
     msg.good(f"The student is in {best} ({folder_size(best) / 1e6:.1f} MB)")
-
-
-def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
-    """Score the student, and its teacher where there is gold.
-
-    best (Path): The student.
-    scored_on (Path): Test or development set.
-    scored (Optional[Path]): What the teacher says of it; None if the teacher has made it.
-    """
-    metrics = best.parent / "metrics"
-    metrics.mkdir(exist_ok=True)
-    output = metrics / "student.json"
-    evaluate(str(best), scored_on, output=output, gold_preproc=True, silent=True)
-    scores = {**read_json(output), MADE_FROM: describe_scores(best, digest_source(scored_on))}
-    srsly.write_json(output, {**scores, AGREEMENT: scored is None})
-    rows = [("student", *percentages(scores))]
-    if scored is not None:
-        of_teacher = score_annotated(scored, scored_on)
-        srsly.write_json(metrics / "teacher.json", of_teacher)
-        rows.append(("teacher", *percentages(of_teacher)))
-    else:
-        # One of an earlier run would be taken for that of this teacher.
-        (metrics / "teacher.json").unlink(missing_ok=True)
-    msg.table(rows, header=("", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
-    if scored is None:
-        msg.warn(
-            "These scores are agreement with the teacher on text that was held out, not accuracy: "
-            "nothing here is labelled. Give --dev or --test to measure that"
-        )

@@ -1,19 +1,16 @@
-"""The teacher of `distill`: it labels what the student learns from, and is scored beside it."""
+"""The teacher of `distill`: it labels what the student learns from, and what it is scored on."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Mapping, Optional
 
-from spacy.scorer import get_ner_prf
 from spacy.tokens import DocBin
-from spacy.training import Example
-from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..annotate.engines import Engine
 from ..annotate.job import Job
 from ..annotate.run import annotate_source
-from ..docbins import read_docbins, write_docbin
+from ..docbins import write_docbin
 from ..errors import Errors
 from .annotate import report_summary, show_progress
 from .distill_corpus import Given, Inputs, check_known, read_text, write_dev, write_stripped
@@ -84,14 +81,3 @@ def annotate_text(
     if not summary.docs:
         raise ValueError(Errors.D413.format(source=" ".join(given.unlabelled), found=0))
     report_summary(summary, inputs.unlabelled)
-
-
-def score_annotated(annotated: Path, gold: Path) -> Dict[str, Any]:
-    """Score a teacher, as `spacy evaluate` does a pipeline.
-
-    annotated (Path): The documents of the other file, labelled by the teacher.
-    gold (Path): The same documents with gold entities.
-    """
-    vocab = Vocab()
-    pairs = zip(read_docbins(annotated, vocab), read_docbins(gold, vocab))
-    return get_ner_prf([Example(found, reference) for found, reference in pairs])

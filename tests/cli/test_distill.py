@@ -146,6 +146,7 @@ def test_distill_from_the_teacher_alone(arguments, text, rules, tmp_path):
     with pytest.raises(ValueError, match=r"\[D422\].*student\.json"):
         read_test_scores(out / "metrics" / "student.json", out / "model-best")
     assert not (out / "metrics" / "teacher.json").exists()
+    assert not [key for key in student.meta["performance"] if key.startswith("ents_")]
 
 
 @pytest.mark.slow
