@@ -20,7 +20,6 @@ from ..errors import Errors
 from ..files import digest_folder, last_name, make_folder, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
-from ..teachers.ner_tagger import find_ner_tagger
 from .evaluate import AGREEMENT, MADE_FROM
 from .options import Code
 
@@ -110,8 +109,9 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Dict[str, Any]
     RAISES (ValueError): D012 for a pipeline that is none of this project's.
     """
     nlp = load_pipeline(pipeline)
-    find_ner_tagger(nlp)
     taggers = {name: pipe for name, pipe in nlp.components if isinstance(pipe, NERTagger)}
+    if not taggers:
+        raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
     shutil.copytree(pipeline, output)
     for name, tagger in taggers.items():
         compress(tagger.model, dtype=dtype)

@@ -3,7 +3,7 @@
 import sys
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Annotated, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Annotated, Dict, Iterator, List, Optional, Sequence
 
 import srsly
 import typer
@@ -23,6 +23,7 @@ from ..sweep.inputs import (
     fingerprint,
     source_inputs,
 )
+from ..sweep.outdated import check_rows, drop_outdated
 from ..sweep.plan import (
     BUILT_IN,
     Run,
@@ -32,11 +33,10 @@ from ..sweep.plan import (
     read_numbers,
     read_seeds,
 )
-from ..sweep.rows import Key, Row, append_row, read_rows, write_rows
+from ..sweep.rows import Key, Row, read_rows
 from ..sweep.runner import (
     Runner,
     check_test_sets,
-    find_outdated_rows,
     leave_out,
 )
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
@@ -47,15 +47,6 @@ from .showing import show_tables
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 # Options that change how a sweep is made, not what comes of it.
 NOT_SAID = ("work", "workers", "gpu", "overwrite")
-# Of many runs, as many are named in a message.
-NAMED = 3
-# What inputs of runs are called on the command line.
-OPTIONS = {
-    "config": "their config",
-    "source": "DATA, --unlabelled or --lang",
-    "weights": "--teacher",
-    "teacher": "their teacher's config",
-}
 
 
 def sweep_cli(
@@ -180,56 +171,6 @@ def write_command(context: typer.Context) -> Iterator[str]:
         elif parameter.name not in NOT_SAID and value not in (None, parameter.get_default(context)):
             for one in value if isinstance(value, (list, tuple)) else [value]:
                 yield from (parameter.opts[0], str(one))
-
-
-def check_rows(
-    runs: Sequence[Run], path: Path, settings: Settings, *, overwrite: bool
-) -> Dict[Key, Row]:
-    """The rows that stay: all but those of runs made otherwise, if these may be made anew.
-
-    RAISES (ValueError): D603 if they may not, or would stay among new ones: nobody has asked for
-        their runs.
-    """
-    rows = read_rows(path)
-    systems = {**BUILT_IN, **{run.system.name: run.system for run in runs}}
-    outdated = find_outdated_rows(systems, rows, settings)
-    others = [key for key in outdated if key not in {run.key for run in runs}]
-    if others or (outdated and not overwrite):
-        named = others or [*outdated]
-        differences = dict.fromkeys(
-            OPTIONS.get(name, name) for key in named for name in outdated[key]
-        )
-        asked_for = "ask for these runs, too, and make" if others else "make"
-        raise ValueError(
-            Errors.D603.format(
-                path=path,
-                differences=", ".join(differences),
-                runs=name_runs(named),
-                remedy=f"{asked_for} them anew with --overwrite",
-            )
-        )
-    return {key: row for key, row in rows.items() if key not in outdated}
-
-
-def name_runs(keys: Sequence[Key]) -> str:
-    """Runs as they are named in a message: the first of many."""
-    names = [
-        f"{system}, {size or 'all'} labelled, seed {seed}" + (f", {limit} unlabelled" * bool(limit))
-        for system, size, seed, limit in keys[:NAMED]
-    ]
-    more = [f"{len(keys) - NAMED} more"] if len(keys) > NAMED else []
-    return "; ".join([*names, *more])
-
-
-def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
-    """Leave in a file of rows those that stay, and put the others into a file beside it."""
-    outdated = [row for key, row in read_rows(path).items() if key not in rows]
-    if outdated:
-        old = path.with_suffix(".old.jsonl")
-        for row in outdated:
-            append_row(old, row)
-        say(f"{len(outdated)} rows were made with other settings: making them anew. Old: {old}")
-        write_rows(path, [*rows.values()])
 
 
 def run_waiting(

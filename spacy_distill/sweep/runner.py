@@ -12,8 +12,8 @@ from ..errors import Errors
 from .curves import group_by
 from .describe import make_row
 from .execute import clear_outdated, drop_last, run_stage
-from .inputs import Settings, cell_folder, corpus_files, digest_once, find_differences, make_inputs
-from .plan import Run, System
+from .inputs import Settings, cell_folder, corpus_files, digest_once
+from .plan import Run
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
 
@@ -23,23 +23,6 @@ Cell = Tuple[int, int]
 
 class Stopped(Exception):
     """The sweep was interrupted: what runs is not to go on."""
-
-
-def find_outdated_rows(
-    systems: Mapping[str, System], rows: Mapping[Key, Row], settings: Settings
-) -> Dict[Key, List[str]]:
-    """Rows of systems that were made otherwise than these are now, with the names of what differs.
-
-    systems (Mapping[str, System]): By name. Rows of others are passed over.
-    rows (Mapping[Key, Row]): The rows that there are, asked for or not.
-    settings (Settings): Of this sweep.
-    """
-    found = {
-        key: find_differences(row["inputs"], make_inputs(Run(systems[key[0]], *key[1:]), settings))
-        for key, row in rows.items()
-        if key[0] in systems
-    }
-    return {key: differences for key, differences in found.items() if differences}
 
 
 def cells_of(runs: Sequence[Run]) -> Dict[Cell, List[Run]]:
