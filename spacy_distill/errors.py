@@ -151,7 +151,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D119 = (
         "'{source}' has no training set. Found: {found}; passed over: {others}. Add one, such as "
-        "train.conll. (Convert a .json file to .jsonl, one object per line.)"
+        "train.conll. (Convert a .json or .csv file to .jsonl, one object per line.)"
     )
     D120 = (
         "{missing} of {total} documents of '{source}', the {split} set, have no entity annotation, "
@@ -164,7 +164,7 @@ class Errors(metaclass=ErrorsWithCodes):
     D122 = (
         "'{source}' has no test set. Found: {found}; passed over: {others}. Add one, such as "
         "test.conll or test.jsonl, for 'evaluate', or give --no-test to do without. (Convert a "
-        ".json file to .jsonl, one object per line.)"
+        ".json or .csv file to .jsonl, one object per line.)"
     )
     D123 = (
         "{setting} is {value}, but the training set of '{source}' has {total} different texts "
@@ -207,6 +207,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}', the {split} set, holds no sentences: the file is empty, or its lines are. "
         "Write it again, or leave it out."
     )
+    D134 = "Of the {n_lines} lines behind it {n_malformed} can't be read either: {shown}."
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."

@@ -2,7 +2,8 @@
 
 import json
 import re
-from itertools import pairwise
+from collections import deque
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeGuard
 
@@ -20,6 +21,8 @@ ENTITIES = ("entities", "spans", "label", "labels")
 # Of these, which may also label the text as a whole.
 MAY_BE_OF_TEXT = ("label", "labels")
 COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))
+# How many lines behind a malformed one are looked at, and how many of their numbers are shown.
+AFTER_MALFORMED, MALFORMED_SHOWN = 10_000, 20
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -30,24 +33,63 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     YIELDS (Doc): A document a line, with entities where it is labelled; none is empty.
-    RAISES (ValueError): If a line is malformed, or its entities do not fit its tokens.
+    RAISES (ValueError): If a line is malformed, or its entities do not fit its tokens. It names
+        further lines of which that is true.
     """
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
+    lines = read_lines(path)
+    for number, line in lines:
         try:
-            row = json.loads(line, strict=False)
-        except (ValueError, RecursionError) as error:
-            reason = str(error).replace("line 1 ", "")  # which this line is not
-            raise ValueError(Errors.D107.format(source=path, line=number, reason=reason)) from error
-        if not isinstance(row, dict):
-            found = f"a {type(row).__name__}, not an object"
-            raise ValueError(Errors.D108.format(source=path, line=number, found=found))
-        # Of annotation tools; elsewhere it may be any text.
-        if row.get("answer") not in ("reject", "ignore"):
-            yield from make_row_docs(
-                row, nlp=nlp, split_sentences=split_sentences, source=path, line=number
+            yield from make_line_docs(
+                line, nlp=nlp, split_sentences=split_sentences, source=path, number=number
             )
+        except ValueError as error:
+            others = find_malformed(
+                list(islice(lines, AFTER_MALFORMED)),
+                nlp=nlp,
+                split_sentences=split_sentences,
+                source=path,
+            )
+            raise ValueError(f"{error}{others}") from error
+
+
+def find_malformed(
+    lines: Sequence[Tuple[int, str]], *, nlp: Language, split_sentences: bool, source: Path
+) -> str:
+    """What an error says of further lines, so that they can be mended together."""
+    malformed = []
+    for number, line in lines:
+        try:
+            docs = make_line_docs(
+                line, nlp=nlp, split_sentences=split_sentences, source=source, number=number
+            )
+            deque(docs, maxlen=0)
+        except ValueError:
+            malformed.append(number)
+    if not malformed:
+        return ""
+    shown = ", ".join(map(str, malformed[:MALFORMED_SHOWN]))
+    return "\n" + Errors.D134.format(n_lines=len(lines), n_malformed=len(malformed), shown=shown)
+
+
+def make_line_docs(
+    line: str, *, nlp: Language, split_sentences: bool, source: Path, number: int
+) -> Iterator[Doc]:
+    """The documents of a line, which may be blank: see `read_jsonl` and `make_row_docs`."""
+    if not line.strip():
+        return
+    try:
+        row = json.loads(line, strict=False)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).replace("line 1 ", "")  # which this line is not
+        raise ValueError(Errors.D107.format(source=source, line=number, reason=reason)) from error
+    if not isinstance(row, dict):
+        found = f"a {type(row).__name__}, not an object"
+        raise ValueError(Errors.D108.format(source=source, line=number, found=found))
+    # Of annotation tools; elsewhere it may be any text.
+    if row.get("answer") not in ("reject", "ignore"):
+        yield from make_row_docs(
+            row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
+        )
 
 
 def make_row_docs(

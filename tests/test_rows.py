@@ -182,6 +182,20 @@ def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
         read('{"text": "fine"}\n' + line + "\n")
 
 
+def test_jsonl_names_all_lines_that_are_malformed(read):
+    wrong = {"text": "a b", "entities": [[0, 9, "X"]]}
+    fine = {"text": "a b", "entities": [[0, 1, "X"]]}
+    with pytest.raises(ValueError, match=r"D115.* line 2:") as error:
+        read(json_lines(fine, wrong, fine, wrong, fine) + "{\n")
+    last = str(error.value).splitlines()[-1]
+    assert last == "[D134] Of the 4 lines behind it 2 can't be read either: 4, 6."
+    with pytest.raises(ValueError) as error:
+        read(json_lines(fine, wrong, fine))
+    assert "D134" not in str(error.value)
+    with pytest.raises(ValueError, match=r"30 lines behind it 30 .*: 2, 3, .*, 20, 21\.$"):
+        read(json_lines(*[wrong] * 31))
+
+
 @pytest.mark.parametrize(
     "row, error",
     [

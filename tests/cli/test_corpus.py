@@ -163,7 +163,7 @@ def test_corpus_names_what_it_passed_over(run, data, tmp_path):
         message = str(run().exception)
         assert f"no {name}ing set" in message or f"no {name} set" in message
         assert f"'{name}.json'" in message and "'dev.conll'" not in message
-        assert "Convert a .json file to .jsonl, one object per line" in message
+        assert "Convert a .json or .csv file to .jsonl, one object per line" in message
         path.with_suffix(".json").rename(path)
 
 
