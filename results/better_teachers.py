@@ -7,7 +7,8 @@ the same sentences are made, with configs/*.cfg:
 - a transformer that was trained on gold and on what the first says of the pool (self-training);
 - two more students with other seeds, averaged with the first (a second generation).
 
-What is there already is not made again.
+The transformer and its student, averaged, teach a second round. What is there already is
+not made again.
 """
 
 import sys
@@ -29,7 +30,9 @@ def print_teachers(
     transformer: Annotated[Path, typer.Argument(help="The teacher's weights, as of the sweep")],
     size: Annotated[int, typer.Option(help="Labelled sentences")] = 300,
     seeds: Annotated[str, typer.Option(help="Which, between commas")] = "0,1,2",
-    kinds: Annotated[str, typer.Option(help="Some of averaged,self-trained,students")] = "",
+    kinds: Annotated[
+        str, typer.Option(help="Some of averaged,self-trained,with-student,students")
+    ] = "",
 ) -> None:
     """Print F1 in percent of what teaches (test) and what is taught (dev, test), over seeds."""
     chosen = kinds.split(",") if kinds else [*KINDS]
@@ -78,6 +81,10 @@ def self_train(folder: Path, transformer: Path, seed: int) -> List[Path]:
     return [train(folder, output / "config.cfg", output, seed_again(seed, MORE[0]), *options)]
 
 
+def average_with_student(folder: Path, transformer: Path, seed: int) -> List[Path]:
+    return [*of_sweep(folder, "teacher"), *of_sweep(folder, "student-crf")]
+
+
 def average_students(folder: Path, transformer: Path, seed: int) -> List[Path]:
     more = []
     for n in MORE:
@@ -91,6 +98,7 @@ def average_students(folder: Path, transformer: Path, seed: int) -> List[Path]:
 KINDS: Dict[str, tuple[str, Make]] = {
     "averaged": ("three transformers, averaged", average_transformers),
     "self-trained": ("the transformer after self-training", self_train),
+    "with-student": ("the transformer and its student, averaged", average_with_student),
     "students": ("three such students, averaged", average_students),
 }
 

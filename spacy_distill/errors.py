@@ -291,8 +291,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "the default teacher, which comes from the package index."
     )
     D410 = (
-        "No trained pipeline in '{path}': neither it nor one of its folders holds 'model-best'. "
-        "Give a folder of trainings, 'training' in a project."
+        "'{path}' is no pipeline, and neither it nor one of its folders holds 'model-best'. Give a "
+        "pipeline, or a folder of trainings, 'training' in a project."
     )
     D411 = "'{path}' holds no scores of 'spacy evaluate'. Run 'evaluate' to make it."
     D412 = "There is nothing to distil from. Give --unlabelled text, --labelled sentences, or both."

@@ -1,11 +1,12 @@
 """`spacy-distill evaluate`: score whatever is trained."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict
+from typing import Annotated, Any, Dict, List
 
 import srsly
 import typer
 from spacy.cli.evaluate import evaluate
+from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 from spacy.vocab import Vocab
 from wasabi import msg
 
@@ -24,7 +25,9 @@ AGREEMENT = "agreement"
 
 
 def evaluate_cli(
-    training: Annotated[Path, typer.Argument(help="Folder with NAME/model-best for each pipeline")],
+    training: Annotated[
+        Path, typer.Argument(help="Folder with NAME/model-best for each, or a pipeline")
+    ],
     test: Annotated[Path, typer.Argument(help="Test set (.spacy)")],
     metrics: Annotated[Path, typer.Argument(help="Folder for NAME.json")],
     gpu: Gpu = -1,
@@ -37,9 +40,7 @@ def evaluate_cli(
     """
     if not test.exists():
         raise FileNotFoundError(Errors.D008.format(path=test))
-    # Of a pipeline alone, as `distill` makes it, too.
-    found = [*training.glob("*/model-best/meta.json"), *training.glob("model-best/meta.json")]
-    models = sorted(path.parent for path in found)
+    models = find_pipelines(training)
     if not models:
         raise ValueError(Errors.D410.format(path=training))
     check_gold(test)
@@ -49,7 +50,8 @@ def evaluate_cli(
     test_digest = digest_source(test)
     rows = []
     for model in models:
-        name = last_name(str(model.parent))
+        is_of_training = model.name in (DIR_MODEL_BEST, DIR_MODEL_LAST)
+        name = last_name(str(model.parent if is_of_training else model))
         output = metrics / f"{name}.json"
         made_from = describe_scores(model, test_digest)
         if read_scores(output).get(MADE_FROM) == made_from:
@@ -65,6 +67,12 @@ def evaluate_cli(
             )
         rows.append((name, *percentages(read_scores(output))))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
+
+
+def find_pipelines(folder: Path) -> List[Path]:
+    """The folder itself if it is a pipeline, and the best one of each training in it."""
+    places = ("meta.json", f"{DIR_MODEL_BEST}/meta.json", f"*/{DIR_MODEL_BEST}/meta.json")
+    return sorted(path.parent for place in places for path in folder.glob(place))
 
 
 def describe_scores(model: Path, test_digest: str) -> Dict[str, str]:

@@ -70,12 +70,19 @@ def test_evaluate_scores_what_is_trained(run, folder, student, examples):
     assert "100.00" in result.output
 
 
-def test_evaluate_scores_a_pipeline_alone(run, folder):
-    """As `distill` leaves it."""
-    scored, result = run(training="training/student")
+@pytest.mark.parametrize("training", ["training/student", "training/student/model-best"])
+def test_evaluate_scores_a_pipeline_alone(run, folder, training):
+    """As `distill` leaves it, or as `spacy evaluate` has it named."""
+    scored, result = run(training=training)
     assert result.exit_code == 0, result.output
     assert scored == ["student"]
     assert [path.name for path in (folder / "metrics").iterdir()] == ["student.json"]
+
+
+def test_evaluate_names_the_scores_after_the_pipeline(run, folder):
+    (folder / "training" / "student" / "model-best").rename(folder / "en_own")
+    assert run(training="en_own")[1].exit_code == 0
+    assert [path.name for path in (folder / "metrics").iterdir()] == ["en_own.json"]
 
 
 def test_evaluate_says_what_was_trained_on_something_else(run, folder, monkeypatch):
