@@ -207,7 +207,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}', the {split} set, holds no sentences: the file is empty, or its lines are. "
         "Write it again, or leave it out."
     )
-    D134 = "Of the {n_lines} lines behind it {n_malformed} can't be read either: {shown}."
+    D134 = "Of the {n_lines} lines behind it {n_malformed} can't be read either: {shown}"
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."

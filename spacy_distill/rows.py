@@ -68,6 +68,7 @@ def find_malformed(
     if not malformed:
         return ""
     shown = ", ".join(map(str, malformed[:MALFORMED_SHOWN]))
+    shown += ", ..." if len(malformed) > MALFORMED_SHOWN else "."
     return "\n" + Errors.D134.format(n_lines=len(lines), n_malformed=len(malformed), shown=shown)
 
 

@@ -25,9 +25,7 @@ AGREEMENT = "agreement"
 
 
 def evaluate_cli(
-    training: Annotated[
-        Path, typer.Argument(help="Folder with NAME/model-best for each, or a pipeline")
-    ],
+    training: Annotated[Path, typer.Argument(help="Pipeline, or folder of NAME/model-best")],
     test: Annotated[Path, typer.Argument(help="Test set (.spacy)")],
     metrics: Annotated[Path, typer.Argument(help="Folder for NAME.json")],
     gpu: Gpu = -1,
