@@ -3,9 +3,21 @@
 import json
 import re
 from collections import deque
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeGuard
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeGuard,
+)
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -37,32 +49,23 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
         further lines of which that is true.
     """
     lines = read_lines(path)
+    read_line = partial(make_line_docs, nlp=nlp, split_sentences=split_sentences, source=path)
     for number, line in lines:
         try:
-            yield from make_line_docs(
-                line, nlp=nlp, split_sentences=split_sentences, source=path, number=number
-            )
+            yield from read_line(number, line)
         except ValueError as error:
-            others = find_malformed(
-                list(islice(lines, AFTER_MALFORMED)),
-                nlp=nlp,
-                split_sentences=split_sentences,
-                source=path,
-            )
+            others = describe_malformed([*islice(lines, AFTER_MALFORMED)], read_line)
             raise ValueError(f"{error}{others}") from error
 
 
-def find_malformed(
-    lines: Sequence[Tuple[int, str]], *, nlp: Language, split_sentences: bool, source: Path
+def describe_malformed(
+    lines: Sequence[Tuple[int, str]], read_line: Callable[[int, str], Iterator[Doc]]
 ) -> str:
-    """What an error says of further lines, so that they can be mended together."""
+    """What an error says of the lines behind its own, so that they can be mended together."""
     malformed = []
     for number, line in lines:
         try:
-            docs = make_line_docs(
-                line, nlp=nlp, split_sentences=split_sentences, source=source, number=number
-            )
-            deque(docs, maxlen=0)
+            deque(read_line(number, line), maxlen=0)
         except ValueError:
             malformed.append(number)
     if not malformed:
@@ -73,7 +76,7 @@ def find_malformed(
 
 
 def make_line_docs(
-    line: str, *, nlp: Language, split_sentences: bool, source: Path, number: int
+    number: int, line: str, *, nlp: Language, split_sentences: bool, source: Path
 ) -> Iterator[Doc]:
     """The documents of a line, which may be blank: see `read_jsonl` and `make_row_docs`."""
     if not line.strip():

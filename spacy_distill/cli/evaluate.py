@@ -6,7 +6,6 @@ from typing import Annotated, Any, Dict, List
 import srsly
 import typer
 from spacy.cli.evaluate import evaluate
-from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 from spacy.vocab import Vocab
 from wasabi import msg
 
@@ -48,7 +47,7 @@ def evaluate_cli(
     test_digest = digest_source(test)
     rows = []
     for model in models:
-        is_of_training = model.name in (DIR_MODEL_BEST, DIR_MODEL_LAST)
+        is_of_training = model.name in ("model-best", "model-last")
         name = last_name(str(model.parent if is_of_training else model))
         output = metrics / f"{name}.json"
         made_from = describe_scores(model, test_digest)
@@ -69,7 +68,7 @@ def evaluate_cli(
 
 def find_pipelines(folder: Path) -> List[Path]:
     """The folder itself if it is a pipeline, and the best one of each training in it."""
-    places = ("meta.json", f"{DIR_MODEL_BEST}/meta.json", f"*/{DIR_MODEL_BEST}/meta.json")
+    places = ("meta.json", "model-best/meta.json", "*/model-best/meta.json")
     return sorted(path.parent for place in places for path in folder.glob(place))
 
 
