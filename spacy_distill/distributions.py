@@ -1,7 +1,7 @@
 """What the scores of a model say: the log-probabilities of each token's tags."""
 
 from itertools import zip_longest
-from typing import Any, List, Sequence
+from typing import List, Sequence
 
 import numpy
 
@@ -17,36 +17,49 @@ LEAST_PROBABILITY = 1e-5
 UNSEEN = -10.0
 
 
-def get_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
+def get_log_probs(model: TaggerModel, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
     """Log-probabilities of tags: by softmax, or the posterior marginals of the model's CRF.
 
     model (Model[List[Doc], List[Floats2d]]): The model.
-    scores (List[Floats2d]): What it predicted for each document, (n_tokens, n_tags).
+    scores (Sequence[Floats2d]): What it predicted for each document, (n_tokens, n_tags).
     RETURNS (List[ndarray]): Of each document, in nats, on the CPU: float32 (n_tokens, n_tags).
     """
-    parts = [model.ops.to_numpy(part) for part in scores]
-    potentials = find_potentials(model)
-    if potentials is None or not any(map(len, parts)):
-        return [log_softmax(part) for part in parts]
-    lengths = numpy.asarray([len(part) for part in parts])
-    posterior = infer(numpy.concatenate(parts), lengths[lengths > 0], potentials)
-    return split_rows(posterior.log_marginals.astype("f"), parts)
+    return split_rows(normalise(model, join_scores(model, scores), [*map(len, scores)]), scores)
 
 
-def get_teacher_log_probs(model: TaggerModel, scores: List[TagScores]) -> List[numpy.ndarray]:
+def get_teacher_log_probs(model: TaggerModel, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
     """What a model can teach: its log-probabilities, NaN where it saw nothing of a token.
 
     The arguments are those of `get_log_probs`, and the shapes.
     """
-    found = get_log_probs(model, scores)
-    for rows, part in zip(found, scores):
-        rows[model.ops.to_numpy(find_unseen(part))] = numpy.nan
-    return found
+    flat = join_scores(model, scores)
+    found = normalise(model, flat, [*map(len, scores)])
+    found[find_unseen(flat)] = numpy.nan
+    return split_rows(found, scores)
 
 
-def find_unseen(scores: TagScores) -> Any:
+def join_scores(model: TaggerModel, scores: Sequence[TagScores]) -> numpy.ndarray:
+    """The scores of all documents, one after another, on the CPU: (n_tokens, n_tags)."""
+    return model.ops.to_numpy(model.ops.flatten(scores))
+
+
+def normalise(model: TaggerModel, scores: numpy.ndarray, lengths: Sequence[int]) -> numpy.ndarray:
+    """Log-probabilities of joined scores, which are not changed: (n_tokens, n_tags).
+
+    lengths (Sequence[int]): Tokens of each document.
+    """
+    if not scores.size:
+        return scores.copy()
+    potentials = find_potentials(model)
+    if potentials is None:
+        return log_softmax(scores)
+    with_tokens = numpy.asarray([length for length in lengths if length])
+    return infer(scores, with_tokens, potentials).log_marginals.astype("f")
+
+
+def find_unseen(scores: numpy.ndarray) -> numpy.ndarray:
     """Tokens that a model saw nothing of, from their scores: bool (n_tokens,)."""
-    return (scores[:, 0] == 0.0) & (scores[:, 1:] == UNSEEN).all(axis=1)
+    return (scores[:, :1] == 0.0).all(axis=1) & (scores[:, 1:] == UNSEEN).all(axis=1)
 
 
 def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:

@@ -8,6 +8,7 @@ from thinc.api import Dropout, Linear, Model, chain, with_array
 from thinc.types import Floats2d
 from thinc.util import get_width
 
+from ..batches import split_rows
 from ..checks import require
 from ..distributions import UNSEEN
 from ..parameters import listens
@@ -18,6 +19,8 @@ OutT = List[TagScores]
 
 # Shapes are inferred from this many documents: a transformer runs over each.
 N_SAMPLE = 10
+# A GPU is given so many times the word pieces at once: with as few as suit a core it mostly waits.
+TIMES_ON_A_GPU = 16
 
 
 def build_linear_tagger_v1(
@@ -32,8 +35,9 @@ def build_linear_tagger_v1(
     tok2vec (Model[List[Doc], List[Floats2d]]): For example a transformer, or a listener.
     dropout (float): Dropout of the vectors. Training sets it to `training.dropout` in each update.
     batch_pieces (Optional[int]): When predicting, documents of like length go through `tok2vec`
-        together, so many word pieces with padding at a time: a transformer then wastes little on
-        padding. None: all at once, in their order. So it is with a listener in any case.
+        together, so many word pieces with padding at a time, on a GPU sixteen times as many: a
+        transformer then wastes little on padding. None: all at once, in their order. So it is with
+        a listener in any case.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO). A token whose vector is 0,
         for it has no word pieces or lies behind the transformer's last position, is outside.
@@ -76,19 +80,20 @@ def forward(
 def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
     """Score documents with tokens. What `tok2vec` saw nothing of has fixed scores, not the bias."""
     tok2vec, head = model.layers[0].layers  # a model's copy has no references
+    ops = model.ops
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
-    scores, backprop_head = head(vectors, is_train)
-    unseen = [~rows.any(axis=1) for rows in vectors]
-    for rows, hidden in zip(scores, unseen):
-        rows[hidden, 0] = 0.0
-        rows[hidden, 1:] = UNSEEN
+    # All documents in one array: on a GPU every call takes time, however little there is to do.
+    flat = ops.flatten(vectors)
+    scores, backprop_head = head(flat, is_train)
+    unseen = ~flat.any(axis=1)[:, None]  # (n_tokens, 1)
+    outside = ops.xp.full(scores.shape[1], UNSEEN, dtype=scores.dtype)
+    outside[0] = 0.0
 
     def backprop(d_scores: OutT) -> InT:
-        xp = model.ops.xp
-        d_seen = [xp.where(hidden[:, None], 0.0, d) for d, hidden in zip(d_scores, unseen)]
-        return backprop_tok2vec(backprop_head(d_seen))
+        d_seen = ops.xp.where(unseen, 0.0, ops.flatten(d_scores))
+        return backprop_tok2vec(split_rows(backprop_head(d_seen), docs))
 
-    return scores, backprop
+    return split_rows(ops.xp.where(unseen, outside, scores), docs), backprop
 
 
 def predict_by_length(model: Model[InT, OutT], docs: InT, batch_pieces: int) -> OutT:
@@ -96,7 +101,8 @@ def predict_by_length(model: Model[InT, OutT], docs: InT, batch_pieces: int) -> 
     scores: OutT = [_no_rows(model)] * len(docs)
     with_tokens = [i for i, doc in enumerate(docs) if len(doc)]
     lengths = count_pieces(model, [docs[i] for i in with_tokens])
-    for batch in batch_by_length(lengths, batch_pieces=batch_pieces):
+    times = TIMES_ON_A_GPU if model.ops.device_type == "gpu" else 1
+    for batch in batch_by_length(lengths, batch_pieces=batch_pieces * times):
         chosen = [with_tokens[k] for k in batch]
         for i, rows in zip(chosen, score_docs(model, [docs[i] for i in chosen], False)[0]):
             scores[i] = rows

@@ -18,7 +18,7 @@ from thinc.api import Optimizer, get_array_module
 
 from ..compression import restore
 from ..decoding import Transitions, decode, forbid_tags
-from ..distributions import get_log_probs
+from ..distributions import get_log_probs, join_scores
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..layers.crf import find_crf, find_potentials
@@ -173,7 +173,7 @@ class NERTagger(DistillablePipe):
         """
         if not len(fixed):
             return numpy.zeros(0, dtype="i")
-        flat = self.model.ops.to_numpy(self.model.ops.flatten(scores))
+        flat = join_scores(self.model, scores)
         if not numpy.isfinite(largest := flat.max()):  # -inf rules a tag out
             raise ValueError(Errors.D017.format(name=self.name, score=largest))
         possible = forbid_tags(

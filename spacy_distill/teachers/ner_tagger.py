@@ -43,7 +43,7 @@ class NERTaggerTeacher:
 
     def read(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
         """Log-probabilities from `score`'s scores; NaN where the model saw nothing of a token."""
-        return get_teacher_log_probs(self.ner.model, list(scores))
+        return get_teacher_log_probs(self.ner.model, scores)
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:

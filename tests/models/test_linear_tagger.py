@@ -194,6 +194,17 @@ def test_linear_tagger_predicts_by_length_in_the_order_of_the_documents() -> Non
         assert_allclose(rows, expected, atol=1e-5)
 
 
+def test_linear_tagger_gives_a_gpu_more_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = make_recorder()
+    docs = make_docs_of(LENGTHS)
+    model = build_linear_tagger_v1(recorder, batch_pieces=1)
+    model.initialize(X=docs, Y=make_targets(docs))
+    recorder.attrs["batches"].clear()
+    monkeypatch.setattr(model.ops, "device_type", "gpu")  # which is all that is asked of it
+    assert [rows.shape for rows in model.predict(docs)] == [(n, N_TAGS) for n in LENGTHS]
+    assert recorder.attrs["batches"] == [[1, 2, 2, 3], [7, 7], [12]]
+
+
 @pytest.mark.parametrize("batch_pieces", [1, 8, 1000])
 def test_linear_tagger_predicts_by_length_the_same_scores(batch_pieces: int) -> None:
     docs = make_docs_of(LENGTHS)
