@@ -1,5 +1,5 @@
-"""How a command ends: what the user can mend in a message, not in a traceback, and a signal after
-what was begun is ended, too."""
+"""How a command ends: what the user can mend in a message, not in a traceback, Ctrl-C with what
+comes next, and a signal after what was begun is ended, too."""
 
 import signal
 import sys
@@ -8,6 +8,9 @@ from types import FrameType
 from typing import Iterator, Optional
 
 from wasabi import msg
+
+# What typer ends with after Ctrl-C, as a shell has it.
+INTERRUPTED = 128 + signal.SIGINT
 
 
 @contextmanager
@@ -21,6 +24,10 @@ def fail_in_one_line() -> Iterator[None]:
         for line in more:  # wasabi would join them
             print(line)
         sys.exit(1)
+    except SystemExit as end_of_typer:
+        if end_of_typer.code == INTERRUPTED:
+            msg.warn("Interrupted. The same command goes on with what was not finished.")
+        raise
 
 
 def end_on_signals() -> None:

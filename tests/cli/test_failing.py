@@ -4,6 +4,7 @@ import sys
 from io import BytesIO, TextIOWrapper
 
 import pytest
+import typer
 
 from spacy_distill import cli
 from spacy_distill.cli.failing import end_on_signals, fail_in_one_line
@@ -15,6 +16,22 @@ def test_failing_keeps_the_lines_of_an_error(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "[D602] Stage 'pack' ended:" in lines[0]
     assert lines[1:] == ["  one", "    two", "Fix it."]
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def test_failing_says_what_comes_after_an_interruption(monkeypatch, capsys):
+    app = typer.Typer()
+    app.command()(interrupt)
+    monkeypatch.setattr(cli, "end_on_signals", lambda: None)
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(sys, "argv", ["spacy-distill"])
+    with pytest.raises(SystemExit) as error:
+        cli.main()
+    assert error.value.code == 130
+    assert "The same command goes on" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such signals")
