@@ -131,7 +131,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}' is a file, but a corpus needs training and test data. Give a folder that holds "
         "train.*, test.* and, if you have one, dev.*."
     )
-    D112 = "'{source}' has more than one {split} set: {names}. Keep one, or merge them."
+    D112 = (
+        "'{source}' has more than one {split} set: {names}. Keep one, or merge them; of a data set "
+        "on the hub, save the splits that you want with DatasetDict.save_to_disk, and give that "
+        "folder."
+    )
     D113 = "No file in '{source}' can be read. Files that can be end in {known}."
     D114 = "'{source}' is not a DocBin ({reason}). Write it again with DocBin.to_disk."
     D115 = (
@@ -208,6 +212,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "Write it again, or leave it out."
     )
     D134 = "Of the {n_lines} lines behind it {n_malformed} can't be read either: {shown}"
+    D135 = (
+        "'{source}' has no {split} set, but {found}. Give the file itself, or a folder in which "
+        "its name says that it is one."
+    )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
         "{width}. Make the table for this segmenter, or set the lookup's width to the table's."

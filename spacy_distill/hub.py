@@ -58,7 +58,7 @@ def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
             loaded = datasets.load_dataset(source, streaming=True)
         else:
             loaded = datasets.load_dataset(name, config, revision=revision, streaming=streaming)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise ValueError(Errors.D116.format(source=source, reason=error)) from error
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
@@ -54,8 +55,17 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
         try:
             yield from read_line(number, line)
         except ValueError as error:
-            others = describe_malformed([*islice(lines, AFTER_MALFORMED)], read_line)
+            others = describe_malformed(read_on(lines, AFTER_MALFORMED), read_line)
             raise ValueError(f"{error}{others}") from error
+
+
+def read_on(lines: Iterator[Tuple[int, str]], n: int) -> List[Tuple[int, str]]:
+    """At most so many lines, and none from the first on that can't be read."""
+    found = []
+    with suppress(ValueError):
+        for line in islice(lines, n):
+            found.append(line)
+    return found
 
 
 def describe_malformed(

@@ -84,8 +84,10 @@ class Segmenter:
         RETURNS (List[int]): At least one row; exactly one where kind is "words".
         """
         if self.kind == "words":
-            row = self._first.get(word)
-            return [self._first.get(self.normalise(word), self.unknown) if row is None else row]
+            # Letter by letter, and as a word: of a Greek one the last letter may be another then.
+            forms = [word, self.normalise(word), *([word.lower()] if self.lowercase else [])]
+            rows = [row for form in forms if (row := self._first.get(form)) is not None]
+            return [rows[0] if rows else self.unknown]
         if self.initial_mark or self.byte_level:
             parts: Iterable[str] = self.normalise(word).split()
         else:

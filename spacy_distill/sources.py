@@ -2,8 +2,22 @@
 
 import re
 from collections import Counter
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Union
+from typing import (
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    TypeVar,
+    Union,
+)
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -33,6 +47,9 @@ COLUMNS_NAME = re.compile(
     r"(^|[._-])(train|dev(el)?|val(id(ation)?)?|test[ab]?)(set|data)?[._-]"
     r"|^(training|development|validate)\."
 )
+
+
+NamedT = TypeVar("NamedT")
 
 
 class Split(NamedTuple):
@@ -78,7 +95,8 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
     """Find the training, development, test and unlabelled data of a source.
 
     source (str): A folder with one file, or folder, a split (`train*`; `dev*`, `val*` or `testa*`;
-        `test*`; `unlabelled*`), a folder saved by `datasets`, or the id of a data set on the hub.
+        `test*`; `unlabelled*`; of Parquet files, several), one saved by `datasets` or with the
+        files of a data set, or the id of a data set on the hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     RETURNS (Dict[str, Split]): Each of `train`, `dev`, `test` and `unlabelled` that is found.
@@ -90,34 +108,53 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
         raise ValueError(Errors.D111.format(source=path))
     if not path.exists() and not is_dataset_id(source):
         raise FileNotFoundError(Errors.D110.format(source=path))
-    files = list_readable(path) if path.is_dir() and not is_saved(path) else []
-    if path.is_dir() and (has_other_splits(files) or not is_dataset_folder(path)):
-        named = {
-            file.name: Split(str(file), read_docs(file, nlp=nlp, split_sentences=split_sentences))
-            for file in files
-        }
-    else:
-        named = {}
-        for name, rows in load_splits(source).items():
-            where = f"{source} ({name})"
-            docs = read_dataset(rows, nlp=nlp, source=where, split_sentences=split_sentences)
-            named[name] = Split(where, docs)
+    read = partial(read_docs, nlp=nlp, split_sentences=split_sentences)
+    if path.is_dir() and not is_saved(path):
+        files = group_by_split(list_readable(path), name_of=lambda file: file.name)
+        if files or not is_dataset_folder(path):
+            return {split: join_files(of_split, split, read) for split, of_split in files.items()}
     found: Dict[str, Split] = {}
-    for split in SPLITS:
-        names = [name for name in named if find_split(name) == split]
-        if len(names) > 1:
+    loaded = load_splits(source)
+    for split, names in group_by_split(loaded, name_of=str).items():
+        # Of `train` and `train_2021` the first is meant.
+        exact = [name for name in names if SPLITS[split].fullmatch(name.lower())]
+        if len(names) > 1 and len(exact) != 1:
             raise ValueError(Errors.D112.format(source=source, split=split, names=names))
-        if names:
-            found[split] = named[names[0]]
+        (name,) = exact if len(names) > 1 else names
+        where = f"{source} ({name})"
+        docs = read_dataset(loaded[name], nlp=nlp, source=where, split_sentences=split_sentences)
+        found[split] = Split(where, docs)
     return found
+
+
+def group_by_split(named: Iterable[NamedT], *, name_of: Callable) -> Dict[str, List[NamedT]]:
+    """What has the name of a split, by the split."""
+    found = [(find_split(name_of(one)), one) for one in named]
+    splits = {split: [one for of, one in found if of == split] for split in SPLITS}
+    return {split: those for split, those in splits.items() if those}
+
+
+def join_files(files: Sequence[Path], split: str, read: Callable[[Path], Iterator[Doc]]) -> Split:
+    """The file of a split, or its Parquet files, in which data sets are cut into parts.
+
+    RAISES (ValueError): D112 for several of another form.
+    """
+    if len(files) == 1:
+        return Split(str(files[0]), read(files[0]))
+    if any(find_suffix(file) != ".parquet" for file in files):
+        names = [file.name for file in files]
+        raise ValueError(Errors.D112.format(source=files[0].parent, split=split, names=names))
+    return Split(f"{files[0]} and {len(files) - 1} more", chain.from_iterable(map(read, files)))
 
 
 def list_others(source: str, found: Mapping[str, Split]) -> List[str]:
     """The names of what lies in a folder beside the splits that `find_splits` found in it."""
     folder = Path(source)
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    splits = {Path(split.source) for split in found.values()}
-    return [file.name for file in files if file not in splits and not file.name.startswith(".")]
+    if not folder.is_dir():
+        return []
+    splits = {file for file in list_readable(folder) if find_split(file.name) in found}
+    files = [file for file in sorted(folder.iterdir()) if not file.name.startswith(".")]
+    return [file.name for file in files if file not in splits]
 
 
 def list_readable(folder: Path) -> List[Path]:
@@ -127,14 +164,6 @@ def list_readable(folder: Path) -> List[Path]:
         for file in sorted(folder.iterdir())
         if not file.name.startswith(".") and (file.is_dir() or find_suffix(file) in READERS)
     ]
-
-
-def has_other_splits(files: Iterable[Path]) -> bool:
-    """Whether a split is a file of another form than a data set's: it is then no data set."""
-    return any(
-        file.is_file() and find_suffix(file) != ".parquet" and find_split(file.name)
-        for file in files
-    )
 
 
 def find_split(name: str) -> Optional[str]:

@@ -258,6 +258,30 @@ def test_dataset_id_has_config_and_revision(nlp, monkeypatch):
     assert split_id("name") == ("name", None, None)
 
 
+def test_dataset_with_several_splits_of_a_kind(nlp, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    names = ["train_2021", "train", "test_2021", "test_2022"]
+    splits = {name: make_dataset(datasets, [name, "b", "c"]) for name in names[:2]}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *args, **options: splits)
+    (train,) = find_splits("some/name@1", nlp=nlp).values()
+    assert train.source == "some/name@1 (train)"
+    assert words_of(train.docs) == [["train", "b", "c"]]
+    splits.update({name: make_dataset(datasets, [name, "b", "c"]) for name in names[2:]})
+    with pytest.raises(ValueError, match=r"D112.*\['test_2021', 'test_2022'\].*save_to_disk"):
+        find_splits("some/name@1", nlp=nlp)
+
+
+def test_dataset_whose_download_breaks_off(monkeypatch):
+    datasets = pytest.importorskip("datasets")
+
+    def load_dataset(*args, **options):
+        raise datasets.exceptions.DatasetGenerationError("no more")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(ValueError, match=r"\[D116\].*no more"):
+        load_splits("some/name@1")
+
+
 def test_dataset_that_can_not_be_had_names_the_remedy():
     pytest.importorskip("datasets")
     code = (

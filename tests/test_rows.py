@@ -196,6 +196,14 @@ def test_jsonl_names_all_lines_that_are_malformed(read):
         read(json_lines(*[wrong] * 31))
 
 
+def test_jsonl_names_its_first_malformed_line_whatever_comes_behind(nlp, tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n{\n{\n{"text": "caf\xe9"}\n')
+    with pytest.raises(
+        ValueError, match=r"\[D107\] .* line 2:.*(?s:.)*1 lines behind it 1 .*: 3\."
+    ):
+        list(read_jsonl(tmp_path / "a.jsonl", nlp=nlp))
+
+
 @pytest.mark.parametrize(
     "row, error",
     [

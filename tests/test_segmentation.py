@@ -120,6 +120,12 @@ def test_segmentation_words():
     assert [cased(word) for word in ("The", "the", "THE", "café")] == [[2], [1], [0], [3]]
 
 
+def test_segmentation_words_end_in_a_final_sigma():
+    """As vocabularies write them; BERT's tokenizer goes letter by letter, and writes the other."""
+    segmenter = Segmenter(("", "οδος", "παυλοσ"), "words", 0, lowercase=True, strip_accents=False)
+    assert [segmenter(word) for word in ("ΟΔΟΣ", "οδος", "ΠΑΥΛΟΣ", "ΟΔΟ")] == [[1], [1], [2], [0]]
+
+
 @pytest.fixture(scope="module")
 def byte_level():
     tokenizer = ByteLevelBPETokenizer(add_prefix_space=True)

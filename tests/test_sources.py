@@ -9,7 +9,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_distill.sources import find_splits, is_dataset_id, read_docs
+from spacy_distill.sources import find_splits, is_dataset_id, list_others, read_docs
 
 REAL = Path(__file__).parents[2] / "shared" / "data"
 # As they were counted when the corpora were collected, where a `-DOCSTART-` line counted as a
@@ -404,3 +404,34 @@ def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):
     parquet.write_table(rows, tmp_path / "train.parquet")
     with pytest.raises(ValueError, match=r"\[D112\]"):
         find_splits(str(tmp_path), nlp=nlp)
+
+
+@pytest.mark.parametrize("layout", ["files", "folders", "parts"])
+def test_find_splits_of_parquet_files_and_text(nlp, tmp_path, layout):
+    """`datasets` would pass over the text, and wants the same columns of all files."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    tokens = pyarrow.table({"tokens": [["Bob", "ran"]], "ner_tags": [["B-PER", "O"]]})
+    text = pyarrow.table({"id": [7], "text": ["Eve left"], "entities": [[{"start": 0}]]})
+    text = text.set_column(2, "entities", [[[{"start": 0, "end": 3, "label": "PER"}]]])
+    train = {"files": "train", "folders": "train/a", "parts": "train-00000-of-00002"}[layout]
+    test = {"files": "test", "folders": "test/a", "parts": "test-00000-of-00001"}[layout]
+    for name, rows in ((train, tokens), (test, text)):
+        path = tmp_path / f"{name}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        parquet.write_table(rows, path)
+    if layout == "parts":
+        parquet.write_table(tokens, tmp_path / "train-00001-of-00002.parquet")
+    (tmp_path / "unlabelled").mkdir()
+    (tmp_path / "unlabelled" / "a.txt").write_text("Tom sat\n")
+    found = {name: list(part.docs) for name, part in find_splits(str(tmp_path), nlp=nlp).items()}
+    assert {name: words_of(docs) for name, docs in found.items()} == {
+        "unlabelled": [["Tom", "sat"]],
+        "train": [["Bob", "ran"]] * (2 if layout == "parts" else 1),
+        "test": [["Eve", "left"]],
+    }
+    assert ents_of(found["test"][0]) == [(0, 1, "PER")]
+    found = find_splits(str(tmp_path), nlp=nlp)
+    (tmp_path / "notes.csv").write_text("")
+    assert list_others(str(tmp_path), found) == ["notes.csv"]

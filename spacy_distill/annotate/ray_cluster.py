@@ -10,6 +10,7 @@ from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional, Union
 
 import ray
 from ray.exceptions import NodeDiedError, ObjectLostError, RayActorError, RayError
+from wasabi import msg
 
 from ..errors import Errors
 from ..manifest import Record
@@ -75,7 +76,11 @@ class RayCluster:
         self.losses: Counter = Counter()
 
     def start(self, job: Job, output: Path) -> List[str]:
-        """See `Engine`. RAISES (OSError): D911 if there is no such cluster, D912."""
+        """See `Engine`.
+
+        RAISES (OSError): D911 if there is no such cluster, D912. (ValueError): D020 if a GPU is
+            asked for and there is none.
+        """
         if not ray.is_initialized():
             self.connect()
         has_gpu = job.gpu >= 0
@@ -83,8 +88,12 @@ class RayCluster:
         teachers = [str(Path(t).resolve()) if Path(t).exists() else t for t in job.teachers]
         # Ray shows a worker just the GPU that is its own.
         job = replace(job, teachers=teachers, gpu=0 if has_gpu else -1)
-        found = ray.cluster_resources().get("GPU" if has_gpu else "CPU", 1)
-        self.n_workers = self.n_workers or int(found)
+        found = ray.cluster_resources().get("GPU" if has_gpu else "CPU", 0)
+        if has_gpu and not found:
+            if not self.address:
+                raise ValueError(Errors.D020.format(gpu=0, reason="Ray finds none on this machine"))
+            msg.warn("The Ray cluster has no GPU: waiting until it has one. Ctrl-C ends that")
+        self.n_workers = self.n_workers or max(int(found), 1)
         options = {"num_cpus": 1, "num_gpus": int(has_gpu), "max_restarts": RESTARTS}
         self.make_actor = lambda: ray.remote(RayWorker).options(**options).remote(job, self.output)
         self.add_actor()

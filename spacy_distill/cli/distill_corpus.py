@@ -74,8 +74,8 @@ def make_corpus(
     seed (int): Of the draw from what is labelled.
     RETURNS (Dict[str, Path]): The files of `labelled`, `dev` and `test`, as far as there is gold;
         and `held_out` in place of `dev`: text of which the teacher is to make one.
-    RAISES (ValueError): D120 or D131 for a source without labels, D123 or D413 for too few
-        documents.
+    RAISES (ValueError): D120 or D131 for a source without labels, D135 for one that has other
+        splits alone, D123 or D413 for too few documents.
     """
     if not (given.labelled or given.unlabelled):
         raise ValueError(Errors.D412)
@@ -108,9 +108,14 @@ def make_corpus(
 
 
 def find_part(source: str, split: str, *, nlp: Language) -> Split:
-    """What is meant by a source of gold: of a folder or data set with splits, its own one alone."""
+    """What is meant by a source of gold: of a folder or data set with splits, its own one alone.
+
+    RAISES (ValueError): D135 if there are splits, but not this one.
+    """
     found = find_splits(source, nlp=nlp) if Path(source).is_dir() or is_dataset_id(source) else {}
-    return found.get(split, Split(source, read_docs(source, nlp=nlp)))
+    if found and split not in found:
+        raise ValueError(Errors.D135.format(source=source, split=split, found=list(found)))
+    return found.get(split) or Split(source, read_docs(source, nlp=nlp))
 
 
 def hold_out_text(

@@ -114,13 +114,17 @@ def hold_out(
 
 
 def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
-    """Tell of texts that are trained on, and scored on."""
+    """Tell of texts that are trained on, or chosen by, and scored on."""
     texts = {name: set(map(text_key, docs)) for name, docs in splits.items()}
-    for name in [name for name in ("dev", "test") if name in texts]:
-        if shared := len(texts[name] & texts.get("labelled", set())):
+    for name, other, place in (
+        ("dev", "labelled", "among the labelled ones"),
+        ("test", "labelled", "among the labelled ones"),
+        ("test", "dev", "in dev"),
+    ):
+        if shared := len(texts.get(name, set()) & texts.get(other, set())):
             msg.warn(
-                f"Of {len(texts[name]):,} texts in {name} {shared:,} are among the labelled ones, "
-                "too: scores on them are better than on new text"
+                f"Of {len(texts[name]):,} texts in {name} {shared:,} are {place}, too: scores on "
+                "them are better than on new text"
             )
 
 

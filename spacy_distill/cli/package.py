@@ -1,5 +1,6 @@
 """`spacy-distill package`: build the wheel of a student."""
 
+import re
 import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -90,10 +91,10 @@ def package_cli(
 
 def check_name(name: str, version: str, *, lang: str) -> None:
     """Refuse what can't be the name or version of a package. RAISES (ValueError): D007."""
-    is_name = f"_{name}".isidentifier() and name.isascii() and not name.startswith(f"{lang}_")
-    require(is_name, "--name", name, f"letters, digits and _, without '{lang}_' in front")
+    is_name = re.fullmatch("[A-Za-z0-9_]+", name) and not name.startswith(f"{lang}_")
+    require(bool(is_name), "--name", name, f"letters, digits and _, without '{lang}_' in front")
     try:
-        is_version = bool(Version(version))
+        is_version = version == str(Version(version))  # which the wheel is named by
     except InvalidVersion:
         is_version = False
     require(is_version, "--version", version, "a version such as 1.0.0 or 1.0.0rc1")
@@ -167,6 +168,7 @@ def make_meta(
     performance.update({key: value for key, value in scores.items() if key.startswith("ents_")})
     release = ".".join(installed_version("spacy-distill").split(".")[:2])
     major, minor = release.split(".")
+    needed = [need for need in meta.get("requirements", []) if name_of(need) != "spacy-distill"]
     return {
         **meta,
         "description": meta.get("description") or f"{task}: {', '.join(labels)}.",
@@ -174,8 +176,13 @@ def make_meta(
         "license": license_,
         "sources": list(sources),
         "performance": performance,
-        "requirements": [f"spacy-distill>={release}.0,<{major}.{int(minor) + 1}.0"],
+        "requirements": [*needed, f"spacy-distill>={release}.0,<{major}.{int(minor) + 1}.0"],
     }
+
+
+def name_of(requirement: str) -> str:
+    """Of which package a requirement is."""
+    return re.split(r"[^\w.-]", requirement)[0]
 
 
 def read_test_scores(path: Path, pipeline: Path) -> Dict[str, Any]:

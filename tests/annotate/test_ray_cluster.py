@@ -207,3 +207,11 @@ def test_ray_cluster_needs_an_output_that_all_machines_share(lone, tmp_path):
     answers.append(Record("00000.spacy", **sizes, entities={}, confidence=0.0, confidences=[]))
     with pytest.raises(OSError, match=r"\[D913\].*00000\.spacy"):
         cluster.receive()
+
+
+def test_ray_cluster_without_a_gpu(student_path, tmp_path, monkeypatch):
+    """Ray itself would wait for one for ever."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with pytest.raises(ValueError, match=r"\[D020\] There is no GPU 0 \(Ray finds none"):
+        RayCluster().start(Job([str(student_path)], gpu=0), tmp_path)

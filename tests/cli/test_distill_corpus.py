@@ -46,6 +46,28 @@ def test_distill_corpus_takes_its_own_part_of_a_folder_with_splits(make, tmp_pat
     assert "are among the labelled ones" not in capsys.readouterr().out
 
 
+def test_distill_corpus_takes_no_other_part_of_a_folder_with_splits(make, tmp_path):
+    """Else the best weights would be chosen by the test set."""
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
+    folder = str(tmp_path)
+    with pytest.raises(ValueError, match=r"\[D135\] .* no dev set, but \['train', 'test'\]"):
+        make(labelled=folder, dev=folder, test=folder)
+    (tmp_path / "train.conll").unlink()
+    with pytest.raises(ValueError, match=r"\[D135\] .* no train set, but \['test'\]"):
+        make(labelled=folder)
+
+
+def test_distill_corpus_tells_of_a_dev_set_that_is_the_test_set(make, tmp_path, capsys):
+    for name in ("gold", "held"):
+        (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
+    held = str(tmp_path / "held.conll")
+    make(labelled=str(tmp_path / "gold.conll"), dev=held, test=held)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Of 1 texts in test 1 are in dev, too" in said
+    assert "among the labelled ones" not in said
+
+
 def test_distill_corpus_reads_all_of_a_folder_without_splits(make, tmp_path, capsys):
     folder = tmp_path / "gold"
     folder.mkdir()

@@ -29,7 +29,6 @@ META = {
     "author": "Somebody",
     "labels": {"ner": ["PER", "LOC"], "other": ["PER"]},
     "performance": {"ents_f": 0.5, "ents_p": 0.4, "ner_loss": 3.0, "other_loss": 1.0},
-    "requirements": ["left-over"],
 }
 LOAD = """
 import sys
@@ -151,7 +150,9 @@ def test_package_sources_keep_private_paths_private(tmp_path):
 )
 def test_package_requires_this_release(monkeypatch, version, requirement):
     monkeypatch.setattr(module, "installed_version", lambda name: version)
-    assert make_meta(META, scores={}, author="", license_="MIT")["requirements"] == [requirement]
+    meta = {**META, "requirements": ["my-pipes>=1", "spacy-distill>=0.0.1"]}
+    meta = make_meta(meta, scores={}, author="", license_="MIT")
+    assert meta["requirements"] == ["my-pipes>=1", requirement]
 
 
 def test_package_reads_scores(tmp_path, student_path):
@@ -334,7 +335,15 @@ def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
 
 @pytest.mark.parametrize(
     "options",
-    [("--version", "abc"), ("--version", "1.0 beta"), ("--name", "en_mine"), ("--name", "a-b")],
+    [
+        ("--version", "abc"),
+        ("--version", "1.0 beta"),
+        ("--version", " 1.0"),  # the wheel's would be 1.0
+        ("--version", "1.0-rc1"),
+        ("--name", "en_mine"),
+        ("--name", "a-b"),
+        ("--name", ""),
+    ],
 )
 def test_package_refuses_names_before_it_begins(student_path, tmp_path, options):
     app = typer.Typer()
