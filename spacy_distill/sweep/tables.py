@@ -164,7 +164,8 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
         if row["base"] != system:
             changed = variant_settings(row, known.get(row["base"]))
             settings = [f"`{key} = {value}`" for key, value in changed.items()]
-            notes.append(f"{system}: {row['base']} with {', '.join(settings)}.")
+            told = ", ".join(settings) or "the same settings"
+            notes.append(f"{system}: {row['base']} with {told}.")
     return notes
 
 
