@@ -492,3 +492,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' is damaged, or another file of that name: it should hold {kind} of JSON "
         "({reason}). Restore it, or remove it and run again what makes it."
     )
+    D917 = (
+        "'{source}' was annotated already: document {number} has a teacher's distributions, and "
+        "the labels would be taken for gold. Annotate what it was made from; --also takes several "
+        "teachers at once."
+    )

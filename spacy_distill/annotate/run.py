@@ -7,12 +7,14 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from time import perf_counter
-from typing import Callable, Iterator, Optional, Sequence, Union
+from typing import Callable, Iterable, Iterator, Optional, Sequence, Union
 
 from spacy.tokens import Doc
 
+from ..errors import Errors
 from ..files import check_apart, make_and_hold, remove_parts
 from ..overlap import find_texts, leave_out_texts
+from ..soft_targets import KEY
 from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
@@ -54,8 +56,8 @@ def annotate_source(
         is there already, the words are 0.
     RETURNS (Summary): What the folder holds.
     RAISES (ValueError): What the source, the teacher or the folder has that does not fit; see
-        D902 to D906 and D915. (OSError): D901 if the disk is full, D907 or D908 if a worker fails,
-        D914 if another run is at it. What is finished stays.
+        D902 to D906, D915 and D917. (OSError): D901 if the disk is full, D907 or D908 if a worker
+        fails, D914 if another run is at it. What is finished stays.
     """
     check_apart(output, [*sources, *exclude, *job.teachers])
     engine = engine or ThisProcess()
@@ -66,7 +68,7 @@ def annotate_source(
     with reader.memory_zone():
         splitter = reader if split_sentences else None
         texts = find_texts({str(source): read(source) for source in exclude}, splitter=splitter)
-    docs = chain.from_iterable(map(read, sources))
+    docs = chain.from_iterable(refuse_annotated(read(source), source) for source in sources)
     shards = pack_shards(leave_out_texts(docs, texts, dropped), reader, size=job.shard_size)
     first = next(shards)
     if not job.labels:
@@ -87,3 +89,14 @@ def annotate_source(
         folder.finish()
     seconds = perf_counter() - start
     return summarise(folder.in_order(), new=new, dropped=dict(dropped), seconds=seconds)
+
+
+def refuse_annotated(docs: Iterable[Doc], source: Source) -> Iterator[Doc]:
+    """Documents, unless a teacher has said something of one: whose its labels are, nobody knows.
+
+    RAISES (ValueError): D917.
+    """
+    for number, doc in enumerate(docs, start=1):
+        if KEY in doc.user_data:
+            raise ValueError(Errors.D917.format(source=source, number=number))
+        yield doc

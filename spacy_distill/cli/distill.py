@@ -37,6 +37,7 @@ from .corpus import split_paths, warn_passed_over, warn_unpinned
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_scores import forget_agreement, report
 from .distill_student import (
+    check_paths,
     claim_output,
     find,
     find_student,
@@ -208,7 +209,8 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): D805 for what is no teacher, D007 for a table that nothing loads, D420 for
+    RAISES (ValueError): D805 for what is no teacher, D007 for a table that nothing loads or a path
+        that is not for the config to set, D420 for
         a setting that the config can't have, D915 if OUTPUT is where something is read from, D417
         if it holds what is of others; what `load_table` and the steps raise.
     """
@@ -216,6 +218,7 @@ def distill(
         check_teacher(teacher)
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
+    check_paths(overrides)
     config = read_config(config_path, overrides)
     name = find_student(config, source=config_path)
     requirement = "left out, for nothing in the config loads it"

@@ -54,6 +54,15 @@ def has_table(config: Config, name: str) -> bool:
     return find(config, f"initialize.components.{name}.init_model.path") is not None
 
 
+def check_paths(overrides: Mapping[str, Any]) -> None:
+    """Refuse to override what `set_inputs` sets. RAISES (ValueError): D007, with the option."""
+    for key in Inputs._fields:
+        setting = f"paths.{key}"
+        value = overrides.get(setting)
+        requirement = f"left out, for what is made of --{key} is put there: give that"
+        require(setting not in overrides, f"--{setting}", value, requirement)
+
+
 def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
     """Put into a student's config what it learns from.
 

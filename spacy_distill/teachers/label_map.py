@@ -112,8 +112,9 @@ def check_labels(
     unmatched = []
     if extra:
         unmatched.append(
-            f"Only the teacher has {extra}: give them another name with --map OLD=NEW, or leave "
-            "them out with --drop."
+            f"Only the teacher has {extra}: give them another name with --map OLD=NEW, leave them "
+            "out with --drop, or, if the student is to know them, name all of its labels with "
+            "--labels."
         )
     if missing and not may_lack:
         unmatched.append(

@@ -462,6 +462,12 @@ def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests, light_pyt
     assert digests(out.parent / "full") == whole
 
 
+def test_run_takes_no_pseudo_labels_for_gold(job, source, out, tmp_path):
+    annotate_source(job, [source], out)
+    with pytest.raises(ValueError, match=r"\[D917\] '.*out' was annotated already: document 1 "):
+        annotate_source(job, [out], tmp_path / "again")
+
+
 def test_run_without_a_gpu(job, source, out):
     with pytest.raises(ValueError, match=r"\[D020\].*GPU 97"):
         annotate_source(replace(job, gpu=97), [source], out)

@@ -348,6 +348,7 @@ def teachers(nlp, tmp_path):
         ("D420", {"overrides": {"nlp.batch_sizes": 20}}),
         ("D420", {"overrides": {"initialize.init_tok2vek": "null"}}),
         ("D007", {"overrides": {"corpora.dev.path": "mine.spacy"}}),
+        ("D007", {"overrides": {"paths.dev": "mine.spacy"}}),
         ("D007", {"overrides": {"corpora.train.@readers": "spacy.Corpus.v1"}}),
     ],
 )

@@ -96,7 +96,7 @@ def test_label_map_of_labels_that_remain_unmatched_lists_both_sides():
     with pytest.raises(ValueError, match=r"\[D801\].*'A', 'B'.*'B', 'C'.*\['A'\].*\['C'\]"):
         join_teachers([teacher_of("A", "B")], labels=["B", "C"])
     renamed = LabelMap({"B": "C"})
-    with pytest.raises(ValueError, match=r"\[D801\].*Only the teacher has \['A'\].*--drop\.$"):
+    with pytest.raises(ValueError, match=r"\[D801\].*Only the teacher has \['A'\].*--labels\.$"):
         join_teachers([teacher_of("A", "B")], labels=["C"], may_lack=True, label_map=renamed)
     with pytest.raises(ValueError, match=r"\[D801\].*'A'\]; .*\. Only the student has \['B'\]"):
         join_teachers([teacher_of("A", "B"), teacher_of("A")])
