@@ -413,8 +413,8 @@ def test_find_splits_of_parquet_files_and_text(nlp, tmp_path, layout):
     from pyarrow import parquet
 
     tokens = pyarrow.table({"tokens": [["Bob", "ran"]], "ner_tags": [["B-PER", "O"]]})
-    text = pyarrow.table({"id": [7], "text": ["Eve left"], "entities": [[{"start": 0}]]})
-    text = text.set_column(2, "entities", [[[{"start": 0, "end": 3, "label": "PER"}]]])
+    entities = [{"start": 0, "end": 3, "label": "PER"}]
+    text = pyarrow.table({"id": [7], "text": ["Eve left"], "entities": [entities]})
     train = {"files": "train", "folders": "train/a", "parts": "train-00000-of-00002"}[layout]
     test = {"files": "test", "folders": "test/a", "parts": "test-00000-of-00001"}[layout]
     for name, rows in ((train, tokens), (test, text)):
