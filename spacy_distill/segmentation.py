@@ -5,6 +5,7 @@ WordPiece (BERT) that is what the tokenizer itself does; for BPE and unigram voc
 close to it. No tokenizer library is needed, so a packaged student does not need one either.
 """
 
+import random
 import unicodedata
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -77,10 +78,12 @@ class Segmenter:
         if not 0 <= self.unknown < len(self.entries):
             raise ValueError(Errors.D301.format(unknown=self.unknown, entries=len(self.entries)))
 
-    def __call__(self, word: str) -> List[int]:
+    def __call__(self, word: str, *, dropout: float = 0.0) -> List[int]:
         """The rows of a word.
 
         word (str): A token's text.
+        dropout (float): How often a piece that fits is passed over for a shorter one, if there is
+            one. It makes a word another sequence of pieces each time (Hiraoka 2022).
         RETURNS (List[int]): At least one row; exactly one where kind is "words".
         """
         if self.kind == "words":
@@ -92,7 +95,7 @@ class Segmenter:
             parts: Iterable[str] = self.normalise(word).split()
         else:
             parts = split_like_bert(self.normalise(word), split_chinese=self.split_chinese)
-        return [row for part in parts for row in self._segment(part)] or [self.unknown]
+        return [row for part in parts for row in self._segment(part, dropout)] or [self.unknown]
 
     def normalise(self, word: str) -> str:
         """The word as the teacher's tokenizer would see it, before it is split into pieces."""
@@ -138,7 +141,7 @@ class Segmenter:
     def _max_length(self) -> int:
         return max(map(len, self.entries))
 
-    def _segment(self, part: str) -> List[int]:
+    def _segment(self, part: str, dropout: float) -> List[int]:
         if self.byte_level:
             part = "".join(BYTE_ALPHABET[byte] for byte in part.encode("utf8", "surrogatepass"))
         like_bert = not self.initial_mark and not self.byte_level
@@ -149,12 +152,16 @@ class Segmenter:
         pieces = self._first
         start = 0
         while start < len(text):
+            piece = None
             for end in range(min(len(text), start + self._max_length), start, -1):
                 row = pieces.get(text[start:end])
                 if row is not None:
-                    rows.append(row)
-                    start = end
-                    break
+                    piece = row, end
+                    if not dropout or random.random() >= dropout:
+                        break
+            if piece is not None:
+                row, start = piece
+                rows.append(row)
             else:
                 if like_bert:
                     return [self.unknown]

@@ -1,5 +1,6 @@
 import dataclasses
 import pickle
+from collections import Counter
 
 import pytest
 import srsly
@@ -45,6 +46,23 @@ def make_tokenizers(tmp_path, vocab, *, lowercase, strip_accents):
     path.write_text("\n".join(vocab), encoding="utf8")
     flags = {"do_lower_case": lowercase, "strip_accents": strip_accents}
     return BertTokenizerFast(str(path), **flags), BertTokenizer(str(path), **flags)
+
+
+def test_segmentation_with_dropout_draws_from_all_sequences_of_pieces():
+    segmenter = make_bert(VOCAB)
+    drawn = Counter(
+        " ".join(VOCAB[row] for row in segmenter("abc", dropout=0.5)) for _ in range(4000)
+    )
+    shares = {"abc": 1 / 2, "ab ##c": 1 / 4, "a ##bc": 1 / 8, "a ##b ##c": 1 / 8}
+    assert set(drawn) == set(shares)
+    for pieces, share in shares.items():
+        assert abs(drawn[pieces] / 4000 - share) < 0.03
+
+
+@given(word=st.text("abcAE-.", min_size=1, max_size=12))
+def test_segmentation_with_dropout_loses_no_character(word):
+    rows = make_bert(VOCAB)(word, dropout=0.7)
+    assert "".join(VOCAB[row].replace("##", "") for row in rows) == word
 
 
 @pytest.mark.parametrize("lowercase", [True, False])

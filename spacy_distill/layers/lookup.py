@@ -48,19 +48,26 @@ class Memory:
         return found
 
 
-def build_lookup_v1(*, width: int = 100, unknown_rate: float = 0.05) -> Model[InT, OutT]:
+def build_lookup_v1(
+    *, width: int = 100, unknown_rate: float = 0.05, piece_dropout: float = 0.0
+) -> Model[InT, OutT]:
     """Look words up in a table, which `set_table` or else `initialize` fills.
 
     A table of words has a row for each; in training a word is taken for unknown at times, so that
     the row of unknown words is trained. A table of word pieces gives a word the mean of its
-    pieces' rows. All rows are trained.
+    pieces' rows; in training it is split into shorter pieces at times, so that what is learnt of
+    words in the table holds for words of several pieces, too (MaxMatch-Dropout, Hiraoka 2022). All
+    rows are trained.
 
     width (int): Width of a row.
     unknown_rate (float): How often a word is taken for unknown, in training, from a table of words.
+    piece_dropout (float): How often a piece that fits is passed over, in training, from a table of
+        pieces.
     RETURNS (Model[List[str], Floats2d]): One row a word: (n_words, width).
     """
     require(width >= 1, "width", width, "1 or more")
     require(0 <= unknown_rate < 1, "unknown_rate", unknown_rate, "at least 0 and below 1")
+    require(0 <= piece_dropout < 1, "piece_dropout", piece_dropout, "at least 0 and below 1")
     return Model(
         "lookup",
         forward,
@@ -70,6 +77,7 @@ def build_lookup_v1(*, width: int = 100, unknown_rate: float = 0.05) -> Model[In
         attrs={
             "segmenter": NO_WORDS,
             "unknown_rate": unknown_rate,
+            "piece_dropout": piece_dropout,
             "preset": False,
             "memory": Memory(),
         },
@@ -98,7 +106,11 @@ def forward(model: Model[InT, OutT], words: InT, is_train: bool) -> Tuple[OutT, 
     ops = model.ops
     E: Any = model.get_param("E")  # (n_entries, width)
     segmenter: Segmenter = model.attrs["segmenter"]
-    found = model.attrs["memory"].look_up(segmenter, words)
+    dropout = model.attrs["piece_dropout"] if is_train and segmenter.kind == "pieces" else 0.0
+    if dropout:
+        found = [segmenter(word, dropout=dropout) for word in words]
+    else:
+        found = model.attrs["memory"].look_up(segmenter, words)
     lengths = ops.xp.asarray(numpy.fromiter(map(len, found), dtype="i", count=len(found)))
     ids = numpy.fromiter(chain.from_iterable(found), dtype="i")
     if is_train and segmenter.kind == "words":

@@ -131,7 +131,7 @@ def like(output: Any, rows: numpy.ndarray) -> Any:
 
 def without_chance(model: Model) -> Model:
     set_dropout_rate(model, 0.0)
-    return set_dropout_rate(model, 0.0, attrs=["unknown_rate"])
+    return set_dropout_rate(model, 0.0, attrs=["unknown_rate", "piece_dropout"])
 
 
 def in_double(model: Model) -> Model:

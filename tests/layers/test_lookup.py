@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import List
 
 import numpy
@@ -27,8 +28,8 @@ WORDS = Segmenter(
 ROWS = numpy.arange(8, dtype="d").reshape(4, 2)
 
 
-def with_table(segmenter: Segmenter, *, unknown_rate: float = 0.0) -> Model:
-    model = build_lookup_v1(width=2, unknown_rate=unknown_rate)
+def with_table(segmenter: Segmenter, **settings: float) -> Model:
+    model = build_lookup_v1(width=2, **{"unknown_rate": 0.0, "piece_dropout": 0.0, **settings})
     set_table(model, segmenter=segmenter, rows=ROWS)
     return model
 
@@ -58,6 +59,27 @@ def test_lookup_takes_words_for_unknown_in_training_only() -> None:
 def test_lookup_takes_no_piece_for_unknown() -> None:
     model = with_table(PIECES, unknown_rate=0.9)
     assert_array_equal(model.begin_update(["play"] * 100)[0], [[2, 3]] * 100)
+
+
+def test_lookup_splits_words_into_shorter_pieces_in_training_only() -> None:
+    letters = ("p", "##l", "##a", "##y")
+    segmenter = replace(PIECES, entries=("[UNK]", "play", *letters))
+    model = build_lookup_v1(width=1, piece_dropout=0.25)
+    set_table(model, segmenter=segmenter, rows=numpy.asarray([[0], [1], [3], [3], [3], [3]]))
+    words = ["play"] * 4000
+    Y, backprop = model.begin_update(words)
+    assert set(Y[:, 0].tolist()) == {1, 3}
+    whole = (Y[:, 0] == 1).sum()
+    assert 0.72 < whole / 4000 < 0.78
+    backprop(numpy.ones_like(Y))
+    assert_allclose(model.get_grad("E")[:2, 0], [0, whole])
+    assert_allclose(model.get_grad("E")[2:, 0], (4000 - whole) / 4)
+    assert_array_equal(model.predict(words), 1)
+
+
+def test_lookup_splits_no_word_of_a_table_of_words() -> None:
+    model = with_table(WORDS, piece_dropout=0.9)
+    assert_array_equal(model.begin_update(["the"] * 100)[0], [[0, 1]] * 100)
 
 
 def test_lookup_adds_to_its_gradient_in_place() -> None:
@@ -142,7 +164,16 @@ def test_lookup_memory_is_bounded_and_not_saved(monkeypatch: pytest.MonkeyPatch)
     assert len(model.to_bytes()) == size
 
 
-@pytest.mark.parametrize("settings", [{"width": 0}, {"unknown_rate": 1.0}, {"unknown_rate": -0.1}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"width": 0},
+        {"unknown_rate": 1.0},
+        {"unknown_rate": -0.1},
+        {"piece_dropout": 1.0},
+        {"piece_dropout": -0.1},
+    ],
+)
 def test_lookup_refuses_bad_settings(settings: dict) -> None:
     with pytest.raises(ValueError, match="D007"):
         build_lookup_v1(**settings)
