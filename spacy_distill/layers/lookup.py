@@ -49,7 +49,7 @@ class Memory:
 
 
 def build_lookup_v1(
-    *, width: int = 100, unknown_rate: float = 0.05, piece_dropout: float = 0.0
+    *, width: int = 100, unknown_rate: float = 0.05, piece_dropout: float = 0.2
 ) -> Model[InT, OutT]:
     """Look words up in a table, which `set_table` or else `initialize` fills.
 
