@@ -49,15 +49,15 @@ class Memory:
 
 
 def build_lookup_v1(
-    *, width: int = 100, unknown_rate: float = 0.05, piece_dropout: float = 0.2
+    *, width: int = 100, unknown_rate: float = 0.05, piece_dropout: float = 0.0
 ) -> Model[InT, OutT]:
     """Look words up in a table, which `set_table` or else `initialize` fills.
 
     A table of words has a row for each; in training a word is taken for unknown at times, so that
     the row of unknown words is trained. A table of word pieces gives a word the mean of its
-    pieces' rows; in training it is split into shorter pieces at times, so that what is learnt of
-    words in the table holds for words of several pieces, too (MaxMatch-Dropout, Hiraoka 2022). All
-    rows are trained.
+    pieces' rows; with `piece_dropout` a word is split into shorter pieces at times, in training, so
+    that words of the table are split as new ones are (MaxMatch-Dropout, Hiraoka 2022). All rows are
+    trained.
 
     width (int): Width of a row.
     unknown_rate (float): How often a word is taken for unknown, in training, from a table of words.
