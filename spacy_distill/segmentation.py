@@ -152,6 +152,7 @@ class Segmenter:
         pieces = self._first
         start = 0
         while start < len(text):
+            # The row and the end of the longest that fits; with dropout, of a shorter one at times.
             piece = None
             for end in range(min(len(text), start + self._max_length), start, -1):
                 row = pieces.get(text[start:end])

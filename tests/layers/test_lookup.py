@@ -29,7 +29,7 @@ ROWS = numpy.arange(8, dtype="d").reshape(4, 2)
 
 
 def with_table(segmenter: Segmenter, **settings: float) -> Model:
-    model = build_lookup_v1(width=2, **{"unknown_rate": 0.0, "piece_dropout": 0.0, **settings})
+    model = build_lookup_v1(width=2, **{"unknown_rate": 0.0, **settings})
     set_table(model, segmenter=segmenter, rows=ROWS)
     return model
 
