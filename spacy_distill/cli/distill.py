@@ -210,9 +210,9 @@ def distill(
     """Run all steps. See `distill_cli`.
 
     RAISES (ValueError): D805 for what is no teacher, D007 for a table that nothing loads or a path
-        that is not for the config to set, D420 for
-        a setting that the config can't have, D915 if OUTPUT is where something is read from, D417
-        if it holds what is of others; what `load_table` and the steps raise.
+        that is not for the config to set, D420 for a setting that the config can't have, D915 if
+        OUTPUT is where something is read from, D417 if it holds what is of others; what
+        `load_table` and the steps raise.
     """
     for teacher in job.teachers:
         check_teacher(teacher)
