@@ -1,6 +1,7 @@
 """A word's vector from a table: of its own, or the mean of its pieces' rows."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -70,17 +71,12 @@ def build_lookup_v1(
     require(0 <= piece_dropout < 1, "piece_dropout", piece_dropout, "at least 0 and below 1")
     return Model(
         "lookup",
-        forward,
+        # No attributes, which a trained model would bring along, whatever the config says.
+        partial(forward, unknown_rate=unknown_rate, piece_dropout=piece_dropout),
         init=init,
         dims={"nO": width},
         params={"E": None},
-        attrs={
-            "segmenter": NO_WORDS,
-            "unknown_rate": unknown_rate,
-            "piece_dropout": piece_dropout,
-            "preset": False,
-            "memory": Memory(),
-        },
+        attrs={"segmenter": NO_WORDS, "preset": False, "memory": Memory()},
     )
 
 
@@ -102,19 +98,25 @@ def set_table(model: Model[InT, OutT], *, segmenter: Segmenter, rows: Floats2d) 
     model.set_param("E", model.ops.xp.array(model.ops.asarray(rows), dtype="float32", order="C"))
 
 
-def forward(model: Model[InT, OutT], words: InT, is_train: bool) -> Tuple[OutT, Callable]:
+def forward(
+    model: Model[InT, OutT],
+    words: InT,
+    is_train: bool,
+    *,
+    unknown_rate: float,
+    piece_dropout: float,
+) -> Tuple[OutT, Callable]:
     ops = model.ops
     E: Any = model.get_param("E")  # (n_entries, width)
     segmenter: Segmenter = model.attrs["segmenter"]
-    dropout = model.attrs["piece_dropout"] if is_train and segmenter.kind == "pieces" else 0.0
-    if dropout:
-        found = [segmenter(word, dropout=dropout) for word in words]
+    if piece_dropout and is_train and segmenter.kind == "pieces":
+        found = [segmenter(word, dropout=piece_dropout) for word in words]
     else:
         found = model.attrs["memory"].look_up(segmenter, words)
     lengths = ops.xp.asarray(numpy.fromiter(map(len, found), dtype="i", count=len(found)))
     ids = numpy.fromiter(chain.from_iterable(found), dtype="i")
     if is_train and segmenter.kind == "words":
-        ids = take_for_unknown(ids, segmenter.unknown, rate=model.attrs["unknown_rate"])
+        ids = take_for_unknown(ids, segmenter.unknown, rate=unknown_rate)
     rows = ops.xp.asarray(ids)
     # (n_pieces, width) -> (n_words, width): mean over pieces
     Y = ops.reduce_mean(E.take(rows, axis=0), lengths)

@@ -77,6 +77,12 @@ def test_lookup_splits_words_into_shorter_pieces_in_training_only() -> None:
     assert_array_equal(model.predict(words), 1)
 
 
+def test_lookup_takes_its_chances_from_the_config_not_from_a_trained_model() -> None:
+    saved = with_table(WORDS, unknown_rate=0.5)
+    model = build_lookup_v1(width=2, unknown_rate=0.0).from_bytes(saved.to_bytes())
+    assert_array_equal(model.begin_update(["the"] * 100)[0], [[0, 1]] * 100)
+
+
 def test_lookup_splits_no_word_of_a_table_of_words() -> None:
     model = with_table(WORDS, piece_dropout=0.9)
     assert_array_equal(model.begin_update(["the"] * 100)[0], [[0, 1]] * 100)
