@@ -106,13 +106,17 @@ class Segmenter:
                 word = unicodedata.normalize(self.unicode_form, word)
             if self.strip_accents:
                 if self.accents == "Mn":
-                    word = unicodedata.normalize("NFD", word)
-                word = "".join(
-                    char for char in word if not unicodedata.category(char).startswith(self.accents)
-                )
+                    # First without those that stand alone: to order many takes quadratic time.
+                    word = unicodedata.normalize("NFD", self._strip_accents(word))
+                word = self._strip_accents(word)
             if self.lowercase:  # by character, as tokenizers do: a final sigma stays a sigma
                 return "".join(char.lower() for char in word)
         return word.lower() if self.lowercase else word
+
+    def _strip_accents(self, word: str) -> str:
+        return "".join(
+            char for char in word if not unicodedata.category(char).startswith(self.accents)
+        )
 
     def to_attr(self) -> Dict[str, Any]:
         """Everything that `from_attr` needs, in types that msgpack knows."""

@@ -1,5 +1,6 @@
 import dataclasses
 import pickle
+import time
 from collections import Counter
 
 import pytest
@@ -100,6 +101,13 @@ def tokenizer_of_letters(tmp_path_factory):
         tmp_path_factory.mktemp("letters"), vocab, lowercase=True, strip_accents=None
     )
     return fast, make_bert(vocab, lowercase=True, strip_accents=True)
+
+
+def test_segmentation_takes_linear_time_for_many_accents():
+    segmenter = make_bert(VOCAB, lowercase=True, strip_accents=True)
+    start = time.process_time()
+    assert segmenter("a" + "\u0301\u0323" * 100_000 + "b") == segmenter("ab")
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(
