@@ -26,8 +26,10 @@ Row = Tuple[int, str, str]
 DOCUMENT_START = "-DOCSTART-"
 # How a comment begins; a token may, too.
 COMMENT = ("# ", "#\t")
-# A label may hold spaces, where something else parts the columns.
-TAG = re.compile(rf"O|[{''.join(BILUO)}]-\S(?:.*\S)?")
+PREFIX = f"[{''.join(BILUO)}]"
+# A label may hold spaces, where something else parts the columns, but no second tag, as in
+# `B-LOC|B-ORG`: entities that lie in each other can't be learnt.
+TAG = re.compile(rf"O|{PREFIX}-(?!.*\|(?:O$|{PREFIX}-))\S(?:.*\S)?")
 # Prefixes that only schemes have which close entities.
 CLOSING = set(BILUO) - {"B", "I"}
 # What WikiANN puts before every token: the code of its Wikipedia, as in `en:` and `zh-yue:`.
@@ -88,7 +90,7 @@ def make_tagged_doc(
     iob = [to_iob(tag) for tag in tags]
     if "" in iob:
         i = iob.index("")
-        raise ValueError(Errors.D102.format(source=source, line=lines[i], tag=tags[i]))
+        raise ValueError(Errors.D102.format(source=source, line=lines[i], tag=tags[i], hint=""))
     if closes:
         check_closed(tags, source=source, lines=lines)
     # Doc makes IOB2 of IOB1, but for the first token.
@@ -159,7 +161,8 @@ def read_rows(path: Path) -> Iterator[List[Row]]:
         if len(fields) == 1:
             raise ValueError(Errors.D101.format(source=path, line=number, text=line))
         if not to_iob(tag):
-            raise ValueError(Errors.D102.format(source=path, line=number, tag=tag))
+            hint = find_hint(path, number)
+            raise ValueError(Errors.D102.format(source=path, line=number, tag=tag, hint=hint))
         if form_of(fields, line) != form:
             raise ValueError(Errors.D105.format(source=path, line=number, text=line))
         if token:
@@ -168,6 +171,13 @@ def read_rows(path: Path) -> Iterator[List[Row]]:
             raise ValueError(Errors.D106.format(source=path, line=number, tag=tag))
     if rows:
         yield rows
+
+
+def find_hint(path: Path, line: int) -> str:
+    """What else a line without a tag may be: a text's, or a header."""
+    if ".txt" in map(str.lower, path.suffixes):
+        return " A .txt file named after a split is read as columns: rename it if it is text."
+    return " If this line is a header, remove it." if line == 1 else ""
 
 
 def split_fields(line: str) -> List[str]:

@@ -99,8 +99,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D102 = (
         "'{source}', line {line}: {tag!r} is not a tag. A tag is O, or one of B, I, L, U, E, S, M "
-        "and W, a hyphen and a label, such as B-PER; in a column file it stands in the last "
-        "column. A .txt file named after a split is read as one: rename it if it is text."
+        "and W, a hyphen and a label, such as B-PER, one a token; in a column file it stands in "
+        "the last column.{hint}"
     )
     D103 = (
         "'{source}', line {line}: {tag!r} can't follow {previous!r} in BILUO or IOBES, in which "
@@ -209,7 +209,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D133 = (
         "'{source}', the {split} set, holds no sentences: the file is empty, or its lines are. "
-        "Write it again, or leave it out."
+        "Write it again, or, if it is the dev set, leave it out."
     )
     D134 = "Of the {n_lines} lines behind it {n_malformed} can't be read either: {shown}"
     D135 = (

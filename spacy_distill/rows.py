@@ -30,7 +30,7 @@ from .tags import OUTSIDE
 
 # What a row may hold: tags of its tokens (in a data set class labels, too), or entities.
 TAGS = ("ner_tags", "tags", "labels", "label")
-ENTITIES = ("entities", "spans", "label", "labels")
+ENTITIES = ("entities", "spans", "ents", "label", "labels")
 # Of these, which may also label the text as a whole.
 MAY_BE_OF_TEXT = ("label", "labels")
 COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))

@@ -198,6 +198,8 @@ def test_columns_strips_a_language_prefix_only_if_all_tokens_have_it(read):
         ("a O\nb I-\n", "D102", 2),
         ("a O\nb E-\n", "D102", 2),
         ("a O\nb X-PER\n", "D102", 2),
+        ("a O\nb B-LOC|B-ORG\n", "D102", 2),
+        ("a O\nb B-LOC|O\n", "D102", 2),
         ("a O\nb o\n", "D102", 2),
         ("a O\n# foo\n", "D102", 2),
         ("a\tO\nb B-PER extra\tB-\n", "D102", 2),
@@ -209,6 +211,16 @@ def test_columns_strips_a_language_prefix_only_if_all_tokens_have_it(read):
 def test_columns_malformed_line_is_an_error_with_its_number(read, text, code, line):
     with pytest.raises(ValueError, match=rf"\[{code}\] '.*file\.conll', line {line}: "):
         read(text)
+
+
+def test_columns_tell_of_a_header(read):
+    with pytest.raises(ValueError, match=r"line 1: 'tag' is not a tag.*If this line is a header"):
+        read("token\ttag\na\tO\n")
+
+
+def test_columns_take_a_label_with_a_bar(read):
+    (doc,) = read("a B-LOC|ORG\n")
+    assert doc.ents[0].label_ == "LOC|ORG"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_jsonl_loses_no_labels_to_an_empty_list(read, first, second):
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER")]
 
 
-@pytest.mark.parametrize("key", ["entities", "spans", "label"])
+@pytest.mark.parametrize("key", ["entities", "spans", "ents", "label"])
 @pytest.mark.parametrize("as_dict", [False, True])
 def test_jsonl_reads_character_spans(read, key, as_dict):
     spans = [[9, 15, "LOC"], [0, 3, "PER"]]

@@ -76,6 +76,11 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
                 text=docs[first].text[:60],
             )
         )
+    if missing:
+        msg.warn(
+            f"{len(missing):,} of {len(docs):,} texts in {source} are not labelled, first number "
+            f"{missing[0] + 1:,}: they count as unlabelled text"
+        )
     if n_trimmed := sum(map(trim_entities, docs)):
         msg.warn(
             f"Entities in {source} that began or ended with white space: {n_trimmed:,}. It was "
