@@ -345,7 +345,8 @@ def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
         ("--name", ""),
     ],
 )
-def test_package_refuses_names_before_it_begins(student_path, tmp_path, options):
+def test_package_refuses_names_before_it_begins(student_path, tmp_path, options, monkeypatch):
+    monkeypatch.delattr("spacy_distill.cli.package.write_small")  # which takes long
     app = typer.Typer()
     app.command()(package_cli)
     result = CliRunner().invoke(app, [str(student_path), str(tmp_path / "p"), *options])
