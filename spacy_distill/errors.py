@@ -375,7 +375,7 @@ class Errors(metaclass=ErrorsWithCodes):
     D605 = "{option} is {value!r}, but must be one or more whole numbers from 0 between commas."
     D606 = (
         "System '{name}' sets {keys}, but '{path}' has no such settings. Correct them, or leave "
-        "the system out with --systems."
+        "it out: of --systems, or with its --variant."
     )
     D607 = (
         "'{path}' was made with other settings than this sweep's ({differences}). Remove it, give "

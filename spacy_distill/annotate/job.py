@@ -129,7 +129,7 @@ def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
     tags (Sequence[str]): Those of the joined teachers, which say of labels all that matters.
     """
     return {
-        "teachers": [identify_teacher(given) for given in job.teachers],
+        "teachers": [identify(given) for given in job.teachers],
         "weights": None if job.weights is None else list(job.weights),
         "map": list(job.names),
         "drop": list(job.drop),
@@ -143,14 +143,15 @@ def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
     }
 
 
-def identify_teacher(teacher: str) -> str:
-    """What identifies a teacher: the digest of its folder or package, or the hub's commit."""
-    folder = find_folder(teacher)
+def identify(source: str) -> str:
+    """What identifies a pipeline or a checkpoint: the digest of its folder or package, or the hub's
+    commit."""
+    folder = find_folder(source)
     if folder is not None:
         return f"sha256:{digest_folder(folder)}"
     from ..teachers.hf_token_classifier import find_commit
 
-    name, revision = split_revision(teacher)
+    name, revision = split_revision(source)
     return f"{name}@{find_commit(name, revision=revision)}"
 
 

@@ -13,6 +13,7 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
+from ..annotate.job import identify
 from ..benchmark.measure import measure_systems
 from ..benchmark.plan import Settings, read_corpus
 from ..benchmark.prepare import prepare_peers
@@ -27,7 +28,7 @@ from ..machine import describe_machine
 from .options import split_list
 from .showing import show_tables
 
-FIRST = "student"
+FIRST, TEACHER = "student", "teacher"
 BAR = "{desc:<42} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 
 
@@ -80,7 +81,8 @@ def benchmark_cli(
     settings = Settings(read_batch_sizes(batch_sizes), threads, repeats, seconds, seed)
     sources = name_students(student, others or [])
     peers = choose_peers(None if systems is None else split_list(systems))
-    for source in [*sources.values(), *([] if teacher is None else [teacher])]:
+    ours = sources if teacher is None else {**sources, TEACHER: teacher}
+    for source in ours.values():
         check_pipeline(source)
     make_folder(output)
     students = {name: load_pipeline(source) for name, source in sources.items()}
@@ -95,10 +97,10 @@ def benchmark_cli(
             peers, student=students[FIRST], teacher=teacher, folder=folder, threads=threads
         )
         warn_left_out(prepared.left_out, is_error=systems is not None)
-        ours = [student_system(name, sources[name], nlp) for name, nlp in students.items()]
+        measured = [student_system(name, sources[name], nlp) for name, nlp in students.items()]
         with tqdm(total=1, bar_format=BAR, disable=None) as bar:
             found = measure_systems(
-                [*ours, *prepared.systems], corpus, settings, folder=folder, bar=bar
+                [*measured, *prepared.systems], corpus, settings, folder=folder, bar=bar
             )
     report = make_report(
         found,
@@ -109,6 +111,7 @@ def benchmark_cli(
         command=shlex.join(["spacy-distill", *sys.argv[1:]]),
         machine=machine,
         data=str(data),
+        digests={name: identify(source) for name, source in ours.items()},
     )
     show_report(report)
     write_report(report, output)

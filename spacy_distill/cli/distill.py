@@ -46,6 +46,7 @@ from .distill_student import (
     read_config,
     set_inputs,
     train_student,
+    warn_unscored,
 )
 from .distill_teacher import annotate_corpus
 from .failing import fail_in_one_line
@@ -241,6 +242,7 @@ def distill(
         raise ValueError(Errors.D420.format(option=f"--{unknown[0]}"))
     if table is not None:
         load_table(cast(NERTagger, student.get_pipe(name)).model, path=table)
+    warn_unscored(filled["training"])
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
     job = replace(job, lang=lang)
     for other in {*map(find_lang, job.teachers)} - {lang, ""}:

@@ -54,6 +54,16 @@ def has_table(config: Config, name: str) -> bool:
     return find(config, f"initialize.components.{name}.init_model.path") is not None
 
 
+def warn_unscored(training: Mapping[str, Any]) -> None:
+    """Tell of a training that ends before its first score: the best weights are those of before."""
+    steps, frequency = training["max_steps"], training["eval_frequency"]
+    if 0 < steps < frequency:
+        msg.warn(
+            f"The student is trained for {steps} steps (training.max_steps) and scored every "
+            f"{frequency} (training.eval_frequency): what it learns will not be kept. Give both"
+        )
+
+
 def check_paths(overrides: Mapping[str, Any]) -> None:
     """Refuse to override what `set_inputs` sets. RAISES (ValueError): D007, with the option."""
     for key in Inputs._fields:

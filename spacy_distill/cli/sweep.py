@@ -14,6 +14,7 @@ from ..checks import require_installed
 from ..errors import Errors
 from ..files import check_apart, make_and_hold, read_json, write_whole
 from ..sweep.comparisons import Compared, compare_systems
+from ..sweep.configs import check_overrides
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.inputs import (
     CONFIGS,
@@ -27,7 +28,6 @@ from ..sweep.outdated import check_rows, drop_outdated
 from ..sweep.plan import (
     BUILT_IN,
     Run,
-    check_overrides,
     choose_systems,
     make_runs,
     read_numbers,

@@ -12,7 +12,7 @@ from .confusions import KINDS, count_kinds, count_mistakes, make_matrix, rank_mi
 from .examples import ExampleSentence, choose_colours, draw_entities, find_examples
 from .predictions import Sentence
 from .project import STUDENT, TEACHER, Measurement, Part, Sweep
-from .systems import COMPONENT_SETTINGS, LOSS_SETTINGS, SETTINGS, System
+from .systems import ALL_SETTINGS, System
 
 
 class Report(NamedTuple):
@@ -65,7 +65,7 @@ def make_content(report: Report) -> Dict[str, Any]:
         "headline": make_headline(report),
         "setting_names": [
             name
-            for name in (*COMPONENT_SETTINGS, *LOSS_SETTINGS, *SETTINGS)
+            for name in ALL_SETTINGS
             if any(name in system.settings for system in report.systems.values())
         ],
         "labels": labels,
@@ -113,8 +113,11 @@ def make_headline(report: Report) -> Headline:
 
 
 def measured_speed_up(measurement: Optional[Measurement]) -> Optional[float]:
-    """How many times as fast the student is, each at the batch size at which it is fastest."""
-    systems = measurement.report["systems"] if measurement else {}
+    """How many times as fast the student is, each at the batch size at which it is fastest; None
+    where these two were not measured."""
+    if measurement is None or measurement.others:
+        return None
+    systems = measurement.report["systems"]
     if not {STUDENT, TEACHER} <= set(systems):
         return None
     student, teacher = (

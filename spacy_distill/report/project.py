@@ -6,6 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 from spacy.attrs import ENT_IOB, ENT_TYPE
 
+from ..annotate.job import identify
 from ..docbins import find_docbins, load_docbin
 from ..entities import find_entities
 from ..errors import Errors
@@ -47,7 +48,7 @@ class Measurement(NamedTuple):
 
     report: Dict[str, Any]
     figure: Optional[Figure]
-    is_old: bool  # made before the student was
+    others: List[str]  # which of student and teacher were not those of the project
 
 
 class Sweep(NamedTuple):
@@ -134,12 +135,16 @@ def read_measurement(folder: Path) -> Optional[Measurement]:
     report = read_json(path)
     if not {"systems", "settings", "machine"} <= set(report):
         raise ValueError(Errors.D704.format(path=path))
-    student = folder / "training" / STUDENT / "model-best" / "meta.json"
-    return Measurement(
-        report,
-        read_figure(path.with_suffix(".svg"), text="Words per second against texts in a batch"),
-        is_old=path.stat().st_mtime < student.stat().st_mtime,
-    )
+    measured = report.get("digests", {})
+    others = [
+        name
+        for name, own in find_systems(folder).items()
+        if name in (STUDENT, TEACHER)
+        and name in report["systems"]
+        and measured.get(name) != identify(str(own))
+    ]
+    figure = read_figure(path.with_suffix(".svg"), text="Words per second against texts in a batch")
+    return Measurement(report, figure, others)
 
 
 def read_figure(path: Path, *, text: str) -> Optional[Figure]:

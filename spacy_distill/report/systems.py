@@ -13,14 +13,17 @@ from ..parameters import count_parameters, find_nodes
 from ..pipeline.ner_tagger import NERTagger
 from .predictions import Predictions, predict
 
-# What is shown of a pipeline's config: of its component,
-COMPONENT_SETTINGS = ("model.classifier",)
+# What is shown of a pipeline: its tags, which its config may leave open,
+SCHEME = "scheme"
+# of its component's config,
+COMPONENT_SETTINGS = ("model.classifier", "model.lookup.piece_dropout", "model.bilstm.depth")
 # Only for what learns from soft targets.
 LOSS_SETTINGS = (
     "loss.task_weight",
     "loss.distillation_weight",
     "loss.temperature",
     "loss.direction",
+    "loss.crf_distribution",
 )
 # and elsewhere.
 SETTINGS = (
@@ -34,6 +37,7 @@ SETTINGS = (
     "training.optimizer.learn_rate.initial_rate",
     "training.seed",
 )
+ALL_SETTINGS = (SCHEME, *COMPONENT_SETTINGS, *LOSS_SETTINGS, *SETTINGS)
 
 
 class System(NamedTuple):
@@ -92,7 +96,7 @@ def find_component(nlp: Language) -> str:
 def find_scheme(nlp: Language, component: str) -> Dict[str, Any]:
     """The tags of a `ner_tagger`, which its config may leave to it."""
     pipe = nlp.get_pipe(component)
-    return {"scheme": pipe.cfg["scheme"]} if isinstance(pipe, NERTagger) else {}
+    return {SCHEME: pipe.cfg["scheme"]} if isinstance(pipe, NERTagger) else {}
 
 
 def describe_architecture(model: Dict[str, Any]) -> str:

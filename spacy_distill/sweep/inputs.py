@@ -1,6 +1,5 @@
 """What a run depends on, so that rows of unlike runs are never mixed."""
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
@@ -10,6 +9,7 @@ from spacy.util import load_config
 from ..docbins import PARTS, digest_docs
 from ..files import digest, digest_json, digest_source, last_name
 from ..sources import is_dataset_id
+from .configs import config_digest, read_environment
 from .plan import TEACHER, Run
 
 # Where a project has its configs, and its teacher's weights.
@@ -61,16 +61,26 @@ def corpus_files(folder: Path) -> Dict[str, Path]:
 
 
 def make_overrides(run: Run, settings: Settings) -> Dict[str, str]:
-    """The settings that a run changes in its config, but for paths."""
+    """The settings that a run changes in its config, but for paths; those of the environment, which
+    win with spaCy, are among them."""
     overrides = {"nlp.lang": settings.lang, "system.seed": str(run.seed)}
     if run.system.config == "teacher" and settings.teacher_steps:
-        overrides["training.max_steps"] = str(settings.teacher_steps)
-        config = load_config(settings.configs / "teacher.cfg", interpolate=False)
-        if "before_init" in config.get("initialize", {}):  # it would lengthen the training
-            overrides["initialize.before_init"] = "null"
+        overrides.update(shorten_teacher(settings))
     if run.limit:
         overrides["corpora.train.limit"] = str(run.limit)
-    return {**overrides, **run.system.overrides}
+    return {**overrides, **run.system.overrides, **read_environment()}
+
+
+def shorten_teacher(settings: Settings) -> Dict[str, str]:
+    """What makes a teacher's training as long as the settings say, and scores what it learnt."""
+    steps = settings.teacher_steps
+    overrides = {"training.max_steps": str(steps)}
+    config = load_config(settings.configs / "teacher.cfg", interpolate=True)
+    if config["training"].get("eval_frequency", 0) > steps:
+        overrides["training.eval_frequency"] = str(steps)
+    if "before_init" in config.get("initialize", {}):  # it would lengthen the training
+        overrides["initialize.before_init"] = "null"
+    return overrides
 
 
 def make_inputs(run: Run, settings: Settings) -> Inputs:
@@ -168,25 +178,6 @@ def digest_once(make_digest: Callable[[Path], str], path: Path) -> str:
 @cache
 def known_digest(make_digest: Callable[[Path], str], path: Path, changed: int, size: int) -> str:
     return make_digest(path)
-
-
-def config_digest(path: Path, overrides: Mapping[str, str]) -> str:
-    """The SHA-256 of what a config says once settings are overridden: its comments may change, its
-    layout, and those defaults that are overridden.
-
-    path (Path): The config.
-    overrides (Mapping[str, str]): section.key to value, as on the command line.
-    """
-    values = {key: read_value(value) for key, value in overrides.items()}
-    return digest_json(load_config(path, values, interpolate=False))
-
-
-def read_value(text: str) -> Any:
-    """A value of the command line, as `spacy train` reads it."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
 
 
 def weights_digest(teacher: str) -> Optional[str]:

@@ -4,13 +4,10 @@ import math
 import os
 import re
 import shlex
-from pathlib import Path
 from types import MappingProxyType
 from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from spacy.util import load_config
-
-from ..checks import find_unknown, is_name, require
+from ..checks import is_name, require
 from ..errors import Errors
 
 
@@ -167,16 +164,3 @@ def make_runs(
         for system in systems
         for limit in (limits if system.config == "student" else (0,))
     ]
-
-
-def check_overrides(systems: Sequence[System], configs: Path) -> None:
-    """Refuse a system that sets what its config does not have.
-
-    RAISES (ValueError): D606. (FileNotFoundError): D008 for a config that is not there.
-    """
-    for system in systems:
-        path = configs / f"{system.config}.cfg"
-        if not path.is_file():
-            raise FileNotFoundError(Errors.D008.format(path=path))
-        if unknown := find_unknown(system.overrides, load_config(path)):
-            raise ValueError(Errors.D606.format(name=system.name, keys=unknown, path=path))

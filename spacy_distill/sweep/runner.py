@@ -53,8 +53,8 @@ def leave_out(runs: Sequence[Run], settings: Settings) -> Tuple[List[Run], List[
             continue
         kept += [run for run in own if run.limit <= n_pool]
         reasons += [
-            f"{run.limit:,} unlabelled sentences: beside {size:,} labelled, {settings.name} has "
-            f"{n_pool:,}"
+            f"{run.limit:,} unlabelled sentences: beside {n_labelled:,} labelled, {settings.name} "
+            f"has {n_pool:,}"
             for run in own
             if run.limit > n_pool
         ]

@@ -165,7 +165,8 @@ def teacher_seconds(settings: Settings, folder: Path) -> float:
     """How long a teacher takes, about, by its steps."""
     steps = settings.teacher_steps
     if not steps:
-        own = load_config(settings.configs / "teacher.cfg")["training"]["max_steps"]
+        config = load_config(settings.configs / "teacher.cfg", interpolate=True)
+        own = config["training"].get("max_steps")
         n_docs = count_docs(corpus_files(folder)["labelled"])
         steps = lengthen(own, n_docs) if own else TEACHER_STEPS
     return SECONDS_A_TEACHER_STEP * steps

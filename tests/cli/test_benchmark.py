@@ -1,11 +1,13 @@
 import json
 import sys
+from unittest.mock import ANY
 
 import pytest
 import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
+from spacy_distill.annotate.job import identify
 from spacy_distill.cli import benchmark as module
 from spacy_distill.cli.benchmark import benchmark_cli, name_students, read_batch_sizes
 
@@ -37,6 +39,7 @@ def test_benchmark_writes_its_report(run, student_path, tmp_path, monkeypatch):
     assert set(report["left_out"]) == left_out
     assert report["command"] == "spacy-distill benchmark 'my student'"
     assert report["settings"]["batch_sizes"] == [1, 4]
+    assert report["digests"] == {"student": identify(str(student_path)), "again": ANY}
     assert report["corpus"] == {"texts": 10, "words": 48}
     assert {"cpu", "cores", "python", "packages", "blas"} <= set(report["machine"])
     assert report["machine"]["packages"]["spacy-distill"]

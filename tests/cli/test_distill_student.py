@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from spacy_distill.cli.distill_student import make_table
+from spacy_distill.cli.distill_student import make_table, warn_unscored
 from spacy_distill.table import Table
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "paris", "lon", "##don", "is", "in", "."]
@@ -32,6 +32,12 @@ def test_distill_student_makes_a_table_once(encoder, tmp_path, capsys):
     assert path.stat().st_mtime_ns == made
     make_table(path, encoder=str(encoder), width=5, gpu=-1)
     assert Table.from_disk(path).rows.shape == (len(PIECES), 5)
+
+
+@pytest.mark.parametrize("steps, is_told", [(20, True), (100, False), (0, False)])
+def test_distill_student_that_is_never_scored_is_told(steps, is_told, capsys):
+    warn_unscored({"max_steps": steps, "eval_frequency": 100})
+    assert ("trained for 20 steps" in " ".join(capsys.readouterr().out.split())) == is_told
 
 
 def test_distill_student_takes_the_weights_of_the_project(encoder, tmp_path, monkeypatch):

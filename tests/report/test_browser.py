@@ -42,6 +42,8 @@ window.addEventListener("load", () => {
       one => one.scrollWidth > one.clientWidth).length,
     row_names: [...view.document.querySelectorAll(".matrix tbody th")].map(
       one => one.offsetWidth / one.closest(".scroll").clientWidth),
+    column_names: [...view.document.querySelectorAll(".matrix thead th")].map(
+      one => one.offsetWidth),
     title: view.document.title,
   });
 });
@@ -102,6 +104,7 @@ def test_browser_shows_numbers_beside_long_labels(look, render, make_report, wid
     """The names of rows stay where they are while the numbers scroll beneath them."""
     found = look(render(make_report(label="long_" * 12)), width)
     assert found["row_names"] and max(found["row_names"]) < 0.6
+    assert max(found["column_names"]) < 200
 
 
 @pytest.mark.slow

@@ -1,10 +1,10 @@
-import os
 import shutil
 
 import pytest
 import srsly
 from spacy.tokens import DocBin
 
+from spacy_distill.annotate.job import identify
 from spacy_distill.report.project import (
     count_parts,
     describe_weights,
@@ -63,16 +63,33 @@ def test_project_measurement(project):
     assert read_measurement(project) is None
     path = project / "metrics" / "benchmark.json"
     path.parent.mkdir()
-    srsly.write_json(path, {"systems": {}, "settings": {}, "machine": {}})
+    report = {"systems": {}, "settings": {}, "machine": {}}
+    srsly.write_json(path, report)
     found = read_measurement(project)
-    assert (found.figure, found.is_old) == (None, False)
-    student = project / "training" / "student" / "model-best" / "meta.json"
-    os.utime(student, (path.stat().st_mtime + 10,) * 2)
-    assert read_measurement(project).is_old
+    assert (found.figure, found.others) == (None, [])
     for other, code in (({"systems": {}}, "D704"), (["systems"], "D916")):
         srsly.write_json(path, other)
         with pytest.raises(ValueError, match=rf"\[{code}\] .*benchmark.json"):
             read_measurement(project)
+
+
+def test_project_measurement_of_others(project):
+    """What is measured may lie anywhere; what lies in the project may be trained anew."""
+    path = project / "metrics" / "benchmark.json"
+    path.parent.mkdir()
+    names = ("teacher", "student")
+    systems = {**{name: {} for name in names}, "spacy-ner": {}}
+    report = {"systems": systems, "settings": {}, "machine": {}}
+    srsly.write_json(path, report)
+    assert read_measurement(project).others == [*names]  # it does not say of which
+    digests = {name: identify(str(find_systems(project)[name])) for name in names}
+    srsly.write_json(path, {**report, "digests": digests})
+    assert read_measurement(project).others == []
+    config = find_systems(project)["student"] / "config.cfg"
+    config.write_text(config.read_text(encoding="utf-8") + "\n[more]\n", encoding="utf-8")
+    assert read_measurement(project).others == ["student"]
+    shutil.rmtree(project / "training" / "teacher")  # it is not needed any more
+    assert read_measurement(project).others == ["student"]
 
 
 def test_project_figure_is_a_data_address(tmp_path):

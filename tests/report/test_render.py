@@ -47,7 +47,8 @@ class Page(HTMLParser):
 
 
 def test_render_whole_page(render, make_report):
-    page = Page(render(make_report()))
+    html = render(make_report())
+    page = Page(html)
     assert page.found == []
     assert page.headings[0] == 1 and page.headings.count(1) == 1
     assert all(b - a <= 1 for a, b in zip(page.headings, page.headings[1:]))
@@ -56,11 +57,22 @@ def test_render_whole_page(render, make_report):
     text = " ".join(page.text.split())
     assert "the student reaches an F1 of 66.7, its teacher 100.0." in text
     assert "10.0 times smaller and 4.0 times faster" in text
+    for setting in ("scheme", "loss.crf_distribution"):
+        assert f"<code>{setting}<" in html.replace("<wbr>", "")
     assert "training sentences of corpus of Ann kept their labels" in text
     assert "labelled150300Ann70.0±1.0-" in text.replace(" ", "")
     assert "a note on Ann" in text
-    for said in ("first impression", "older than the student", "Left out: Ann"):
+    for said in ("first impression", "Left out: Ann"):
         assert said in text
+
+
+def test_render_tells_that_others_were_measured(render, make_report):
+    report = make_report()
+    others = report.measurement._replace(others=["teacher", "student"])
+    text = " ".join(Page(render(report._replace(measurement=others))).text.split())
+    assert "the speed of another teacher and another student than" in text
+    assert "10.0 times smaller and 1.0 times faster" in text  # in one pass for the page
+    assert "words/s, student / teacher, roughly" in text
 
 
 def test_render_has_no_more_than_there_is(render, make_report):
@@ -121,9 +133,10 @@ def test_render_takes_speed_from_the_benchmark():
         return {"speed": {str(i): {"median": median} for i, median in enumerate(medians)}}
 
     systems = {"student": speeds(10, 90), "teacher": speeds(30, 20)}
-    assert measured_speed_up(Measurement({"systems": systems}, None, False)) == 3.0
+    assert measured_speed_up(Measurement({"systems": systems}, None, [])) == 3.0
+    assert measured_speed_up(Measurement({"systems": systems}, None, ["teacher"])) is None
     del systems["teacher"]
-    assert measured_speed_up(Measurement({"systems": systems}, None, False)) is None
+    assert measured_speed_up(Measurement({"systems": systems}, None, [])) is None
     assert measured_speed_up(None) is None
 
 

@@ -86,6 +86,15 @@ def test_inputs_differ_where_settings_do(settings):
     assert differences(settings, longer, Run(TEACHER, 300, 1)) == ["config"]
 
 
+def test_inputs_differ_where_the_environment_does(settings, monkeypatch):
+    run = Run(STUDENT, 300, 1)
+    before = make_inputs(run, settings)
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", "--training.max_steps 5")
+    inputs = make_inputs(run, settings)
+    assert find_differences(before, inputs) == ["config", "teacher"]
+    assert inputs["overrides"]["training.max_steps"] == "5"
+
+
 def test_inputs_do_not_differ_by_defaults_that_are_overridden(settings):
     """A default that changes leaves the rows that set it as they were."""
     dropout = "student-softmax --training.dropout"

@@ -4,8 +4,9 @@ import pytest
 from spacy.tokens import DocBin
 from spacy.util import load_config
 
+from spacy_distill.sweep.configs import check_overrides
 from spacy_distill.sweep.inputs import PARTS, Settings, corpus_files
-from spacy_distill.sweep.plan import BUILT_IN, Run, System, check_overrides
+from spacy_distill.sweep.plan import BUILT_IN, Run, System
 from spacy_distill.sweep.stages import is_done, make_stages
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -95,12 +96,28 @@ def test_stages_of_a_teacher_have_the_steps_that_were_asked_for(settings, make_c
     assert stage.inputs["overrides"]["training.max_steps"] == "900"
 
 
-@pytest.mark.parametrize("steps, seconds", [(0, 600), (500, 500), (3, 3)])
+@pytest.mark.parametrize("steps, frequency", [(40, "40"), (100, None), (250, None)])
+def test_stages_score_what_a_short_training_learnt(settings, make_corpus, steps, frequency):
+    """Else the weights of before would be the best."""
+    make_corpus(8, 1)
+    settings = settings._replace(teacher_steps=steps)
+    stage = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings)["train-teacher"]
+    assert stage.inputs["overrides"].get("training.eval_frequency") == frequency
+
+
+@pytest.mark.parametrize(
+    "steps, seconds",
+    [(0, 600), (500, 500), (3, 3), (None, 600), ("${system.steps}", 7)],
+)
 def test_stages_foresee_how_long_a_teacher_takes(settings, make_corpus, tmp_path, steps, seconds):
-    """About, and also where the config sets no limit."""
+    """About, and also where the config sets no limit, or leaves it to spaCy."""
     make_corpus(8, 1)
     config = load_config(CONFIGS / "teacher.cfg", interpolate=False)
+    config["system"]["steps"] = 7
     config["training"]["max_steps"] = steps
+    if steps is None:
+        del config["training"]["max_steps"]
+        config["training"]["optimizer"]["learn_rate"] = 0.001  # its schedule needs them
     config.to_disk(tmp_path / "teacher.cfg")
     stages = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings._replace(configs=tmp_path))
     assert stages["train-teacher"].seconds == pytest.approx(seconds)

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from spacy_distill.sweep.configs import check_overrides, read_environment
+from spacy_distill.sweep.plan import BUILT_IN, choose_systems
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_configs_have_what_is_set():
+    check_overrides([*BUILT_IN.values()], CONFIGS)
+    for setting in (
+        "components.ner.loss.temperature 4",
+        # Defaults of what they name, as `spacy train` takes them:
+        "components.ner.model.lookup.piece_dropout 0.2",
+        "training.optimizer.eps 1e-7",
+        # and those of another thing that is named.
+        "training.batcher.@batchers spacy.batch_by_words.v1 --training.batcher.tolerance 0.1",
+    ):
+        check_overrides([*choose_systems([], [f"hot=student-crf --{setting}"]).values()], CONFIGS)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "components.ner.loss.heat",
+        "components.ner.nothing.heat",
+        "training.heat",
+        "nothing.at.all",
+    ],
+)
+def test_configs_refuse_what_they_have_not(key):
+    (system,) = choose_systems([], [f"hot=student-crf --{key} 4"]).values()
+    with pytest.raises(ValueError, match=rf"\[D606\] System 'hot' sets \['{key}'\].*--variant"):
+        check_overrides([system], CONFIGS)
+    with pytest.raises(FileNotFoundError, match=r"\[D008\].*teacher.cfg"):
+        check_overrides([BUILT_IN["teacher"]], CONFIGS / "none")
+
+
+def test_configs_obey_the_environment(monkeypatch):
+    assert read_environment() == {}
+    text = "--training.max_steps 5 --training.logger null --paths.dev=a.spacy"
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", text)
+    assert read_environment() == {
+        "training.max_steps": "5",
+        "training.logger": "null",
+        "paths.dev": "a.spacy",
+    }
