@@ -159,7 +159,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D120 = (
         "{missing} of {total} documents of '{source}', the {split} set, have no entity annotation, "
-        "first number {number}: {text!r}. Label them, or move them to the unlabelled data."
+        "first number {number}: {text!r}. Label them (one without entities by an empty list), or "
+        "move them to the unlabelled data."
     )
     D121 = (
         "Language '{lang}' can't be loaded ({reason}). Install what it asks for, or give a code "
@@ -215,6 +216,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D135 = (
         "'{source}' has no {split} set, but {found}. Give the file itself, or a folder in which "
         "its name says that it is one."
+    )
+    D136 = (
+        "'{source}', line {line}: a yes or no to one entity ('_is_binary') does not say what else "
+        "is in the text. Annotate texts as a whole, with Prodigy's ner.manual or ner.correct."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "

@@ -16,8 +16,15 @@ from .errors import Errors
 PART = ".{name}.{unique}.part"
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a file where a folder is to be. RAISES (OSError): D901."""
+    if path.exists() and not path.is_dir():
+        raise OSError(Errors.D901.format(path=path, reason="it is a file, not a folder"))
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, and those that it is in. RAISES (OSError): D901 if there is a file instead."""
+    check_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

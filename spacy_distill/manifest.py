@@ -64,6 +64,15 @@ def is_unfinished(folder: Path) -> bool:
     return (folder / JOURNAL).exists()
 
 
+def is_others(folder: Path) -> bool:
+    """Whether a folder's manifest is another program's: JSON that says nothing of a format."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # there is none, or it is damaged
+        return False
+    return not (isinstance(found, dict) and "format" in found)
+
+
 def read_state(folder: Path) -> State:
     """Read the journal, or else the manifest.
 

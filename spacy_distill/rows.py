@@ -5,7 +5,7 @@ import re
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import (
     Any,
@@ -14,25 +14,22 @@ from typing import (
     Iterable,
     Iterator,
     List,
-    Optional,
     Sequence,
     Tuple,
     TypeGuard,
 )
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 
 from .columns import is_closing, make_tagged_doc, read_lines
 from .errors import Errors
 from .raw_text import make_docs
+from .row_entities import ENTITIES, MAY_BE_OF_TEXT, is_accepted, read_entities, set_entities
 from .tags import OUTSIDE
 
-# What a row may hold: tags of its tokens (in a data set class labels, too), or entities.
+# What a row may have tags of its tokens in; in a data set they may be class labels.
 TAGS = ("ner_tags", "tags", "labels", "label")
-ENTITIES = ("entities", "spans", "ents", "label", "labels")
-# Of these, which may also label the text as a whole.
-MAY_BE_OF_TEXT = ("label", "labels")
 COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))
 # How many lines behind a malformed one are looked at, and how many of their numbers are shown.
 AFTER_MALFORMED, MALFORMED_SHOWN = 10_000, 20
@@ -99,11 +96,13 @@ def make_line_docs(
     if not isinstance(row, dict):
         found = f"a {type(row).__name__}, not an object"
         raise ValueError(Errors.D108.format(source=source, line=number, found=found))
-    # Of annotation tools; elsewhere it may be any text.
-    if row.get("answer") not in ("reject", "ignore"):
-        yield from make_row_docs(
-            row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
-        )
+    if not is_accepted(row):
+        return
+    if row.get("_is_binary") and read_entities(row):
+        raise ValueError(Errors.D136.format(source=source, line=number))
+    yield from make_row_docs(
+        row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
+    )
 
 
 def make_row_docs(
@@ -223,77 +222,3 @@ def has_surrogate(value: Any) -> bool:
         return not value.isascii() and SURROGATE.search(value) is not None
     parts = value.values() if isinstance(value, dict) else value
     return isinstance(value, (list, tuple, dict)) and any(map(has_surrogate, parts))
-
-
-def read_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
-    """The entities of a labelled row; `label` or `labels` that are none label the text as a whole.
-
-    Of several lists, the first that is not empty.
-    """
-    found = {key: row[key] for key in ENTITIES if isinstance(row.get(key), list)}
-    for key in MAY_BE_OF_TEXT:
-        labels = found.get(key)
-        if labels and not any(isinstance(label, (list, dict)) for label in labels):
-            del found[key]
-    return next(filter(None, found.values()), [] if found else None)
-
-
-def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int) -> None:
-    """Give a document its entities: see `make_row_docs`. RAISES (ValueError): D109, D115, D130."""
-    spans = [make_span(doc, entity, source=source, line=line) for entity in entities]
-    spans.sort(key=lambda span: span.start)
-    for first, second in pairwise(spans):
-        if second.start < first.end:
-            texts = {"first": first.text, "second": second.text}
-            labels = {"first_label": first.label_, "second_label": second.label_}
-            raise ValueError(Errors.D130.format(source=source, line=line, **texts, **labels))
-    doc.set_ents(spans, default="outside")
-
-
-def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
-    parts = entity
-    if isinstance(entity, dict):
-        # doccano says "offset".
-        start, end = (entity.get(key, entity.get(f"{key}_offset")) for key in ("start", "end"))
-        parts = [start, end, entity.get("label")]
-    if not is_entity(parts, length=len(doc.text)):
-        raise ValueError(
-            Errors.D115.format(source=source, line=line, found=entity, length=len(doc.text))
-        )
-    start, end, label = parts
-    label = label.strip()  # as the fields of a column file are
-    span = doc.char_span(*trim_space(doc.text, start, end), label=label)
-    if span is None:
-        nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]
-        raise ValueError(
-            Errors.D109.format(
-                source=source,
-                line=line,
-                start=start,
-                end=end,
-                text=doc.text[start:end],
-                label=label,
-                nearest_start=nearest.start_char,
-                nearest_end=nearest.end_char,
-                nearest=nearest.text,
-            )
-        )
-    return span
-
-
-def trim_space(text: str, start: int, end: int) -> Tuple[int, int]:
-    """A part of a text without white space at its edges, unless it is nothing else."""
-    part = text[start:end]
-    if not part.strip():
-        return start, end
-    return end - len(part.lstrip()), start + len(part.rstrip())
-
-
-def is_entity(entity: Any, *, length: int) -> bool:
-    """Whether a value is `[start, end, label]` of a text of this length."""
-    if not isinstance(entity, (list, tuple)) or len(entity) != 3:
-        return False
-    start, end, label = entity
-    if not (isinstance(start, int) and isinstance(end, int) and isinstance(label, str)):
-        return False
-    return 0 <= start < end <= length and label.strip() != ""

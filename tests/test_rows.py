@@ -234,3 +234,20 @@ def test_jsonl_says_which_entity_is_wrong(read):
         read(json_lines(row))
     with pytest.raises(ValueError, match=r"\[D115\].*\{'begin': 0, 'end': 3, 'label': 'PER'\}"):
         read(json_lines({**row, "entities": [{"begin": 0, "end": 3, "label": "PER"}]}))
+
+
+def test_jsonl_leaves_out_what_prodigy_says_is_none(read):
+    spans = [
+        {"start": 0, "end": 3, "label": "PER", "answer": "accept"},
+        {"start": 9, "end": 13, "label": "LOC", "answer": "reject"},
+    ]
+    row = {"text": "Ann left Rome", "spans": spans, "answer": "accept"}
+    (doc, other) = read(json_lines(row, {**row, "spans": spans[1:]}))
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER")]
+    assert [token.ent_iob_ for token in other] == ["O", "O", "O"]  # labelled none the less
+    binary = {**row, "spans": spans[:1], "_is_binary": True}
+    with pytest.raises(ValueError, match=r"\[D136\].*line 2: .*_is_binary"):
+        read(json_lines(row, binary))
+    # What nobody accepted, or has no entities, says nothing wrong.
+    rows = [{**binary, "answer": "reject"}, {"text": "Ann", "_is_binary": True, "label": "SPORT"}]
+    assert words_of(read(json_lines(*rows))) == [["Ann"]]

@@ -6,7 +6,16 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ..errors import Errors
 from ..files import remove_parts
-from ..manifest import Record, State, add_record, begin_journal, read_state, write_manifest
+from ..manifest import (
+    MANIFEST,
+    Record,
+    State,
+    add_record,
+    begin_journal,
+    is_others,
+    read_state,
+    write_manifest,
+)
 from .shards import Advance, InputShard, shard_name
 
 # What a shard's file is called.
@@ -39,6 +48,8 @@ class Folder:
         RAISES (ValueError): D904 for files of something else; unless it is to be overwritten,
             D902 if it was annotated with something else, D905 for a damaged manifest.
         """
+        if is_others(path):
+            raise ValueError(Errors.D904.format(path=path, names=MANIFEST))
         known: Optional[List[str]] = None
         try:
             state = read_state(path)

@@ -21,6 +21,8 @@ class Summary:
     """What a folder of annotated documents holds, and what this run did of it.
 
     entities (Dict[str, int]): How many, by label.
+    silent (int): Words of which the teacher says nothing: they align with none of its tokens, or
+        it did not see them.
     confidence (float): Mean probability of a token's most probable tag.
     shares (Dict[float, float]): Of tokens whose confidence is lower than each of `LIMITS`: what
         `min_confidence` of the reader would leave out.
@@ -33,6 +35,7 @@ class Summary:
     words: int
     shards: int
     entities: Dict[str, int]
+    silent: int
     confidence: float
     shares: Dict[float, float]
     dropped: Dict[str, int]
@@ -49,12 +52,14 @@ def summarise(
     for record in records:
         entities.update(record.entities)
     counts = numpy.asarray([record.confidences for record in records]).sum(axis=0)  # (BINS,)
-    n_tokens = max(int(counts.sum()), 1)
+    n_taught = int(counts.sum())
+    n_tokens, n_words = max(n_taught, 1), sum(record.words for record in records)
     return Summary(
         docs=sum(record.docs for record in records),
-        words=sum(record.words for record in records),
+        words=n_words,
         shards=len(records),
         entities=dict(sorted(entities.items())),
+        silent=n_words - n_taught,
         confidence=sum(record.confidence for record in records) / n_tokens,
         shares={limit: float(counts[: round(limit * BINS)].sum() / n_tokens) for limit in LIMITS},
         dropped=dropped,

@@ -38,6 +38,9 @@ from .options import (
     Weights,
 )
 
+# Above this share of words without soft targets the user is warned. Some are white space.
+TOO_SILENT = 0.05
+
 
 def annotate_cli(
     teacher: Annotated[
@@ -185,10 +188,17 @@ def report_summary(summary: Summary, output: Path) -> None:
         ("documents", f"{summary.docs:,}"),
         ("words", f"{summary.words:,}"),
         *((label, f"{n:,}") for label, n in summary.entities.items()),
+        *([("words without soft targets", f"{summary.silent:,}")] if summary.silent else []),
         ("mean confidence of a word", f"{summary.confidence:.3f}"),
         *((f"  under {limit}", f"{share:.1%}") for limit, share in summary.shares.items()),
     ]
     msg.table(rows, aligns=["l", "r"])
+    if summary.silent > TOO_SILENT * summary.words:
+        msg.warn(
+            f"Of {summary.silent:,} words ({summary.silent / summary.words:.1%}) the teacher says "
+            "nothing, so that none is learnt: they are no whole tokens of its own, or too far "
+            "behind in a text. Is --lang right, and are the texts split?"
+        )
     for source, n in summary.dropped.items():
         msg.info(f"Left out because {source} has the same text: {n:,}")
     n_old = summary.shards - summary.new_shards

@@ -13,7 +13,7 @@ from wasabi import msg
 from ..checks import require
 from ..docbins import PARTS, pack, strip_labels, write_docbin
 from ..errors import Errors
-from ..files import make_folder
+from ..files import check_folder, make_folder
 from ..hub import split_id
 from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
@@ -89,6 +89,7 @@ def corpus_cli(
     warn_passed_over(more)
     check_output(output, data, more)
     found = find_splits(data, nlp=nlp, split_sentences=split_sentences)
+    warn_passed_over(split.source for split in found.values())
     splits = read_labelled(found, source=data, no_test=no_test)
     check_corpus(output, splits)
     if "dev" not in splits:
@@ -105,7 +106,6 @@ def corpus_cli(
     added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
     if "unlabelled" in found:
         msg.info(f"The text of {found['unlabelled'].source} goes into the unlabelled pool")
-        warn_passed_over([found["unlabelled"].source])
         added.insert(0, found["unlabelled"].docs)
     texts = find_texts(splits, splitter=nlp if split_sentences else None)
     pool = make_pool([rest, *added], texts, dropped)
@@ -124,7 +124,11 @@ def corpus_cli(
 
 
 def check_output(output: Path, data: str, more: Sequence[str]) -> None:
-    """Refuse to write over what is read, or to read what is written. RAISES (ValueError): D915."""
+    """Refuse to write over what is read, or to read what is written.
+
+    RAISES (ValueError): D915. (OSError): D901 for a file.
+    """
+    check_folder(output)
     written = {(output / f"{name}.spacy").resolve() for name in PARTS}
     folder = output.resolve()
     if folder == Path(data).resolve():

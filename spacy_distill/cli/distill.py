@@ -156,7 +156,7 @@ def distill_cli(
     sources = split_paths(unlabelled or [])
     warn_unpinned_teachers([teacher_model, *(also or [])])
     warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
-    warn_passed_over(sources)
+    warn_passed_over([*sources, *(source for source in (labelled, dev, test) if source)])
     job = Job(
         teachers=[teacher_model, *(also or [])],
         weights=read_weights(weights),

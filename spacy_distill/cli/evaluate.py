@@ -1,7 +1,7 @@
 """`spacy-distill evaluate`: score whatever is trained."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict, List
+from typing import Annotated, Any, Dict, List, Set
 
 import srsly
 import typer
@@ -40,7 +40,7 @@ def evaluate_cli(
     models = find_pipelines(training)
     if not models:
         raise ValueError(Errors.D410.format(path=training))
-    check_gold(test)
+    labels = check_gold(test)
     use_gpu(gpu)
     import_code(find_code(code))
     make_folder(metrics)
@@ -62,7 +62,9 @@ def evaluate_cli(
                 f"'{model}' was trained on another '{path}' than is there now: its scores can't be "
                 "compared with others'. Train it again, or remove it"
             )
-        rows.append((name, *percentages(read_scores(output))))
+        scores = read_scores(output)
+        warn_of_labels(set(scores.get("ents_per_type") or ()) - labels, labels, scores, model=model)
+        rows.append((name, *percentages(scores)))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
 
 
@@ -86,9 +88,25 @@ def read_scores(path: Path) -> Dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def check_gold(test: Path) -> None:
+def warn_of_labels(
+    others: Set[str], labels: Set[str], scores: Dict[str, Any], *, model: Path
+) -> None:
+    """Tell of a pipeline that finds nothing right because it has other labels than gold.
+
+    others (Set[str]): What it finds and gold has not.
+    labels (Set[str]): Of gold.
+    """
+    if others and labels and not scores["ents_f"]:
+        msg.warn(
+            f"'{model}' finds {', '.join(sorted(others))}, gold has {', '.join(sorted(labels))}: "
+            "nothing can be right. Rename the labels of one of them"
+        )
+
+
+def check_gold(test: Path) -> Set[str]:
     """Refuse what can't be scored on.
 
+    RETURNS (Set[str]): The labels of its entities.
     RAISES (ValueError): D009 without documents, D114 for a damaged file, D419 without gold.
     """
     docs = list(read_docbins(test, Vocab()))
@@ -97,6 +115,10 @@ def check_gold(test: Path) -> None:
     missing = sum(not doc.has_annotation("ENT_IOB") for doc in docs)
     if missing:
         raise ValueError(Errors.D419.format(path=test, missing=missing, total=len(docs)))
+    labels = {ent.label_ for doc in docs for ent in doc.ents}
+    if not labels:
+        msg.warn(f"No entity in '{test}': F1 on it is 0 whatever is found")
+    return labels
 
 
 def percentages(scores: Dict[str, Any]) -> Any:

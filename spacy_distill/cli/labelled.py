@@ -10,7 +10,7 @@ from wasabi import msg
 from ..docbins import join_sentences, trim_entities
 from ..errors import Errors
 from ..overlap import text_key
-from ..sources import Split, list_others
+from ..sources import Split, find_split, list_others
 
 # Names of files that an error shows.
 SHOWN = 10
@@ -33,12 +33,17 @@ def read_labelled(
     RETURNS (Dict[str, List[Doc]]): The documents of each that is there.
     RAISES (ValueError): D119 or D122 if one is missing, D120 or D131 if one is not labelled.
     """
-    others = list_others(source, found)[:SHOWN]
-    has = {"found": list(found) or "none", "others": others or "nothing"}
+    others = list_others(source, found)
+    has = {"found": list(found) or "none", "others": others[:SHOWN] or "nothing"}
     if "train" not in found:
         raise ValueError(Errors.D119.format(source=source, **has))
     if "test" not in found and not no_test:
         raise ValueError(Errors.D122.format(source=source, **has))
+    if unread := [name for name in others if find_split(name) not in (None, *found)]:
+        msg.warn(
+            f"Passed over in {source}: {', '.join(unread)}, which by its name is a split. Convert "
+            "it to a form that is read, such as .jsonl"
+        )
     splits = {}
     for name in [name for name in ("train", "dev", "test") if name in found]:
         docs = list(tqdm(found[name].docs, desc=name, unit=" sentences", disable=None))
@@ -79,8 +84,10 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
     if missing:
         msg.warn(
             f"{len(missing):,} of {len(docs):,} texts in {source} are not labelled, first number "
-            f"{missing[0] + 1:,}: they count as unlabelled text"
+            f"{missing[0] + 1:,}: they count as unlabelled text. (One without entities is labelled "
+            "by an empty list)"
         )
+    warn_of_contradictions(docs, source=source)
     if n_trimmed := sum(map(trim_entities, docs)):
         msg.warn(
             f"Entities in {source} that began or ended with white space: {n_trimmed:,}. It was "
@@ -92,6 +99,22 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
             "Their sentences were joined"
         )
     return docs
+
+
+def warn_of_contradictions(docs: Iterable[Doc], *, source: str) -> None:
+    """Tell of texts that are labelled more than once, and not in the same way."""
+    known: Dict[str, List[Tuple[int, int, str]]] = {}
+    found: Dict[str, str] = {}
+    for doc in docs:
+        if doc.has_annotation("ENT_IOB"):
+            entities = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+            if known.setdefault(key := text_key(doc), entities) != entities:
+                found.setdefault(key, doc.text.strip())
+    if found:
+        msg.warn(
+            f"Texts that {source} has more than once, with different entities: {len(found):,}, "
+            f"first {next(iter(found.values()))[:60]!r}. Each says that the others are wrong"
+        )
 
 
 def hold_out(

@@ -63,7 +63,7 @@ class DocEntsTeacher:
         columns = numpy.asarray([self.tags.index(self.label_map.of_tag(tag)) for tag in set_tags])
         ids = columns[numpy.maximum(tags_from_docs(own, set_tags), 0)]  # what is missing is outside
         rows = split_rows(smooth(ids, n_tags=len(self.tags), smoothing=self.smoothing), own)
-        return [align_rows(*parts) for parts in zip(docs, own, rows)]
+        return [align_rows(*parts, self.tags) for parts in zip(docs, own, rows)]
 
     def check_labels(self, docs: Sequence[Doc]) -> List[str]:
         """The labels of the documents' entities, before the map. RAISES (ValueError): D803."""

@@ -100,8 +100,8 @@ def join_teachers(
     says_labels = [teacher for teacher in teachers if len(teacher.tags) > 1]
     if not (says_labels or labels):
         raise ValueError(Errors.D804.format(teacher=teachers[0].name))
-    own = [label for one in says_labels for label in list_labels(one.tags, NO_MAP)]
-    check_map(label_map, own if len(says_labels) == len(teachers) else None)
+    own = dict.fromkeys(label for one in says_labels for label in list_labels(one.tags, NO_MAP))
+    check_map(label_map, [*own] if len(says_labels) == len(teachers) else None)
     first = list_labels(says_labels[0].tags, label_map) if says_labels else []
     wanted = first if labels is None or set(labels) == set(first) else list(labels)
     for teacher in says_labels:

@@ -1,14 +1,19 @@
 """A pipeline reads documents that were made elsewhere: in their tokens, or in its own."""
 
-from typing import Iterable, List, Optional
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Alignment
 
+from ..distributions import add_columns, floor_probs
 from ..docbins import copy_words
+from ..tags import split_tag
 from ..targets import find_one_to_one
+
+# What the tag of a token becomes, in either scheme, of its first part, of those amid, of its last.
+PARTS: Dict[str, str] = {"B": "BII", "I": "III", "L": "IIL", "U": "BIL"}
 
 
 def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[str] = None) -> List[Doc]:
@@ -28,23 +33,57 @@ def retokenise(nlp: Language, doc: Doc) -> Doc:
     return nlp.tokenizer(doc.text) if doc.text else copy_words(doc, nlp.vocab)
 
 
-def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray) -> numpy.ndarray:
+def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray, tags: Sequence[str]) -> numpy.ndarray:
     """Rows of a teacher's tokens as rows of a document's tokens.
 
     doc (Doc): The document.
-    own (Doc): The same text in the teacher's tokens.
-    rows (ndarray): A row for each of these (n_own_tokens, n_tags).
-    RETURNS (ndarray): A row for each token of the document (n_tokens, n_tags); NaN where spaCy's
-        alignment has no single token of the teacher's for it, or that one is of several tokens.
+    own (Doc): The same text in the teacher's tokens, which may be merged words.
+    rows (ndarray): A row for each of these (n_own_tokens, n_tags): log-probabilities, float32.
+    tags (Sequence[str]): The tags (n_tags,).
+    RETURNS (ndarray): A row for each token of the document (n_tokens, n_tags). Parts of a token of
+        the teacher's have the parts of its tag, which are as probable. NaN where spaCy's alignment
+        has no single token of the teacher's for one of the document's.
     """
     words, own_words = [token.text for token in doc], [token.text for token in own]
     if words == own_words:
         return rows
     # The alignment of white space at the end may have one token more.
-    aligned = find_one_to_one(Alignment.from_strings(words, own_words))[: len(doc)]
+    alignment = Alignment.from_strings(words, own_words)
+    aligned = find_one_to_one(alignment)[: len(doc)]
     found = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype=rows.dtype)
     found[aligned >= 0] = rows[aligned[aligned >= 0]]
+    for i, parts in find_parts(alignment, n_tokens=len(doc)):
+        first, amid, last = (of_place[0] for of_place in split_rows_in_parts(rows[[i]], tags))
+        found[parts] = [first, *[amid] * (len(parts) - 2), last]
     return found
+
+
+def find_parts(alignment: Alignment, *, n_tokens: int) -> Iterator[Tuple[int, List[int]]]:
+    """The teacher's tokens that are cut into several whole tokens of a document.
+
+    n_tokens (int): Of the document.
+    YIELDS (Tuple[int, List[int]]): The index of one, and of all its parts.
+    """
+    x2y, y2x = alignment.x2y, alignment.y2x
+    for i in numpy.flatnonzero(y2x.lengths > 1).tolist():
+        parts = y2x[i]
+        if parts.max() < n_tokens and (x2y.lengths[parts] == 1).all():
+            yield i, parts.tolist()
+
+
+def split_rows_in_parts(rows: numpy.ndarray, tags: Sequence[str]) -> List[numpy.ndarray]:
+    """Rows of tokens (n_tokens, n_tags) as those of their first parts, those amid and the last."""
+    found = []
+    for place in range(3):
+        parts = [part_of_tag(tag, place) for tag in tags]
+        columns = [[i for i, part in enumerate(parts) if part == tag] for tag in tags]
+        found.append(floor_probs(numpy.exp(add_columns(rows, columns))))
+    return found
+
+
+def part_of_tag(tag: str, place: int) -> str:
+    prefix, label = split_tag(tag)
+    return f"{PARTS[prefix][place]}-{label}" if label else tag
 
 
 def name_of(nlp: Language) -> str:

@@ -66,7 +66,7 @@ class StockNERTeacher:
         """See `Teacher`."""
         (before,) = (name for name, pipe in self.nlp.pipeline if pipe is self.ner)
         own = run_pipes(self.nlp, (retokenise(self.nlp, doc) for doc in docs), before=before)
-        return [align_rows(*parts) for parts in zip(docs, own, self.predict_own(own))]
+        return [align_rows(*parts, self.tags) for parts in zip(docs, own, self.predict_own(own))]
 
     def predict_own(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """The same for documents that the pipes before the component have seen.

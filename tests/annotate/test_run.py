@@ -191,6 +191,17 @@ def test_run_refuses_other_texts(job, source, out, texts, digests):
     assert len(digests(out)) == 7
 
 
+@pytest.mark.parametrize("text", ['{"name": "a web page"}', "[1]"])
+def test_run_leaves_the_manifest_of_another_program(job, source, out, text):
+    out.mkdir()
+    (out / "manifest.json").write_text(text)
+    for overwrite in (False, True):
+        with pytest.raises(ValueError, match=r"\[D904\].*: manifest.json\."):
+            annotate_source(job, [source], out, overwrite=overwrite)
+    assert (out / "manifest.json").read_text() == text
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+
+
 def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
     out.mkdir()
     for name in ("dev.spacy", "00000.spacy"):

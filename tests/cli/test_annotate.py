@@ -5,6 +5,7 @@ import sys
 
 import numpy
 import pytest
+import spacy
 import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
@@ -45,6 +46,20 @@ def source(tmp_path, texts):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_annotate_tells_of_words_that_it_says_nothing_of(run, tmp_path, make_doc):
+    """Rules that read text in other tokens than it has."""
+    rules = spacy.blank("en")
+    rules.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ann"}])
+    rules.to_disk(tmp_path / "rules")
+    docs = [make_doc("Ann met Eve-Sue there"), *[make_doc("Ann met Bob there")] * 4]
+    for n_docs, is_told in ((5, False), (1, True)):
+        DocBin(docs=docs[:n_docs]).to_disk(tmp_path / "pool.spacy")
+        result = run(tmp_path / "pool.spacy", "--overwrite", teacher=tmp_path / "rules")
+        assert result.exit_code == 0, result.output
+        assert "words without soft targets 1" in result.text
+        assert ("Of 1 words (25.0%) the teacher says nothing" in result.text) == is_told
 
 
 def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts, tmp_path):

@@ -481,3 +481,33 @@ def test_corpus_takes_no_path_for_an_id(run, tmp_path):
         result = run("--unlabelled", path)
         assert "[D110]" in str(result.exception) and str(path) in str(result.exception)
         assert "REVISION" not in result.text
+
+
+def test_corpus_tells_of_texts_that_contradict_each_other(run, write):
+    write("train.conll", "Ann/PER left Rome", "Ann left Rome/LOC", "Bob/PER left", "Bob/PER left")
+    write("test.conll", "Eve/PER sat")
+    result = run("--dev-share", "0.4", "--labelled", "0")
+    assert result.exit_code == 0, result.output
+    assert "with different entities: 1, first 'Ann left Rome'" in result.text
+
+
+def test_corpus_tells_of_files_that_are_not_read(run, write, tmp_path):
+    """Of a split that is a folder, and of what by its name is one that is missing."""
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    write("train/a.conll", "Ann/PER left", "Bob/PER left", "Eve/PER left")
+    (tmp_path / "data" / "train" / "b.csv").write_text("Ann,PER")
+    (tmp_path / "data" / "dev.json").write_text("[]")
+    (tmp_path / "data" / "train.csv").write_text("Ann,PER")
+    (tmp_path / "data" / "README.md").write_text("Of Ann.")
+    write("test.conll", "Joe/PER sat")
+    result = run("--dev-share", "0.4")
+    assert result.exit_code == 0, result.output
+    assert "train: 1 .csv" in result.text
+    assert "data: dev.json, which by its name is a split" in result.text
+
+
+def test_corpus_refuses_a_file_for_its_folder(run, data, tmp_path):
+    (tmp_path / "corpus").write_text("mine")
+    result = run()
+    assert "[D901]" in str(result.exception) and "it is a file" in str(result.exception)
+    assert (tmp_path / "corpus").read_text() == "mine"

@@ -47,6 +47,23 @@ def run(folder, monkeypatch):
     return invoke
 
 
+def test_evaluate_says_why_nothing_can_be_right(run, folder, make_doc):
+    docs = {
+        "other.spacy": make_doc("Ann Smith left", "B-PERSON I-PERSON O"),
+        "none.spacy": make_doc("Ann Smith left", "O O O"),
+    }
+    for name, doc in docs.items():
+        DocBin(docs=[doc]).to_disk(folder / name)
+    said = {}
+    for test in ("test.spacy", *docs):
+        _, result = run(test=test)
+        assert result.exit_code == 0, result.output
+        said[test] = " ".join(result.output.split())
+    assert "finds PER, gold has PERSON: nothing can be right" in said["other.spacy"]
+    assert "No entity in" in said["none.spacy"]
+    assert not any(words in said["test.spacy"] for words in ("finds", "No entity"))
+
+
 def test_evaluate_imports_what_the_pipelines_are_made_of(run, folder, add_component):
     code = add_component(folder / "training" / "student" / "model-best", "of_evaluate")
     assert run()[1].exit_code != 0

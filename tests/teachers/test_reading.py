@@ -3,7 +3,7 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
@@ -17,32 +17,54 @@ from spacy_distill.teachers.reading import align_rows, retokenise
 VOCAB = Vocab()
 
 
-def number(n_tokens):
-    """Rows that say which token they are of: (n_tokens, 2)."""
-    return numpy.repeat(numpy.arange(n_tokens, dtype="f")[:, None], 2, axis=1)
+def rows_of(chosen, tags):
+    """Log-probabilities that say of each token which tag is its: (n_tokens, n_tags)."""
+    probs = numpy.full((len(chosen), len(tags)), 0.1 / (len(tags) - 1), dtype="f")
+    probs[numpy.arange(len(chosen)), [tags.index(tag) for tag in chosen]] = 0.9
+    return numpy.log(probs)
 
 
 @pytest.mark.parametrize(
-    "words, own_words, expected",
+    "words, own_words, own_tags, expected",
     [
-        ("a b c", "a b c", [0, 1, 2]),
-        ("ab c", "a b c", [-1, 2]),
-        ("a b c", "ab c", [-1, -1, 1]),
-        ("a bc d", "ab c d", [-1, -1, 2]),
-        ("x ab c", "x a bc", [0, -1, -1]),
-        ("", "", []),
+        ("a b c", "a b c", "B-X I-X O", "B-X I-X O"),
+        ("ab c", "a b c", "B-X I-X O", "- O"),
+        ("a bc d", "ab c d", "B-X I-X O", "- - O"),
+        ("x ab c", "x a bc", "O B-X I-X", "O - -"),
+        ("", "", "", ""),
+        # Parts of a token of the teacher's:
+        ("a b c", "ab c", "B-X O", "B-X I-X O"),
+        ("a b c d", "abc d", "U-X O", "B-X I-X L-X O"),
+        ("a b c d", "ab cd", "B-X L-X", "B-X I-X I-X L-X"),
+        ("a b c d e", "a bc de", "B-X I-X L-X", "B-X I-X I-X I-X L-X"),
+        ("a b c", "ab c", "O U-X", "O O U-X"),
     ],
 )
-def test_reading_aligns_one_to_one(words, own_words, expected):
+def test_reading_aligns_whole_tokens(words, own_words, own_tags, expected):
+    tags = make_tags(["X"], scheme="biluo" if {"L-X", "U-X"} & {*own_tags.split()} else "iob")
     docs = [Doc(VOCAB, words=text.split()) for text in (words, own_words)]
-    rows = align_rows(*docs, number(len(docs[1])))
-    assert [-1 if numpy.isnan(row).any() else int(row[0]) for row in rows] == expected
+    rows = align_rows(*docs, rows_of(own_tags.split(), tags), tags)
+    found = ["-" if numpy.isnan(row).any() else tags[row.argmax()] for row in rows]
+    assert " ".join(found) == expected
+    says = rows[~numpy.isnan(rows).any(axis=1)]
+    assert_allclose(numpy.exp(says).sum(axis=1), 1, rtol=1e-5)
+    assert (says.max(axis=1) > numpy.log(0.899)).all()
+
+
+def test_reading_adds_what_a_part_may_be_of():
+    """The first part of a token that ends an entity, or is amid one, is amid it: 0.2 + 0.3."""
+    tags = make_tags(["X"], scheme="biluo")  # O B I L U
+    docs = [Doc(VOCAB, words=words) for words in (["a", "b"], ["ab"])]
+    own = numpy.log(numpy.asarray([[0.05, 0.15, 0.2, 0.3, 0.3]], dtype="f"))
+    found = numpy.exp(align_rows(*docs, own, tags))
+    expected = [[0.05, 0.15 + 0.3, 0.2 + 0.3, 0, 0], [0.05, 0, 0.15 + 0.2, 0.3 + 0.3, 0]]
+    assert_allclose(found, expected, atol=5e-5)
 
 
 @given(text=st.text("ab -'\n.", max_size=12), data=st.data())
 @settings(max_examples=60)
 def test_reading_aligns_any_two_tokenisations_of_a_text(text, data):
-    """A row goes to a token of the same characters, and to each such token."""
+    """A row goes to a token of the same characters, to each such token, and to its parts."""
 
     def tokenise():
         words = text.split(" ")
@@ -53,12 +75,23 @@ def test_reading_aligns_any_two_tokenisations_of_a_text(text, data):
         return Doc(VOCAB, words=[part for pair in found for part in pair], spaces=spaces)
 
     doc, own = tokenise(), tokenise()
+    tags = make_tags(["X"], scheme="iob")
+    own_rows = rows_of([data.draw(st.sampled_from(tags)) for _ in own], tags)
     where = {(token.idx, token.text): token.i for token in own}
-    rows = align_rows(doc, own, number(len(own)))
+    edges = {token.idx for token in doc} | {token.idx + len(token) for token in doc}
+    rows = align_rows(doc, own, own_rows, tags)
     for token, row in zip(doc, rows):
-        if token.text.strip():  # spaCy aligns white space as it likes
-            expected = where.get((token.idx, token.text), numpy.nan)
-            assert_array_equal(row, [expected, expected])
+        if not token.text.strip():  # spaCy aligns white space as it likes
+            continue
+        if (token.idx, token.text) in where:
+            assert_array_equal(row, own_rows[where[token.idx, token.text]])
+        else:
+            is_part = any(
+                {one.idx, one.idx + len(one)} <= edges and one.idx <= token.idx < one.idx + len(one)
+                for one in own
+                if one.text.strip()
+            )
+            assert numpy.isnan(row).any() != is_part
 
 
 def test_reading_retokenises_text_and_leaves_the_document_alone(make_doc):
@@ -113,6 +146,15 @@ def test_reading_leaves_out_what_may_go_on_where_nothing_is_said(nlp, make_doc, 
     found, kept = annotate_docs(nlp, docs)
     assert [token.ent_iob for token in found] == [0, 0, 2]
     assert ents(kept) == [(1, 2, "X")]
+
+
+def test_reading_finds_entities_that_are_merged_into_a_token(nlp, make_doc, ents):
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "PER", "pattern": "Jean Paul Martin"}])
+    nlp.add_pipe("merge_entities")
+    (doc,) = annotate_docs(nlp, [make_doc("Jean Paul Martin left")])
+    assert ents(doc) == [(0, 3, "PER")]
+    assert [token.ent_iob for token in doc] == [3, 1, 1, 2]
 
 
 def test_reading_takes_white_space_at_the_end(rules):
