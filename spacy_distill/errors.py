@@ -15,7 +15,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D002 = (
         "Can't add label '{label}' to component '{name}': its model already has {n_tags} outputs. "
-        "Add labels before 'initialize', or train a new component."
+        "Add labels before 'initialize', train a new component, or leave nO open in its config."
     )
     D003 = (
         "The soft targets of the examples were made for tags {found} but component '{name}' has "
@@ -92,6 +92,16 @@ class Errors(metaclass=ErrorsWithCodes):
     D024 = (
         "{purpose} needs {packages}, not installed here. Install it with "
         "'pip install spacy-distill[{extra}]'."
+    )
+    D025 = (
+        "The model of component '{name}' gives probabilities when it learns (its layer 'softmax'), "
+        "as spaCy's tagger's does, but must give scores. Use spacy-distill.LinearTagger.v1, or "
+        "another whose last layer is linear."
+    )
+    D026 = (
+        "The model of component '{name}' gives {found} scores for a token, but there are {n_tags} "
+        "tags. Its last layer must be as wide: spacy-distill.LinearTagger.v1 puts one over any "
+        "tok2vec."
     )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
@@ -501,4 +511,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}' was annotated already: document {number} has a teacher's distributions, and "
         "the labels would be taken for gold. Annotate what it was made from; --also takes several "
         "teachers at once."
+    )
+
+
+class Warnings(metaclass=ErrorsWithCodes):
+    W001 = (
+        "A model was initialised on {n_words} different words, and knows no characters but theirs "
+        "and ASCII. Give 'initialize' the training data: nlp.initialize(lambda: examples)."
+    )
+    W002 = (
+        "There are entities of labels that the component has not: {labels}. They are passed over, "
+        "as if their tokens were not annotated. Train a new component to have them learnt."
     )

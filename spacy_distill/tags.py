@@ -4,6 +4,7 @@ A scheme gives every label its tags; tag 0 is always `O`. `iob` has B and I (IOB
 always begins with B), `biluo` has B, I, L and U (Ratinov and Roth 2009).
 """
 
+import warnings
 from typing import Dict, List, Sequence, Tuple
 
 import numpy
@@ -12,6 +13,7 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
 from .checks import require_one_of
+from .errors import Warnings
 from .types import TagScheme
 
 PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}
@@ -62,7 +64,7 @@ def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
     docs (Sequence[Doc]): Documents with entities, possibly annotated in part.
     tags (Sequence[str]): The tags of a component.
     RETURNS (ndarray): Tag indices (n_tokens,), of one document after another; -1 where annotation
-        is missing or its label unknown.
+        is missing or its label unknown, of which W002 warns.
     """
     columns = [doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2) for doc in docs]
     iob, types = numpy.concatenate([numpy.zeros((0, 2), "uint64"), *columns]).T
@@ -81,4 +83,9 @@ def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
     for i, tag in enumerate(tags[1:], start=1):
         prefix, label = split_tag(tag)
         ids[chosen[prefix] & (types == numpy.uint64(get_string_id(label)))] = i
+    unknown = types[(ids < 0) & (begins | inside)]
+    if len(unknown):
+        strings = docs[0].vocab.strings
+        labels = ", ".join(sorted(strings[label] for label in {*unknown.tolist()}))
+        warnings.warn(Warnings.W002.format(labels=labels), stacklevel=2)
     return ids

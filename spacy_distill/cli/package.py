@@ -5,7 +5,7 @@ import shutil
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Dict, List, Optional, Sequence, cast
+from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple, cast
 
 import srsly
 import typer
@@ -15,6 +15,7 @@ from spacy.util import load_config
 from wasabi import msg
 
 from ..annotate.job import find_code, import_code
+from ..benchmark.systems import find_labels
 from ..checks import require
 from ..compression import Dtype, compress
 from ..errors import Errors
@@ -59,9 +60,10 @@ def package_cli(
     scores = {} if metrics is None else read_test_scores(metrics, pipeline)
     with TemporaryDirectory() as temporary:
         small = Path(temporary) / "pipeline"
-        trained = write_small(pipeline, small, dtype=cast(Dtype, dtype))
+        trained, labels = write_small(pipeline, small, dtype=cast(Dtype, dtype))
         meta = make_meta(
             trained,
+            labels=labels,
             scores=scores,
             task=COMPACT if teacher else "Named entity recognition",
             sources=make_sources(teacher=teacher, data=data),
@@ -100,13 +102,14 @@ def check_name(name: str, version: str, *, lang: str) -> None:
     require(is_version, "--version", version, "a version such as 1.0.0 or 1.0.0rc1")
 
 
-def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Dict[str, Any]:
+def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str, Any], List[str]]:
     """Copy a trained pipeline, without what prediction does not need.
 
     pipeline (Path): The pipeline. It is only read.
     output (Path): A folder that is not there yet.
     dtype (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
-    RETURNS (Dict[str, Any]): The metadata of the trained pipeline.
+    RETURNS (Tuple[Dict[str, Any], List[str]]): The metadata of the trained pipeline, and the labels
+        of its entities.
     RAISES (ValueError): D012 for a pipeline that is none of this project's.
     """
     nlp = load_pipeline(pipeline)
@@ -128,7 +131,7 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Dict[str, Any]
     # and the keys of vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
         type(nlp)().vocab.strings.to_disk(output / "vocab" / "strings.json")
-    return nlp.meta
+    return nlp.meta, find_labels(nlp)
 
 
 def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:
@@ -148,6 +151,7 @@ def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:
 def make_meta(
     meta: Dict[str, Any],
     *,
+    labels: Sequence[str],
     scores: Dict[str, Any],
     task: str = COMPACT,
     sources: Sequence[Dict[str, str]] = (),
@@ -157,12 +161,12 @@ def make_meta(
     """Complete the metadata of a trained student.
 
     meta (Dict[str, Any]): As training wrote it.
+    labels (Sequence[str]): Of its entities.
     scores (Dict[str, Any]): Scores on the test set; empty: those on the development set stay.
     task (str): What the description says before the labels, unless there is a description.
     sources (Sequence[Dict[str, str]]): Name and description of each source.
     RETURNS (Dict[str, Any]): Metadata with description, licence, sources and requirements.
     """
-    labels = sorted({label for names in meta.get("labels", {}).values() for label in names})
     # The README of a package shows every number times 100, which a loss is not.
     performance = {k: v for k, v in meta.get("performance", {}).items() if not k.endswith("_loss")}
     performance.update({key: value for key, value in scores.items() if key.startswith("ents_")})

@@ -1,5 +1,6 @@
 """A word's vector from its characters: a convolution, then the maximum over the word."""
 
+import warnings
 from collections import Counter
 from typing import Any, Callable, Iterable, List, Optional, Tuple
 
@@ -8,6 +9,7 @@ from thinc.api import Model, glorot_uniform_init, uniform_init, zero_init
 from thinc.types import Floats2d
 
 from ..checks import require
+from ..errors import Warnings
 
 InT = List[str]
 OutT = Floats2d
@@ -17,6 +19,8 @@ PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
 LEAST_WORDS = 10
 # Row of all characters that are not in the vocabulary.
 UNKNOWN = 0
+# Of a longer word, as an encoded picture is, only so many characters at each end are read.
+END = 100
 # What an empty word is read as. It is in no vocabulary, so its row is the unknown one.
 EMPTY = "\0"
 
@@ -78,8 +82,9 @@ def char_ids(words: InT, chars: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
     words (List[str]): Words in any script.
     chars (str): The vocabulary, in order of code points. Its rows begin after the unknown one.
     RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Rows (n_chars,) and lengths (n_words,), which
-        are at least 1.
+        are at least 1, and at most 2 * END.
     """
+    words = [word if len(word) <= 2 * END else word[:END] + word[-END:] for word in words]
     words = [word or EMPTY for word in words]
     lengths = numpy.fromiter(map(len, words), dtype="i", count=len(words))
     codes = code_points("".join(words))
@@ -106,7 +111,10 @@ def make_vocabulary(words: Iterable[str]) -> str:
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    chars = make_vocabulary(X or ())
+    words = set(X or ())
+    if len(words) < LEAST_WORDS:
+        warnings.warn(Warnings.W001.format(n_words=len(words)), stacklevel=2)
+    chars = make_vocabulary(words)
     width, filters = model.get_dim("nC"), model.get_dim("nO")
     k = (3 / width) ** 0.5  # Ma and Hovy, section 3.1
     columns = (2 * model.attrs["window"] + 1) * width

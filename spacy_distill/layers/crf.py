@@ -47,9 +47,9 @@ def find_crf(model: Model) -> Optional[Model[InT, OutT]]:
 
 
 def find_potentials(model: Model) -> Optional[Potentials]:
-    """The potentials of a model's CRF, on the CPU; None if it has none."""
+    """The potentials of a model's CRF, on the CPU; None if it has none, or not yet."""
     layer = find_crf(model)
-    if layer is None:
+    if layer is None or not layer.has_param("pairs"):
         return None
     values: Any = (layer.ops.to_numpy(layer.get_param(name)) for name in Potentials._fields)
     return Potentials(*values)

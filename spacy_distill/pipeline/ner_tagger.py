@@ -107,8 +107,11 @@ class NERTagger(DistillablePipe):
             examples' entities and soft targets, sorted.
         init_model (Optional[Callable[[Model], Model]]): Called with the model before its shapes
             are inferred, for instance to load a lookup table.
-        RAISES (ValueError): D001 if there are no labels at all.
+        RAISES (ValueError): D001 if there are no labels at all, D025 for a model that does not
+            give scores.
         """
+        if any(node.name == "softmax" for node in self.model.walk()):
+            raise ValueError(Errors.D025.format(name=self.name))
         # spaCy looks at all examples, and reading them takes longer than all else here.
         few = (lambda: list(islice(get_examples(), 10))) if callable(get_examples) else get_examples
         validate_get_examples(few, "NERTagger.initialize")
@@ -238,7 +241,11 @@ class NERTagger(DistillablePipe):
         return self._loaded()
 
     def _loaded(self) -> "NERTagger":
+        """RAISES (ValueError): D017 if a potential of the CRF is no number: no score shows it."""
         restore(self.model)
+        for values in find_potentials(self.model) or ():
+            if not numpy.isfinite(largest := numpy.abs(values).max(initial=0.0)):
+                raise ValueError(Errors.D017.format(name=self.name, score=largest))
         reset_gradients(self.model)
         self._labels_changed()
         return self
@@ -252,6 +259,9 @@ class NERTagger(DistillablePipe):
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
         flat, crf = self._flatten(scores)
+        if flat.shape[1] != len(self.tags):
+            error = Errors.D026.format(name=self.name, found=flat.shape[1], n_tags=len(self.tags))
+            raise ValueError(error)
         targets = get_targets(examples, tags=self.tags, name=self.name)
         xp = get_array_module(flat)
         on_device = {name: xp.asarray(part) for name, part in vars(targets).items()}

@@ -10,6 +10,7 @@ import pytest
 import spacy
 import srsly
 import typer
+from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_distill.cli import package as module
@@ -27,9 +28,10 @@ META = {
     "name": "pipeline",
     "version": "0.0.0",
     "author": "Somebody",
-    "labels": {"ner": ["PER", "LOC"], "other": ["PER"]},
+    "labels": {"ner": ["PER", "LOC"], "tagger": ["NN"]},
     "performance": {"ents_f": 0.5, "ents_p": 0.4, "ner_loss": 3.0, "other_loss": 1.0},
 }
+LABELS = ["LOC", "PER"]
 LOAD = """
 import sys
 
@@ -100,13 +102,13 @@ def no_wheel(monkeypatch):
 
 
 def test_package_meta_is_completed():
-    meta = make_meta(META, scores={}, author="", license_="MIT")
+    meta = make_meta(META, labels=LABELS, scores={}, author="", license_="MIT")
     assert meta["description"].endswith("distilled from a transformer: LOC, PER.")
     assert meta["license"] == "MIT"
     assert meta["author"] == "Somebody"
     assert meta["lang"] == "en"
     assert META["performance"]["ner_loss"] == 3.0  # not changed in place
-    assert make_meta(META, scores={}, author="Me", license_="MIT")["author"] == "Me"
+    assert make_meta(META, labels=LABELS, scores={}, author="Me", license_="MIT")["author"] == "Me"
 
 
 def test_package_meta_says_distilled_of_what_had_a_teacher(run, no_wheel, tmp_path):
@@ -115,18 +117,22 @@ def test_package_meta_says_distilled_of_what_had_a_teacher(run, no_wheel, tmp_pa
         assert result.exit_code == 0, result.output
         meta = srsly.read_json(tmp_path / "packages" / "en_tiny_ner-0.1.0" / "meta.json")
         assert meta["description"].startswith(begin)
-    own = make_meta({**META, "description": "Mine."}, scores={}, author="", license_="MIT")
+    own = make_meta(
+        {**META, "description": "Mine."}, labels=LABELS, scores={}, author="", license_="MIT"
+    )
     assert own["description"] == "Mine."
 
 
 def test_package_meta_has_no_losses():
-    meta = make_meta(META, scores={}, author="", license_="MIT")
+    meta = make_meta(META, labels=LABELS, scores={}, author="", license_="MIT")
     assert meta["performance"] == {"ents_f": 0.5, "ents_p": 0.4}
 
 
 def test_package_meta_has_scores_of_the_test_set():
     scores = {"ents_f": 0.9, "ents_r": 0.8, "speed": 7.0, "token_acc": 1.0, "ents_per_type": {}}
-    performance = make_meta(META, scores=scores, author="", license_="MIT")["performance"]
+    performance = make_meta(META, labels=LABELS, scores=scores, author="", license_="MIT")[
+        "performance"
+    ]
     assert performance == {"ents_f": 0.9, "ents_p": 0.4, "ents_r": 0.8, "ents_per_type": {}}
 
 
@@ -134,7 +140,10 @@ def test_package_sources_keep_private_paths_private(tmp_path):
     sources = make_sources(teacher="org/name@v1", data=str(tmp_path))
     assert [source["name"] for source in sources] == ["org/name@v1", tmp_path.name, "spacy-distill"]
     assert (
-        make_meta(META, scores={}, sources=sources, author="", license_="MIT")["sources"] == sources
+        make_meta(META, labels=LABELS, scores={}, sources=sources, author="", license_="MIT")[
+            "sources"
+        ]
+        == sources
     )
     assert len(make_sources(teacher="", data="")) == 1
     assert len(make_sources(teacher="same", data="same")) == 3
@@ -151,7 +160,7 @@ def test_package_sources_keep_private_paths_private(tmp_path):
 def test_package_requires_this_release(monkeypatch, version, requirement):
     monkeypatch.setattr(module, "installed_version", lambda name: version)
     meta = {**META, "requirements": ["my-pipes>=1", "spacy-distill>=0.0.1"]}
-    meta = make_meta(meta, scores={}, author="", license_="MIT")
+    meta = make_meta(meta, labels=LABELS, scores={}, author="", license_="MIT")
     assert meta["requirements"] == ["my-pipes>=1", requirement]
 
 
@@ -374,3 +383,13 @@ def test_package_refuses_to_be_written_into_what_it_packs(student_path, tmp_path
     (tmp_path / "file").touch()
     result = CliRunner().invoke(app, [str(pipeline), str(tmp_path / "file"), "--name", "tiny_ner"])
     assert "[D901]" in str(result.exception)
+
+
+def test_package_labels_are_those_of_entities(student, tmp_path):
+    tagger = student.add_pipe("tagger")
+    tagger.add_label("NN")
+    tagger.initialize(lambda: [Example(student.make_doc("Ann"), student.make_doc("Ann"))])
+    student.to_disk(tmp_path / "trained")
+    meta, labels = write_small(tmp_path / "trained", tmp_path / "small", dtype="float32")
+    assert labels == ["LOC", "PER"]
+    assert meta["labels"]["tagger"] == ["NN"]

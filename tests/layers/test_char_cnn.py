@@ -1,3 +1,4 @@
+import warnings
 from itertools import combinations
 from typing import List
 
@@ -9,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Model
 
 from spacy_distill.layers.char_cnn import (
+    END,
     PRINTABLE_ASCII,
     UNKNOWN,
     build_char_cnn_v1,
@@ -110,3 +112,21 @@ def test_char_cnn_ids_agree_with_a_dictionary(words: List[str], chars: str) -> N
 def test_char_cnn_refuses_bad_settings(settings: dict) -> None:
     with pytest.raises(ValueError, match="D007"):
         build_char_cnn_v1(**settings)
+
+
+def test_char_cnn_reads_the_ends_of_a_long_word() -> None:
+    """A picture as text, say. A word as long as a book would take its memory."""
+    model = initialised(["abc", "abd"])
+    ends = "ab" * (END // 2)
+    long, short = ends + "c" * 1_000_000 + ends, ends + ends
+    ids, lengths = char_ids([long, "a"], model.attrs["chars"])
+    assert lengths.tolist() == [2 * END, 1] and len(ids) == 2 * END + 1
+    assert_array_equal(*model.predict([long, short]))
+
+
+def test_char_cnn_warns_where_there_is_no_language_to_see() -> None:
+    with pytest.warns(UserWarning, match=r"\[W001\].* 3 different words"):
+        initialised(["x", "y", "z"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        initialised([f"word{i}" for i in range(10)])

@@ -4,10 +4,13 @@ import math
 
 import numpy
 import pytest
+import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
+
+from spacy_distill.layers.crf import find_crf
 
 WORDS = ["Ann", "Bob", "Rome", "Oslo", "New", "York", "in", "saw", "\n", "Zanzibar", "x" * 40]
 
@@ -229,3 +232,11 @@ def test_ner_tagger_refuses_scores_that_are_no_numbers(
     scores[0][1, 2] = score
     with pytest.raises(ValueError, match=rf"\[D017\].*'ner'.*{score}"):
         ner.set_annotations([doc], scores)
+
+
+def test_ner_tagger_refuses_a_crf_that_is_no_number(tiny, make_student, tmp_path):
+    nlp = make_student(model={**tiny["model"], "classifier": "crf"})
+    find_crf(nlp.get_pipe("ner").model).get_param("pairs")[0, 1] = numpy.nan
+    nlp.to_disk(tmp_path)
+    with pytest.raises(ValueError, match=r"\[D017\].*'ner'.*nan"):
+        spacy.load(tmp_path)

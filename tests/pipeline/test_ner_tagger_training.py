@@ -281,3 +281,29 @@ def test_ner_tagger_learns_on_a_gpu(
     require_cpu()
     for path in (tmp_path / "model", tmp_path / "averages"):
         assert [ents(doc) for doc in spacy.load(path).pipe(texts)] == expected
+
+
+def test_ner_tagger_refuses_a_model_that_gives_probabilities(nlp, examples):
+    """The loss takes the softmax itself. spaCy's tagger gives scores only where it predicts."""
+    tok2vec = {
+        "@architectures": "spacy.HashEmbedCNN.v2",
+        **{"width": 16, "depth": 1, "embed_size": 50, "window_size": 1, "maxout_pieces": 2},
+        **{"subword_features": True, "pretrained_vectors": None},
+    }
+    tagger = {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec, "nO": None}
+    nlp.add_pipe("ner_tagger", name="ner", config={"model": tagger})
+    with pytest.raises(ValueError, match=r"\[D025\].*'ner'.*LinearTagger"):
+        nlp.initialize(lambda: examples)
+    nlp.remove_pipe("ner")
+    nlp.add_pipe("ner_tagger", name="ner", config={"model": tok2vec})
+    nlp.initialize(lambda: examples)
+    with pytest.raises(ValueError, match=r"\[D026\].* 16 scores .* 9 tags"):
+        nlp.update(examples)
+
+
+def test_ner_tagger_warns_of_labels_that_it_lacks(make_student, make_example):
+    """When it is trained on, with entities of another kind."""
+    nlp = make_student()
+    other = make_example("Ann likes Acme", "B-PER O B-ORG")
+    with pytest.warns(UserWarning, match=r"\[W002\].* not: ORG\."):
+        nlp.update([other])
