@@ -24,7 +24,17 @@ LAYERS = (
     {
         *("annotate", "benchmark", "columns", "corpus", "docbins", "encoder", "figures", "hub"),
         *("lengthen", "loading", "loggers", "machine", "overlap", "pipeline", "provenance"),
-        *("raw_text", "report", "rows", "sources", "sweep", "table", "teachers", "text_tables"),
+        *(
+            "raw_text",
+            "report",
+            "row_entities",
+            "rows",
+            "sources",
+            "sweep",
+            "table",
+            "teachers",
+            "text_tables",
+        ),
         "tuning",
     },
     {"cli", "__main__"},
