@@ -2,7 +2,7 @@
 
 D0xx: component, soft targets, loading; D1xx: sources of a corpus; D2xx: layers and models;
 D3xx: table; D4xx: command line and project; D5xx: benchmark; D6xx: sweep; D7xx: report;
-D8xx: teachers; D9xx: annotation at scale, and files.
+D8xx: teachers; D9xx: annotation at scale, and files; W: warnings.
 """
 
 from spacy.errors import ErrorsWithCodes
