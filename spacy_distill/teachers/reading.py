@@ -47,14 +47,14 @@ def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray, tags: Sequence[str]) -> 
     words, own_words = [token.text for token in doc], [token.text for token in own]
     if words == own_words:
         return rows
-    # The alignment of white space at the end may have one token more.
     alignment = Alignment.from_strings(words, own_words)
+    # That of white space at the end may have one token more.
     aligned = find_one_to_one(alignment)[: len(doc)]
     found = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype=rows.dtype)
     found[aligned >= 0] = rows[aligned[aligned >= 0]]
-    for i, parts in find_parts(alignment, n_tokens=len(doc)):
-        first, amid, last = (of_place[0] for of_place in split_rows_in_parts(rows[[i]], tags))
-        found[parts] = [first, *[amid] * (len(parts) - 2), last]
+    if cut := dict(find_parts(alignment, n_tokens=len(doc))):
+        for parts, first, amid, last in zip(cut.values(), *split_rows_in_parts(rows[[*cut]], tags)):
+            found[parts] = [first, *[amid] * (len(parts) - 2), last]
     return found
 
 
