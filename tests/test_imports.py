@@ -24,18 +24,8 @@ LAYERS = (
     {
         *("annotate", "benchmark", "columns", "corpus", "docbins", "encoder", "figures", "hub"),
         *("lengthen", "loading", "loggers", "machine", "overlap", "pipeline", "provenance"),
-        *(
-            "raw_text",
-            "report",
-            "row_entities",
-            "rows",
-            "sources",
-            "sweep",
-            "table",
-            "teachers",
-            "text_tables",
-        ),
-        "tuning",
+        *("raw_text", "report", "row_entities", "rows", "sources", "sweep", "table", "teachers"),
+        *("text_tables", "tuning"),
     },
     {"cli", "__main__"},
 )

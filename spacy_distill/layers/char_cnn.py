@@ -32,6 +32,7 @@ def build_char_cnn_v1(*, width: int = 30, filters: int = 60, window: int = 1) ->
     one word only are what unknown characters will be like, and train the row for them. Where most
     words are of one character, as spaCy splits Chinese, all are known. What can hardly be a sample
     of a language, of fewer than ten words, gives printable ASCII, too.
+    Of a word of more than 200 characters the first and the last 100 are read.
 
     width (int): Width of a character's embedding.
     filters (int): Width of the output.
