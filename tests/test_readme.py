@@ -15,6 +15,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 SCALING = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
+TEXTS = [
+    path
+    for pattern in ("*.md", "docs/*.md", "results/*.md", "results/*/*.md", "assets/*/*.md")
+    for path in sorted(ROOT.glob(pattern))
+]
 PROJECT = srsly.read_yaml(ROOT / "project.yml")
 CORPORA = ("btc", "wikigold", "wnut17", "wikiann_en")
 SYSTEMS = {
@@ -100,3 +105,20 @@ def test_readme_of_scaling_has_the_speeds_of_the_benchmark():
     speed = max(int(cell.split(" ")[0]) for cell in bert[1:])
     assert f"up to {speed} words/s" in SCALING
     assert f"{round(1e9 / speed / 3600, -2):,.0f} hours" in SCALING
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path):
+    """Relative links of the texts, and the headings in them."""
+    text = path.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, heading = link.partition("#")
+        target = (path.parent / name) if name else path
+        assert target.exists(), link
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), flags=re.M)
+            # As GitHub makes them of the titles
+            anchors = [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+            assert heading in anchors, link
