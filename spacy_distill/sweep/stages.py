@@ -24,7 +24,6 @@ from .plan import TEACHER, Run
 SECONDS = {
     "corpus": 6,
     "table": 110,
-    "annotate": 60,
     "baseline": 60,
     "student": 180,
     "tune": 10,
@@ -32,6 +31,8 @@ SECONDS = {
 }
 SECONDS_A_TEACHER_STEP = 1.0
 TEACHER_STEPS = 600  # about, where the config sets no limit
+# To load a teacher, and of the texts, as their file is compressed.
+SECONDS_TO_LOAD, BYTES_A_SECOND = 10.0, 10_000
 
 
 class Stage(NamedTuple):
@@ -133,7 +134,7 @@ def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
                 command=command,
                 products=[output / "00000.spacy"],
                 removes=[output],
-                seconds=SECONDS["annotate"],
+                seconds=SECONDS_TO_LOAD + source.stat().st_size / BYTES_A_SECOND,
             )
         )
     return stages

@@ -105,6 +105,16 @@ def test_stages_score_what_a_short_training_learnt(settings, make_corpus, steps,
     assert stage.inputs["overrides"].get("training.eval_frequency") == frequency
 
 
+def test_stages_foresee_how_long_a_pool_takes(settings, make_corpus):
+    folder = make_corpus(8, 1)
+    run = Run(BUILT_IN["student-crf"], 8, 1)
+    small = stages_of(run, settings)["annotate-unlabelled"].seconds
+    pool = corpus_files(folder)["unlabelled"]
+    pool.write_bytes(bytes(10 * 1000 * 1000))
+    large = stages_of(run, settings)["annotate-unlabelled"].seconds
+    assert small < 20 < 600 < large < 2000
+
+
 @pytest.mark.parametrize(
     "steps, seconds",
     [(0, 600), (500, 500), (3, 3), (None, 600), ("${system.steps}", 7)],
