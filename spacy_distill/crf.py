@@ -19,8 +19,8 @@ Array = Any  # numpy.ndarray, of which mypy does not know what indexing and sums
 
 # The score of a tag that a token does not have: e to its power is 0 beside that of any other.
 RULED_OUT = -1e6
-# The largest log p - log q, in nats, that the gradient sees, of teacher p and CRF q: the square of
-# its exponential is still a finite number.
+# The largest log p - log q, in nats, of which the exponential is taken, of teacher p and CRF q: its
+# square is still a finite number. What is larger is made smaller by as much at most.
 LARGEST_RATIO = 300.0
 
 
@@ -205,8 +205,10 @@ def marginal_kl(
     taught (ndarray): Which tokens these belong to (n_taught,).
     temperature (float): T.
     direction (Direction): Which distribution the logarithms are weighted by.
-    RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its exact gradients.
+    RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its gradients, which are
+        exact where the CRF gives no tag of the teacher's less than e^-600 of its probability.
     """
+    shrunk = 0.0
     log_q, log_p = posterior.log_marginals[taught], teacher_log_probs.astype("d")
     if direction == "student_teacher":
         terms = posterior.marginals[taught] * (log_q - log_p)
@@ -214,11 +216,13 @@ def marginal_kl(
     else:
         p = numpy.exp(log_p)
         terms = p * (log_p - log_q)
-        by_marginal = -numpy.exp(numpy.minimum(log_p - log_q, LARGEST_RATIO))
+        # Multiplied with its marginal a ratio is a probability again, however large it is.
+        shrunk = min(max(float((log_p - log_q).max()) - LARGEST_RATIO, 0.0), LARGEST_RATIO)
+        by_marginal = -numpy.exp(numpy.minimum(log_p - log_q - shrunk, LARGEST_RATIO))
     along = numpy.zeros_like(posterior.marginals)
     along[taught] = by_marginal
     d_scores, d_potentials = differentiate(posterior, along)
-    factor = temperature / len(taught)
+    factor = numpy.exp(shrunk) * temperature / len(taught)
     value = temperature**2 * float(terms.sum()) / len(taught)
     return value, (factor * d_scores, d_potentials.scaled(factor))
 

@@ -63,8 +63,9 @@ def encoder_table(
         will do.
     RETURNS (Tuple[Table, float]): The table, with a standard deviation of 0.4, and the share of
         the vectors' variance that it explains.
-    RAISES (OSError): D309 if the teacher can't be loaded. (ValueError): D310 if the tokenizer is
-        of an unknown kind, D308 if `width` is more than the hidden size, D020 without that GPU.
+    RAISES (OSError): D309 if the teacher can't be loaded. (ValueError): D310 or D311 if the
+        tokenizer is of an unknown kind, D308 if `width` is more than the hidden size, D020 without
+        that GPU.
     """
     device = find_device(gpu)
     tokenizer = load_tokenizer(teacher)
@@ -97,14 +98,13 @@ def find_device(gpu: int) -> torch.device:
 
 
 def load_tokenizer(teacher: str, **options: Any) -> Tokenizer:
-    """Load a teacher's tokenizer. RAISES (OSError): D309. (ValueError): D310 if not a fast one.
+    """Load a teacher's tokenizer. RAISES (OSError): D309. (ValueError): D311 if not a fast one.
 
     options (Any): Of `AutoTokenizer.from_pretrained`.
     """
     tokenizer = load(partial(AutoTokenizer.from_pretrained, **options), teacher)
     if not tokenizer.is_fast:
-        reason = f"{type(tokenizer).__name__} is not a fast tokenizer"
-        raise ValueError(Errors.D310.format(teacher=teacher, reason=reason))
+        raise ValueError(Errors.D311.format(teacher=teacher, kind=type(tokenizer).__name__))
     return tokenizer
 
 

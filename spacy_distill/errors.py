@@ -46,8 +46,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "check the lookup table and the soft targets for values that are not finite."
     )
     D012 = (
-        "A 'ner_tagger' component is needed ('annotate' takes any that sets doc.ents), but the "
-        "pipeline has {pipes}. Train one with configs/teacher.cfg."
+        "The pipeline has no 'ner_tagger' component, only {pipes}. Give one that was trained with "
+        "configs/student.cfg or configs/teacher.cfg."
     )
     D013 = (
         "Can't tune component '{name}': its model '{model}' has no layer called 'output_layer'. "
@@ -142,7 +142,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "train.*, test.* and, if you have one, dev.*."
     )
     D112 = (
-        "'{source}' has more than one {split} set: {names}. Keep one, or merge them; of a data set "
+        "'{source}' has more than one {split} set: {names}. Keep one, or merge them; of a dataset "
         "on the hub, save the splits that you want with DatasetDict.save_to_disk, and give that "
         "folder."
     )
@@ -154,8 +154,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "'end_offset') and 'label'."
     )
     D116 = (
-        "'{source}' is neither a file or folder nor a data set that can be loaded from the hub "
-        "({reason}). Correct the path or id, a data set's as name@revision or "
+        "'{source}' is neither a file or folder nor a dataset that can be loaded from the hub "
+        "({reason}). Correct the path or id, a dataset's as name@revision or "
         "name:config@revision, and check that the network reaches the hub."
     )
     D117 = (
@@ -286,6 +286,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D310 = (
         "Can't use the vocabulary of teacher '{teacher}': {reason}. Make a table of words instead, "
         "with --kind words and --vectors random or a file of vectors."
+    )
+    D311 = (
+        "The tokenizer of teacher '{teacher}' is {kind}, not a fast one. Save the checkpoint with "
+        "a tokenizer.json, or give another teacher."
     )
     D312 = "'{path}' has a vector for none of the words. Check that both are of one language."
     D313 = (
@@ -457,6 +461,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "A component of teacher '{teacher}' sets entities of the labels {labels} before 'ner', but "
         "does not say so in its 'labels'. Add them to 'ner' with add_label and save the teacher."
     )
+    D808 = (
+        "A pipeline that is to teach finds no entities: none of its components, {pipes}, sets "
+        "doc.ents. Give one with 'ner_tagger', 'ner' or another component that does."
+    )
     D901 = (
         "Can't write '{path}': {reason}. Make room or give another folder, and run it again: what "
         "is finished stays."
@@ -478,8 +486,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "with --overwrite."
     )
     D906 = (
-        "The source's texts from number {first:,} on have entities of the labels {unknown}, which "
-        "the student's {known} lack. Name all of the student's with --labels."
+        "Among the source's texts from number {first:,} on there are entities of the labels "
+        "{unknown}, which the student's {known} lack. Name all of the student's with --labels."
     )
     D907 = (
         "A process that annotates ended with code {code}. If memory ran out, give a lower "
@@ -511,6 +519,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}' was annotated already: document {number} has a teacher's distributions, and "
         "the labels would be taken for gold. Annotate what it was made from; --also takes several "
         "teachers at once."
+    )
+    D918 = (
+        "Can't begin a Ray cluster on this machine ({reason}). Give --address, or leave out "
+        "--engine ray."
     )
 
 

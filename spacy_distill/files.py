@@ -131,6 +131,12 @@ def last_name(path: str) -> str:
     return name if name not in ("", "..") else Path(path).resolve().name
 
 
+def public_name(source: str) -> str:
+    """A source as others may see it: of a path the last part, for the rest is private."""
+    is_path = Path(source).is_absolute() or Path(source).exists()
+    return last_name(source) if is_path else source
+
+
 def append_line(path: Path, line: str) -> None:
     """Append to a file. It is on the disk when this returns. RAISES (OSError): D901."""
     try:

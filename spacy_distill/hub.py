@@ -26,7 +26,7 @@ def is_saved(path: Path) -> bool:
 
 
 def is_dataset_folder(path: Path) -> bool:
-    """Whether a folder was saved by `datasets`, or holds the parquet files of a data set."""
+    """Whether a folder was saved by `datasets`, or holds the parquet files of a dataset."""
     return path.is_dir() and (
         is_saved(path) or any(file.suffix == ".parquet" for file in list_files(path))
     )
@@ -39,7 +39,7 @@ def split_id(source: str) -> Tuple[str, Optional[str], Optional[str]]:
 
 
 def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
-    """Load a data set.
+    """Load a dataset.
 
     source (str): A folder, or an id on the hub: `name`, `name@revision`, `name:config@revision`.
     streaming (bool): Of one on the hub, keep no copy: its rows come one by one. Those of a folder
@@ -72,7 +72,7 @@ def read_dataset(
         class labels), or with `text`, and if labelled `entities`, as `make_row_docs` takes them. A
         `datasets.IterableDataset` will do.
     nlp (Language): Pipeline that tokenises text that has no tokens.
-    source (object): The data set's name, for errors.
+    source (object): The dataset's name, for errors.
     split_sentences (bool): Unlabelled text becomes a document a sentence.
     YIELDS (Doc): A document a row, with entities where it is labelled; none is empty.
     RAISES (ValueError): If it has none of these columns, or a row is malformed or can't be had.
@@ -153,7 +153,7 @@ def read_table(
     source: object,
     split_sentences: bool,
 ) -> Iterator[Doc]:
-    """Documents of the rows of a data set; `features` tell the names of class labels."""
+    """Documents of the rows of a dataset; `features` tell the names of class labels."""
     names = {column: find_names(feature) for column, feature in features.items()}
     for number, row in number_rows(rows, source=source):
         for column in TAGS:

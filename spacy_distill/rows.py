@@ -1,4 +1,4 @@
-"""Rows of JSONL files and of data sets: a text with character spans, or tokens with tags."""
+"""Rows of JSONL files and of datasets: a text with character spans, or tokens with tags."""
 
 import json
 import re
@@ -21,6 +21,7 @@ from typing import (
 
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 from .columns import is_closing, make_tagged_doc, read_lines
 from .errors import Errors
@@ -28,7 +29,7 @@ from .raw_text import make_docs
 from .row_entities import ENTITIES, MAY_BE_OF_TEXT, is_accepted, read_entities, set_entities
 from .tags import OUTSIDE
 
-# What a row may have tags of its tokens in; in a data set they may be class labels.
+# What a row may have tags of its tokens in; in a dataset they may be class labels.
 TAGS = ("ner_tags", "tags", "labels", "label")
 COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))
 # How many lines behind a malformed one are looked at, and how many of their numbers are shown.
@@ -130,20 +131,9 @@ def make_row_docs(
     check_lists(row, source=source, line=line)
     tags = read_tags(row)
     if is_strings(tokens) and tags is not None:
-        if not is_strings(tags) or len(tokens) != len(tags):
-            found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
-            if tags and isinstance(tags, list) and all(isinstance(tag, int) for tag in tags):
-                found = f"class ids {str(tags)[:80]} without names: write the tags themselves"
-            raise ValueError(Errors.D108.format(source=source, line=line, found=found))
-        tags = [tag.strip() for tag in tags]
-        tokens, tags = leave_out_empty(tokens, tags, source=source, line=line)
-        lines = [line] * len(tokens)
-        closes = is_closing(tags)
         entities = None
         docs: Iterable[Doc] = [
-            make_tagged_doc(
-                tokens, tags, vocab=nlp.vocab, source=source, lines=lines, closes=closes
-            )
+            make_tagged_row(tokens, tags, vocab=nlp.vocab, source=source, line=line)
         ]
     elif isinstance(text, str) and (entities is not None or not tokens or not is_strings(tokens)):
         is_split = split_sentences and entities is None
@@ -161,6 +151,21 @@ def make_row_docs(
             set_entities(doc, entities, source=source, line=line)
         if doc.text.strip():
             yield doc
+
+
+def make_tagged_row(
+    tokens: List[str], tags: Any, *, vocab: Vocab, source: object, line: int
+) -> Doc:
+    """The document of a row whose tokens have tags. RAISES (ValueError): If they don't fit."""
+    if not is_strings(tags) or len(tokens) != len(tags):
+        found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
+        if tags and isinstance(tags, list) and all(isinstance(tag, int) for tag in tags):
+            found = f"class ids {str(tags)[:80]} without names: write the tags themselves"
+        raise ValueError(Errors.D108.format(source=source, line=line, found=found))
+    tags = [tag.strip() for tag in tags]
+    tokens, tags = leave_out_empty(tokens, tags, source=source, line=line)
+    lines, closes = [line] * len(tokens), is_closing(tags)
+    return make_tagged_doc(tokens, tags, vocab=vocab, source=source, lines=lines, closes=closes)
 
 
 def read_tags(row: Dict[str, Any]) -> Any:

@@ -15,9 +15,12 @@ from .checks import require_one_of
 from .errors import Errors
 
 Kind = Literal["words", "pieces"]
-UnicodeForm = Literal["", "NFC", "NFD", "NFKC", "NFKD"]
+NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
+UnicodeForm = Literal["", NormalForm]
 Accents = Literal["Mn", "M"]
 
+# Characters that are brought to a normal form of Unicode at once.
+PART = 1000
 # Of a segmenter: the settings that say what `normalise` does.
 NORMALISATION = ("lowercase", "strip_accents", "accents", "unicode_form", "strip_controls")
 # What BERT's tokenizer takes for a Chinese character, hence for a word of its own.
@@ -103,11 +106,10 @@ class Segmenter:
             if self.strip_controls and not self.byte_level:
                 word = "".join(char for char in word if not is_control(char))
             if self.unicode_form:
-                word = unicodedata.normalize(self.unicode_form, word)
+                word = normalise_unicode(word, form=self.unicode_form)
             if self.strip_accents:
                 if self.accents == "Mn":
-                    # First without those that stand alone: to order many takes quadratic time.
-                    word = unicodedata.normalize("NFD", self._strip_accents(word))
+                    word = normalise_unicode(word, form="NFD")
                 word = self._strip_accents(word)
             if self.lowercase:  # by character, as tokenizers do: a final sigma stays a sigma
                 return "".join(char.lower() for char in word)
@@ -175,6 +177,13 @@ class Segmenter:
                 start += 1
             pieces = self._continuing
         return rows
+
+
+def normalise_unicode(text: str, *, form: NormalForm) -> str:
+    """A normal form of Unicode, a part at a time: to order many combining marks takes quadratic
+    time, and no word of a language has so many."""
+    parts = (text[i : i + PART] for i in range(0, len(text), PART))
+    return "".join(unicodedata.normalize(form, part) for part in parts)
 
 
 def split_like_bert(text: str, *, split_chinese: bool = True) -> Iterator[str]:

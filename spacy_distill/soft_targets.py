@@ -91,7 +91,7 @@ def change_tags(
 
     log_probs (ndarray): In nats (n_tokens, n_tags), NaN where there are none.
     tags (Sequence[str]): The tags that the columns belong to.
-    wanted (Sequence[str]): The others.
+    wanted (Sequence[str]): The tags to return.
     RETURNS (ndarray): In nats (n_tokens, n_wanted), NaN where there are none.
     """
     if tuple(tags) == tuple(wanted):
@@ -104,8 +104,8 @@ def change_tags(
 
 @lru_cache
 def plan_columns(tags: Tuple[str, ...], wanted: Tuple[str, ...]) -> Optional[List[List[int]]]:
-    """For each of the wanted tags, which of the others it is the sum of; None if these are `iob`
-    and must be split."""
+    """For each wanted tag, the indices in `tags` whose probabilities add up to it; None if `tags`
+    are `iob` and `wanted` `biluo`, which needs `split_by_next`."""
     if is_biluo(wanted) and not is_biluo(tags):
         return None
     named = tags if is_biluo(wanted) else [tag_in_iob(tag) for tag in tags]

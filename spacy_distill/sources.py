@@ -68,7 +68,7 @@ def read_docs(
     documents.
 
     source (Union[str, Path]): A file, a folder of files (read recursively, in order of their
-        names, without what is hidden), a folder saved by `datasets`, or the id of a data set on the
+        names, without what is hidden), a folder saved by `datasets`, or the id of a dataset on the
         hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
@@ -85,7 +85,7 @@ def read_docs(
 
 
 def is_dataset_id(source: Union[str, Path]) -> bool:
-    """Whether a source can only be a data set's id: there is no such path, nor was one meant."""
+    """Whether a source can only be a dataset's id: there is no such path, nor was one meant."""
     path = Path(source)
     is_path = path.exists() or path.is_absolute() or str(source).startswith(("/", "\\", ".", "~"))
     return not is_path and not begins_with_folder(str(source)) and find_suffix(path) not in READERS
@@ -96,7 +96,7 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
 
     source (str): A folder with one file, or folder, a split (`train*`; `dev*`, `val*` or `testa*`;
         `test*`; `unlabelled*`; of Parquet files, several), one saved by `datasets` or with the
-        files of a data set, or the id of a data set on the hub.
+        files of a dataset, or the id of a dataset on the hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     RETURNS (Dict[str, Split]): Each of `train`, `dev`, `test` and `unlabelled` that is found.
@@ -135,7 +135,7 @@ def group_by_split(named: Iterable[NamedT], *, name_of: Callable) -> Dict[str, L
 
 
 def join_files(files: Sequence[Path], split: str, read: Callable[[Path], Iterator[Doc]]) -> Split:
-    """The file of a split, or its Parquet files, in which data sets are cut into parts.
+    """The file of a split, or its Parquet files, in which datasets are cut into parts.
 
     RAISES (ValueError): D112 for several of another form.
     """

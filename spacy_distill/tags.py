@@ -84,8 +84,8 @@ def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
         prefix, label = split_tag(tag)
         ids[chosen[prefix] & (types == numpy.uint64(get_string_id(label)))] = i
     unknown = types[(ids < 0) & (begins | inside)]
-    if len(unknown):
-        strings = docs[0].vocab.strings
-        labels = ", ".join(sorted(strings[label] for label in {*unknown.tolist()}))
-        warnings.warn(Warnings.W002.format(labels=labels), stacklevel=2)
+    if unknown.any():  # not only tokens that must be in no entity, which are of no type
+        known = {label for _, label in map(split_tag, tags)}
+        labels = sorted({ent.label_ for doc in docs for ent in doc.ents} - known)
+        warnings.warn(Warnings.W002.format(labels=", ".join(labels)), stacklevel=2)
     return ids

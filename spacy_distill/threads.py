@@ -48,7 +48,8 @@ class OneThread(ContextDecorator):
         self._lock = Lock()
         self._inside = 0
         self._before: List[int] = []
-        # Of this thread: `inside`, how many of the contexts are its, and `before` the first.
+        # Of each thread by itself: `inside`, how many contexts it is in, and `before`, the numbers
+        # of threads that it found when it entered the first of them.
         self._own = local()
 
     def __enter__(self) -> None:

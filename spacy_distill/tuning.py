@@ -45,7 +45,7 @@ def tune_outside(
 ) -> Tuned:
     """Add to the score of `O` what gives the best F1, in the bias of the model's output layer.
 
-    ner (NERTagger): The component. Its model is changed, unless nothing is better than as it is.
+    ner (NERTagger): The component. Its model is changed, unless nothing brings half a point.
     examples (Sequence[Example]): The development set. The components before this one have seen
         the predicted documents, and entities that are there already are kept.
     candidates (Sequence[float]): What to try, in nats: 0 and others, in the order of preference.

@@ -225,6 +225,19 @@ def test_crf_divergence_without_potentials_is_that_of_a_softmax(direction):
     assert_allclose(d_scores, gradient, atol=1e-12)
 
 
+@pytest.mark.parametrize("gap", [200.0, 320.0, 590.0])
+def test_crf_divergence_teaches_what_is_far_from_the_teacher(gap):
+    """As softmax does, however improbable the teacher's tag is."""
+    scores, lengths, _ = make_batch(8)
+    scores[2, 0] += gap
+    teacher = make_teacher(3)
+    settings = {"temperature": 1.0, "direction": "teacher_student"}
+    found = divergence(scores, lengths, no_potentials(), log_softmax(teacher), **settings)
+    expected, gradient = softened_kl(scores, teacher, **settings)
+    assert_allclose(found[0], expected)
+    assert_allclose(found[1][0], gradient, atol=1e-10)
+
+
 def test_crf_divergence_from_its_own_marginals_is_zero():
     batch = make_batch(9)
     value, gradients = divergence(

@@ -11,6 +11,7 @@ from spacy_distill.files import (
     digest_folder,
     digest_source,
     last_name,
+    public_name,
     read_json,
     replacing,
     write_whole,
@@ -116,3 +117,12 @@ def test_files_name_each_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "data" / "more")
     paths = {".": "more", "./": "more", "..": "data", "a/b/": "b", "owner/name@1": "name@1"}
     assert {path: last_name(path) for path in paths} == paths
+
+
+def test_files_name_in_public_is_no_path(tmp_path, monkeypatch):
+    """Not even of what is gone; an id on the hub stays whole."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    sources = ["here", "here/", str(tmp_path / "here"), "/home/ann/gone", "owner/name@abc", "demo"]
+    found = [public_name(source) for source in sources]
+    assert found == ["here", "here", "here", "gone", "owner/name@abc", "demo"]

@@ -110,6 +110,15 @@ def test_segmentation_takes_linear_time_for_many_accents():
     assert time.process_time() - start < 5
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFKD"])
+def test_segmentation_takes_linear_time_for_a_normal_form(form):
+    segmenter = dataclasses.replace(make_bert(VOCAB), unicode_form=form)
+    start = time.process_time()
+    assert segmenter.normalise("e" + "\u0301\u0316" * 50_000)[0] in "e\u00e9"
+    assert segmenter.normalise("cafe\u0301") == segmenter.normalise("caf\u00e9")
+    assert time.process_time() - start < 5
+
+
 @pytest.mark.parametrize(
     "word,pieces",
     [

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy
 import pytest
 from hypothesis import given, settings
@@ -121,6 +123,22 @@ def test_tags_are_missing_where_the_label_is_unknown():
     tags = make_tags(["A"], scheme="biluo")
     doc = make_doc(5, [(0, 1, "A"), (1, 3, "B")])
     assert tags_from_docs([doc], tags).tolist() == [4, -1, -1, 0, 0]
+
+
+def test_tags_of_unknown_labels_are_named_by_each_vocabulary():
+    docs = [Doc(Vocab(), words=["it", "rains"], ents=["O", "O"])]
+    docs.append(Doc(Vocab(), words=["Bob", "left"], ents=["B-SPEAKER", "O"]))
+    with pytest.warns(UserWarning, match=r"not: SPEAKER\."):
+        assert tags_from_docs(docs, make_tags(["A"], scheme="iob")).tolist() == [0, 0, -1, 0]
+
+
+def test_tags_are_missing_where_no_entity_may_be():
+    """Of which nothing is to be warned: it has no label."""
+    doc = Doc(Vocab(), words=["a", "Bob", "c"])
+    doc.set_ents([], blocked=[doc[1:2]], default="outside")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert tags_from_docs([doc], make_tags(["A"], scheme="iob")).tolist() == [0, -1, 0]
 
 
 def test_tags_of_an_entity_end_with_its_document():

@@ -41,7 +41,7 @@ def annotate_docs(
     weights (Optional[Sequence[float]]): Of all teachers, in their order; None: all the same.
     batch_size (int): Documents that the teacher gets at a time; it batches them by length.
     YIELDS (Doc): Each document, with entities and soft targets.
-    RAISES (ValueError): D012 if a pipeline sets no entities, D801 if labels differ, D007 for
+    RAISES (ValueError): D808 if a pipeline sets no entities, D801 if labels differ, D007 for
         weights that are not as many as teachers, or not above 0.
     """
     teachers = [

@@ -89,7 +89,7 @@ class Processes:
 
     def start(self, job: Job, output: Path) -> List[str]:
         # The others begin when there is something to do.
-        self.begin = (job, output)
+        self.task = (job, output)
         tags = self.receive(first := self.add_worker())
         self.loading.remove(first)
         return tags
@@ -97,7 +97,7 @@ class Processes:
     def add_worker(self) -> Connection:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=serve, args=(theirs, *self.begin), daemon=True)
+        process = context.Process(target=serve, args=(theirs, *self.task), daemon=True)
         with one_thread():
             process.start()
         theirs.close()

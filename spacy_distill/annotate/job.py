@@ -116,7 +116,7 @@ def import_code(path: str) -> None:
             raise ValueError(Errors.D018.format(path=path, reason=reason)) from error
 
 
-def make_reader(job: Job) -> Language:
+def make_job_tokenizer(job: Job) -> Language:
     """What tokenises text, in the student's language: see `make_tokenizer`."""
     return make_tokenizer(
         job.lang or next(filter(None, map(find_lang, job.teachers)), DEFAULT_LANG)

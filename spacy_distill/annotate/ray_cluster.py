@@ -78,8 +78,8 @@ class RayCluster:
     def start(self, job: Job, output: Path) -> List[str]:
         """See `Engine`.
 
-        RAISES (OSError): D911 if there is no such cluster, D912. (ValueError): D020 if a GPU is
-            asked for and there is none.
+        RAISES (OSError): D911 or D918 if there is no such cluster, D912. (ValueError): D020 if a
+            GPU is asked for and there is none.
         """
         if not ray.is_initialized():
             self.connect()
@@ -88,18 +88,19 @@ class RayCluster:
         teachers = [str(Path(t).resolve()) if Path(t).exists() else t for t in job.teachers]
         # Ray shows a worker just the GPU that is its own.
         job = replace(job, teachers=teachers, gpu=0 if has_gpu else -1)
-        found = ray.cluster_resources().get("GPU" if has_gpu else "CPU", 0)
-        if has_gpu and not found:
+        n_slots = int(ray.cluster_resources().get("GPU" if has_gpu else "CPU", 0))
+        if has_gpu and not n_slots:
             if not self.address:
                 raise ValueError(Errors.D020.format(gpu=0, reason="Ray finds none on this machine"))
             msg.warn("The Ray cluster has no GPU: waiting until it has one. Ctrl-C ends that")
-        self.n_workers = self.n_workers or max(int(found), 1)
+        self.n_workers = self.n_workers or max(n_slots, 1)
         options = {"num_cpus": 1, "num_gpus": int(has_gpu), "max_restarts": RESTARTS}
         self.make_actor = lambda: ray.remote(RayWorker).options(**options).remote(job, self.output)
         self.add_actor()
-        while not (found := self.receive()):
-            pass
-        return found[1]
+        answer = None
+        while answer is None:  # a worker that was lost is begun again
+            answer = self.receive()
+        return answer[1]
 
     def connect(self) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -109,6 +110,8 @@ class RayCluster:
             address = self.address or "local"
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
         except (OSError, ValueError, RuntimeError) as error:
+            if not self.address:
+                raise OSError(Errors.D918.format(reason=error)) from error
             raise OSError(Errors.D911.format(address=self.address, reason=error)) from error
         self.is_ours = True
 

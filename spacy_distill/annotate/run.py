@@ -19,7 +19,7 @@ from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
 from .folder import Folder
-from .job import Job, import_code, list_settings, make_reader
+from .job import Job, import_code, list_settings, make_job_tokenizer
 from .shards import Advance, pack_shards
 from .summary import Summary, summarise
 
@@ -62,14 +62,14 @@ def annotate_source(
     check_apart(output, [*sources, *exclude, *job.teachers])
     engine = engine or ThisProcess()
     import_code(job.code)  # which may have the language
-    reader = make_reader(job)
+    tokenizer = make_job_tokenizer(job)
     dropped: Counter = Counter()
-    read = partial(read, nlp=reader, split_sentences=split_sentences)
-    with reader.memory_zone():
-        splitter = reader if split_sentences else None
+    read = partial(read, nlp=tokenizer, split_sentences=split_sentences)
+    with tokenizer.memory_zone():
+        splitter = tokenizer if split_sentences else None
         texts = find_texts({str(source): read(source) for source in exclude}, splitter=splitter)
     docs = chain.from_iterable(refuse_annotated(read(source), source) for source in sources)
-    shards = pack_shards(leave_out_texts(docs, texts, dropped), reader, size=job.shard_size)
+    shards = pack_shards(leave_out_texts(docs, texts, dropped), tokenizer, size=job.shard_size)
     first = next(shards)
     if not job.labels:
         job = replace(job, gold=first.labels)

@@ -22,7 +22,7 @@ from ..files import write_whole
 from ..layers.word_cache import find_caches
 from ..manifest import Record
 from .docs import annotate_batch
-from .job import Job, load_job, make_reader
+from .job import Job, load_job, make_job_tokenizer
 from .summary import count_confidences
 
 # Told of documents and words that are annotated.
@@ -40,22 +40,22 @@ class InputShard:
     labels: Tuple[str, ...]  # of the entities that are there already, sorted
 
 
-def pack_shards(docs: Iterable[Doc], reader: Language, *, size: int) -> Iterator[InputShard]:
+def pack_shards(docs: Iterable[Doc], nlp: Language, *, size: int) -> Iterator[InputShard]:
     """Pack documents into shards, so that no more of them are in memory than one shard has.
 
-    docs (Iterable[Doc]): Documents of the reader's vocabulary, made one by one.
-    reader (Language): What makes them. It forgets their words after each shard.
+    docs (Iterable[Doc]): Documents of the pipeline's vocabulary, made one by one.
+    nlp (Language): What makes them. It forgets their words after each shard.
     size (int): Documents in a shard.
     YIELDS (InputShard): The shards. If there are no documents, a single empty one, so that whoever
         reads the folder finds what it expects.
     """
     left = iter(docs)
     for index in count():
-        with reader.memory_zone():
+        with nlp.memory_zone():
             batch = list(islice(left, size))
             if index and not batch:
                 return
-            data = pack(batch)
+            data = docs_to_bytes(batch)
             labels = tuple(sorted({ent.label_ for doc in batch for ent in doc.ents if ent.label_}))
             shard = InputShard(index, data, sha256(data), len(batch), labels)
             batch.clear()
@@ -71,7 +71,7 @@ class Annotator:
     def __init__(self, job: Job, output: Path) -> None:
         self.teacher, pipelines = load_job(job)
         # Documents of the teacher's vocabulary need not be copied into it.
-        self.pipelines = pipelines or [make_reader(job)]
+        self.pipelines = pipelines or [make_job_tokenizer(job)]
         self.batch_size = job.batch_size
         self.output = output
 
@@ -97,7 +97,7 @@ class Annotator:
             for batch in minibatch(docs, size=self.batch_size):
                 annotate_batch(self.teacher, batch)
                 advance(len(batch), sum(map(len, batch)))
-            data = pack(docs)
+            data = docs_to_bytes(docs)
             confidence, confidences = count_confidences(docs)
             record = Record(
                 name=shard_name(shard.index),
@@ -115,7 +115,7 @@ class Annotator:
         return record
 
 
-def pack(docs: Sequence[Doc]) -> bytes:
+def docs_to_bytes(docs: Sequence[Doc]) -> bytes:
     """Documents as the bytes of a DocBin."""
     docbin = DocBin(attrs=ATTRS, docs=docs)
     # `msgpack_dumps` looks for plug-ins each time, which takes longer than all else here.

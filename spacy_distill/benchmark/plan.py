@@ -35,7 +35,6 @@ class Plan(NamedTuple):
     """How one system is measured at one batch size."""
 
     texts: List[int]  # indices
-    n_words: int  # that a measurement reads, in all its passes
     passes: int
     repeats: int
     seconds: float  # that a measurement will take, as far as the warm-up tells
@@ -79,4 +78,4 @@ def make_plan(
         passes = max(1, ceil(min(MIN_SECONDS, settings.seconds) * speed / n_once))
     seconds = passes * n_once / speed
     repeats = min(max(round(settings.repeats * settings.seconds / seconds), 1), settings.repeats)
-    return Plan(texts, passes * n_once, passes, repeats, seconds)
+    return Plan(texts, passes, repeats, seconds)

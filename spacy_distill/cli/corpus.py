@@ -19,6 +19,7 @@ from ..overlap import find_texts, leave_out_texts
 from ..raw_text import make_tokenizer
 from ..sources import count_passed_over, find_splits, is_dataset_id, read_docs
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
+from .options import SplitSentences
 
 
 def corpus_cli(
@@ -69,12 +70,7 @@ def corpus_cli(
     no_test: Annotated[
         bool, typer.Option("--no-test", help="Accept DATA without a test set")
     ] = False,
-    split_sentences: Annotated[
-        bool,
-        typer.Option(
-            "--split-sentences", help="Split text without tokens and entities into sentences"
-        ),
-    ] = False,
+    split_sentences: SplitSentences = False,
 ) -> None:
     """Make the corpus: sample labelled sentences, and strip the others of their labels.
 
@@ -169,9 +165,7 @@ def split_paths(values: Sequence[str]) -> List[str]:
 def warn_unpinned(sources: Iterable[str]) -> None:
     for source in sources:
         if is_dataset_id(source) and split_id(source)[2] is None:
-            msg.warn(
-                f"No revision of data set {source} given: it may change. Use {source}@REVISION"
-            )
+            msg.warn(f"No revision of dataset {source} given: it may change. Use {source}@REVISION")
 
 
 def warn_passed_over(sources: Iterable[str]) -> None:

@@ -92,7 +92,7 @@ def distill_cli(
     labelled: Annotated[
         str,
         typer.Option(
-            help="Gold sentences: a file, a folder or data set (of one with splits, its training "
+            help="Gold sentences: a file, a folder or dataset (of one with splits, its training "
             "set); none are needed"
         ),
     ] = "",
@@ -153,10 +153,10 @@ def distill_cli(
     overrides = read_overrides(ctx.args)
     code = find_code(code_path)
     import_code(code)
-    sources = split_paths(unlabelled or [])
+    given = Given(labelled, split_paths(unlabelled or []), dev, test, split_sentences)
     warn_unpinned_teachers([teacher_model, *(also or [])])
-    warn_unpinned([*sources, *(source for source in (labelled, dev, test) if source)])
-    warn_passed_over([*sources, *(source for source in (labelled, dev, test) if source)])
+    warn_unpinned(given.sources)
+    warn_passed_over(given.sources)
     job = Job(
         teachers=[teacher_model, *(also or [])],
         weights=read_weights(weights),
@@ -173,7 +173,7 @@ def distill_cli(
             job,
             student_config_path,
             output_path,
-            given=Given(labelled, sources, dev, test, split_sentences),
+            given=given,
             dev_share=dev_share,
             table=table,
             encoder=encoder,

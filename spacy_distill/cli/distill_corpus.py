@@ -108,7 +108,7 @@ def make_corpus(
 
 
 def find_part(source: str, split: str, *, nlp: Language) -> Split:
-    """What is meant by a source of gold: of a folder or data set with splits, its own one alone.
+    """What is meant by a source of gold: of a folder or dataset with splits, its own one alone.
 
     RAISES (ValueError): D135 if there are splits, but not this one.
     """

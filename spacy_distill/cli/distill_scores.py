@@ -16,8 +16,8 @@ from .evaluate import AGREEMENT, MADE_FROM, describe_scores, percentages
 
 
 def forget_agreement(best: Path) -> None:
-    """Leave out of a student's metadata, which say how accurate it is, how far it agrees with its
-    teacher on a development set that this has labelled."""
+    """Leave out of a student's metadata the scores on its development set, which its teacher has
+    labelled: they would be read as accuracy."""
     path = best / "meta.json"
     meta = read_json(path)
     known = meta.get("performance", {})

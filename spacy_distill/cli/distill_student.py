@@ -107,23 +107,33 @@ def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> N
     """Make a lookup table from a transformer's word pieces, unless it is there.
 
     path (Path): The table. The weights go beside it, if they are not on this machine.
-    encoder (str): A folder, or what the command `weights` takes; empty: the default teacher.
+    encoder (str): See `find_weights`.
     width (Optional[int]): Dimensions of a row; None: the usual ones.
     gpu (int): Which to use, -1 for the CPU.
     """
-    if not encoder and (PROJECT_WEIGHTS / "config.json").exists():
-        weights = PROJECT_WEIGHTS
-    elif Path(encoder or DEFAULT).is_dir():
-        weights = Path(encoder or DEFAULT)
-    else:
-        weights = path.parent / "encoder"
-        weights_cli(encoder or DEFAULT, weights)
+    weights = find_weights(encoder, path.parent / "encoder")
     made_from = digest_json([digest_folder(weights), width])
     if path.exists() and recall(path) == made_from:
         msg.info(f"'{path}' is up to date")
         return
     table_cli(path, teacher=str(weights), width=width or TABLE_WIDTH, gpu=gpu)
     note(path, made_from)
+
+
+def find_weights(encoder: str, folder: Path) -> Path:
+    """A transformer's folder.
+
+    encoder (str): A folder, or what the command `weights` takes; empty: that of the project if it
+        is there, else the default teacher.
+    folder (Path): Where to put what is not on this machine.
+    """
+    if not encoder and (PROJECT_WEIGHTS / "config.json").exists():
+        return PROJECT_WEIGHTS
+    source = encoder or DEFAULT
+    if Path(source).is_dir():
+        return Path(source)
+    weights_cli(source, folder)
+    return folder
 
 
 def train_student(

@@ -24,7 +24,9 @@ AGREEMENT = "agreement"
 
 
 def evaluate_cli(
-    training: Annotated[Path, typer.Argument(help="Pipeline, or folder of NAME/model-best")],
+    training: Annotated[
+        Path, typer.Argument(help="A pipeline, or a folder that has model-best or NAME/model-best")
+    ],
     test: Annotated[Path, typer.Argument(help="Test set (.spacy)")],
     metrics: Annotated[Path, typer.Argument(help="Folder for NAME.json")],
     gpu: Gpu = -1,

@@ -19,7 +19,7 @@ from ..benchmark.systems import find_labels
 from ..checks import require
 from ..compression import Dtype, compress
 from ..errors import Errors
-from ..files import digest_folder, last_name, make_folder, read_json
+from ..files import digest_folder, make_folder, public_name, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from .evaluate import AGREEMENT, MADE_FROM
@@ -47,8 +47,9 @@ def package_cli(
 ) -> None:
     """Build a wheel that `pip install` and `spacy.load` take: LANG_NAME.
 
-    It needs spaCy and spacy-distill, neither torch nor transformers. Its weights are rounded; the
-    trained student stays as it is. The code goes into the wheel.
+    It needs spaCy and spacy-distill, neither torch nor transformers. Its weights are rounded,
+    unless --dtype is float32; the trained student stays as it is. A file given as --code goes into
+    the wheel.
     """
     import_code(find_code(code))
     meta_path = pipeline / "meta.json"
@@ -135,16 +136,14 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str
 
 
 def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:
-    """What went into a student. Of a path only the last part is named: the rest is private."""
+    """What went into a student."""
     described = [
         (teacher, "The teacher, a pre-trained transformer fine-tuned on the labelled text"),
         (data, "Labelled and unlabelled text"),
         ("spacy-distill", "The method, after Izsak, Guskin and Wasserblat (2019)"),
     ]
     return [
-        {"name": last_name(source) if Path(source).exists() else source, "description": text}
-        for source, text in described
-        if source
+        {"name": public_name(source), "description": text} for source, text in described if source
     ]
 
 

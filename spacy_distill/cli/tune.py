@@ -34,8 +34,8 @@ def tune_cli(
 ) -> None:
     """Choose on the development set how readily a pipeline finds entities.
 
-    Adds to the score of O the number that gives the best F1. Where there are many types and few
-    examples, a student is often too careful; where nothing is better, its weights stay as they are.
+    Adds a number to the score of O, if one brings at least half a point of F1: of those next to the
+    best, the smallest. Where there are many types and few examples, a student is often too careful.
     A pipeline that was tuned on the same development set, and not trained since, is left alone.
     """
     if output is not None:
@@ -69,7 +69,10 @@ def tune_cli(
     if tuned.added:
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
     else:
-        msg.info(f"The score of O stays as it is, no change improves F1: {after:.2f} on '{dev}'")
+        msg.info(
+            "The score of O stays as it is: no change brings half a point of F1 "
+            f"({after:.2f} on '{dev}')"
+        )
     if output is not None:
         srsly.write_json(output, tuned._asdict())
 

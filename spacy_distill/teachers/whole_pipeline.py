@@ -17,7 +17,8 @@ class WholePipelineTeacher:
 
     Where the pipeline sets what the component finds most probable, a token has the component's
     distribution; elsewhere what the pipeline sets teaches, as of any `DocEntsTeacher`. The
-    component runs twice: once alone, and once with what comes before it in the pipeline.
+    component, and what comes before it, run twice: once for the distribution, once as a part of the
+    whole pipeline.
 
     component (Teacher): The component, under the tags of the pipeline.
     pipeline (DocEntsTeacher): All of it.

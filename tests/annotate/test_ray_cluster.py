@@ -151,6 +151,15 @@ def test_ray_cluster_that_is_not_there(student_path, tmp_path):
         engine.start(Job([str(student_path)]), tmp_path)
 
 
+def test_ray_cluster_that_can_not_begin(monkeypatch, student_path, tmp_path):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr("ray.init", fail)
+    with pytest.raises(OSError, match=r"\[D918\].*no room.*--engine ray"):
+        RayCluster().start(Job([str(student_path)]), tmp_path)
+
+
 class Actor:
     """A worker that does nothing: what its calls bring is said by the test."""
 

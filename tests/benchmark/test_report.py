@@ -19,7 +19,7 @@ def timed(*seconds, n_words=1000, waiting=0.0):
 
 
 def measured(system, n_parameters, timings, *, n_texts=2, **more):
-    plans = {size: Plan([*range(n_texts)], 1000, 1, 3, 1.0) for size in timings}
+    plans = {size: Plan([*range(n_texts)], 1, 3, 1.0) for size in timings}
     loaded = {**LOADED, "n_parameters": n_parameters, "has_cache": "cold" in more}
     one = Measured(system, None, loaded, plans, timings, peak_memory=200_000_000)
     for name, value in more.items():

@@ -82,7 +82,7 @@ def test_annotate_warns_of_data_sets_without_revision(run, source, monkeypatch):
 
     monkeypatch.setattr(annotate, "annotate_source", stop)
     result = run("some/set", "--exclude", "other/set", "--exclude", "third/set@v1")
-    assert re.findall(r"data set (\S+) given", result.text) == ["some/set", "other/set"]
+    assert re.findall(r"dataset (\S+) given", result.text) == ["some/set", "other/set"]
 
 
 class Terminal(io.StringIO):
@@ -168,7 +168,7 @@ def test_annotate_names_what_is_missing(run, source, nlp, tmp_path):
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "other")
     result = run(source, teacher=tmp_path / "other")
-    assert "[D012]" in str(result.exception)
+    assert "[D808]" in str(result.exception)
     assert not (tmp_path / "out").exists()
 
 

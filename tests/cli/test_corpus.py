@@ -366,7 +366,7 @@ def test_corpus_table_counts(run, data):
 
 def test_corpus_warns_of_data_sets_without_revision(run, data, monkeypatch):
     monkeypatch.setattr("spacy_distill.cli.corpus.read_docs", lambda source, **_: iter(()))
-    assert "No revision of data set some/set" in run("--unlabelled", "some/set").text
+    assert "No revision of dataset some/set" in run("--unlabelled", "some/set").text
     assert "No revision" not in run("--unlabelled", "some/set@v1").text
 
 

@@ -330,7 +330,7 @@ def teachers(nlp, tmp_path):
         ("D110", {"config": "none.cfg"}),
         ("D110", {"table": "none.npz"}),
         ("D110", {"unlabelled": "none.txt"}),
-        ("D012", {"teacher": "mute"}),
+        ("D808", {"teacher": "mute"}),
         ("D414", {"teacher": "blind"}),
         ("D805", {"teacher": "none"}),
         ("D412", {"unlabelled": None}),

@@ -29,7 +29,7 @@ def test_choose_goes_by_the_components(student, nlp, examples):
 
 def test_choose_refuses_what_sets_no_entities(nlp):
     nlp.add_pipe("sentencizer")
-    with pytest.raises(ValueError, match=r"\[D012\].*sentencizer"):
+    with pytest.raises(ValueError, match=r"\[D808\].*sentencizer"):
         choose_teacher(nlp)
     ruler = nlp.add_pipe("span_ruler", config={"annotate_ents": True})
     ruler.add_patterns([{"label": "X", "pattern": "x"}])
@@ -41,7 +41,7 @@ def test_choose_refuses_what_sets_no_entities(nlp):
 def test_choose_knows_components_that_set_no_entities(nlp, name):
     """They don't say what they set."""
     nlp.add_pipe(name)
-    with pytest.raises(ValueError, match=r"\[D012\]"):
+    with pytest.raises(ValueError, match=r"\[D808\]"):
         choose_teacher(nlp)
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
     assert choose_teacher(nlp).labels == ["X"]
