@@ -18,7 +18,7 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
 
     It shows both parts of the loss of each `ner_tagger`: TASK, the cross-entropy, and KL, the
     divergence from the teacher, where spaCy's logger has room for their sum only. Where there is
-    more than one, the component's name comes before them.
+    more than one, the component's name comes before them. The losses of other components follow.
 
     progress_bar (bool): Show the steps until the next evaluation. Never if no one watches.
     RETURNS (Callable): The logger, as `[training.logger]` wants it.
@@ -30,6 +30,7 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
         printer = Printer(no_print=True)
         settings = nlp.config["training"]
         names = [name for name, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
+        others = [name for name, pipe in nlp.pipeline if is_trained(pipe) and name not in names]
         columns = [
             column for column, weight in settings["score_weights"].items() if weight is not None
         ]
@@ -38,10 +39,11 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
             for name in names
             for part in ("Loss", "Task", "KL")
         ]
+        parts += [f"Loss {name}" for name in others]
         header, widths, aligns = setup_table(
             cols=["E", "#", *parts, *columns, "Score"],
             widths=[3, 6, *[8] * len(parts), *[6] * len(columns), 6],
-            max_width=max(13, *map(len, parts)),  # whose names are not cut
+            max_width=max([13, *map(len, parts)]),  # whose names are not cut
         )
 
         def write(row: Any) -> None:
@@ -68,6 +70,7 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
                 for name in names
                 for part in ("", "_task", "_distillation")
             ]
+            losses += [f"{info['losses'].get(name, 0.0):.2f}" for name in others]
             scores = [
                 show_score(column, info["other_scores"].get(column, 0.0)) for column in columns
             ]
@@ -78,6 +81,10 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
         return log_step, lambda: bar.close()
 
     return setup_logger
+
+
+def is_trained(pipe: object) -> bool:
+    return getattr(pipe, "is_trainable", False)
 
 
 def show_score(name: str, value: Optional[float]) -> str:

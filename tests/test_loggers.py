@@ -11,8 +11,12 @@ WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": None, "ents_per_type": None, 
 def log(make_student):
     """Log evaluations; gives the rows that were printed, split at spaces."""
 
-    def run(*infos, names=("ner",), **settings):
+    def run(*infos, names=("ner",), others=(), **settings):
         nlp = make_student()
+        for name in others:
+            nlp.add_pipe(name)
+        if not names:
+            nlp.select_pipes(disable="ner")  # as what is frozen
         for name in names[1:]:
             nlp.add_pipe("ner_tagger", name=name)
         nlp.add_pipe("entity_ruler")
@@ -58,6 +62,15 @@ def test_loggers_show_each_component(log):
     header, _, row = log(info, names=("ner", "other"))
     assert " ".join(header[2:14]) == "NER LOSS NER TASK NER KL OTHER LOSS OTHER TASK OTHER KL"
     assert row[2:8] == ["1.0000", "2.0000", "3.0000", "4.0000", "5.0000", "0.0000"]
+
+
+@pytest.mark.parametrize("names", [("ner",), ()])
+def test_loggers_show_the_losses_of_other_components(log, names):
+    header, _, row = log(evaluation(tagger=7.125), names=names, others=["tagger"])
+    n_own = 2 + 3 * len(names)
+    assert header[n_own : n_own + 2] == ["LOSS", "TAGGER"]
+    assert row[n_own] == "7.12"
+    assert row[n_own + 1] == "50.00"
 
 
 @pytest.mark.parametrize("progress_bar", [True, False])

@@ -195,6 +195,12 @@ class DistillablePipe(TrainablePipe):
         parts, d_scores, d_potentials = get_loss(scores)
         if not numpy.isfinite(parts.total):
             raise ValueError(Errors.D011.format(name=self.name, loss=parts.total))
+        if listens(self.model):
+            # Other components, too, teach what they share, by sums over tokens, as spaCy's do:
+            # beside these a mean would count for nothing.
+            d_scores = [part * parts.n_tokens for part in d_scores]
+            if d_potentials is not None:
+                d_potentials = d_potentials.scaled(parts.n_tokens)
         backprop(d_scores)
         if d_potentials is not None:
             add_gradient(self.model, d_potentials)

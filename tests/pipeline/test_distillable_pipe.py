@@ -219,3 +219,29 @@ def test_distillable_pipe_asks_no_model_about_no_tokens(make_student, make_examp
     assert ner.get_loss(empty, none)[0] == 0.0
     assert ner.distill(teacher, [*empty, examples[0]])["ner"] > 0
     assert ner.rehearse([*empty, examples[0]])["ner"] > 0
+
+
+def test_distillable_pipe_teaches_what_it_shares_by_sums(make_example):
+    """As other components do: twice the examples, twice the gradient."""
+    nlp = spacy.blank("en")
+    tok2vec = nlp.add_pipe("tok2vec")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    model = {"@architectures": "spacy-distill.LinearTagger.v1", "dropout": 0.0}
+    ner = nlp.add_pipe("ner_tagger", config={"model": {**model, "tok2vec": listener}})
+    example = make_example("Ann likes Bob", "B-PER O B-PER")
+    nlp.initialize(lambda: [example])
+
+    def gradients(n_examples):
+        batch = [Example(example.x.copy(), example.y) for _ in range(n_examples)]
+        tok2vec.update(batch, drop=0.0)
+        ner.update(batch, drop=0.0)
+        shared = [node.get_grad("W").copy() for node in tok2vec.model.walk() if node.has_grad("W")]
+        for node in [*ner.model.walk(), *tok2vec.model.walk()]:
+            for name in node.grad_names:
+                node.set_grad(name, 0 * node.get_grad(name))
+        return shared
+
+    once, twice = gradients(1), gradients(2)
+    assert any(part.any() for part in once)
+    for part, other in zip(once, twice):
+        assert_allclose(2 * part, other, rtol=1e-4, atol=1e-6)
