@@ -126,8 +126,7 @@ class LazyAdam(Optimizer):
 
 
 class LazyAverages(Dict[KeyT, Any]):
-    """Moving averages of all parameters; those of tables are brought up to date when
-    read by their key.
+    """Moving averages of all parameters; those of tables are brought up to date when read by key.
 
     An average moves towards a row of weights that stays as it is by a known factor in each
     update, hence by the product of the factors in many.
