@@ -42,7 +42,7 @@ from weasel.util import split_command
 from weasel.util.config import load_project_config
 
 from spacy_distill.annotate.docs import annotate_docs
-from spacy_distill.annotate.shards import pack, shard_name
+from spacy_distill.annotate.shards import docs_to_bytes, shard_name
 from spacy_distill.cli import app
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import KEY, set_soft_targets
@@ -96,7 +96,7 @@ def corpus(tmp_path_factory, student_path):
         docs = (make_doc(teacher.vocab, texts[i % 3]) for i in range(n_docs))
         (folder / name).mkdir()
         for i, shard in enumerate(minibatch(annotate_docs(teacher, docs), 400)):
-            (folder / name / shard_name(i)).write_bytes(pack(shard))
+            (folder / name / shard_name(i)).write_bytes(docs_to_bytes(shard))
     DocBin(docs=[make_doc(teacher.vocab, *DEV)]).to_disk(folder / "dev.spacy")
     words = sorted({word for text in texts for word in text.split()})
     random_table(word_segmenter(words), width=100).to_disk(folder / "table.npz")
