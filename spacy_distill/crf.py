@@ -205,8 +205,8 @@ def marginal_kl(
     taught (ndarray): Which tokens these belong to (n_taught,).
     temperature (float): T.
     direction (Direction): Which distribution the logarithms are weighted by.
-    RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its gradients, which are
-        exact where the CRF gives no tag of the teacher's less than e^-600 of its probability.
+    RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its gradients, exact
+        unless a tag's marginal is below e^-600 of the teacher's probability.
     """
     shrunk = 0.0
     log_q, log_p = posterior.log_marginals[taught], teacher_log_probs.astype("d")

@@ -62,13 +62,17 @@ def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
             raise ValueError(Errors.D915.format(output=output, source=source))
 
 
-def begins_with_folder(source: str) -> bool:
-    """Whether what looks like an id on the hub, `OWNER/NAME`, is a path into a folder here.
+def is_path(source: str) -> bool:
+    """Whether a source is a path, or meant as one, rather than an id on the hub.
 
-    One with a revision is an id, whatever there is.
+    What looks like `OWNER/NAME` is a path if there is a folder OWNER here; one with a revision is
+    an id, whatever there is.
     """
+    if Path(source).exists() or Path(source).is_absolute():
+        return True
     owner, slash, _ = source.partition("/")
-    return slash != "" and "@" not in source and Path(owner).is_dir()
+    leads_into_folder = slash != "" and "@" not in source and Path(owner).is_dir()
+    return leads_into_folder or source.startswith(("/", "\\", ".", "~"))
 
 
 @contextmanager
@@ -133,8 +137,7 @@ def last_name(path: str) -> str:
 
 def public_name(source: str) -> str:
     """A source as others may see it: of a path the last part, for the rest is private."""
-    is_path = Path(source).is_absolute() or Path(source).exists()
-    return last_name(source) if is_path else source
+    return last_name(source) if is_path(source) else source
 
 
 def append_line(path: Path, line: str) -> None:

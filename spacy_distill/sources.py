@@ -25,7 +25,7 @@ from spacy.tokens import Doc
 from .columns import read_columns, read_lines
 from .docbins import load_docbin, unpack_docs
 from .errors import Errors
-from .files import begins_with_folder, list_files
+from .files import is_path, list_files
 from .hub import is_dataset_folder, is_saved, load_splits, read_dataset, read_parquet
 from .raw_text import make_docs
 from .rows import read_jsonl
@@ -86,9 +86,7 @@ def read_docs(
 
 def is_dataset_id(source: Union[str, Path]) -> bool:
     """Whether a source can only be a dataset's id: there is no such path, nor was one meant."""
-    path = Path(source)
-    is_path = path.exists() or path.is_absolute() or str(source).startswith(("/", "\\", ".", "~"))
-    return not is_path and not begins_with_folder(str(source)) and find_suffix(path) not in READERS
+    return not is_path(str(source)) and find_suffix(Path(source)) not in READERS
 
 
 def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) -> Dict[str, Split]:

@@ -123,6 +123,14 @@ def test_files_name_in_public_is_no_path(tmp_path, monkeypatch):
     """Not even of what is gone; an id on the hub stays whole."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path)
-    sources = ["here", "here/", str(tmp_path / "here"), "/home/ann/gone", "owner/name@abc", "demo"]
+    sources = [
+        "here",
+        "here/",
+        str(tmp_path / "here"),
+        "/home/ann/gone",
+        "../gone",
+        "owner/name",
+        "demo",
+    ]
     found = [public_name(source) for source in sources]
-    assert found == ["here", "here", "here", "gone", "owner/name@abc", "demo"]
+    assert found == ["here", "here", "here", "gone", "gone", "owner/name", "demo"]

@@ -31,7 +31,7 @@ SECONDS = {
 }
 SECONDS_A_TEACHER_STEP = 1.0
 TEACHER_STEPS = 600  # about, where the config sets no limit
-# To load a teacher, and of the texts, as their file is compressed.
+# Of annotation: to load the teacher, and how much of a (compressed) file of texts it reads.
 SECONDS_TO_LOAD, BYTES_A_SECOND = 10.0, 10_000
 
 

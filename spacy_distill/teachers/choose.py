@@ -8,7 +8,7 @@ from spacy.pipeline import EntityRecognizer
 from spacy.util import is_package
 
 from ..errors import Errors
-from ..files import begins_with_folder, read_json
+from ..files import is_path, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..types import Teacher
@@ -121,8 +121,7 @@ def is_checkpoint(path: Path) -> bool:
 
 def is_model_id(source: str) -> bool:
     """Whether a source can only be an id on the hub: `OWNER/NAME`, or with a revision."""
-    is_path = Path(source).exists() or begins_with_folder(source)
-    return not is_path and ("@" in source or source.count("/") == 1)
+    return not is_path(source) and ("@" in source or source.count("/") == 1)
 
 
 def split_revision(source: str) -> Tuple[str, str]:
