@@ -20,7 +20,7 @@ import spacy
 import typer
 from spacy.tokens import Doc, DocBin
 
-from spacy_distill.sources import read_docs
+from spacy_distill.data.sources import read_docs
 
 N_LABELLED = 300
 # Reads sentences as `annotate` does, in memory zones.
@@ -30,7 +30,7 @@ from itertools import islice
 
 import spacy
 
-from spacy_distill.sources import read_docs
+from spacy_distill.data.sources import read_docs
 
 nlp = spacy.blank("en")
 docs = read_docs(sys.argv[1], nlp=nlp)

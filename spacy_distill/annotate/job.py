@@ -9,10 +9,10 @@ from spacy.language import Language
 from spacy.util import get_package_path, import_file, is_package
 
 from ..checks import require
+from ..data.raw_text import make_tokenizer
 from ..errors import Errors
 from ..files import digest, digest_folder, read_json
 from ..loading import use_gpu
-from ..raw_text import make_tokenizer
 from ..teachers.choose import is_pipeline, load_teacher, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from ..teachers.ensemble import join_teachers

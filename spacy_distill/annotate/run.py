@@ -11,11 +11,11 @@ from typing import Callable, Iterable, Iterator, Optional, Sequence, Union
 
 from spacy.tokens import Doc
 
+from ..data.overlap import find_texts, leave_out_texts
+from ..data.sources import read_docs
 from ..errors import Errors
 from ..files import check_apart, make_and_hold, remove_parts
-from ..overlap import find_texts, leave_out_texts
 from ..soft_targets import KEY
-from ..sources import read_docs
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
 from .folder import Folder

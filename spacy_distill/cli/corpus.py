@@ -11,13 +11,13 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require
+from ..data.hub import split_id
+from ..data.overlap import find_texts, leave_out_texts
+from ..data.raw_text import make_tokenizer
+from ..data.sources import count_passed_over, find_splits, is_dataset_id, read_docs
 from ..docbins import PARTS, pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import check_folder, make_folder
-from ..hub import split_id
-from ..overlap import find_texts, leave_out_texts
-from ..raw_text import make_tokenizer
-from ..sources import count_passed_over, find_splits, is_dataset_id, read_docs
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
 from .options import SplitSentences
 

@@ -20,10 +20,10 @@ from wasabi import msg
 from ..annotate.engines import Engine
 from ..annotate.job import Job, find_code, find_lang, import_code
 from ..checks import find_unknown, require
+from ..data.raw_text import make_tokenizer
 from ..errors import Errors
 from ..files import check_apart, folder_size, make_and_hold
 from ..pipeline.ner_tagger import NERTagger
-from ..raw_text import make_tokenizer
 from ..table import load_table
 from ..teachers.choose import check_teacher
 from ..teachers.doc_ents import DEFAULT_SMOOTHING

@@ -11,11 +11,11 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..checks import require
+from ..data.overlap import find_texts, text_key
+from ..data.sources import Split, find_splits, is_dataset_id, read_docs
 from ..docbins import pack, read_docbins, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import make_folder
-from ..overlap import find_texts, text_key
-from ..sources import Split, find_splits, is_dataset_id, read_docs
 from .labelled import WITHOUT_ENTITIES, check_labelled, hold_out, warn_of_leaks
 
 # Of so many texts, the first ones of all sources, a share is held out: enough to choose by.

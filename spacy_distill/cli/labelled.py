@@ -7,10 +7,10 @@ from spacy.tokens import Doc
 from tqdm import tqdm
 from wasabi import msg
 
+from ..data.overlap import text_key
+from ..data.sources import Split, find_split, list_others
 from ..docbins import join_sentences, trim_entities
 from ..errors import Errors
-from ..overlap import text_key
-from ..sources import Split, find_split, list_others
 
 # Names of files that an error shows.
 SHOWN = 10

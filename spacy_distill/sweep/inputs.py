@@ -6,9 +6,9 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 
 from spacy.util import load_config
 
+from ..data.sources import is_dataset_id
 from ..docbins import PARTS, digest_docs
 from ..files import digest, digest_json, digest_source, last_name
-from ..sources import is_dataset_id
 from .configs import config_digest, read_environment
 from .plan import TEACHER, Run
 

@@ -19,13 +19,13 @@ from spacy_distill.annotate.engines import Processes
 from spacy_distill.annotate.job import Job
 from spacy_distill.annotate.run import annotate_source
 from spacy_distill.annotate.shards import Annotator, pack_shards
+from spacy_distill.data.sources import read_docs
 from spacy_distill.docbins import count_docs, read_docbins
 from spacy_distill.files import PART, hold
 from spacy_distill.layers.word_cache import find_caches
 from spacy_distill.manifest import JOURNAL, MANIFEST, find_counts
 from spacy_distill.provenance import digest_input
 from spacy_distill.soft_targets import KEY
-from spacy_distill.sources import read_docs
 
 # How often a run is killed. SPACY_DISTILL_KILLS=20 for a longer look.
 KILLS = int(os.environ.get("SPACY_DISTILL_KILLS", 3))

@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from spacy_distill.cli import app
 from spacy_distill.cli.distill_corpus import Given, hold_out_text, make_corpus
 from spacy_distill.cli.package import read_test_scores
+from spacy_distill.data.sources import read_docs
 from spacy_distill.docbins import read_docbins
 from spacy_distill.files import digest_folder, hold
-from spacy_distill.sources import read_docs
 from spacy_distill.table import random_table, word_segmenter
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
-from .errors import Errors
+from ..errors import Errors
 
 # Characters that are tokenised at a time (of what is all brackets, the time grows as the square of
 # them), and tokens of the longest sentence: what is longer, as lists and tables are, is cut.

@@ -7,8 +7,8 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_distill.hub import load_splits, read_dataset, split_id
-from spacy_distill.sources import find_splits, read_docs
+from spacy_distill.data.hub import load_splits, read_dataset, split_id
+from spacy_distill.data.sources import find_splits, read_docs
 
 
 @pytest.fixture(scope="module")
@@ -284,13 +284,11 @@ def test_dataset_whose_download_breaks_off(monkeypatch):
 
 def test_dataset_that_can_not_be_had_names_the_remedy():
     pytest.importorskip("datasets")
-    code = (
-        "from spacy_distill.hub import load_splits; load_splits('nobody/nothing@1', streaming=True)"
-    )
+    code = "from spacy_distill.data import hub; hub.load_splits('nobody/nothing@1', streaming=True)"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

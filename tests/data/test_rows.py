@@ -3,7 +3,7 @@ import json
 import pytest
 import spacy
 
-from spacy_distill.rows import read_jsonl
+from spacy_distill.data.rows import read_jsonl
 
 
 @pytest.fixture(scope="module")

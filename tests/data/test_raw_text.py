@@ -1,7 +1,7 @@
 import pytest
 import spacy
 
-from spacy_distill.raw_text import PART_LENGTH, SENTENCE_LENGTH, make_docs
+from spacy_distill.data.raw_text import PART_LENGTH, SENTENCE_LENGTH, make_docs
 
 
 @pytest.fixture

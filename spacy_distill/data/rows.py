@@ -23,11 +23,11 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from ..errors import Errors
+from ..tags import OUTSIDE
 from .columns import is_closing, make_tagged_doc, read_lines
-from .errors import Errors
 from .raw_text import make_docs
 from .row_entities import ENTITIES, MAY_BE_OF_TEXT, is_accepted, read_entities, set_entities
-from .tags import OUTSIDE
 
 # What a row may have tags of its tokens in; in a dataset they may be class labels.
 TAGS = ("ner_tags", "tags", "labels", "label")

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
 
-from .errors import Errors
+from ..errors import Errors
 
 # What a row may have them in.
 ENTITIES = ("entities", "spans", "ents", "label", "labels")

@@ -5,7 +5,7 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_distill.columns import read_columns, to_iob
+from spacy_distill.data.columns import read_columns, to_iob
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_distill.sources import find_splits, is_dataset_id, list_others, read_docs
+from spacy_distill.data.sources import find_splits, is_dataset_id, list_others, read_docs
 
-REAL = Path(__file__).parents[2] / "shared" / "data"
+REAL = Path(__file__).parents[3] / "shared" / "data"
 # As they were counted when the corpora were collected, where a `-DOCSTART-` line counted as a
 # sentence (sec_filings has 5 and 3), and one whose only token has no text (btc's dev set) did too.
 REAL_SENTENCES = {
@@ -342,10 +342,10 @@ def test_find_splits_of_a_file(nlp, tmp_path):
 
 
 def test_sources_import_datasets_only_when_needed():
-    code = "import sys, spacy_distill.sources; print('datasets' in sys.modules)"
+    code = "import sys, spacy_distill.data.sources; print('datasets' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=True,

@@ -7,9 +7,9 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Seque
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from .checks import require_installed
-from .errors import Errors
-from .files import list_files
+from ..checks import require_installed
+from ..errors import Errors
+from ..files import list_files
 from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")

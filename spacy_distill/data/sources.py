@@ -22,10 +22,10 @@ from typing import (
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..docbins import load_docbin, unpack_docs
+from ..errors import Errors
+from ..files import is_path, list_files
 from .columns import read_columns, read_lines
-from .docbins import load_docbin, unpack_docs
-from .errors import Errors
-from .files import is_path, list_files
 from .hub import is_dataset_folder, is_saved, load_splits, read_dataset, read_parquet
 from .raw_text import make_docs
 from .rows import read_jsonl

@@ -17,8 +17,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from .errors import Errors
-from .tags import BILUO, OUTSIDE, split_tag, tag_in_iob
+from ..errors import Errors
+from ..tags import BILUO, OUTSIDE, split_tag, tag_in_iob
 
 # A line of the file: its number from 1, its token, its tag.
 Row = Tuple[int, str, str]
