@@ -360,6 +360,14 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' tells how far a student agrees with its teacher, where nothing is labelled: that "
         "is no accuracy. Score it on gold sentences with 'evaluate', or leave --metrics out."
     )
+    D423 = (
+        "'{path}' was not tuned since it was trained, so its F1 on the development set isn't "
+        "known. Run 'tune' on it, or move it elsewhere."
+    )
+    D424 = (
+        "'{path}' and '{other}' were tuned on different development sets, so their F1 can't be "
+        "compared. Run 'tune' on both with the same."
+    )
     D501 = "Unknown systems to compare with: {unknown}. Choose from {known}."
     D502 = (
         "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"

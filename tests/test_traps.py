@@ -46,6 +46,8 @@ from spacy_distill.annotate.shards import docs_to_bytes, shard_name
 from spacy_distill.cli import app
 from spacy_distill.decoding import log_softmax
 from spacy_distill.soft_targets import KEY, set_soft_targets
+from spacy_distill.sweep.configs import check_overrides
+from spacy_distill.sweep.plan import System
 from spacy_distill.table import random_table, word_segmenter
 
 ROOT = Path(__file__).parents[1]
@@ -203,6 +205,17 @@ def test_traps_8_project_gives_what_its_commands_take():
     for name, *args in ours:
         with commands[name].make_context(name, args):  # a wrong option, or one too few, raises
             pass
+
+
+def test_traps_8_project_trains_with_settings_that_there_are():
+    config = load_project_config(ROOT)
+    lines = [line for command in config["commands"] for line in command["script"]]
+    trainings = [split_command(line)[4:] for line in lines if " spacy train " in line]
+    assert len(trainings) == 8
+    for path, *options in trainings:
+        settings = dict(zip(options[::2], options[1::2]))
+        overrides = {key[2:]: value for key, value in settings.items() if "." in key}
+        check_overrides([System("own", "own", Path(path).stem, overrides)], ROOT / "configs")
 
 
 def test_traps_8_project_stages_make_what_later_ones_need():

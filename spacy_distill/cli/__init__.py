@@ -9,6 +9,7 @@ import typer
 from . import waiting  # noqa: F401  (before all that loads torch)
 from .annotate import annotate_cli
 from .benchmark import benchmark_cli
+from .choose import choose_cli
 from .corpus import corpus_cli
 from .distill import OVERRIDES, distill_cli
 from .evaluate import evaluate_cli
@@ -33,6 +34,7 @@ app.command("corpus")(corpus_cli)
 app.command("weights")(weights_cli)
 app.command("table")(table_cli)
 app.command("tune")(tune_cli)
+app.command("choose")(choose_cli)
 app.command("annotate")(annotate_cli)
 app.command("evaluate")(evaluate_cli)
 app.command("benchmark")(benchmark_cli)

@@ -49,8 +49,7 @@ def evaluate_cli(
     test_digest = digest_source(test)
     rows = []
     for model in models:
-        is_of_training = model.name in ("model-best", "model-last")
-        name = last_name(str(model.parent if is_of_training else model))
+        name = pipeline_name(model)
         output = metrics / f"{name}.json"
         made_from = describe_scores(model, test_digest)
         if read_scores(output).get(MADE_FROM) == made_from:
@@ -74,6 +73,12 @@ def find_pipelines(folder: Path) -> List[Path]:
     """The folder itself if it is a pipeline, and the best one of each training in it."""
     places = ("meta.json", "model-best/meta.json", "*/model-best/meta.json")
     return sorted(path.parent for place in places for path in folder.glob(place))
+
+
+def pipeline_name(model: Path) -> str:
+    """What the pipeline in a folder is called: one of a training as that is."""
+    is_of_training = model.name in ("model-best", "model-last")
+    return last_name(str(model.parent if is_of_training else model))
 
 
 def describe_scores(model: Path, test_digest: str) -> Dict[str, str]:

@@ -1,0 +1,67 @@
+"""`spacy-distill choose`: of pipelines that were trained in several ways, the best."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any, Dict, List
+
+import typer
+from wasabi import msg
+
+from ..errors import Errors
+from ..files import check_apart, check_folder, digest_folder, read_json, replacing
+from ..provenance import TUNED
+from .evaluate import find_pipelines, pipeline_name
+
+
+def choose_cli(
+    training: Annotated[
+        Path, typer.Argument(help="Folder that has NAME/model-best of each, all of them tuned")
+    ],
+    output: Annotated[
+        Path, typer.Argument(help="Folder for a copy of the best; a pipeline there is replaced")
+    ],
+) -> None:
+    """Copy the pipeline with the best F1 on the development set, as 'tune' wrote it down.
+
+    Settings that make a student better on one text make it worse on another: train it with several,
+    tune each, and let the development set choose. Of equals, the first by name is taken.
+    """
+    models = find_pipelines(training)
+    if not models:
+        raise ValueError(Errors.D410.format(path=training))
+    check_apart(output, models)
+    check_pipeline(output)
+    scores = read_scores(models)
+    best = max(models, key=lambda model: scores[model])
+    rows = [(pipeline_name(model), f"{100 * scores[model]:.2f}") for model in models]
+    msg.table(rows, header=("Pipeline", "F1 on dev"), divider=True, aligns=("l", "r"))
+    if output.exists() and digest_folder(output) == digest_folder(best):
+        msg.info(f"'{output}' is '{pipeline_name(best)}' already")
+        return
+    with replacing(output) as folder:
+        shutil.copytree(best, folder)
+    msg.good(f"'{pipeline_name(best)}' is the best: '{output}'")
+
+
+def check_pipeline(output: Path) -> None:
+    """Refuse to replace what is no pipeline. RAISES (OSError): D901. RAISES (ValueError): D417."""
+    check_folder(output)
+    if output.exists() and not (output / "meta.json").exists():
+        names = ", ".join(sorted(path.name for path in output.iterdir()))
+        if names:
+            raise ValueError(Errors.D417.format(path=output, names=names, command="choose"))
+
+
+def read_scores(models: List[Path]) -> Dict[Path, float]:
+    """F1 of pipelines on the development set that all of them were tuned on.
+
+    RAISES (ValueError): D423 for one that was not tuned, D424 for one that was on another set.
+    """
+    tuned: Dict[Path, Dict[str, Any]] = {}
+    for model in models:
+        tuned[model] = read_json(model / "meta.json").get(TUNED, {})
+        if not tuned[model]:
+            raise ValueError(Errors.D423.format(path=model))
+        if tuned[model]["dev"] != tuned[models[0]]["dev"]:
+            raise ValueError(Errors.D424.format(path=model, other=models[0]))
+    return {model: found["after"] for model, found in tuned.items()}

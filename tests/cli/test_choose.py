@@ -1,0 +1,71 @@
+import shutil
+
+import pytest
+import spacy
+import srsly
+from typer.testing import CliRunner
+
+from spacy_distill.cli import app
+from spacy_distill.files import digest_folder
+
+# F1 on the development set of three trainings.
+SCORES = {"long": 0.61, "pieces": 0.7, "plain": 0.65}
+
+
+@pytest.fixture
+def training(tmp_path, student_path):
+    for name, f1 in SCORES.items():
+        model = tmp_path / "students" / name / "model-best"
+        shutil.copytree(student_path, model)
+        write_meta(model, tuned={"after": f1, "dev": "a digest"}, description=name)
+    return tmp_path / "students"
+
+
+def write_meta(model, **values):
+    meta = {**srsly.read_json(model / "meta.json"), **values}
+    srsly.write_json(model / "meta.json", meta)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["choose", *map(str, arguments)])
+
+
+def test_choose_copies_the_best(training, tmp_path, texts):
+    output = tmp_path / "student" / "model-best"
+    result = run(training, output)
+    assert result.exit_code == 0, result.output
+    assert "'pieces' is the best" in result.output
+    assert all(f"{100 * f1:.2f}" in result.output for f1 in SCORES.values())
+    assert digest_folder(output) == digest_folder(training / "pieces" / "model-best")
+    assert spacy.load(output)(texts[0]).has_annotation("ENT_IOB")
+
+
+def test_choose_replaces_a_pipeline_if_another_is_better_now(training, tmp_path):
+    output = tmp_path / "model-best"
+    run(training, output)
+    before = output.stat().st_mtime_ns
+    assert "'pieces' already" in " ".join(run(training, output).output.split())
+    assert output.stat().st_mtime_ns == before
+    write_meta(training / "plain" / "model-best", tuned={"after": 0.8, "dev": "a digest"})
+    assert run(training, output).exit_code == 0
+    assert srsly.read_json(output / "meta.json")["description"] == "plain"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model-best", "students"]
+
+
+def test_choose_wants_pipelines_that_can_be_compared(training, tmp_path):
+    output = tmp_path / "model-best"
+    assert "[D410]" in str(run(tmp_path / "nothing", output).exception)
+    write_meta(training / "plain" / "model-best", tuned={"after": 0.9, "dev": "another"})
+    assert "[D424]" in str(run(training, output).exception)
+    write_meta(training / "plain" / "model-best", tuned={})
+    assert "[D423]" in str(run(training, output).exception)
+    assert not output.exists()
+
+
+def test_choose_replaces_nothing_but_a_pipeline(training, tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("mine")
+    assert "[D417]" in str(run(training, tmp_path / "notes").exception)
+    assert "[D901]" in str(run(training, tmp_path / "notes" / "mine.txt").exception)
+    assert "[D915]" in str(run(training, training / "plain" / "model-best").exception)
+    assert (tmp_path / "notes" / "mine.txt").read_text() == "mine"
