@@ -1,5 +1,6 @@
 """Documents in DocBin files: read one at a time, streamed, or as examples, and written."""
 
+import copy
 import hashlib
 import random
 from collections import Counter
@@ -62,9 +63,10 @@ def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
     """Documents of a DocBin; a memory zone may begin or end between two of them."""
-    # So that `get_docs` unpacks none itself: `unpack_user_data` is faster.
-    packed, docbin.user_data = docbin.user_data, []
-    docs = docbin.get_docs(vocab)
+    packed = docbin.user_data or [None] * len(docbin)
+    bare = copy.copy(docbin)
+    bare.user_data = []  # so that `get_docs` unpacks none itself: `unpack_user_data` is faster
+    docs = bare.get_docs(vocab)
     # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
     mark = f"\0{id(docbin)}"
     is_kept = False  # Outside of zones they stay, and a mark would stay in what is saved.

@@ -69,8 +69,7 @@ def write_entities(
     # What another component once said of these tokens is not about a new entity.
     annotation[:, 2] = numpy.where(fixed | (ent_iob == OUTSIDE), attributes.ent_kb_id, 0)
     for doc, rows in zip(docs, split_rows(annotation, docs)):
-        if len(doc):
-            doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], rows)
+        doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], rows)
 
 
 def tags_as_annotation(

@@ -202,8 +202,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "form."
     )
     D129 = (
-        "In '{source}' the first column counts the tokens of each sentence. Remove it: the token "
-        "must stand first, and its tag last."
+        "In '{source}' the first column holds numbers alone, such as count tokens or sentences. "
+        "Remove it: the token must stand first, and its tag last (of several columns of tags the "
+        "one to learn)."
     )
     D130 = (
         "'{source}', line {line}: '{second}' ({second_label}) overlaps '{first}' ({first_label}). "

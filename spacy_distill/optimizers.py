@@ -80,11 +80,9 @@ class LazyAdam(Optimizer):
         if isinstance(averages, LazyAverages):
             averages.add(key, weights)
             averages.catch_up(key, rows)
+            averages.n_updates[key] = self.nr_update[key]
         weights[rows] = self._updated(key, rows, weights, gradient[rows], lr_scale=lr_scale)
         gradient[rows] = 0
-        if isinstance(averages, LazyAverages):
-            averages.n_updates[key] = self.nr_update[key]
-            averages.catch_up(key, rows)
         return weights, gradient
 
     def _updated(

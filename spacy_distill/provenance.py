@@ -1,7 +1,7 @@
 """What a pipeline was trained on: written down when it is tuned, and compared when it is scored."""
 
 from pathlib import Path
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping
 
 from spacy.util import load_config
 from thinc.api import Config
@@ -26,6 +26,12 @@ def digest_inputs(config: Mapping[str, Any]) -> Dict[str, str]:
     """The digests of what a config's pipeline learns from, by names; none of what is not there."""
     paths = find_inputs(Config({**config}).interpolate(), Path())
     return {name: digest_input(path) for name, path in paths.items()}
+
+
+def digest_components(names: Iterable[str], model: Path) -> Dict[str, str]:
+    """The SHA-256 of what components have in a pipeline's folder, of those that have something."""
+    folders = {name: model / name for name in names}
+    return {name: digest_source(path) for name, path in folders.items() if path.exists()}
 
 
 def find_changed(model: Path, folder: Path = Path()) -> List[Path]:

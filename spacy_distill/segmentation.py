@@ -20,7 +20,7 @@ UnicodeForm = Literal["", NormalForm]
 Accents = Literal["Mn", "M"]
 
 # Characters that are brought to a normal form of Unicode at once.
-PART = 1000
+NORMALISED_AT_ONCE = 1000
 # Of a segmenter: the settings that say what `normalise` does.
 NORMALISATION = ("lowercase", "strip_accents", "accents", "unicode_form", "strip_controls")
 # What BERT's tokenizer takes for a Chinese character, hence for a word of its own.
@@ -182,7 +182,7 @@ class Segmenter:
 def normalise_unicode(text: str, *, form: NormalForm) -> str:
     """A normal form of Unicode, a part at a time: to order many combining marks takes quadratic
     time, and no word of a language has so many."""
-    parts = (text[i : i + PART] for i in range(0, len(text), PART))
+    parts = (text[i : i + NORMALISED_AT_ONCE] for i in range(0, len(text), NORMALISED_AT_ONCE))
     return "".join(unicodedata.normalize(form, part) for part in parts)
 
 

@@ -7,8 +7,11 @@ from spacy.tokens import DocBin
 from spacy_distill.docbins import (
     digest_docs,
     find_docbins,
+    join_sentences,
     read_docbins,
+    strip_labels,
     trim_entities,
+    unpack_docs,
     unpack_user_data,
 )
 
@@ -34,6 +37,17 @@ def test_docbins_are_read_in_order_of_their_names(nlp, write, make_doc, tmp_path
 def test_docbins_of_a_folder_are_there(tmp_path):
     with pytest.raises(ValueError, match=r"\[D009\] '.*0' holds no documents \(\.spacy\)"):
         find_docbins(tmp_path)
+
+
+@pytest.mark.parametrize("has_user_data", [True, False])
+def test_docbins_in_memory_are_read_as_often_as_one_likes(nlp, make_doc, has_user_data):
+    docs = [make_doc("a b"), make_doc("c")]
+    docs[0].user_data["mine"] = 1
+    docbin = DocBin(docs=docs, store_user_data=has_user_data)
+    for _ in range(2):
+        found = list(unpack_docs(docbin, nlp.vocab))
+        assert [doc.text for doc in found] == ["a b ", "c "]
+        assert found[0].user_data.get("mine") == (1 if has_user_data else None)
 
 
 @pytest.mark.slow
@@ -88,3 +102,20 @@ def test_trim_entities_leaves_white_space_at_their_edges_out(make_doc, ents):
     assert trim_entities(doc) == 1
     assert ents(doc) == [(2, 3, "PER")]
     assert [token.ent_iob_ for token in doc] == ["O", "O", "B", ""]
+
+
+def test_strip_labels_takes_all_that_is_gold(make_doc):
+    doc = make_doc("Ann left", "B-PER O")
+    doc.spans["sc"] = [doc[0:1]]
+    stripped = strip_labels(doc)
+    assert not stripped.ents and not stripped.spans
+    assert [token.ent_iob for token in stripped] == [0, 0]
+
+
+def test_join_sentences_within_entities(make_doc):
+    doc = make_doc("a b c d e", "B-X I-X I-X O O")
+    for i, token in enumerate(doc):
+        token.is_sent_start = i in (0, 2, 4)
+    assert join_sentences(doc) == 1
+    assert [token.is_sent_start for token in doc] == [True, False, False, False, True]
+    assert join_sentences(doc) == 0

@@ -64,6 +64,11 @@ def test_loggers_show_each_component(log):
     assert row[2:8] == ["1.0000", "2.0000", "3.0000", "4.0000", "5.0000", "0.0000"]
 
 
+def test_loggers_show_long_names_whole(log):
+    header, *_ = log(evaluation(), names=("second_recogniser",))
+    assert "SECOND_RECOGNISER TASK" in " ".join(header)
+
+
 @pytest.mark.parametrize("names", [("ner",), ()])
 def test_loggers_show_the_losses_of_other_components(log, names):
     header, _, row = log(evaluation(tagger=7.125), names=names, others=["tagger"])

@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..errors import Errors
 from ..files import check_apart, check_folder, digest_folder, read_json, replacing
-from ..provenance import TUNED
+from ..provenance import TUNED, digest_components
 from .evaluate import find_pipelines, pipeline_name
 
 
@@ -55,13 +55,15 @@ def check_pipeline(output: Path) -> None:
 def read_scores(models: List[Path]) -> Dict[Path, float]:
     """F1 of pipelines on the development set that all of them were tuned on.
 
-    RAISES (ValueError): D423 for one that was not tuned, D424 for one that was on another set.
+    RAISES (ValueError): D423 for one that was not tuned as it is, D424 for one that was on another
+        set.
     """
     tuned: Dict[Path, Dict[str, Any]] = {}
     for model in models:
-        tuned[model] = read_json(model / "meta.json").get(TUNED, {})
-        if not tuned[model]:
+        found = tuned[model] = read_json(model / "meta.json").get(TUNED, {})
+        known = found.get("components")
+        if known is None or known != digest_components(known, model):
             raise ValueError(Errors.D423.format(path=model))
-        if tuned[model]["dev"] != tuned[models[0]]["dev"]:
+        if found["dev"] != tuned[models[0]]["dev"]:
             raise ValueError(Errors.D424.format(path=model, other=models[0]))
     return {model: found["after"] for model, found in tuned.items()}

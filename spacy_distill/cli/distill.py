@@ -101,7 +101,8 @@ def distill_cli(
         typer.Option(
             "--unlabelled",
             "-u",
-            help="Text that the teacher labels (.txt has one text per line). May be repeated",
+            help="Text that the teacher labels (.txt has one text per line); several between "
+            "commas or spaces. May be repeated",
         ),
     ] = None,
     dev: Annotated[
@@ -223,7 +224,7 @@ def distill(
     config = read_config(config_path, overrides)
     name = find_student(config, source=config_path)
     requirement = "left out, for nothing in the config loads it"
-    require(table is None or has_table(config, name), "--table", table, requirement)
+    require(table is None or has_table(config, name), "--table", str(table), requirement)
     inputs = Inputs.plan(output, given, table=table)
     for part in ("corpus", "annotated"):
         check_apart(output / part, given.sources)

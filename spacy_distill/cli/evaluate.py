@@ -64,6 +64,8 @@ def evaluate_cli(
                 "compared with others'. Train it again, or remove it"
             )
         scores = read_scores(output)
+        if "ents_f" not in scores:
+            msg.warn(f"'{model}' has no component that finds entities")
         warn_of_labels(set(scores.get("ents_per_type") or ()) - labels, labels, scores, model=model)
         rows.append((name, *percentages(scores)))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
@@ -129,4 +131,4 @@ def check_gold(test: Path) -> Set[str]:
 
 
 def percentages(scores: Dict[str, Any]) -> Any:
-    return (f"{100 * (scores[key] or 0.0):.2f}" for key in ("ents_p", "ents_r", "ents_f"))
+    return (f"{100 * (scores.get(key) or 0.0):.2f}" for key in ("ents_p", "ents_r", "ents_f"))

@@ -72,6 +72,9 @@ def package_cli(
             license_=license_,
         )
         make_folder(output)
+        folder = output / f"{meta['lang']}_{name}-{version}"
+        # Setuptools keeps there what it built before, and prefers that to files that are older.
+        shutil.rmtree(folder / "build", ignore_errors=True)
         filled = Path(temporary) / "meta.json"
         srsly.write_json(filled, meta)
         package(
@@ -87,7 +90,6 @@ def package_cli(
             force=True,
             silent=False,
         )
-    folder = output / f"{meta['lang']}_{name}-{version}"
     for wheel in (folder / "dist").glob("*.whl"):
         msg.good(f"{wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
 

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Dict, Optional, Sequence
+from typing import Annotated, Optional, Sequence
 
 import srsly
 import typer
@@ -16,7 +16,7 @@ from ..errors import Errors
 from ..files import check_file, digest_source, replacing
 from ..loading import load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
-from ..provenance import TUNED, digest_inputs
+from ..provenance import TUNED, digest_components, digest_inputs
 from ..teachers.ner_tagger import find_ner_tagger
 from ..teachers.reading import run_pipes
 from ..tuning import Tuned, tune_outside
@@ -47,7 +47,8 @@ def tune_cli(
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
     known, dev_digest = nlp.meta.get(TUNED, {}), digest_source(dev)
-    if known.get("dev") == dev_digest and known.get("components") == digest_components(nlp, model):
+    components = digest_components(nlp.component_names, model)
+    if known.get("dev") == dev_digest and known.get("components") == components:
         msg.info(f"'{model}' was tuned on '{dev}' before")
         tuned = Tuned(*(known[name] for name in Tuned._fields))
     else:
@@ -63,7 +64,7 @@ def tune_cli(
             shutil.copytree(model, folder)  # whatever else lies there
             if is_new:
                 nlp.to_disk(folder)
-            nlp.meta[TUNED]["components"] = digest_components(nlp, folder)
+            nlp.meta[TUNED]["components"] = digest_components(nlp.component_names, folder)
             nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added:
@@ -75,12 +76,6 @@ def tune_cli(
         )
     if output is not None:
         srsly.write_json(output, tuned._asdict())
-
-
-def digest_components(nlp: Language, folder: Path) -> Dict[str, str]:
-    """The SHA-256 of what each component of a pipeline has in its folder."""
-    folders = {name: folder / name for name in nlp.component_names}
-    return {name: digest_source(path) for name, path in folders.items() if path.exists()}
 
 
 def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:

@@ -56,8 +56,8 @@ def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
     RAISES (ValueError): If a line is malformed or its tag can't stand where it does.
     """
     # In other files the first sentence or two show that this is not so.
-    counts = all(map(is_numbered, read_rows(path)))
-    if counts and any(len(rows) > 1 for rows in read_rows(path)):
+    are_numbers = all(token.isdecimal() for rows in read_rows(path) for _, token, _ in rows)
+    if are_numbers and any(len(rows) > 1 for rows in read_rows(path)):
         raise ValueError(Errors.D129.format(source=path))
     skip = measure_prefix(token for rows in read_rows(path) for _, token, _ in rows)
     closes = is_closing(tag for rows in read_rows(path) for _, _, tag in rows)
@@ -137,11 +137,6 @@ def measure_prefix(tokens: Iterable[str]) -> int:
         if not prefix or not token.startswith(prefix) or len(token) == len(prefix):
             return 0
     return len(prefix or "")
-
-
-def is_numbered(rows: Sequence[Row]) -> bool:
-    """Whether the tokens of a sentence are but their numbers, from 1."""
-    return all(token == str(i) for i, (_, token, _) in enumerate(rows, start=1))
 
 
 def read_rows(path: Path) -> Iterator[List[Row]]:

@@ -55,7 +55,7 @@ def find_potentials(model: Model) -> Optional[Potentials]:
     return Potentials(*values)
 
 
-def add_gradient(model: Model, gradient: Potentials) -> None:
+def inc_gradient(model: Model, gradient: Potentials) -> None:
     """Add to the gradient of the potentials of a model's CRF."""
     layer = find_crf(model)
     if layer is not None:

@@ -10,7 +10,7 @@ from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 from ..crf import Potentials
 from ..distributions import get_log_probs, get_teacher_log_probs
 from ..errors import Errors
-from ..layers.crf import add_gradient, find_potentials
+from ..layers.crf import find_potentials, inc_gradient
 from ..losses import CRFInputs, DistillationLoss, LossParts, no_gradients
 from ..parameters import listens
 from ..soft_targets import change_tags, have_same_labels
@@ -72,11 +72,12 @@ class DistillablePipe(TrainablePipe):
         drop (float): Dropout rate.
         sgd (Optional[Optimizer]): Applied if given.
         losses (Optional[Dict[str, float]]): Means since it was empty, in nats per token: the loss
-            under the component's name, its parts under `NAME_task` and `NAME_distillation`.
+            under the component's name, its parts under `NAME_task` and `NAME_distillation`, and
+            under `NAME_tokens` of how many tokens they are means.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D010 if the teacher's labels are not the student's, D015 if an
             example's documents have different tokens, D021 if the teacher listens and saw nothing,
-            D022 if it is of another class.
+            D022 if it is of another class, D011 if the loss is not finite.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
@@ -112,7 +113,11 @@ class DistillablePipe(TrainablePipe):
     ) -> Dict[str, float]:
         """Stay close to the model as it was at `nlp.resume_training()`, by KL divergence.
 
-        The arguments are those of `distill`; without that call before, nothing happens.
+        Without `nlp.resume_training()` before, nothing happens.
+
+        examples, drop, sgd, losses: As in `distill`.
+        RETURNS (Dict[str, float]): The updated losses.
+        RAISES (ValueError): D011 if the loss is not finite.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.rehearse")
@@ -203,7 +208,7 @@ class DistillablePipe(TrainablePipe):
                 d_potentials = d_potentials.scaled(parts.n_tokens)
         backprop(d_scores)
         if d_potentials is not None:
-            add_gradient(self.model, d_potentials)
+            inc_gradient(self.model, d_potentials)
         if sgd not in (None, False):
             self.finish_update(sgd)
         self._record(parts, losses)

@@ -107,8 +107,8 @@ class NERTagger(DistillablePipe):
             examples' entities and soft targets, sorted.
         init_model (Optional[Callable[[Model], Model]]): Called with the model before its shapes
             are inferred, for instance to load a lookup table.
-        RAISES (ValueError): D001 if there are no labels at all, D025 for a model that does not
-            give scores.
+        RAISES (ValueError): D001 if there are no labels at all, D002 and D006 for those that can't
+            be added, D025 for a model that does not give scores.
         """
         if any(node.name == "softmax" for node in self.model.walk()):
             raise ValueError(Errors.D025.format(name=self.name))
@@ -145,6 +145,7 @@ class NERTagger(DistillablePipe):
 
         docs (Iterable[Doc]): The documents to modify.
         scores (List[Floats2d]): What `predict` returned for them.
+        RAISES (ValueError): D017 if a score is no number, or infinitely large.
         """
         docs = list(docs)
         attributes = TokenAttributes.from_docs(docs)
@@ -189,7 +190,13 @@ class NERTagger(DistillablePipe):
         return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
-        """Score predictions and, with `score_tuned`, what tuning can make of them."""
+        """Score predictions and, with `score_tuned`, what tuning can make of them.
+
+        examples (Iterable[Example]): The examples, with predictions.
+        RETURNS (Dict[str, Any]): What the scorer gives, and `ents_f_tuned` where there was a step
+            of training or `score_tuned` is set: F1 after tuning, or `ents_f` if it isn't set. None
+            without gold.
+        """
         examples = list(examples)
         scores = super().score(examples, **settings)
         if self.score_tuned:
@@ -214,6 +221,8 @@ class NERTagger(DistillablePipe):
         examples (Iterable[Example]): The batch.
         drop, sgd, losses: As in `distill`.
         RETURNS (Dict[str, float]): The updated losses.
+        RAISES (ValueError): D003 or D004 for soft targets that do not fit, D011 if the loss is not
+            finite, D026 for scores of another width. Labels that it lacks are warned of (W002).
         """
         examples = list(examples)
         validate_examples(examples, "NERTagger.update")
@@ -228,21 +237,24 @@ class NERTagger(DistillablePipe):
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): The model's scores for it.
         RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient.
+        RAISES (ValueError): D003, D004, D026, as `update` does.
         """
         found = self._get_loss_parts(list(examples), scores)
         return found.parts.total, found.d_scores
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
+        """Load. RAISES (ValueError): D017 if a potential of the CRF is no number."""
         super().from_bytes(bytes_data, exclude=exclude)
         return self._loaded()
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "NERTagger":
+        """Load. RAISES (ValueError): D017 if a potential of the CRF is no number."""
         super().from_disk(path, exclude=exclude)
         return self._loaded()
 
     def _loaded(self) -> "NERTagger":
-        """RAISES (ValueError): D017 if a potential of the CRF is no number: no score shows it."""
         restore(self.model)
+        # What no score shows: a potential that is no number.
         for values in find_potentials(self.model) or ():
             if not numpy.isfinite(largest := numpy.abs(values).max(initial=0.0)):
                 raise ValueError(Errors.D017.format(name=self.name, score=largest))

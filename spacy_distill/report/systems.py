@@ -67,6 +67,7 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
     predictions = predict(nlp, test, limit=limit, name=name)
     nodes = find_nodes(nlp)
     component = find_component(nlp)
+    pipe = nlp.get_pipe(component) if component else None
     config = nlp.config.interpolate()
     own = config["components"].get(component, {})
     distils = "unlabelled" in config.get("corpora", {}).get("train", {})
@@ -75,7 +76,7 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
         table=describe_table(nlp),
         labels=tuple(sorted({label for labels in nlp.pipe_labels.values() for label in labels})),
         settings={
-            **find_scheme(nlp, component),
+            **find_scheme(pipe),
             **pick(own, (*COMPONENT_SETTINGS, *(LOSS_SETTINGS if distils else ()))),
             **pick(config, SETTINGS),
         },
@@ -87,15 +88,15 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
     )
 
 
-def find_component(nlp: Language) -> str:
-    """The name of what finds entities: a `ner_tagger`, or else the last component."""
+def find_component(nlp: Language) -> Optional[str]:
+    """The name of what finds entities: a `ner_tagger`, or else the last component, if any."""
     taggers = [name for name, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
-    return [*nlp.pipe_names, *taggers][-1]
+    names = [*nlp.pipe_names, *taggers]
+    return names[-1] if names else None
 
 
-def find_scheme(nlp: Language, component: str) -> Dict[str, Any]:
+def find_scheme(pipe: Any) -> Dict[str, Any]:
     """The tags of a `ner_tagger`, which its config may leave to it."""
-    pipe = nlp.get_pipe(component)
     return {SCHEME: pipe.cfg["scheme"]} if isinstance(pipe, NERTagger) else {}
 
 

@@ -128,7 +128,7 @@ def fit(
 def find_shares(teachers: Sequence[Teacher], weights: Optional[Sequence[float]]) -> numpy.ndarray:
     """The share of each teacher, of a sum of 1: (n_teachers,)."""
     found = numpy.ones(len(teachers)) if weights is None else numpy.asarray(weights, dtype="d")
-    holds = len(found) == len(teachers) and bool((found > 0).all())
+    holds = len(found) == len(teachers) and bool(((found > 0) & numpy.isfinite(found)).all())
     requirement = f"{len(teachers)} numbers above 0, one for each teacher"
     require(holds, "weights", found.tolist(), requirement)
     return found / found.sum()

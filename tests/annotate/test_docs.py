@@ -1,3 +1,5 @@
+import math
+
 import numpy
 import pytest
 import spacy
@@ -241,8 +243,9 @@ def test_annotation_of_several_keeps_gold(student, student_path, make_doc):
 def test_annotation_refuses_teachers_that_do_not_fit(student, other, docs):
     with pytest.raises(ValueError, match=r"\[D007\] weights.*2 numbers above 0"):
         list(annotate_docs(student, docs, others=[other], weights=[1.0]))
-    with pytest.raises(ValueError, match=r"\[D007\] weights"):
-        list(annotate_docs(student, docs, others=[other], weights=[1.0, 0.0]))
+    for weight in (0.0, math.inf, math.nan):
+        with pytest.raises(ValueError, match=r"\[D007\] weights"):
+            list(annotate_docs(student, docs, others=[other], weights=[1.0, weight]))
     other.get_pipe("ner").cfg["labels"][0] = "ORG"
     other.get_pipe("ner")._labels_changed()
     with pytest.raises(ValueError, match=r"\[D801\].*'ORG'.*'LOC', 'PER'"):

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from spacy_distill.cli import app
 from spacy_distill.files import digest_folder
+from spacy_distill.provenance import digest_components
 
 # F1 on the development set of three trainings.
 SCORES = {"long": 0.61, "pieces": 0.7, "plain": 0.65}
@@ -17,8 +18,13 @@ def training(tmp_path, student_path):
     for name, f1 in SCORES.items():
         model = tmp_path / "students" / name / "model-best"
         shutil.copytree(student_path, model)
-        write_meta(model, tuned={"after": f1, "dev": "a digest"}, description=name)
+        write_meta(model, tuned=tuned(model, f1), description=name)
     return tmp_path / "students"
+
+
+def tuned(model, f1, *, dev="a digest"):
+    """What `tune` writes down."""
+    return {"after": f1, "dev": dev, "components": digest_components(["ner"], model)}
 
 
 def write_meta(model, **values):
@@ -46,7 +52,8 @@ def test_choose_replaces_a_pipeline_if_another_is_better_now(training, tmp_path)
     before = output.stat().st_mtime_ns
     assert "'pieces' already" in " ".join(run(training, output).output.split())
     assert output.stat().st_mtime_ns == before
-    write_meta(training / "plain" / "model-best", tuned={"after": 0.8, "dev": "a digest"})
+    plain = training / "plain" / "model-best"
+    write_meta(plain, tuned=tuned(plain, 0.8))
     assert run(training, output).exit_code == 0
     assert srsly.read_json(output / "meta.json")["description"] == "plain"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model-best", "students"]
@@ -55,9 +62,13 @@ def test_choose_replaces_a_pipeline_if_another_is_better_now(training, tmp_path)
 def test_choose_wants_pipelines_that_can_be_compared(training, tmp_path):
     output = tmp_path / "model-best"
     assert "[D410]" in str(run(tmp_path / "nothing", output).exception)
-    write_meta(training / "plain" / "model-best", tuned={"after": 0.9, "dev": "another"})
+    plain = training / "plain" / "model-best"
+    write_meta(plain, tuned=tuned(plain, 0.9, dev="another"))
     assert "[D424]" in str(run(training, output).exception)
-    write_meta(training / "plain" / "model-best", tuned={})
+    write_meta(plain, tuned={})
+    assert "[D423]" in str(run(training, output).exception)
+    write_meta(plain, tuned=tuned(plain, 0.9))
+    (plain / "ner" / "cfg").write_bytes((plain / "ner" / "cfg").read_bytes() + b" ")
     assert "[D423]" in str(run(training, output).exception)
     assert not output.exists()
 

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
 import typer
 from spacy.tokens import DocBin
@@ -62,6 +63,15 @@ def test_evaluate_says_why_nothing_can_be_right(run, folder, make_doc):
     assert "finds PER, gold has PERSON: nothing can be right" in said["other.spacy"]
     assert "No entity in" in said["none.spacy"]
     assert not any(words in said["test.spacy"] for words in ("finds", "No entity"))
+
+
+def test_evaluate_scores_the_others_beside_one_that_finds_no_entities(run, folder, student):
+    (folder / "training" / "blank").mkdir()
+    spacy.blank("en").to_disk(folder / "training" / "blank" / "model-best")
+    scored, result = run()
+    assert result.exit_code == 0, result.output
+    assert "has no component that finds entities" in " ".join(result.output.split())
+    assert len(scored) > 1
 
 
 def test_evaluate_imports_what_the_pipelines_are_made_of(run, folder, add_component):

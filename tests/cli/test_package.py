@@ -227,9 +227,14 @@ def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
     """Here of a pipeline that was tuned, whose meta says so."""
     student.meta["tuned"] = {"added": -1.0, "before": 0.5, "after": 0.75, "dev": "0" * 64}
     student.to_disk(tmp_path / "student")
+    # What setuptools would put into the wheel, in place of files that are older.
+    built = tmp_path / "packages" / "en_tiny_ner-0.1.0" / "build" / "lib" / "of_another.py"
     for _ in range(2):
         result = run(pipeline=tmp_path / "student")
         assert result.exit_code == 0, result.output
+        assert not built.exists()
+        built.parent.mkdir(parents=True)
+        built.touch()
     assert [path.name for path in (tmp_path / "packages").iterdir()] == ["en_tiny_ner-0.1.0"]
 
 

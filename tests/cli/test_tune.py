@@ -100,15 +100,19 @@ def test_tune_imports_what_the_pipeline_is_made_of(model, dev, careful, add_comp
     assert "nats for O" in result.output
 
 
-def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful):
+@pytest.mark.parametrize("name", ["labelled", "unlabelled", "dev"])
+def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful, name):
+    path = dev.with_name(f"{name}.spacy")
+    if path != dev:
+        shutil.copy(dev, path)
     nlp = spacy.load(model)
     nlp.config["paths"].update(root=str(dev.parent), labelled="none.spacy")
-    nlp.config["paths"]["dev"] = "${paths.root}/dev.spacy"
+    nlp.config["paths"][name] = f"${{paths.root}}/{name}.spacy"
     nlp.to_disk(model)
     assert run(model, dev).exit_code == 0
     assert find_changed(model) == []
-    DocBin().to_disk(dev)
-    assert find_changed(model) == [dev]
+    DocBin().to_disk(path)
+    assert find_changed(model) == [path]
 
 
 def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):

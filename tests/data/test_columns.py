@@ -50,11 +50,21 @@ def test_columns_takes_first_and_last_of_many_columns(read):
     assert ents_of(docs[0]) == [(0, 1, "PER")]
 
 
-def test_columns_refuses_a_column_that_counts(read):
-    """As GermEval 2014 and CoNLL-U have it, whose tokens come second."""
-    text = "# a comment\n1\tAnn\tB-PER\n2\tsings\tO\n\n1\tYes\tO\n"
+@pytest.mark.parametrize(
+    "text",
+    [
+        # As GermEval 2014 and CoNLL-U have it, whose tokens come second.
+        "# a comment\n1\tAnn\tB-PER\n2\tsings\tO\n\n1\tYes\tO\n",
+        "0\tAnn\tB-PER\n1\tsings\tO\n\n2\tYes\tO\n",
+        "7\tAnn\tB-PER\n7\tsings\tO\n\n8\tYes\tO\n",
+    ],
+)
+def test_columns_refuses_a_column_of_numbers(read, text):
     with pytest.raises(ValueError, match=r"\[D129\] In '.*file\.conll'"):
         read(text)
+
+
+def test_columns_may_have_sentences_of_numbers(read):
     # A sentence that counts is one all the same, if others don't.
     assert words_of(read("1\tO\n2\tO\n\nAnn\tB-PER\n")) == [["1", "2"], ["Ann"]]
     assert words_of(read("1\tO\n\n1\tO\n")) == [["1"], ["1"]]

@@ -6,9 +6,10 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Adam
+from thinc.api import Adam, chain
 
 from spacy_distill.distributions import UNSEEN, get_log_probs, get_teacher_log_probs
+from spacy_distill.layers.crf import crf, find_crf
 from spacy_distill.losses import softened_kl
 from spacy_distill.pipeline.distillable_pipe import DistillablePipe
 from spacy_distill.soft_targets import set_soft_targets
@@ -229,6 +230,8 @@ def test_distillable_pipe_teaches_what_it_shares_by_sums(make_example):
     model = {"@architectures": "spacy-distill.LinearTagger.v1", "dropout": 0.0}
     ner = nlp.add_pipe("ner_tagger", config={"model": {**model, "tok2vec": listener}})
     example = make_example("Ann likes Bob", "B-PER O B-PER")
+    # Beside its scores, what a CRF adds to them.
+    ner.model = chain(ner.model, crf())
     nlp.initialize(lambda: [example])
 
     def gradients(n_examples):
@@ -236,12 +239,13 @@ def test_distillable_pipe_teaches_what_it_shares_by_sums(make_example):
         tok2vec.update(batch, drop=0.0)
         ner.update(batch, drop=0.0)
         shared = [node.get_grad("W").copy() for node in tok2vec.model.walk() if node.has_grad("W")]
+        shared.append(find_crf(ner.model).get_grad("pairs").copy())
         for node in [*ner.model.walk(), *tok2vec.model.walk()]:
             for name in node.grad_names:
                 node.set_grad(name, 0 * node.get_grad(name))
         return shared
 
     once, twice = gradients(1), gradients(2)
-    assert any(part.any() for part in once)
+    assert any(part.any() for part in once[:-1]) and once[-1].any()
     for part, other in zip(once, twice):
         assert_allclose(2 * part, other, rtol=1e-4, atol=1e-6)

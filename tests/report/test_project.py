@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+import spacy
 import srsly
 from spacy.tokens import DocBin
 
@@ -148,6 +149,12 @@ def test_project_systems_are_described(project, student):
     assert (found.lang, found.direction) == ("en", "ltr")
     assert found.n_bytes == sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
     assert found.predictions.scores["ents_f"] == 1.0
+
+
+def test_project_systems_may_have_no_components(project, tmp_path):
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    found = examine("blank", tmp_path / "blank", test=find_test(project))
+    assert (found.architecture, found.labels, found.n_parameters) == ("", (), 0)
 
 
 def test_project_config_is_read_by_names():
