@@ -65,7 +65,7 @@ def test_loggers_show_each_component(log):
 
 
 def test_loggers_show_long_names_whole(log):
-    header, *_ = log(evaluation(), names=("second_recogniser",))
+    header, *_ = log(evaluation(), names=("ner", "second_recogniser"))
     assert "SECOND_RECOGNISER TASK" in " ".join(header)
 
 
