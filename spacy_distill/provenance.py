@@ -12,7 +12,7 @@ from .manifest import MANIFEST, find_records
 # Of a pipeline's meta: what `tune` wrote down.
 TUNED = "tuned"
 # Of a config's block [paths]: what a pipeline learns from.
-INPUTS = ("labelled", "unlabelled", "dev")
+INPUTS = ("labelled", "unlabelled", "dev", "table")
 
 
 def digest_input(path: Path) -> str:
@@ -32,6 +32,12 @@ def digest_components(names: Iterable[str], model: Path) -> Dict[str, str]:
     """The SHA-256 of what components have in a pipeline's folder, of those that have something."""
     folders = {name: model / name for name in names}
     return {name: digest_source(path) for name, path in folders.items() if path.exists()}
+
+
+def waits_for_tuning(model: Path) -> bool:
+    """Whether training chose the weights by what `tune` would bring, and that was not done."""
+    components = load_config(model / "config.cfg", interpolate=True).get("components", {})
+    return any(settings.get("score_tuned") for settings in components.values())
 
 
 def find_changed(model: Path, folder: Path = Path()) -> List[Path]:

@@ -10,7 +10,7 @@ from wasabi import msg
 from ..errors import Errors
 from ..files import check_apart, check_folder, digest_folder, read_json, replacing
 from ..provenance import TUNED, digest_components
-from .evaluate import find_pipelines, pipeline_name
+from .evaluate import find_pipelines, pipeline_name, warn_of_training
 
 
 def choose_cli(
@@ -32,6 +32,8 @@ def choose_cli(
     check_apart(output, models)
     check_pipeline(output)
     scores = read_scores(models)
+    for model in models:
+        warn_of_training(model)
     best = max(models, key=lambda model: scores[model])
     rows = [(pipeline_name(model), f"{100 * scores[model]:.2f}") for model in models]
     msg.table(rows, header=("Pipeline", "F1 on dev"), divider=True, aligns=("l", "r"))

@@ -14,7 +14,7 @@ from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import digest_folder, digest_source, last_name, make_folder
 from ..loading import use_gpu
-from ..provenance import find_changed
+from ..provenance import find_changed, waits_for_tuning
 from .options import Code, Gpu
 
 # Of a file of scores: digests of what it was made from.
@@ -58,11 +58,7 @@ def evaluate_cli(
             msg.info(f"Evaluating '{model}'")
             evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
             srsly.write_json(output, {**read_scores(output), MADE_FROM: made_from})
-        for path in find_changed(model):
-            msg.warn(
-                f"'{model}' was trained on another '{path}' than is there now: its scores can't be "
-                "compared with others'. Train it again, or remove it"
-            )
+        warn_of_training(model)
         scores = read_scores(output)
         if "ents_f" not in scores:
             msg.warn(f"'{model}' has no component that finds entities")
@@ -95,6 +91,21 @@ def read_scores(path: Path) -> Dict[str, Any]:
     except ValueError:
         found = {}
     return found if isinstance(found, dict) else {}
+
+
+def warn_of_training(model: Path) -> None:
+    """Tell of a pipeline that can't be compared with others, because it was trained on something
+    else than is there now, or not to the end."""
+    for path in find_changed(model):
+        msg.warn(
+            f"'{model}' was trained on another '{path}' than is there now: its scores can't be "
+            "compared with others'. Train it again, or remove it"
+        )
+    if waits_for_tuning(model):
+        msg.warn(
+            f"'{model}' was not tuned since it was trained. Run 'tune' on it, or train it again if "
+            "its training was interrupted"
+        )
 
 
 def warn_of_labels(

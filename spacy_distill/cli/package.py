@@ -10,7 +10,7 @@ from typing import Annotated, Any, Dict, List, Optional, Sequence, Tuple, cast
 import srsly
 import typer
 from packaging.version import InvalidVersion, Version
-from spacy.cli.package import package
+from spacy.cli.package import FILENAMES_DOCS, package
 from spacy.util import load_config
 from wasabi import msg
 
@@ -75,6 +75,9 @@ def package_cli(
         folder = output / f"{meta['lang']}_{name}-{version}"
         # Setuptools keeps there what it built before, and prefers that to files that are older.
         shutil.rmtree(folder / "build", ignore_errors=True)
+        # And spaCy keeps what is called so, such as a README with the scores of the one before.
+        for file in FILENAMES_DOCS:
+            (folder / file).unlink(missing_ok=True)
         filled = Path(temporary) / "meta.json"
         srsly.write_json(filled, meta)
         package(

@@ -18,6 +18,7 @@ from ..report.project import (
     STUDENT,
     Sweep,
     count_parts,
+    count_teachers,
     describe_weights,
     find_systems,
     find_test,
@@ -79,6 +80,7 @@ def report_cli(
         measurement=measurement,
         limit=limit,
         n_examples=examples,
+        n_teachers=count_teachers(project),
     )
     write_whole(path, render_report(report).encode("utf-8"))
     msg.good(f"Report in {path} ({path.stat().st_size / 1000:,.0f} kB)")

@@ -32,6 +32,7 @@ class Report(NamedTuple):
     measurement: Optional[Measurement]
     limit: int = 0  # documents of the test set that were read at most; 0: all
     n_examples: int = 20  # sentences to show
+    n_teachers: int = 1  # whose mean the student learnt from
 
 
 class Headline(NamedTuple):

@@ -11,6 +11,7 @@ from ..docbins import find_docbins, load_docbin
 from ..entities import find_entities
 from ..errors import Errors
 from ..files import public_name, read_json
+from ..manifest import read_state
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
 from ..sweep.tables import curve_table, make_notes, name_corpus
@@ -101,6 +102,12 @@ def count_part(name: str, path: Path) -> Part:
             columns = [docbin.attrs.index(attr) for attr in (ENT_IOB, ENT_TYPE)]
             n_ents += sum(len(find_entities(*rows[:, columns].T).starts) for rows in docbin.tokens)
     return Part(name, PARTS[name], n_texts, n_words, n_ents)
+
+
+def count_teachers(folder: Path) -> int:
+    """How many teachers a project's text was annotated by; 0 if it was not."""
+    settings = read_state(folder / "corpus" / "annotated" / "unlabelled").settings or {}
+    return len(settings.get("teachers", []))
 
 
 def describe_weights(folder: Path) -> Optional[str]:

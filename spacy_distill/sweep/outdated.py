@@ -28,7 +28,11 @@ def check_rows(
         their runs.
     """
     rows = read_rows(path)
-    systems = {**BUILT_IN, **{run.system.name: run.system for run in runs}}
+    systems = {
+        **{row["system"]: read_system(row) for row in rows.values()},
+        **BUILT_IN,
+        **{run.system.name: run.system for run in runs},
+    }
     outdated = find_outdated_rows(systems, rows, settings)
     others = [key for key in outdated if key not in {run.key for run in runs}]
     if others or (outdated and not overwrite):
@@ -53,16 +57,21 @@ def find_outdated_rows(
 ) -> Dict[Key, List[str]]:
     """Rows of systems that were made otherwise than these are now, with the names of what differs.
 
-    systems (Mapping[str, System]): By name. Rows of others are passed over.
+    systems (Mapping[str, System]): By name, those of all rows.
     rows (Mapping[Key, Row]): The rows that there are, asked for or not.
     settings (Settings): Of this sweep.
     """
     found = {
         key: find_differences(row["inputs"], make_inputs(Run(systems[key[0]], *key[1:]), settings))
         for key, row in rows.items()
-        if key[0] in systems
     }
     return {key: differences for key, differences in found.items() if differences}
+
+
+def read_system(row: Row) -> System:
+    """The system of a row as it was then, such as a variant that nobody asks for now."""
+    config = Path(row["inputs"]["config"]["name"]).stem
+    return System(row["system"], row["base"], config, row["inputs"]["overrides"])
 
 
 def name_runs(keys: Sequence[Key]) -> str:

@@ -73,6 +73,20 @@ def test_choose_wants_pipelines_that_can_be_compared(training, tmp_path):
     assert not output.exists()
 
 
+def test_choose_tells_of_what_was_trained_on_something_else(training, tmp_path):
+    plain = training / "plain" / "model-best"
+    nlp = spacy.load(plain)
+    (tmp_path / "labelled.spacy").write_bytes(b"new")
+    nlp.config["paths"]["labelled"] = str(tmp_path / "labelled.spacy")
+    nlp.meta["tuned"] = {**tuned(plain, 0.5), "inputs": {"labelled": "a digest"}}
+    nlp.to_disk(plain, exclude=["ner", "vocab", "tokenizer"])
+    result = run(training, tmp_path / "model-best")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "labelled.spacy' than is there now" in said.replace("\n", "")
+    assert said.count("was trained on another") == 1
+
+
 def test_choose_replaces_nothing_but_a_pipeline(training, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("mine")

@@ -65,6 +65,19 @@ def test_evaluate_says_why_nothing_can_be_right(run, folder, make_doc):
     assert not any(words in said["test.spacy"] for words in ("finds", "No entity"))
 
 
+def test_evaluate_tells_of_what_was_not_tuned(run, folder):
+    """As an interrupted training leaves it, which chose the weights by what tuning would bring."""
+    model = folder / "training" / "student" / "model-best"
+    _, result = run()
+    assert "was not tuned" not in result.output
+    nlp = spacy.load(model)
+    nlp.get_pipe_config("ner")["score_tuned"] = True
+    nlp.to_disk(model)
+    _, result = run()
+    assert result.exit_code == 0, result.output
+    assert "was not tuned since it was trained" in " ".join(result.output.split())
+
+
 def test_evaluate_scores_the_others_beside_one_that_finds_no_entities(run, folder, student):
     (folder / "training" / "blank").mkdir()
     spacy.blank("en").to_disk(folder / "training" / "blank" / "model-best")

@@ -233,6 +233,9 @@ def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
         result = run(pipeline=tmp_path / "student")
         assert result.exit_code == 0, result.output
         assert not built.exists()
+        readme = tmp_path / "packages" / "en_tiny_ner-0.1.0" / "README.md"
+        assert "PER" in readme.read_text()
+        readme.write_text("of another")
         built.parent.mkdir(parents=True)
         built.touch()
     assert [path.name for path in (tmp_path / "packages").iterdir()] == ["en_tiny_ner-0.1.0"]

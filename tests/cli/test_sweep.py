@@ -298,6 +298,18 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     assert rows_of(project)[2]["inputs"]["config"] != before[2]["inputs"]["config"]
 
 
+def test_sweep_mixes_no_rows_of_a_variant_that_nobody_asked_for(run, ran, project):
+    """Beside new rows of its base it would seem to differ by its own settings alone."""
+    options = ("--sizes", "10", "--seeds", "1")
+    run(*options, "--variant", "hot=student-softmax --components.ner.loss.temperature 4")
+    config = project / "configs" / "student.cfg"
+    config.write_text(config.read_text().replace("task_weight = 1.0", "task_weight = 2.0"))
+    before = rows_of(project)
+    result = run(*options, "--overwrite")
+    assert "[D603]" in str(result.exception) and "hot, 10 labelled, seed 0" in str(result.exception)
+    assert rows_of(project) == before
+
+
 def test_sweep_mixes_no_rows_of_runs_that_nobody_asked_for(run, ran, project):
     """They would stay as they are, beside new ones: not even --overwrite can help."""
     run("--sizes", "10", "--seeds", "2", "--pool-sizes", "20,all")

@@ -100,7 +100,7 @@ def test_tune_imports_what_the_pipeline_is_made_of(model, dev, careful, add_comp
     assert "nats for O" in result.output
 
 
-@pytest.mark.parametrize("name", ["labelled", "unlabelled", "dev"])
+@pytest.mark.parametrize("name", ["labelled", "unlabelled", "dev", "table"])
 def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful, name):
     path = dev.with_name(f"{name}.spacy")
     if path != dev:

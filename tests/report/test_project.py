@@ -6,8 +6,10 @@ import srsly
 from spacy.tokens import DocBin
 
 from spacy_distill.annotate.job import identify
+from spacy_distill.manifest import write_manifest
 from spacy_distill.report.project import (
     count_parts,
+    count_teachers,
     describe_weights,
     find_systems,
     find_test,
@@ -44,6 +46,14 @@ def test_project_parts_are_counted(project, make_doc):
         **{"labelled": (10, 48, 16), "unlabelled": (2, 6, 2)},
         **{"dev": (10, 48, 16), "test": (10, 48, 16)},
     }
+
+
+def test_project_teachers_are_counted(project):
+    assert count_teachers(project) == 0
+    folder = project / "corpus" / "annotated" / "unlabelled"
+    folder.mkdir(parents=True)
+    write_manifest(folder, {"teachers": ["a", "b", "c"]}, [])
+    assert count_teachers(project) == 3
 
 
 def test_project_weights(project):

@@ -57,6 +57,9 @@ def test_render_whole_page(render, make_report):
     text = " ".join(page.text.split())
     assert "the student reaches an F1 of 66.7, its teacher 100.0." in text
     assert "10.0 times smaller and 4.0 times faster" in text
+    assert ", one of its 3 teachers 100.0." in " ".join(
+        Page(render(make_report()._replace(n_teachers=3))).text.split()
+    )
     for setting in ("scheme", "loss.crf_distribution"):
         assert f"<code>{setting}<" in html.replace("<wbr>", "")
     assert "training sentences of corpus of Ann kept their labels" in text
