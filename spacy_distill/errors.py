@@ -202,9 +202,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "form."
     )
     D129 = (
-        "In '{source}' the first column holds numbers alone, such as count tokens or sentences. "
-        "Remove it: the token must stand first, and its tag last (of several columns of tags the "
-        "one to learn)."
+        "In '{source}' the first column holds nothing but numbers, which seem to count tokens or "
+        "sentences. Remove it: the token must stand first, and its tag last (of several columns of "
+        "tags the one to learn)."
     )
     D130 = (
         "'{source}', line {line}: '{second}' ({second_label}) overlaps '{first}' ({first_label}). "
