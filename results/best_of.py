@@ -14,6 +14,7 @@ import typer
 from teachers import describe
 
 from spacy_distill.sweep.bootstrap import compare, micro_f1, resample_f1
+from spacy_distill.sweep.comparisons import load_counts
 from spacy_distill.sweep.plan import TEACHER
 from spacy_distill.sweep.stages import counts_file, tuned_file
 
@@ -33,7 +34,8 @@ def print_best(
     chosen: Dict[str, List[str]] = {name: [name] * len(folders) for name in [TEACHER.name, *names]}
     chosen[BEST] = [max(names, key=lambda name: dev_f1(folder, name)) for folder in folders]
     runs = [(folder, name) for folder in folders for name in [TEACHER.name, *names]]
-    counts = numpy.stack([read_counts(*run) for run in runs], axis=1)  # (n_sentences, n_runs, 3)
+    # (n_sentences, n_runs, 3)
+    counts = numpy.stack([load_counts(counts_file(*run)) for run in runs], axis=1)
     f1, resampled = micro_f1(counts), resample_f1(counts)
 
     def places(of: List[str]) -> List[int]:
@@ -52,12 +54,6 @@ def print_best(
 
 def dev_f1(folder: Path, name: str) -> float:
     return 100 * srsly.read_json(tuned_file(folder, name))["after"]
-
-
-def read_counts(folder: Path, name: str) -> numpy.ndarray:
-    """(n_sentences, 3): right, wrong and missed entities"""
-    found = srsly.read_json(counts_file(folder, name))
-    return numpy.array([found["tp"], found["fp"], found["fn"]]).T
 
 
 if __name__ == "__main__":

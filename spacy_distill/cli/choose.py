@@ -31,7 +31,7 @@ def choose_cli(
         raise ValueError(Errors.D410.format(path=training))
     check_apart(output, models)
     check_pipeline(output)
-    scores = read_scores(models)
+    scores = read_dev_scores(models)
     for model in models:
         warn_of_training(model)
     best = max(models, key=lambda model: scores[model])
@@ -54,7 +54,7 @@ def check_pipeline(output: Path) -> None:
             raise ValueError(Errors.D417.format(path=output, names=names, command="choose"))
 
 
-def read_scores(models: List[Path]) -> Dict[Path, float]:
+def read_dev_scores(models: List[Path]) -> Dict[Path, float]:
     """F1 of pipelines on the development set that all of them were tuned on.
 
     RAISES (ValueError): D423 for one that was not tuned as it is, D424 for one that was on another

@@ -127,7 +127,12 @@ def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
     path = counts_file(folder, training_name(row["system"], row["limit"]))
     if not path.exists():
         return None
-    found = read_json(path)
-    counts = numpy.array([found["tp"], found["fp"], found["fn"]]).T
+    counts = load_counts(path)
     is_same = abs(micro_f1(counts[:, None])[0] - (row["test"]["ents_f"] or 0.0)) < SAME_F1
     return counts if is_same else None
+
+
+def load_counts(path: Path) -> numpy.ndarray:
+    """A file of counts: right, wrong and missed entities of each sentence, (n_sentences, 3)."""
+    found = read_json(path)
+    return numpy.array([found["tp"], found["fp"], found["fn"]]).T

@@ -83,7 +83,7 @@ def test_choose_tells_of_what_was_trained_on_something_else(training, tmp_path):
     result = run(training, tmp_path / "model-best")
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
-    assert "labelled.spacy' than is there now" in said.replace("\n", "")
+    assert "labelled.spacy' than is there now" in said
     assert said.count("was trained on another") == 1
 
 
