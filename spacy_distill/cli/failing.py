@@ -9,6 +9,8 @@ from typing import Iterator, Optional
 
 from wasabi import msg
 
+from ..errors import Errors
+
 # What typer ends with after Ctrl-C, as a shell has it.
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -19,7 +21,7 @@ def fail_in_one_line() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        first, *more = str(error).split("\n")
+        first, *more = explain(error).split("\n")
         msg.fail(first)
         for line in more:  # wasabi would join them
             print(line)
@@ -28,6 +30,13 @@ def fail_in_one_line() -> Iterator[None]:
         if end_of_typer.code == INTERRUPTED:
             msg.warn("Interrupted. The same command goes on with what was not finished.")
         raise
+
+
+def explain(error: Exception) -> str:
+    """What an error says; what the system refuses, with a remedy in place of its number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return Errors.D919.format(path=error.filename, reason=error.strerror)
+    return str(error)
 
 
 def end_on_signals() -> None:

@@ -11,7 +11,7 @@ from ..docbins import digest_docs
 from ..files import check_file, write_whole
 from ..loading import load_pipeline, use_gpu
 from ..machine import PACKAGES, find_cpu, find_versions
-from ..provenance import find_changed
+from ..provenance import find_changed, waits_for_tuning
 from ..report.page import Report
 from ..report.predictions import read_sentences
 from ..report.project import (
@@ -72,6 +72,7 @@ def report_cli(
         systems=systems,
         left_out=left_out,
         changed={name: find_changed(paths[name], project) for name in systems},
+        untuned=[name for name in systems if waits_for_tuning(paths[name])],
         parts=count_parts(project),
         weights=describe_weights(project),
         versions=find_versions(PACKAGES),

@@ -24,6 +24,7 @@ class Report(NamedTuple):
     systems: Dict[str, System]  # the teacher first, the student last
     left_out: Dict[str, str]  # why others are not there
     changed: Dict[str, List[Path]]  # of each system, what is not what it was trained on
+    untuned: List[str]  # those systems that were to be tuned and were not
     parts: List[Part]
     weights: Optional[str]  # what the teacher began with
     versions: Dict[str, str]  # of packages

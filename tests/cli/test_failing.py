@@ -18,6 +18,15 @@ def test_failing_keeps_the_lines_of_an_error(capsys):
     assert lines[1:] == ["  one", "    two", "Fix it."]
 
 
+def test_failing_explains_what_the_system_refuses(tmp_path, capsys):
+    path = tmp_path / "gone.json"
+    with pytest.raises(SystemExit), fail_in_one_line():
+        path.read_bytes()
+    out = capsys.readouterr().out.replace("\n", " ")
+    assert f"[D919] Can't use '{path}': No such file or directory. Check" in out
+    assert "Errno" not in out
+
+
 def interrupt():
     raise KeyboardInterrupt
 

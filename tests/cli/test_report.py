@@ -68,6 +68,18 @@ def test_report_goes_on_without_a_teacher(run, project):
     assert "not-installed.Teacher.v1" in html
 
 
+def test_report_tells_what_was_not_tuned(run, project):
+    config = project / "training" / "student" / "model-best" / "config.cfg"
+    text = config.read_text(encoding="utf-8")
+    assert "score_tuned = false" in text
+    config.write_text(text.replace("score_tuned = false", "score_tuned = true"), encoding="utf-8")
+    result = run()
+    assert result.exit_code == 0, result.output
+    html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
+    assert "<strong>student</strong> was not tuned" in html
+    assert "<strong>teacher</strong> was not tuned" not in html
+
+
 def test_report_goes_on_without_a_learning_curve(run, project, tmp_path):
     result = run("--sweep", tmp_path / "none")
     assert result.exit_code == 0, result.output

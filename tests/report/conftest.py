@@ -55,6 +55,7 @@ def make_report():
             },
             left_out={"baseline": f"it holds {text}"},
             changed={"teacher": [Path(f"corpus/{text}.spacy")], "student": []},
+            untuned=[text],
             parts=[Part("test", "for this page", 2, 5, 3)],
             weights=f"weights of {text}",
             versions={"spacy": "3.8"},

@@ -69,6 +69,11 @@ def test_render_whole_page(render, make_report):
         assert said in text
 
 
+def test_render_tells_what_was_not_tuned(render, make_report):
+    text = " ".join(Page(render(make_report()._replace(untuned=["student"]))).text.split())
+    assert "The student was not tuned since it was trained." in text
+
+
 def test_render_tells_that_others_were_measured(render, make_report):
     report = make_report()
     others = report.measurement._replace(others=["teacher", "student"])
