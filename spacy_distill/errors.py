@@ -533,9 +533,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't begin a Ray cluster on this machine ({reason}). Give --address, or leave out "
         "--engine ray."
     )
-    D919 = (
-        "Can't use '{path}': {reason}. Check the path, and whether you may read and write there."
-    )
+    D919 = "Can't use '{path}': {reason}. Check the path, and whether you may read and write there."
 
 
 class Warnings(metaclass=ErrorsWithCodes):
