@@ -22,13 +22,13 @@ class Errors(metaclass=ErrorsWithCodes):
         "{expected}. Re-run 'annotate' with a teacher of these labels."
     )
     D004 = (
-        "The soft targets of a document have {rows} rows and {columns} columns but it "
-        "has {tokens} tokens and {tags} tags. The file is damaged, or the document was cut or "
-        "merged after it was annotated: re-run 'annotate'."
+        "The soft targets of a document have {rows} rows and {columns} columns, but there are "
+        "{tokens} tokens and {tags} tags. The file is damaged, or the document was cut or "
+        "merged after annotation: re-run 'annotate'."
     )
     D005 = (
-        "A document of '{source}' has no soft targets: {text!r}. Run 'annotate' over all of them. "
-        "(Only those of 'labelled' need none.)"
+        "A document of '{source}' has no soft targets: {text!r}. Run 'annotate' on all of them. "
+        "(Only the documents of 'labelled' need none.)"
     )
     D006 = "A label must be a non-empty string, but component '{name}' got {label!r}."
     D007 = "{setting} is {value}, but must be {requirement}."
@@ -58,27 +58,27 @@ class Errors(metaclass=ErrorsWithCodes):
         "Give one whose entities are labelled."
     )
     D015 = (
-        "Can't distil '{teacher}' into '{student}': example {index} has other tokens in its "
-        "reference, which the teacher reads, than in its predicted document. Make both of the same "
-        "words."
+        "Can't distil '{teacher}' into '{student}': in example {index} the tokens of the "
+        "reference, which the teacher reads, differ from those of the predicted document. Make "
+        "both from the same words."
     )
     D016 = "There is no Python file '{path}'. Correct --code."
     D017 = (
-        "The model of component '{name}' gave a score of {score}. Its weights are damaged, or grew "
-        "too large in training: load another copy, or train it with a lower learning rate."
+        "The model of component '{name}' predicted a score of {score}. Its weights are damaged, or "
+        "grew too large in training: load another copy, or train it with a lower learning rate."
     )
     D018 = "Can't import '{path}': {reason}. Correct the file, or give another as --code."
     D019 = (
-        "The pipeline '{source}' can't be loaded: {reason}. Install what it asks for; if its files "
-        "are damaged, as an interrupted training leaves them, make it again."
+        "The pipeline '{source}' can't be loaded: {reason}. Install what it requires; if its files "
+        "are damaged, for example by an interrupted training, make it again."
     )
     D020 = (
         "There is no GPU {gpu} ({reason}). Give -1 to use the CPU, or install PyTorch and CuPy for "
         "its version of CUDA."
     )
     D021 = (
-        "'{teacher}' can't teach '{student}': its model listens to another component, and saw "
-        "nothing of any token. Run the components it listens to over eg.reference first."
+        "'{teacher}' can't teach '{student}': its model listens to another component, which has "
+        "not run. Run the components it listens to on eg.reference first."
     )
     D022 = (
         "Can't distil '{teacher}' into '{student}': it is a component of class {found}, but "
@@ -86,22 +86,22 @@ class Errors(metaclass=ErrorsWithCodes):
         "any teacher, and train on what that writes."
     )
     D023 = (
-        "'{path}' is annotated in part only, as its {journal} says. Run the same command of "
-        "'annotate' again: it goes on with what is missing."
+        "The annotation of '{path}' is not finished, as its {journal} shows. Run the same "
+        "'annotate' command again to resume it."
     )
     D024 = (
-        "{purpose} needs {packages}, not installed here. Install it with "
+        "{purpose} needs {packages}, which is not installed. Install it with "
         "'pip install spacy-distill[{extra}]'."
     )
     D025 = (
-        "The model of component '{name}' gives probabilities when it learns (its layer 'softmax'), "
-        "as spaCy's tagger's does, but must give scores. Use spacy-distill.LinearTagger.v1, or "
-        "another whose last layer is linear."
+        "The model of component '{name}' outputs probabilities in training (its layer 'softmax'), "
+        "like that of spaCy's tagger, but must output scores. Use spacy-distill.LinearTagger.v1, "
+        "or another model whose last layer is linear."
     )
     D026 = (
-        "The model of component '{name}' gives {found} scores for a token, but there are {n_tags} "
-        "tags. Its last layer must be as wide: spacy-distill.LinearTagger.v1 puts one over any "
-        "tok2vec."
+        "The model of component '{name}' outputs {found} scores for a token, but there are "
+        "{n_tags} tags. Its last layer must have that width: spacy-distill.LinearTagger.v1 adds "
+        "one to any tok2vec."
     )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
@@ -109,8 +109,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D102 = (
         "'{source}', line {line}: {tag!r} is not a tag. A tag is O, or one of B, I, L, U, E, S, M "
-        "and W, a hyphen and a label, such as B-PER, one a token; in a column file it stands in "
-        "the last column.{hint}"
+        "and W, a hyphen and a label, such as B-PER, one for each token; in a column file it is "
+        "in the last column.{hint}"
     )
     D103 = (
         "'{source}', line {line}: {tag!r} can't follow {previous!r} in BILUO or IOBES, in which "
@@ -121,8 +121,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "'iconv -f {encoding} -t UTF-8'."
     )
     D105 = (
-        "'{source}', line {line}: {text!r} has other columns than the lines around it. Separate "
-        "columns by tabs if tokens hold spaces, and give every line the same number of columns."
+        "'{source}', line {line}: {text!r} has not as many columns as the lines around it. "
+        "Separate columns by tabs if tokens contain spaces, and give every line the same number of "
+        "columns."
     )
     D106 = "'{source}', line {line}: tag {tag!r} has no token. Give it one, or make it O."
     D107 = "'{source}', line {line}: not JSON ({reason}). A .jsonl file holds one object per line."
@@ -132,9 +133,9 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D109 = (
         "'{source}', line {line}: entity {start}-{end} {text!r} ({label}) does not begin and end "
-        "where tokens do; the tokens it touches are {nearest_start}-{nearest_end} {nearest!r}. "
+        "at token boundaries; the tokens it touches are {nearest_start}-{nearest_end} {nearest!r}. "
         "Correct the offsets, check --lang, whose tokenizer found these tokens, or give 'tokens' "
-        "and 'tags' in place of 'text'."
+        "and 'tags' instead of 'text'."
     )
     D110 = "'{source}' does not exist. Correct the path."
     D111 = (
@@ -142,11 +143,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "train.*, test.* and, if you have one, dev.*."
     )
     D112 = (
-        "'{source}' has more than one {split} set: {names}. Keep one, or merge them; of a dataset "
+        "'{source}' has more than one {split} set: {names}. Keep one, or merge them. For a dataset "
         "on the hub, save the splits that you want with DatasetDict.save_to_disk, and give that "
         "folder."
     )
-    D113 = "No file in '{source}' can be read. Files that can be end in {known}."
+    D113 = "No file in '{source}' can be read. Supported extensions: {known}."
     D114 = "'{source}' is not a DocBin ({reason}). Write it again with DocBin.to_disk."
     D115 = (
         "'{source}', line {line}: {found} is not an entity of a text of {length} characters. An "
@@ -155,16 +156,16 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D116 = (
         "'{source}' is neither a file or folder nor a dataset that can be loaded from the hub "
-        "({reason}). Correct the path or id, a dataset's as name@revision or "
-        "name:config@revision, and check that the network reaches the hub."
+        "({reason}). Correct the path or the id (name@revision or "
+        "name:config@revision), and check that the network reaches the hub."
     )
     D117 = (
-        "Data set '{source}' has columns {found}, of which none can be read. It needs 'tokens', if "
+        "Dataset '{source}' has columns {found}, none of which can be read. It needs 'tokens', if "
         "labelled with 'ner_tags', 'tags' or 'labels', or 'text', if labelled with 'entities' or "
         "'labels'."
     )
     D119 = (
-        "'{source}' has no training set. Found: {found}; passed over: {others}. Add one, such as "
+        "'{source}' has no training set. Found: {found}; ignored: {others}. Add one, such as "
         "train.conll. (Convert a .json or .csv file to .jsonl, one object per line.)"
     )
     D120 = (
@@ -173,11 +174,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "move them to the unlabelled data."
     )
     D121 = (
-        "Language '{lang}' can't be loaded ({reason}). Install what it asks for, or give a code "
+        "Language '{lang}' can't be loaded ({reason}). Install what it requires, or give a code "
         "such as 'en' or 'xx'."
     )
     D122 = (
-        "'{source}' has no test set. Found: {found}; passed over: {others}. Add one, such as "
+        "'{source}' has no test set. Found: {found}; ignored: {others}. Add one, such as "
         "test.conll or test.jsonl, for 'evaluate', or give --no-test to do without. (Convert a "
         ".json or .csv file to .jsonl, one object per line.)"
     )
@@ -186,25 +187,25 @@ class Errors(metaclass=ErrorsWithCodes):
         "with entity annotation: nothing would be left to learn from. Add a dev set, or label more."
     )
     D125 = (
-        "'{source}', line {line}: a text of {length} characters, of which spaCy reads {limit} at a "
-        "time. Split it; where it is unlabelled, --split-sentences does."
+        "'{source}', line {line}: a text of {length} characters, but spaCy reads at most {limit} "
+        "at once. Split it; if it is unlabelled, --split-sentences does."
     )
     D126 = (
-        "'{source}' can't be read after row or line {line} ({reason}). It is damaged, or the "
-        "network broke off: get it again."
+        "Reading '{source}' failed after {line} rows or lines ({reason}). The file is damaged, or "
+        "the connection broke: get it again."
     )
     D127 = (
         "'{source}', line {line}: half a character in {key!r}, a surrogate whose other half is "
         "missing. Remove it, or write the whole character."
     )
     D128 = (
-        "'{path}' is not a .spacy file. The command 'corpus' makes one from labelled text of any "
-        "form."
+        "'{path}' is not a .spacy file. The command 'corpus' makes one from labelled text in any "
+        "format."
     )
     D129 = (
-        "In '{source}' the first column holds nothing but numbers, which seem to count tokens or "
-        "sentences. Remove it: the token must stand first, and its tag last (of several columns of "
-        "tags the one to learn)."
+        "In '{source}' the first column contains only numbers, which seem to count tokens or "
+        "sentences. Remove it: the token must be first, and its tag last (of several columns of "
+        "tags, the one to learn)."
     )
     D130 = (
         "'{source}', line {line}: '{second}' ({second_label}) overlaps '{first}' ({first_label}). "
@@ -216,17 +217,17 @@ class Errors(metaclass=ErrorsWithCodes):
         "'ner_tags', in .spacy from doc.ents.)"
     )
     D132 = (
-        "'{source}' says of its columns what the installed 'datasets' does not know ({reason}). "
-        "Write the tags as strings, or update 'datasets'."
+        "'{source}' describes its columns in a way that the installed 'datasets' does not know "
+        "({reason}). Write the tags as strings, or update 'datasets'."
     )
     D133 = (
-        "'{source}', the {split} set, holds no sentences: the file is empty, or its lines are. "
-        "Write it again, or, if it is the dev set, leave it out."
+        "'{source}', the {split} set, contains no sentences: the file or all of its lines are "
+        "empty. Write it again, or, if it is the dev set, leave it out."
     )
-    D134 = "Of the {n_lines} lines behind it {n_malformed} can't be read either: {shown}"
+    D134 = "Of the {n_lines} lines after it, {n_malformed} can't be read either: {shown}"
     D135 = (
-        "'{source}' has no {split} set, but {found}. Give the file itself, or a folder in which "
-        "its name says that it is one."
+        "'{source}' has no {split} set, but {found}. Give the file itself, or a folder with a file "
+        "of that name."
     )
     D136 = (
         "'{source}', line {line}: a yes or no to one entity ('_is_binary') does not say what else "
@@ -241,8 +242,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "Train it again with a lower [training.optimizer.learn_rate]."
     )
     D203 = (
-        "Parameter '{name}' of layer '{layer}' holds values as large as {value}, but float16 ends "
-        "at {limit}. Package the pipeline with --dtype float32."
+        "Parameter '{name}' of layer '{layer}' holds values as large as {value}, but the largest "
+        "float16 is {limit}. Package the pipeline with --dtype float32."
     )
     D204 = (
         "Model '{model}' has no layer called '{layer}', hence no table that could be stored as "
@@ -292,7 +293,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "The tokenizer of teacher '{teacher}' is {kind}, not a fast one. Save the checkpoint with "
         "a tokenizer.json, or give another teacher."
     )
-    D312 = "'{path}' has a vector for none of the words. Check that both are of one language."
+    D312 = "'{path}' has no vector for any of the words. Check that both are of the same language."
     D313 = (
         "A table of words needs words. Give --corpus the .spacy files that the student will read, "
         "and a --min-count that leaves some of them."
@@ -341,7 +342,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "configs/student.cfg."
     )
     D417 = (
-        "'{path}' holds {names} of something else, which '{command}' would write over. Give "
+        "'{path}' already holds {names}, which '{command}' did not make and would overwrite. Give "
         "another folder."
     )
     D418 = (
@@ -358,8 +359,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D421 = "'{path}' has scores of another pipeline than '{pipeline}'. Run 'evaluate' again."
     D422 = (
-        "'{path}' tells how far a student agrees with its teacher, where nothing is labelled: that "
-        "is no accuracy. Score it on gold sentences with 'evaluate', or leave --metrics out."
+        "'{path}' measures agreement with the teacher on unlabelled text, not accuracy. Score the "
+        "student on gold sentences with 'evaluate', or leave --metrics out."
     )
     D423 = (
         "'{path}' was not tuned since it was trained, so its F1 on the development set isn't "
@@ -371,7 +372,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D501 = "Unknown systems to compare with: {unknown}. Choose from {known}."
     D502 = (
-        "The process of '{name}' ended with code {code} when asked to {request}. Its last words:\n"
+        "The process of '{name}' ended with code {code} when asked to {request}. Its last output:\n"
         "{lines}\nIf this machine can't run it, leave it out with --systems."
     )
     D503 = "'{path}' holds no texts. Give a .spacy file with --data, or a folder of them."
@@ -382,7 +383,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "Can't find the pipeline '{name}': it is neither a folder that holds a meta.json nor an "
         "installed package. Train one first, or correct the path."
     )
-    D506 = "Can't measure '{name}': {reason}. Mend that, or leave it out of --systems."
+    D506 = "Can't measure '{name}': {reason}. Fix that, or leave it out of --systems."
     D507 = (
         "{value!r} does not name another student. Give NAME=PATH, with a name of letters, digits, "
         "- and _ that is none of {taken} and does not begin with _."
@@ -390,7 +391,7 @@ class Errors(metaclass=ErrorsWithCodes):
     D601 = "No systems given, or unknown ones: {unknown}. Choose from {known}."
     D602 = (
         "Stage '{name}' ended with code {code}. The last lines of its log '{log}':\n{lines}\n"
-        "Fix what they report and run the sweep again: it goes on with this stage."
+        "Fix what they report and run the sweep again: it resumes with this stage."
     )
     D603 = (
         "'{path}' has rows made with other settings ({differences}): {runs}. Go back to those, "
@@ -407,21 +408,21 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D607 = (
         "'{path}' was made with other settings than this sweep's ({differences}). Remove it, give "
-        "another --work, or make it anew with --overwrite."
+        "another --work, or make it again with --overwrite."
     )
     D609 = (
         "'{path}' has another test set than the rows of '{rows}', so their scores can't be "
         "compared. Give another OUTPUT or --work for each corpus."
     )
     D610 = (
-        "The counts of '{path}' on the test set give F1 {found}, but the scorer {expected}. Score "
-        "a pipeline whose scorer is that of 'ner_tagger', on a test set of its tokens."
+        "The entity counts of '{path}' on the test set give F1 {found}, but its scorer {expected}. "
+        "Use a pipeline with the scorer of 'ner_tagger', and a test set with gold tokenisation."
     )
-    D611 = "'{path}', line {line}: no row of a sweep ({reason}). Remove the line."
+    D611 = "'{path}', line {line}: not a row of a sweep ({reason}). Remove the line."
     D612 = "There is nothing to show: every run was left out, and '{path}' has no rows."
     D613 = (
-        "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first failed "
-        "because of this:\n{reason}"
+        "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first "
+        "error was:\n{reason}"
     )
     D701 = (
         "'{path}' has no trained student: 'training/student/model-best' is missing. Run "
@@ -471,66 +472,66 @@ class Errors(metaclass=ErrorsWithCodes):
         "does not say so in its 'labels'. Add them to 'ner' with add_label and save the teacher."
     )
     D808 = (
-        "A pipeline that is to teach finds no entities: none of its components, {pipes}, sets "
-        "doc.ents. Give one with 'ner_tagger', 'ner' or another component that does."
+        "The teacher's pipeline has no component that sets doc.ents (its components: {pipes}). "
+        "Give one with 'ner_tagger', 'ner' or another that does."
     )
     D901 = (
-        "Can't write '{path}': {reason}. Make room or give another folder, and run it again: what "
-        "is finished stays."
+        "Can't write '{path}': {reason}. Free some space or give another folder, and run it again: "
+        "what is finished is kept."
     )
     D902 = (
         "'{path}' was annotated with other settings ({differences}). Go back to those, give "
-        "another OUTPUT, or start anew with --overwrite."
+        "another OUTPUT, or start again with --overwrite."
     )
     D903 = (
         "'{path}' was annotated from other texts than the source has now: {found}. Give the same "
         "source, another OUTPUT, or annotate what has changed with --overwrite."
     )
     D904 = (
-        "'{path}' holds files that are not of this annotation: {names}. Give another OUTPUT, or "
-        "move them elsewhere."
+        "'{path}' holds files that do not belong to this annotation: {names}. Give another OUTPUT, "
+        "or move them elsewhere."
     )
     D905 = (
-        "'{path}' can't be read ({reason}). Restore the file, give another OUTPUT, or start anew "
+        "'{path}' can't be read ({reason}). Restore the file, give another OUTPUT, or start again "
         "with --overwrite."
     )
     D906 = (
-        "Among the source's texts from number {first:,} on there are entities of the labels "
-        "{unknown}, which the student's {known} lack. Name all of the student's with --labels."
+        "From text number {first:,} on, the source has entities with labels {unknown}, which are "
+        "not among the student's: {known}. Name all labels of the student with --labels."
     )
     D907 = (
         "A process that annotates ended with code {code}. If memory ran out, give a lower "
-        "--n-process, --batch-size or --shard-size, and run it again: what is finished stays."
+        "--n-process, --batch-size or --shard-size, and run it again: what is finished is kept."
     )
     D908 = "The teacher failed in a process that annotates:\n{traceback}"
     D911 = (
         "There is no Ray cluster at '{address}' ({reason}). Correct --address, or leave it out to "
-        "begin one on this machine."
+        "start one on this machine."
     )
     D912 = (
         "The Ray cluster has lost the workers: {reason}\nCheck that each machine has the teacher, "
-        "spacy-distill and enough memory, and run it again: what is finished stays."
+        "spacy-distill and enough memory, and run it again: what is finished is kept."
     )
     D913 = (
         "A worker has written '{path}', but it is not there. Give an OUTPUT that all machines of "
         "the cluster share."
     )
-    D914 = "Another run is at work in '{path}'. Wait for its end, or give another folder."
+    D914 = "Another run is using '{path}'. Wait until it ends, or give another folder."
     D915 = (
-        "'{output}' is to be written, '{source}' is read, and one lies in the other: what is "
-        "written would be read, or what is read be written over. Give an OUTPUT elsewhere."
+        "Output '{output}' and input '{source}' overlap, so that input would be overwritten or "
+        "output read. Give an OUTPUT elsewhere."
     )
     D916 = (
-        "'{path}' is damaged, or another file of that name: it should hold {kind} of JSON "
-        "({reason}). Restore it, or remove it and run again what makes it."
+        "'{path}' is damaged, or a file of another kind: it should hold {kind} of JSON ({reason}). "
+        "Restore it, or remove it and make it again."
     )
     D917 = (
-        "'{source}' was annotated already: document {number} has a teacher's distributions, and "
-        "the labels would be taken for gold. Annotate what it was made from; --also takes several "
-        "teachers at once."
+        "'{source}' is already annotated: document {number} has a teacher's distributions, and its "
+        "labels would be taken for gold. Annotate the original text; --also takes several teachers "
+        "at once."
     )
     D918 = (
-        "Can't begin a Ray cluster on this machine ({reason}). Give --address, or leave out "
+        "Can't start a Ray cluster on this machine ({reason}). Give --address, or leave out "
         "--engine ray."
     )
     D919 = "Can't use '{path}': {reason}. Check the path, and whether you may read and write there."
@@ -538,10 +539,10 @@ class Errors(metaclass=ErrorsWithCodes):
 
 class Warnings(metaclass=ErrorsWithCodes):
     W001 = (
-        "A model was initialised on {n_words} different words, and knows no characters but theirs "
-        "and ASCII. Give 'initialize' the training data: nlp.initialize(lambda: examples)."
+        "A model was initialised on {n_words} different words, and knows only their characters and "
+        "ASCII. Give 'initialize' the training data: nlp.initialize(lambda: examples)."
     )
     W002 = (
-        "There are entities of labels that the component has not: {labels}. They are passed over, "
-        "as if their tokens were not annotated. Train a new component to have them learnt."
+        "Entities with labels that the component does not have are ignored, as if their tokens "
+        "were not annotated: {labels}. Train a new component to learn them."
     )

@@ -37,7 +37,7 @@ def build_lengthen_training_v1(
         n_sentences = sum(1 for _ in corpus(nlp))
         steps = lengthen(own, n_sentences, epochs=epochs, sentences_a_step=sentences_a_step)
         if steps > own:
-            msg.info(f"{steps:,} steps in place of {own:,}, for {n_sentences:,} sentences")
+            msg.info(f"{steps:,} steps instead of {own:,}, for {n_sentences:,} sentences")
             nlp.config["training"]["max_steps"] = steps
         return nlp
 

@@ -92,7 +92,7 @@ class RayCluster:
         if has_gpu and not n_slots:
             if not self.address:
                 raise ValueError(Errors.D020.format(gpu=0, reason="Ray finds none on this machine"))
-            msg.warn("The Ray cluster has no GPU: waiting until it has one. Ctrl-C ends that")
+            msg.warn("The Ray cluster has no GPU: waiting for one. Press Ctrl-C to stop")
         self.n_workers = self.n_workers or max(n_slots, 1)
         options = {"num_cpus": 1, "num_gpus": int(has_gpu), "max_restarts": RESTARTS}
         self.make_actor = lambda: ray.remote(RayWorker).options(**options).remote(job, self.output)

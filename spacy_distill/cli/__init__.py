@@ -1,4 +1,4 @@
-"""The command line `spacy-distill`: one file a command."""
+"""The command line `spacy-distill`, with one file for each command."""
 
 import os
 import sys
@@ -44,10 +44,10 @@ app.command("package")(package_cli)
 
 
 def main() -> None:
-    """Run a command. What the user can mend ends in one line, not in a traceback."""
+    """Run a command. Errors that the user can fix end in one line instead of a traceback."""
     end_on_signals()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a file may be of an encoding that has no arrow
+        if isinstance(stream, TextIOWrapper):  # a file may have an encoding without arrows
             stream.reconfigure(errors="replace")
     if os.name == "nt":  # where the commands of a project come with their quotes
         sys.argv = [unquote(argument) for argument in sys.argv]

@@ -67,20 +67,23 @@ def annotate_cli(
     iob1: Iob1 = False,
     code: Code = None,
     lang: Annotated[
-        str, typer.Option(help="Language that text is tokenised by; the first pipeline's if none")
+        str,
+        typer.Option(
+            help="Language whose tokenizer splits the text; by default that of the first pipeline"
+        ),
     ] = "",
     exclude: Annotated[
         Optional[List[str]],
         typer.Option(
             "--exclude",
             "-x",
-            help="A dev or test set, whose texts are left out; as often as you like",
+            help="A dev or test set whose texts are left out. May be repeated",
         ),
     ] = None,
     split_sentences: SplitSentences = False,
-    shard_size: Annotated[int, typer.Option(help="Documents in one file")] = 10_000,
+    shard_size: Annotated[int, typer.Option(help="Documents per output file")] = 10_000,
     batch_size: Annotated[
-        int, typer.Option(help="Documents that the teacher gets at a time")
+        int, typer.Option(help="Documents that the teacher reads at once")
     ] = 1024,
     n_process: NProcess = 0,
     engine: EngineOption = EngineName.local,
@@ -89,7 +92,8 @@ def annotate_cli(
         bool,
         typer.Option(
             "--overwrite",
-            help="Replace what OUTPUT holds from another teacher, other options or other texts",
+            help="Replace files in OUTPUT that were made by another teacher, with other options "
+            "or from other texts",
         ),
     ] = False,
     gpu: Gpu = -1,
@@ -97,12 +101,11 @@ def annotate_cli(
     """Label documents with a teacher: soft targets and pseudo-labels.
 
     A teacher is any spaCy pipeline that finds entities, with scores or without, or a Hugging Face
-    checkpoint. Gold entities that are there already stay as they are. Each output document keeps
-    the teacher's log-probabilities beside its entities, for `spacy-distill.DistillationCorpus.v1`
-    to read.
+    checkpoint. Existing gold entities are kept. Each output document stores the teacher's
+    log-probabilities, which `spacy-distill.DistillationCorpus.v1` reads.
 
-    Give the same command again if it was interrupted: it goes on, and OUTPUT becomes what it would
-    have been. There manifest.json says what each file was made from.
+    If interrupted, run the same command again: it resumes, and OUTPUT is the same as without the
+    interruption. OUTPUT/manifest.json records what each file was made from.
     """
     warn_unpinned_teachers([teacher, *(also or [])])
     warn_unpinned([source, *(exclude or [])])
@@ -195,15 +198,16 @@ def report_summary(summary: Summary, output: Path) -> None:
     msg.table(rows, aligns=["l", "r"])
     if summary.silent > TOO_SILENT * summary.words:
         msg.warn(
-            f"Of {summary.silent:,} words ({summary.silent / summary.words:.1%}) the teacher says "
-            "nothing, so that none is learnt: they are no whole tokens of its own, or too far "
-            "behind in a text. Is --lang right, and are the texts split?"
+            f"The teacher gave no soft targets for {summary.silent:,} words "
+            f"({summary.silent / summary.words:.1%}), so that nothing is learned from them: they "
+            "do not align with its tokens, or lie beyond its maximum length. Check --lang, and "
+            "split long texts (--split-sentences)"
         )
     for source, n in summary.dropped.items():
-        msg.info(f"Left out because {source} has the same text: {n:,}")
+        msg.info(f"Left out because the same text is in {source}: {n:,}")
     n_old = summary.shards - summary.new_shards
     if not summary.new_shards:
-        msg.good(f"Nothing to do: {summary.shards} file(s) in {output} are as they would be")
+        msg.good(f"Nothing to do: {summary.shards} file(s) in {output} are up to date")
         return
     speed = summary.new_words / summary.seconds
     there = f" ({n_old} of them were there)" if n_old else ""

@@ -39,44 +39,46 @@ def benchmark_cli(
         typer.Option(
             "--teacher",
             "-t",
-            help="Its teacher, a pipeline's folder or package. Without it, all but spacy-ner are "
-            "left out",
+            help="Its teacher: a pipeline's folder or package. Without it, only spacy-ner is "
+            "compared",
         ),
     ] = None,
     data: Annotated[
-        Path, typer.Option("--data", "-d", help="What is read: a .spacy file, or a folder of them")
+        Path, typer.Option("--data", "-d", help="Texts to read: a .spacy file, or a folder of them")
     ] = Path("corpus/test.spacy"),
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for benchmark.json, .md, .png and .svg")
     ] = Path("metrics"),
     others: Annotated[
         Optional[List[str]],
-        typer.Option("--student", help="Another student, NAME=PATH; as often as you like"),
+        typer.Option("--student", help="A further student, NAME=PATH. May be repeated"),
     ] = None,
     systems: Annotated[
         Optional[str],
         typer.Option(
             "--systems",
-            help=f"What it is compared with, separated by commas: {', '.join(PEERS)}. Default: all",
+            help=f"Systems to compare with, separated by commas: {', '.join(PEERS)}. Default: all",
         ),
     ] = None,
-    batch_sizes: Annotated[str, typer.Option(help="Texts in a batch")] = "1,32,64,128",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each system")] = 1,
-    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured, by turns")] = 3,
+    batch_sizes: Annotated[str, typer.Option(help="Batch sizes, in texts")] = "1,32,64,128",
+    threads: Annotated[int, typer.Option(min=1, help="Threads for each system")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Number of measurements of each, interleaved")
+    ] = 3,
     seconds: Annotated[
         float,
         typer.Option(
             min=0.01,
-            help="Length of a measurement. Systems too slow for all texts in that time read a "
-            "sample, of a batch at least; where that takes longer, they are measured less often",
+            help="Seconds for a measurement. A system that is too slow for all texts reads a "
+            "sample of at least one batch, and is measured less often if that takes longer",
         ),
     ] = Settings().seconds,
     seed: Annotated[int, typer.Option(help="Seed of the samples")] = 0,
 ) -> None:
-    """Measure a student's speed, size and memory beside those of other systems.
+    """Measure speed, size and memory of a student and of other systems.
 
-    Each runs in a process of its own on the CPU, from text to entities. It takes
-    up to ten minutes, most of them for BERT-large.
+    Each runs in its own process on the CPU, from text to entities. This takes up to ten
+    minutes, most of them for BERT-large.
     """
     settings = Settings(read_batch_sizes(batch_sizes), threads, repeats, seconds, seed)
     sources = name_students(student, others or [])
@@ -87,9 +89,7 @@ def benchmark_cli(
     make_folder(output)
     students = {name: load_pipeline(source) for name, source in sources.items()}
     corpus = read_corpus(data, students[FIRST])
-    msg.info(
-        f"{len(corpus.texts):,} texts, {sum(corpus.n_words):,} words; preparing what reads them"
-    )
+    msg.info(f"{len(corpus.texts):,} texts, {sum(corpus.n_words):,} words; preparing the systems")
     machine = describe_machine()
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -157,7 +157,7 @@ def write_report(report: Report, output: Path) -> None:
     (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")
     written = [output / "benchmark.json", output / "benchmark.md"]
     if find_spec("matplotlib") is None:
-        msg.warn("No figure, for matplotlib is not installed. Install 'spacy-distill[bench]'.")
+        msg.warn("No figure: matplotlib is not installed. Install 'spacy-distill[bench]'.")
     else:
         from ..benchmark.figure import draw_figure
 

@@ -1,4 +1,4 @@
-"""`spacy-distill choose`: of pipelines that were trained in several ways, the best."""
+"""`spacy-distill choose`: the best of several trained pipelines."""
 
 import shutil
 from pathlib import Path
@@ -15,16 +15,16 @@ from .evaluate import find_pipelines, pipeline_name, warn_of_training
 
 def choose_cli(
     training: Annotated[
-        Path, typer.Argument(help="Folder that has NAME/model-best of each, all of them tuned")
+        Path, typer.Argument(help="Folder with the tuned pipelines, NAME/model-best")
     ],
     output: Annotated[
-        Path, typer.Argument(help="Folder for a copy of the best; a pipeline there is replaced")
+        Path, typer.Argument(help="Folder for a copy of the best; a pipeline in it is replaced")
     ],
 ) -> None:
-    """Copy the pipeline with the best F1 on the development set, as 'tune' wrote it down.
+    """Copy the pipeline with the best F1 on the development set, as recorded by 'tune'.
 
-    Settings that make a student better on one text make it worse on another: train it with several,
-    tune each, and let the development set choose. Of equals, the first by name is taken.
+    Settings that improve a student on one kind of text make it worse on another: train it with
+    several, tune each, and let the development set choose. Ties go to the first by name.
     """
     models = find_pipelines(training)
     if not models:
@@ -38,7 +38,7 @@ def choose_cli(
     rows = [(pipeline_name(model), f"{100 * scores[model]:.2f}") for model in models]
     msg.table(rows, header=("Pipeline", "F1 on dev"), divider=True, aligns=("l", "r"))
     if output.exists() and digest_folder(output) == digest_folder(best):
-        msg.info(f"'{output}' is '{pipeline_name(best)}' already")
+        msg.info(f"'{output}' already is '{pipeline_name(best)}'")
         return
     with replacing(output) as folder:
         shutil.copytree(best, folder)
@@ -46,7 +46,10 @@ def choose_cli(
 
 
 def check_pipeline(output: Path) -> None:
-    """Refuse to replace what is no pipeline. RAISES (OSError): D901. RAISES (ValueError): D417."""
+    """Refuse to replace anything but a pipeline.
+
+    RAISES (OSError): D901 for a file. RAISES (ValueError): D417 for another folder.
+    """
     check_folder(output)
     if output.exists() and not (output / "meta.json").exists():
         names = ", ".join(sorted(path.name for path in output.iterdir()))

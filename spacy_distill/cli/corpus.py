@@ -26,13 +26,13 @@ def corpus_cli(
     data: Annotated[
         str,
         typer.Argument(
-            help="Folder with a training and a test set and, if there are any, a dev set and more "
-            "text for the unlabelled pool (train.\\*, test.\\*, dev.\\*: column files, .jsonl, "
-            ".parquet or .spacy; unlabelled.\\*: also .txt, one text per line), or id of a dataset "
-            "on the hub (name@revision or name:config@revision)",
+            help="Folder with a training and a test set and, optionally, a dev set and more text "
+            "for the unlabelled pool (train.\\*, test.\\*, dev.\\*: column files, .jsonl, "
+            ".parquet or .spacy; unlabelled.\\*: also .txt, one text per line), or the id "
+            "of a dataset on the hub (name@revision or name:config@revision)",
         ),
     ],
-    output: Annotated[Path, typer.Argument(help="Folder to write the .spacy files to")],
+    output: Annotated[Path, typer.Argument(help="Folder for the .spacy files")],
     labelled: Annotated[
         int,
         typer.Option(
@@ -45,11 +45,11 @@ def corpus_cli(
     seed: Annotated[
         int,
         typer.Option(
-            "--seed", "-s", help="Seed of the sample; a smaller sample is part of a larger one"
+            "--seed", "-s", help="Seed of the sample; smaller samples are contained in larger ones"
         ),
     ] = 0,
     lang: Annotated[
-        str, typer.Option("--lang", "-l", help="Language, whose tokenizer splits text")
+        str, typer.Option("--lang", "-l", help="Language whose tokenizer splits the text")
     ] = "en",
     unlabelled: Annotated[
         Optional[List[str]],
@@ -57,14 +57,14 @@ def corpus_cli(
             "--unlabelled",
             "-u",
             help="More text for the unlabelled pool: files (.txt with one text per line, or any "
-            "form of DATA), folders or ids. May be repeated, or hold several between commas or "
-            "spaces",
+            "format of DATA), folders or ids. May be repeated, or list several, separated "
+            "by commas or spaces",
         ),
     ] = None,
     dev_share: Annotated[
         float,
         typer.Option(
-            "--dev-share", help="Share of the training set to hold out where DATA has no dev set"
+            "--dev-share", help="Share of the training set to hold out if DATA has no dev set"
         ),
     ] = 0.1,
     no_test: Annotated[
@@ -74,9 +74,9 @@ def corpus_cli(
 ) -> None:
     """Make the corpus: sample labelled sentences, and strip the others of their labels.
 
-    Of the training set, --labelled sentences drawn at random keep their labels. The others lose
-    them and are, together with the unlabelled text of DATA and of --unlabelled, the pool that the
-    teacher labels.
+    A random sample of --labelled training sentences keeps its labels. The other sentences lose
+    theirs; together with the unlabelled text of DATA and of --unlabelled, they form the pool that
+    the teacher labels.
     """
     require(0 < dev_share < 1, "--dev-share", dev_share, "above 0 and below 1")
     nlp = make_tokenizer(lang)
@@ -95,13 +95,15 @@ def corpus_cli(
         msg.info(f"No dev set in {data}: holding out {len(splits['dev'])} training sentences")
     gold, rest = sample(splits.pop("train"), labelled, seed=seed)
     if labelled > len(gold):
-        msg.warn(f"Only {len(gold)} labelled sentences in {data}, not {labelled}: taking all")
+        msg.warn(
+            f"Only {len(gold)} labelled sentences in {data}, not {labelled}: using all of them"
+        )
     # The test set comes last, so that a text in two of them counts as a leak of it.
     splits = {"labelled": gold, "dev": splits.pop("dev"), **splits}
     dropped: Counter = Counter()
     added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
     if "unlabelled" in found:
-        msg.info(f"The text of {found['unlabelled'].source} goes into the unlabelled pool")
+        msg.info(f"The text of {found['unlabelled'].source} is added to the unlabelled pool")
         added.insert(0, found["unlabelled"].docs)
     texts = find_texts(splits, splitter=nlp if split_sentences else None)
     pool = make_pool([rest, *added], texts, dropped)
@@ -173,7 +175,7 @@ def warn_passed_over(sources: Iterable[str]) -> None:
     for source in sources:
         counts = [f"{n:,} {suffix}" for suffix, n in count_passed_over(source).most_common()]
         if counts:
-            msg.warn(f"Passed over in {source}: {', '.join(counts)}")
+            msg.warn(f"Ignored in {source}: {', '.join(counts)}")
 
 
 def make_pool(
@@ -202,15 +204,15 @@ def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
     aligns = ["l", *("r" for _ in names)]
     msg.table(rows, header=("", *names), aligns=aligns, divider=True)
     for name, count in dropped.items():
-        msg.info(f"Left out of the unlabelled pool because {name} has the same text: {count:,}")
+        msg.info(f"Left out of the unlabelled pool because the same text is in {name}: {count:,}")
     if len(packed["unlabelled"][0]) == 0:
-        msg.warn("No unlabelled text: there is nothing to distil from but the labelled sentences")
+        msg.warn("No unlabelled text: only the labelled sentences are left to distil on")
     for name in names:
         if name != "unlabelled" and not packed[name][1]:
             msg.warn(f"No entity in {name}: {WITHOUT_ENTITIES[name]}")
     lacking = [label for label in labels if packed["labelled"][1][label] == 0]
     if lacking:
         msg.warn(
-            f"No labelled sentence has {', '.join(lacking)}, which dev or test has: neither "
+            f"No labelled sentence has {', '.join(lacking)}, which occurs in dev or test: neither "
             "teacher nor student can learn it. Label more, or use another seed"
         )

@@ -75,7 +75,7 @@ OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 def distill_cli(
     ctx: typer.Context,
     teacher_model: Annotated[
-        str, typer.Argument(help="Teacher: whatever `spacy-distill annotate` takes")
+        str, typer.Argument(help="Teacher: anything that `spacy-distill annotate` takes")
     ],
     student_config_path: Annotated[
         Path, typer.Argument(help="The student's config, such as configs/student.cfg")
@@ -86,14 +86,14 @@ def distill_cli(
             "--output",
             "--output-path",
             "-o",
-            help="Folder for the student, OUTPUT/model-best, and for all that is made on the way",
+            help="Folder for the student, OUTPUT/model-best, and all intermediate files",
         ),
     ],
     labelled: Annotated[
         str,
         typer.Option(
-            help="Gold sentences: a file, a folder or dataset (of one with splits, its training "
-            "set); none are needed"
+            help="Optional gold sentences: a file, folder or dataset (if it has splits, its "
+            "training set)"
         ),
     ] = "",
     unlabelled: Annotated[
@@ -101,28 +101,29 @@ def distill_cli(
         typer.Option(
             "--unlabelled",
             "-u",
-            help="Text that the teacher labels (.txt has one text per line); several between "
-            "commas or spaces. May be repeated",
+            help="Text that the teacher labels (.txt has one text per line). May be repeated, or "
+            "list several, separated by commas or spaces",
         ),
     ] = None,
     dev: Annotated[
         str,
         typer.Option(
-            help="Gold to choose the best weights on; else a share of the given data is held out"
+            help="Gold sentences for the choice of the best checkpoint. Default: a share of the "
+            "data is held out"
         ),
     ] = "",
-    test: Annotated[str, typer.Option(help="Gold to score on; else the development set")] = "",
-    dev_share: Annotated[
-        float, typer.Option(help="Share that is held out where there is no --dev")
-    ] = 0.1,
+    test: Annotated[
+        str, typer.Option(help="Gold sentences to score on. Default: the development set")
+    ] = "",
+    dev_share: Annotated[float, typer.Option(help="Share to hold out without --dev")] = 0.1,
     table: Annotated[
         Optional[Path], typer.Option(help="Lookup table made by `spacy-distill table`")
     ] = None,
     encoder: Annotated[
         str,
         typer.Option(
-            help="Transformer whose word pieces make the table: a folder or an id on the hub. "
-            "Default: assets/teacher if it exists, else all-MiniLM-L6-v2"
+            help="Transformer whose word pieces the table is made of: a folder or an id on the "
+            "hub. Default: assets/teacher if it exists, otherwise all-MiniLM-L6-v2"
         ),
     ] = "",
     also: Also = None,
@@ -138,17 +139,17 @@ def distill_cli(
     split_sentences: SplitSentences = False,
     code_path: Code = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-V", help="Show what the training loop says")
+        bool, typer.Option("--verbose", "-V", help="Show the output of the training loop")
     ] = False,
     use_gpu: Annotated[
         int, typer.Option("--gpu-id", "-g", help="GPU for the teacher, -1 for the CPU")
     ] = -1,
 ) -> None:
-    """Distil a teacher into a compact student, with labels or without.
+    """Distil a teacher into a compact student, with or without labels.
 
-    Makes a lookup table, lets the teacher label the text, trains the student and scores it beside
-    its teacher. A step whose inputs have not changed is skipped. Further options set values of the
-    config, for instance --training.max_steps 2000.
+    Makes a lookup table, lets the teacher label the text, trains the student, and scores student
+    and teacher. Steps whose inputs have not changed are skipped. Further options set values of the
+    config, for example --training.max_steps 2000.
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(ctx.args)
@@ -247,14 +248,14 @@ def distill(
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
     job = replace(job, lang=lang)
     for other in {*map(find_lang, job.teachers)} - {lang, ""}:
-        msg.warn(f"A teacher is for '{other}', the student for '{lang}'. Is --nlp.lang right?")
+        msg.warn(f"A teacher is for language '{other}', the student for '{lang}'. Check --nlp.lang")
 
     msg.divider("Corpus")
     nlp = make_tokenizer(lang)
     if filled["nlp"]["tokenizer"] != nlp.config["nlp"]["tokenizer"]:
         msg.warn(
-            f"The student's tokenizer is not that of '{lang}', which tokenises what is given as "
-            "text. Give it in tokens (.spacy, columns, or JSONL with 'tokens')"
+            f"The student's tokenizer differs from that of '{lang}', which splits untokenised "
+            "text. Give tokens (.spacy, columns, or JSONL with 'tokens')"
         )
     corpus = make_corpus(inputs.dev.parent, given, nlp=nlp, dev_share=dev_share, seed=seed)
 
@@ -274,5 +275,5 @@ def distill(
     msg.divider("Evaluate")
     report(best, corpus.get("test", inputs.dev), scored)
     if scored is not None and "test" not in corpus:
-        msg.info("The best weights were chosen on these sentences. Give --test for others")
+        msg.info("The best checkpoint was chosen on these sentences. Give --test for others")
     msg.good(f"The student is in {best} ({folder_size(best) / 1e6:.1f} MB)")

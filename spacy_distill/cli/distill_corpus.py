@@ -95,7 +95,7 @@ def make_corpus(
         texts = find_texts(splits, splitter=nlp if given.split_sentences else None)
         splits["held_out"] = hold_out_text(given, nlp=nlp, share=dev_share, texts=texts)
         n_docs = len(splits["held_out"])
-        msg.warn(f"No --dev, nor labels: holding out {n_docs:,} texts, labelled by the teacher")
+        msg.warn(f"No --dev and no labels: holding out {n_docs:,} texts, labelled by the teacher")
     warn_of_leaks(splits)
     make_folder(folder)
     paths = {name: folder / f"{name}.spacy" for name in splits}

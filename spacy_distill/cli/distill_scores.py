@@ -49,8 +49,8 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
     msg.table(rows, header=("", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
     if scored is None:
         msg.warn(
-            "These scores are agreement with the teacher on text that was held out, not accuracy: "
-            "nothing here is labelled. Give --dev or --test to measure that"
+            "These scores measure agreement with the teacher on held-out text, not accuracy, "
+            "because nothing is labelled. Give --dev or --test to measure accuracy"
         )
 
 

@@ -59,8 +59,9 @@ def warn_unscored(training: Mapping[str, Any]) -> None:
     steps, frequency = training["max_steps"], training["eval_frequency"]
     if 0 < steps < frequency:
         msg.warn(
-            f"The student is trained for {steps} steps (training.max_steps) and scored every "
-            f"{frequency} (training.eval_frequency): what it learns will not be kept. Give both"
+            f"Training stops after {steps} steps (training.max_steps), before the first "
+            f"evaluation (training.eval_frequency = {frequency}): the untrained weights would be "
+            "kept. Lower training.eval_frequency"
         )
 
 

@@ -52,7 +52,7 @@ def annotate_corpus(
     if given.unlabelled:
         annotate_text(job, given, inputs, exclude=corpus, engine=engine)
     else:
-        msg.warn("No --unlabelled text: distilling on the labelled sentences alone")
+        msg.warn("No --unlabelled text: only the labelled sentences are left to distil on")
         write_docbin(DocBin(), inputs.unlabelled)
     return None if gold is None else output / "scored"
 

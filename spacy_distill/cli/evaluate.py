@@ -25,7 +25,7 @@ AGREEMENT = "agreement"
 
 def evaluate_cli(
     training: Annotated[
-        Path, typer.Argument(help="A pipeline, or a folder that has model-best or NAME/model-best")
+        Path, typer.Argument(help="A pipeline, or a folder with model-best or NAME/model-best")
     ],
     test: Annotated[Path, typer.Argument(help="Test set (.spacy)")],
     metrics: Annotated[Path, typer.Argument(help="Folder for NAME.json")],
@@ -34,8 +34,8 @@ def evaluate_cli(
 ) -> None:
     """Score each trained pipeline on the test set, on the tokens of the test set.
 
-    The files are those of `spacy evaluate --gold-preproc`, and say what they were made from. One of
-    the same pipeline and test set is left as it is.
+    The files have the format of `spacy evaluate --gold-preproc`, and digests of pipeline and test
+    set. A file whose digests match is kept.
     """
     if not test.exists():
         raise FileNotFoundError(Errors.D008.format(path=test))
@@ -98,12 +98,12 @@ def warn_of_training(model: Path) -> None:
     else than is there now, or not to the end."""
     for path in find_changed(model):
         msg.warn(
-            f"'{model}' was trained on another '{path}' than is there now: its scores can't be "
-            "compared with others'. Train it again, or remove it"
+            f"'{model}' was trained on another '{path}' than the present one: its scores can't be "
+            "compared with others. Train it again, or remove it"
         )
     if waits_for_tuning(model):
         msg.warn(
-            f"'{model}' was not tuned since it was trained. Run 'tune' on it, or train it again if "
+            f"'{model}' was not tuned after its training. Run 'tune' on it, or train it again if "
             "its training was interrupted"
         )
 
@@ -118,8 +118,9 @@ def warn_of_labels(
     """
     if others and labels and not scores["ents_f"]:
         msg.warn(
-            f"'{model}' finds {', '.join(sorted(others))}, gold has {', '.join(sorted(labels))}: "
-            "nothing can be right. Rename the labels of one of them"
+            f"'{model}' predicts {', '.join(sorted(others))}, gold has "
+            f"{', '.join(sorted(labels))}: no prediction can be right. Rename the labels of one "
+            "of them"
         )
 
 
@@ -137,7 +138,7 @@ def check_gold(test: Path) -> Set[str]:
         raise ValueError(Errors.D419.format(path=test, missing=missing, total=len(docs)))
     labels = {ent.label_ for doc in docs for ent in doc.ents}
     if not labels:
-        msg.warn(f"No entity in '{test}': F1 on it is 0 whatever is found")
+        msg.warn(f"No entity in '{test}': F1 will be 0")
     return labels
 
 

@@ -1,5 +1,5 @@
-"""How a command ends: what the user can mend in a message, not in a traceback, Ctrl-C with what
-comes next, and a signal after what was begun is ended, too."""
+"""How commands exit: errors that the user can fix become a message instead of a traceback, Ctrl-C
+says how to resume, and SIGTERM or SIGHUP first stop the child processes."""
 
 import signal
 import sys
@@ -17,7 +17,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 @contextmanager
 def fail_in_one_line() -> Iterator[None]:
-    """Around a command; each of our errors says what to do. Its first line is marked."""
+    """Run a command in this context. The first line of an error message is marked."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -28,21 +28,21 @@ def fail_in_one_line() -> Iterator[None]:
         sys.exit(1)
     except SystemExit as end_of_typer:
         if end_of_typer.code == INTERRUPTED:
-            msg.warn("Interrupted. The same command goes on with what was not finished.")
+            msg.warn("Interrupted. Run the same command again to resume.")
         raise
 
 
 def explain(error: Exception) -> str:
-    """What an error says; what the system refuses, with a remedy in place of its number."""
+    """The message of an error; if it is of the operating system, with a remedy (D919)."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return Errors.D919.format(path=error.filename, reason=error.strerror)
     return str(error)
 
 
 def end_on_signals() -> None:
-    """Let what ends a process, as Ctrl-C does, end what it has started and hold nothing back.
+    """Let SIGTERM and SIGHUP raise SystemExit, so that child processes stop and files are closed.
 
-    For the main thread of a command. A signal that is ignored, as by `nohup`, stays so.
+    For the main thread of a command. A signal that is ignored, as by `nohup`, stays ignored.
     """
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)

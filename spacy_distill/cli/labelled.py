@@ -41,8 +41,8 @@ def read_labelled(
         raise ValueError(Errors.D122.format(source=source, **has))
     if unread := [name for name in others if find_split(name) not in (None, *found)]:
         msg.warn(
-            f"Passed over in {source}: {', '.join(unread)}, which by its name is a split. Convert "
-            "it to a form that is read, such as .jsonl"
+            f"Ignored in {source}: {', '.join(unread)}, although named like a split. Convert it "
+            "to a supported format, such as .jsonl"
         )
     splits = {}
     for name in [name for name in ("train", "dev", "test") if name in found]:
@@ -84,19 +84,19 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
     if missing:
         msg.warn(
             f"{len(missing):,} of {len(docs):,} texts in {source} are not labelled, first number "
-            f"{missing[0] + 1:,}: they count as unlabelled text. (One without entities is labelled "
+            f"{missing[0] + 1:,}: they count as unlabelled text. (Label a text without entities "
             "by an empty list)"
         )
     warn_of_contradictions(docs, source=source)
     if n_trimmed := sum(map(trim_entities, docs)):
         msg.warn(
-            f"Entities in {source} that began or ended with white space: {n_trimmed:,}. It was "
-            "left out of them"
+            f"Entities in {source} that began or ended with whitespace, which was removed from "
+            f"them: {n_trimmed:,}"
         )
     if n_joined := sum(map(join_sentences, docs)):
         msg.warn(
-            f"Entities in {source} that began in one sentence and ended in another: {n_joined:,}. "
-            "Their sentences were joined"
+            f"Entities in {source} that began in one sentence and ended in another, so that their "
+            f"sentences were joined: {n_joined:,}"
         )
     return docs
 
@@ -112,8 +112,9 @@ def warn_of_contradictions(docs: Iterable[Doc], *, source: str) -> None:
                 found.setdefault(key, doc.text.strip())
     if found:
         msg.warn(
-            f"Texts that {source} has more than once, with different entities: {len(found):,}, "
-            f"first {next(iter(found.values()))[:60]!r}. Each says that the others are wrong"
+            f"Texts that occur more than once in {source}, with different entities: "
+            f"{len(found):,}, first {next(iter(found.values()))[:60]!r}. They contradict each "
+            "other"
         )
 
 
@@ -151,7 +152,7 @@ def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
     ):
         if shared := len(texts.get(name, set()) & texts.get(other, set())):
             msg.warn(
-                f"Of {len(texts[name]):,} texts in {name} {shared:,} are {place}, too: scores on "
+                f"Of {len(texts[name]):,} texts in {name}, {shared:,} are also {place}: scores on "
                 "them are better than on new text"
             )
 

@@ -22,12 +22,12 @@ Also = Annotated[
     typer.Option(
         "--also",
         "-a",
-        help="A further teacher: their distributions are averaged. May be repeated",
+        help="A further teacher: the distributions of all are averaged. May be repeated",
     ),
 ]
 Weights = Annotated[
     str,
-    typer.Option("--weights", help="Weights of the teachers, such as 2,1,1; all the same if none"),
+    typer.Option("--weights", help="Weights of the teachers, such as 2,1,1. Default: equal"),
 ]
 Names = Annotated[
     Optional[List[str]],
@@ -41,15 +41,16 @@ Labels = Annotated[
     str,
     typer.Option(
         "--labels",
-        help="The student's labels, such as LOC,ORG,PER, of which a teacher may lack some; else "
-        "those of the gold entities in the first file written, else the first teacher's",
+        help="The student's labels, such as LOC,ORG,PER; a teacher may lack some of them. "
+        "Default: those of the gold entities in the first output file, or else of the first "
+        "teacher",
     ),
 ]
 Smoothing = Annotated[
     float,
     typer.Option(
         "--smoothing",
-        help="Of a teacher that sets entities without scores: share of the probability that is "
+        help="For teachers that set entities without scores: share of the probability that is "
         "spread evenly over the other tags",
     ),
 ]
@@ -57,14 +58,16 @@ Iob1 = Annotated[
     bool,
     typer.Option(
         "--iob1",
-        help="Checkpoints are trained on IOB1: an entity begins with I unless it follows one of "
-        "its label",
+        help="The checkpoints were trained on IOB1: an entity begins with I unless it follows "
+        "one of the same label",
     ),
 ]
 
 Code = Annotated[
     Optional[Path],
-    typer.Option("--code", "-c", help="Python file with functions that configs and pipelines name"),
+    typer.Option(
+        "--code", "-c", help="Python file with the functions that configs and pipelines refer to"
+    ),
 ]
 
 # Where and how teachers label text.
@@ -77,18 +80,19 @@ NProcess = Annotated[
     typer.Option(
         "--n-process",
         "-n",
-        help="Processes, each with a teacher and one thread. 0: this process alone; with Ray, a "
-        "worker for each CPU or GPU",
+        help="Processes, each with its own teacher and one thread. 0: only this process; with "
+        "Ray, one worker for each CPU or GPU",
     ),
 ]
 EngineOption = Annotated[
     EngineName,
-    typer.Option("--engine", help="Where the teachers are: on this machine, or a Ray cluster"),
+    typer.Option("--engine", help="Where the teachers run: on this machine, or on a Ray cluster"),
 ]
 Address = Annotated[
     str,
     typer.Option(
-        "--address", help="Ray cluster; if none that of RAY_ADDRESS, or one begun on this machine"
+        "--address",
+        help="Ray cluster. Default: that of RAY_ADDRESS, or one started on this machine",
     ),
 ]
 

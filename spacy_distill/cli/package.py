@@ -41,15 +41,15 @@ def package_cli(
     author: Annotated[str, typer.Option(help="Its author")] = "",
     license_: Annotated[str, typer.Option("--license", help="Licence of the package")] = "MIT",
     dtype: Annotated[
-        str, typer.Option(help="How weights are stored: float16, float32, or int8 for the table")
+        str, typer.Option(help="Stored precision: float16, float32, or int8 for the table")
     ] = "float16",
     code: Code = None,
 ) -> None:
     """Build a wheel that `pip install` and `spacy.load` take: LANG_NAME.
 
-    It needs spaCy and spacy-distill, neither torch nor transformers. Its weights are rounded,
-    unless --dtype is float32; the trained student stays as it is. A file given as --code goes into
-    the wheel.
+    It needs spaCy and spacy-distill, but neither torch nor transformers. Unless --dtype is float32,
+    its weights are rounded; the trained student is not changed. A --code file becomes part of the
+    wheel.
     """
     import_code(find_code(code))
     meta_path = pipeline / "meta.json"
@@ -73,9 +73,9 @@ def package_cli(
         )
         make_folder(output)
         folder = output / f"{meta['lang']}_{name}-{version}"
-        # Setuptools keeps there what it built before, and prefers that to files that are older.
+        # Setuptools keeps earlier builds there, and prefers them to files that are older.
         shutil.rmtree(folder / "build", ignore_errors=True)
-        # And spaCy keeps what is called so, such as a README with the scores of the one before.
+        # spaCy keeps existing files of these names, such as a README with the earlier scores.
         for file in FILENAMES_DOCS:
             (folder / file).unlink(missing_ok=True)
         filled = Path(temporary) / "meta.json"
@@ -126,15 +126,15 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str
     for name, tagger in taggers.items():
         compress(tagger.model, dtype=dtype)
         tagger.model.to_disk(output / name / "model")
-    # Where the trainer keeps files is nobody else's business, and nobody else has the table.
+    # The trainer's paths are private, and users do not have the table.
     config = load_config(output / "config.cfg", interpolate=False)
     config["components"] = config.interpolate()["components"]
     config["paths"] = dict.fromkeys(config.get("paths", {}))
     for name in taggers:
         config.get("initialize", {}).get("components", {}).get(name, {}).pop("init_model", None)
     config.to_disk(output / "config.cfg")
-    # Every word of the training text is among the strings. Our component does not need them, others
-    # and the keys of vectors may.
+    # The strings hold every word of the training text. Our component does not need them; other
+    # components and the keys of vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
         type(nlp)().vocab.strings.to_disk(output / "vocab" / "strings.json")
     return nlp.meta, find_labels(nlp)

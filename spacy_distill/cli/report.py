@@ -40,22 +40,22 @@ def report_cli(
         Optional[Path],
         typer.Option(
             "--sweep",
-            help="Folder of the learning curve that `sweep` made: shown, too, if it is there and "
-            "of the same test set",
+            help="Folder of the learning curve that `sweep` made: also shown if it exists and "
+            "has the same test set",
         ),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=0, help="Test documents to read at most; 0: all")
+        int, typer.Option("--limit", "-n", min=0, help="Maximum number of test documents; 0: all")
     ] = 0,
     examples: Annotated[
-        int, typer.Option(min=0, help="Sentences to show on which the systems disagree")
+        int, typer.Option(min=0, help="Number of sentences to show on which the systems disagree")
     ] = 20,
     gpu: Gpu = -1,
 ) -> None:
-    """Write a page about a finished project: one HTML file that needs no network and no script.
+    """Write a page about a finished project: one HTML file that needs neither network nor scripts.
 
     It shows what was distilled from what, F1 by label, the learning curve and the benchmark if they
-    were made, calibration, the most frequent mistakes, and sentences on which the systems disagree.
+    exist, calibration, the most frequent mistakes, and sentences on which the systems disagree.
     """
     test, paths = find_test(project), find_systems(project)
     curve = None if sweep is None else find_curve(sweep, test)
@@ -91,10 +91,10 @@ def find_curve(folder: Path, test: Path) -> Optional[Sweep]:
     """The learning curve in a folder, if it was measured on this test set."""
     found = read_sweep(folder)
     if found is None:
-        msg.info(f"No learning curve in '{folder}' yet: 'sweep' makes one")
+        msg.info(f"No learning curve in '{folder}': 'sweep' makes one")
     elif found.tests != {digest_docs(test)}:
         msg.info(
-            f"Left out: the learning curve in '{folder}'. Reason: it is that of {found.corpus}, "
+            f"Left out: the learning curve in '{folder}'. Reason: it is of {found.corpus}, "
             f"measured on another test set than '{test}'"
         )
         return None

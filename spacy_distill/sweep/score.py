@@ -30,8 +30,8 @@ class KeepingScorer(Scorer):
 def score_cli(
     model: Annotated[Path, typer.Argument(help="Trained pipeline")],
     test: Annotated[Path, typer.Argument(help="Test set (.spacy)")],
-    metrics: Annotated[Path, typer.Argument(help="File for what `spacy evaluate` writes")],
-    counts: Annotated[Path, typer.Argument(help="File for the counts of each sentence")],
+    metrics: Annotated[Path, typer.Argument(help="File for the output of `spacy evaluate`")],
+    counts: Annotated[Path, typer.Argument(help="File for the entity counts of each sentence")],
     gpu: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU")] = -1,
 ) -> None:
     """Score as `spacy evaluate --gold-preproc` does; write counts and parameters, too."""

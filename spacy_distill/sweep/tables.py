@@ -19,13 +19,14 @@ from .plan import BUILT_IN
 from .rows import Row
 
 NOTES = (
-    "F1 in percent on the test set, of the best weights on the development set: mean over seeds "
-    "± standard deviation. A seed draws the sentences that keep their labels, and the first "
-    "weights. In brackets how many seeds there are, where some have not been run.",
-    "Differences are of the means over the seeds, with 95 % of the differences on {resamples:,} "
-    "test sets that were drawn with replacement from the test set; p is the share of them that is "
-    "not above 0 (paired bootstrap: Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and "
-    "Klein, 2012). They are about other test sentences, not about other samples to learn from.",
+    "F1 in percent on the test set, of the checkpoint with the best F1 on the development set: "
+    "mean ± standard deviation over seeds. The seed determines the sample of labelled sentences "
+    "and the initial weights. A number in parentheses is the number of seeds, where some are "
+    "missing.",
+    "Differences are between means over seeds. The interval is the central 95 % of {resamples:,} "
+    "paired bootstrap resamples of the test set; p is the share of resamples in which the "
+    "difference is not positive (Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and Klein, "
+    "2012). Both cover the choice of the test sentences, not that of the labelled sample.",
 )
 # Overrides that every run has.
 OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
@@ -103,7 +104,7 @@ def show_tuning(rows: Sequence[Row]) -> str:
 
 
 def minutes_table(rows: Sequence[Row]) -> TextTable:
-    """Minutes of each stage by size, mean over seeds: of an order of size only."""
+    """Minutes of each stage by size, mean over seeds: orders of magnitude only."""
     rows = of_main_pool(rows)
     found: Dict[str, Dict[int, Dict[int, float]]] = {}
     for row in rows:
@@ -131,7 +132,7 @@ def speed_table(rows: Sequence[Row]) -> TextTable:
 
 
 def to_markdown(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
-    """All tables as Markdown, with the figures and what has to be known to read them."""
+    """All tables as Markdown, with the figures and notes."""
     return "\n".join(markdown_lines(rows, compared)) + "\n"
 
 
@@ -151,14 +152,16 @@ def name_corpus(rows: Sequence[Row]) -> str:
 
 
 def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
-    """What one must know to read the tables."""
+    """Notes on how to read the tables."""
     notes = [NOTES[0]]
     if compared:
         notes.append(NOTES[1].format(resamples=compared[0]["resamples"]))
     notes += pool_notes(rows)
     doubles = len(rows) - len(drop_doubles(rows))
     if doubles:
-        notes.append(f"Runs on all sentences that are those of another size, left out: {doubles}.")
+        notes.append(
+            f"Left out: {doubles} runs on all sentences that are the same as runs of another size."
+        )
     known = {row["system"]: row for row in rows}
     for system, row in known.items():
         if row["base"] != system:
@@ -170,9 +173,9 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
 
 
 def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:
-    """The settings in which a variant differs from what it varies.
+    """The settings in which a variant differs from its base.
 
-    base (Optional[Dict[str, Any]]): A row of that, if there is one.
+    base (Optional[Row]): A row of the base, if there is one.
     """
     built_in: Mapping[str, str] = BUILT_IN[row["base"]].overrides if row["base"] in BUILT_IN else {}
     known = base["inputs"]["overrides"] if base else built_in
@@ -184,14 +187,14 @@ def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:
 
 
 def pool_notes(rows: Sequence[Row]) -> Iterator[str]:
-    """Which runs the tables by labelled sentences have of a system that got a part of its pool."""
+    """Which runs the tables by labelled sentences show, of systems trained on part of the pool."""
     places: Dict[Tuple[str, ...], List[str]] = {}
     for (system, labelled), pools in group_pools(rows).items():
         limits = [f"{limit:,}" if limit else "all" for limit in pools]
         if limits != ["all"]:
             places.setdefault((system, *limits), []).append(f"{labelled:,}")
     for (system, main, *others), found in places.items():
-        left_out = f"; left out are those with {', '.join(others)}" if others else ""
+        left_out = f"; left out: those with {', '.join(others)}" if others else ""
         yield (
             f"By labelled sentences, {system} at {', '.join(found)}: the runs with {main} "
             f"unlabelled sentences{left_out}."

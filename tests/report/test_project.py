@@ -132,7 +132,7 @@ def test_project_sweep(tmp_path, make_row):
         ["baseline-crf", "0.0 (1)", "-"],
         ["student-crf", "50.0 (1)", "70.0 ±14.1"],
     ]
-    assert any("left out are those with 9" in note for note in found.notes)
+    assert any("left out: those with 9" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("line", ['{"system": "student", "seed": 0}', "no JSON", "[1]", "7"])

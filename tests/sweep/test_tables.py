@@ -82,7 +82,7 @@ def test_tables_say_what_they_leave_out(rows, make_row):
     notes = make_notes([*rows, *doubles], [])
     start = "By labelled sentences, "
     assert [note.removeprefix(start) for note in notes if note.startswith(start)] == [
-        "student-crf at 300: the runs with all unlabelled sentences; left out are those with 40.",
+        "student-crf at 300: the runs with all unlabelled sentences; left out: those with 40.",
         "hot at 300: the runs with 40 unlabelled sentences.",
     ]
-    assert "Runs on all sentences that are those of another size, left out: 2." in notes
+    assert "Left out: 2 runs on all sentences that are the same as runs of another size." in notes
