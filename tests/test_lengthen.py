@@ -80,7 +80,7 @@ def steps_of(config):
 
 def test_lengthen_changes_the_training_and_what_depends_on_it(config, capsys):
     assert steps_of(config) == (30, 30)
-    assert "30 steps in place of 10, for 100 sentences" in capsys.readouterr().out
+    assert "30 steps instead of 10, for 100 sentences" in capsys.readouterr().out
 
 
 def test_lengthen_leaves_a_training_that_is_long_enough(config):

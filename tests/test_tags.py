@@ -128,7 +128,7 @@ def test_tags_are_missing_where_the_label_is_unknown():
 def test_tags_of_unknown_labels_are_named_by_each_vocabulary():
     docs = [Doc(Vocab(), words=["it", "rains"], ents=["O", "O"])]
     docs.append(Doc(Vocab(), words=["Bob", "left"], ents=["B-SPEAKER", "O"]))
-    with pytest.warns(UserWarning, match=r"not: SPEAKER\."):
+    with pytest.warns(UserWarning, match=r"annotated: SPEAKER\."):
         assert tags_from_docs(docs, make_tags(["A"], scheme="iob")).tolist() == [0, 0, -1, 0]
 
 

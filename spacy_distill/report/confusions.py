@@ -11,8 +11,8 @@ KINDS = {
     "label": "same words, another label",
     "boundary": "same label, other words that overlap",
     "both": "another label, and other words that overlap",
-    "missed": "nothing found there",
-    "spurious": "nothing there in gold",
+    "missed": "no entity predicted",
+    "spurious": "no entity in gold",
 }
 # Label of a gold or found entity that is not there.
 NONE = ""

@@ -21,16 +21,16 @@ ENTITY = (
 )
 # What each group shows, in the order of the page: see `find_group`.
 GROUPS = {
-    "lost": "The student is wrong, the teacher right",
-    "both": "Both are wrong, each in its own way",
-    "gold": "Both say the same, gold says otherwise: look at the gold label, too",
-    "gained": "The student is right, the teacher wrong",
+    "lost": "The student is wrong, the teacher is right",
+    "both": "Both are wrong, in different ways",
+    "gold": "Both agree, against gold: check the gold label",
+    "gained": "The student is right, the teacher is wrong",
     "alone": "The student is wrong",
 }
 
 
 class ExampleSentence(NamedTuple):
-    """A sentence, and what each says of it."""
+    """A sentence, with the entities of each system."""
 
     position: int  # in the test set
     sentence: Sentence

@@ -20,10 +20,10 @@ from ..text_tables import TextTable
 STUDENT, TEACHER = "student", "teacher"
 # The parts of a corpus, and what each is for.
 PARTS = {
-    "labelled": "the teacher was fine-tuned on it",
-    "unlabelled": "the teacher labelled it for the student",
-    "dev": "the best weights were chosen on it",
-    "test": "all of this page was measured on it",
+    "labelled": "fine-tuning of the teacher, and gold labels for the student",
+    "unlabelled": "labelled by the teacher, for the student",
+    "dev": "choice of the best checkpoint, and tuning",
+    "test": "all results on this page",
 }
 
 

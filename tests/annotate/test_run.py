@@ -253,7 +253,7 @@ def test_run_refuses_to_write_where_it_reads(job, source, tmp_path, output, read
     if is_excluded:
         sources, exclude = [source], sources
     names = rf"'{(tmp_path / output).resolve()}' .* '{tmp_path / read}'"
-    with pytest.raises(ValueError, match=rf"\[D915\] {names}"):
+    with pytest.raises(ValueError, match=rf"\[D915\] Output {names}"):
         annotate_source(job, sources, tmp_path / output, exclude=exclude, overwrite=True)
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["more", "pool.txt"]
 
@@ -283,7 +283,7 @@ def test_run_refuses_a_file_as_its_folder(job, source, out, below):
 def test_run_refuses_labels_that_come_late(job, out, make_doc, tmp_path):
     docs = [make_doc("Ann saw Rome", "B-PER O B-LOC") for _ in range(4)]
     DocBin(docs=[*docs, make_doc("Bob left", "B-X O")]).to_disk(tmp_path / "gold.spacy")
-    with pytest.raises(ValueError, match=r"\[D906\].*from number 5 on.*\['X'\].*--labels"):
+    with pytest.raises(ValueError, match=r"\[D906\] From text number 5 on,.*\['X'\].*--labels"):
         annotate_source(job, [tmp_path / "gold.spacy"], out)
     assert [path.name for path in out.iterdir()] == [JOURNAL] or (out / "00000.spacy").exists()
     named = replace(job, labels=["LOC", "PER"])
@@ -475,7 +475,7 @@ def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests, light_pyt
 
 def test_run_takes_no_pseudo_labels_for_gold(job, source, out, tmp_path):
     annotate_source(job, [source], out)
-    with pytest.raises(ValueError, match=r"\[D917\] '.*out' was annotated already: document 1 "):
+    with pytest.raises(ValueError, match=r"\[D917\] '.*out' is already annotated: document 1 "):
         annotate_source(job, [out], tmp_path / "again")
 
 

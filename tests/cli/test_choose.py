@@ -50,7 +50,7 @@ def test_choose_replaces_a_pipeline_if_another_is_better_now(training, tmp_path)
     output = tmp_path / "model-best"
     run(training, output)
     before = output.stat().st_mtime_ns
-    assert "'pieces' already" in " ".join(run(training, output).output.split())
+    assert "already is 'pieces'" in " ".join(run(training, output).output.split())
     assert output.stat().st_mtime_ns == before
     plain = training / "plain" / "model-best"
     write_meta(plain, tuned=tuned(plain, 0.8))
@@ -83,7 +83,7 @@ def test_choose_tells_of_what_was_trained_on_something_else(training, tmp_path):
     result = run(training, tmp_path / "model-best")
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
-    assert "labelled.spacy' than is there now" in said
+    assert "labelled.spacy' than the present one" in said
     assert said.count("was trained on another") == 1
 
 

@@ -175,7 +175,7 @@ def test_corpus_tells_of_text_that_it_passed_over(run, data, tmp_path):
     result = run("--unlabelled", tmp_path / "txt")
     assert result.exit_code == 0, result.output
     for folder in (tmp_path / "txt", tmp_path / "data" / "unlabelled"):
-        assert f"Passed over in {folder}: 2 .text, 1 " in result.text
+        assert f"Ignored in {folder}: 2 .text, 1 " in result.text
     assert result.text.count("1 .json") == result.text.count("1 without suffix") == 2
 
 
@@ -199,7 +199,7 @@ def test_corpus_says_what_holds_nothing(run, data, tmp_path, split, text):
     path = tmp_path / "data" / f"{split}.conll"
     path.write_text(text)
     message = str(run().exception)
-    assert f"[D133] '{path}', the {split} set, holds no sentences" in message
+    assert f"[D133] '{path}', the {split} set, contains no sentences" in message
 
 
 def test_corpus_says_what_is_not_labelled(run, data, tmp_path):
@@ -228,7 +228,7 @@ def test_corpus_joins_sentences_that_an_entity_crosses(run, read, data, tmp_path
     (data / "test.conll").unlink()
     result = run()
     assert result.exit_code == 0
-    assert "ended in another: 2. Their sentences were joined" in result.text
+    assert "ended in another, so that their sentences were joined: 2" in result.text
     assert [[len(sent) for sent in doc.sents] for doc in read("test")] == [[5, 2]] * 2
     gold = read_gold(tmp_path / "corpus" / "test.spacy", spacy.blank("en"))
     assert [len(eg.reference.ents) for eg in gold] == [1, 0] * 2
@@ -242,8 +242,14 @@ def test_corpus_trims_entities_that_could_not_be_found(run, read, data, tmp_path
     path.write_text("Ann B-PER\n\u00a0 I-PER\nBob O\n", encoding="utf-8")
     result = run()
     assert result.exit_code == 0, result.output
-    assert "test.jsonl that began or ended with white space: 1." in result.text
-    assert "dev.conll that began or ended with white space: 1." in result.text
+    assert (
+        "test.jsonl that began or ended with whitespace, which was removed from them: 1"
+        in result.text
+    )
+    assert (
+        "dev.conll that began or ended with whitespace, which was removed from them: 1"
+        in result.text
+    )
     assert [ents(doc) for doc in read("test")] == [[("Bank", "ORG")]]
     assert [ents(doc) for doc in read("dev")] == [[("Ann", "PER")]]
 
@@ -289,7 +295,7 @@ def test_corpus_takes_unlabelled_text_of_the_folder(run, read, data, write, tmp_
     (tmp_path / "more.txt").write_text("More text.\n")
     result = run("--labelled", 1, "--unlabelled", tmp_path / "more.txt")
     assert result.exit_code == 0, result.output
-    assert f"{tmp_path / 'data' / 'unlabelled'} goes into the unlabelled pool" in result.text
+    assert f"{tmp_path / 'data' / 'unlabelled'} is added to the unlabelled pool" in result.text
     [stripped, *added] = texts(read("unlabelled"))
     assert stripped in ("Ann left", "Joe sang")
     assert added == ["Some text.", "More text."]  # what the test set has is left out
@@ -321,7 +327,7 @@ def test_corpus_pool_lacks_what_other_splits_have(run, read, write, tmp_path):
     pool = texts(read("unlabelled"))
     assert not {"Bob slept .", "Rome fell .", "Bob slept.", "Rome fell.", labelled} & set(pool)
     assert "rome fell." in pool
-    assert f"test has the same text: {3 - (labelled == 'Rome fell .')}" in result.text
+    assert f"the same text is in test: {3 - (labelled == 'Rome fell .')}" in result.text
     assert pool.count("same .") == (0 if labelled == "same ." else 2)
 
 
@@ -341,7 +347,7 @@ def test_corpus_pool_lacks_sentences_that_other_splits_have(run, data, read, tmp
     result = run("--unlabelled", tmp_path / "pool.txt", "--split-sentences")
     assert result.exit_code == 0, result.output
     assert texts(read("unlabelled")) == ["Bob did not."]
-    assert "test has the same text: 1" in result.text
+    assert "the same text is in test: 1" in result.text
 
 
 def test_corpus_warns_of_types_without_a_labelled_sentence(run, write):
@@ -349,7 +355,7 @@ def test_corpus_warns_of_types_without_a_labelled_sentence(run, write):
     write("dev.conll", "Bob/PER met Acme/ORG")
     write("test.conll", "Rome/LOC fell")
     result = run()
-    assert "No labelled sentence has LOC, ORG, which dev or test has" in result.text
+    assert "No labelled sentence has LOC, ORG, which occurs in dev or test" in result.text
     write("train.conll", "Ann/PER left Rome/LOC for Acme/ORG")
     assert "No labelled sentence" not in run().text
 
@@ -462,7 +468,7 @@ def test_corpus_tells_of_texts_that_are_trained_on_and_scored_on(run, write):
     write("dev.conll", "Ann/PER left", "Eve/PER left", "Rome/LOC is far")
     write("test.conll", "Oslo/LOC is far")
     result = run()
-    assert "Of 3 texts in dev 2 are among the labelled ones" in result.text
+    assert "Of 3 texts in dev, 2 are also among the labelled ones" in result.text
     assert "texts in test" not in result.text
 
 
@@ -503,7 +509,7 @@ def test_corpus_tells_of_files_that_are_not_read(run, write, tmp_path):
     result = run("--dev-share", "0.4")
     assert result.exit_code == 0, result.output
     assert "train: 1 .csv" in result.text
-    assert "data: dev.json, which by its name is a split" in result.text
+    assert "data: dev.json, although named like a split" in result.text
 
 
 def test_corpus_refuses_a_file_for_its_folder(run, data, tmp_path):

@@ -178,7 +178,7 @@ def test_distill_with_labels_and_again(arguments, run, text, gold, rules, tmp_pa
 def test_distill_on_labelled_sentences_alone(run, gold, tmp_path):
     result = run(labelled=gold[0], dev=gold[1])
     assert result.exit_code == 0, result.output
-    assert "distilling on the labelled sentences alone" in result.text
+    assert "only the labelled sentences are left to distil on" in result.text
     assert "Give --test" in result.text
     assert len(read(tmp_path / "out" / "annotated" / "labelled")) == 50
     assert (tmp_path / "out" / "model-best" / "meta.json").exists()
@@ -208,7 +208,7 @@ def test_distill_warns_of_another_tokenizer(run, text, tmp_path):
     few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
     result = run(config=config, unlabelled=text, code=code, overrides=few)
     assert result.exit_code == 0, result.output
-    assert "The student's tokenizer is not that of 'en'" in result.text
+    assert "The student's tokenizer differs from that of 'en'" in result.text
 
 
 def test_distill_goes_on_after_an_interruption(run, text, tmp_path, monkeypatch):

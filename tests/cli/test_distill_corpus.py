@@ -64,7 +64,7 @@ def test_distill_corpus_tells_of_a_dev_set_that_is_the_test_set(make, tmp_path, 
     held = str(tmp_path / "held.conll")
     make(labelled=str(tmp_path / "gold.conll"), dev=held, test=held)
     said = " ".join(capsys.readouterr().out.split())
-    assert "Of 1 texts in test 1 are in dev, too" in said
+    assert "Of 1 texts in test, 1 are also in dev" in said
     assert "among the labelled ones" not in said
 
 
@@ -76,7 +76,7 @@ def test_distill_corpus_reads_all_of_a_folder_without_splits(make, tmp_path, cap
     found = make(labelled=str(folder), dev=str(folder / "a.conll"))
     assert found == {"labelled": ["Ann a", "Ann b"], "dev": ["Ann a"]}
     said = " ".join(capsys.readouterr().out.split())
-    assert "Of 1 texts in dev 1 are among the labelled ones" in said
+    assert "Of 1 texts in dev, 1 are also among the labelled ones" in said
 
 
 def test_distill_corpus_holds_out_texts_and_not_copies_of_them(make, tmp_path):

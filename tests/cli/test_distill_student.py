@@ -37,7 +37,7 @@ def test_distill_student_makes_a_table_once(encoder, tmp_path, capsys):
 @pytest.mark.parametrize("steps, is_told", [(20, True), (100, False), (0, False)])
 def test_distill_student_that_is_never_scored_is_told(steps, is_told, capsys):
     warn_unscored({"max_steps": steps, "eval_frequency": 100})
-    assert ("trained for 20 steps" in " ".join(capsys.readouterr().out.split())) == is_told
+    assert ("stops after 20 steps" in " ".join(capsys.readouterr().out.split())) == is_told
 
 
 def test_distill_student_takes_the_weights_of_the_project(encoder, tmp_path, monkeypatch):

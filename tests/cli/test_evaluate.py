@@ -60,7 +60,7 @@ def test_evaluate_says_why_nothing_can_be_right(run, folder, make_doc):
         _, result = run(test=test)
         assert result.exit_code == 0, result.output
         said[test] = " ".join(result.output.split())
-    assert "finds PER, gold has PERSON: nothing can be right" in said["other.spacy"]
+    assert "predicts PER, gold has PERSON: no prediction can be right" in said["other.spacy"]
     assert "No entity in" in said["none.spacy"]
     assert not any(words in said["test.spacy"] for words in ("finds", "No entity"))
 
@@ -75,7 +75,7 @@ def test_evaluate_tells_of_what_was_not_tuned(run, folder):
     nlp.to_disk(model)
     _, result = run()
     assert result.exit_code == 0, result.output
-    assert "was not tuned since it was trained" in " ".join(result.output.split())
+    assert "was not tuned after its training" in " ".join(result.output.split())
 
 
 def test_evaluate_scores_the_others_beside_one_that_finds_no_entities(run, folder, student):

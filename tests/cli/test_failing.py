@@ -40,7 +40,7 @@ def test_failing_says_what_comes_after_an_interruption(monkeypatch, capsys):
     with pytest.raises(SystemExit) as error:
         cli.main()
     assert error.value.code == 130
-    assert "The same command goes on" in capsys.readouterr().out
+    assert "Run the same command again to resume" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such signals")

@@ -29,7 +29,7 @@ def test_report_is_written(run, project, tmp_path):
     assert f"({path.stat().st_size / 1000:,.0f} kB)" in result.output
     html = path.read_text(encoding="utf-8")
     assert "Distillation report: project" in html
-    assert "There are none: all agree with gold" in html
+    assert "There are none: all systems agree with gold" in html
     assert str(tmp_path) not in html
     other = tmp_path / "other.html"
     assert run("--output", other, "--limit", 2).exit_code == 0
@@ -42,7 +42,7 @@ def test_report_on_a_gpu(run, project, gpu):
     result = run("--gpu", gpu)
     assert result.exit_code == 0, result.output
     html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
-    assert "There are none: all agree with gold" in html
+    assert "There are none: all systems agree with gold" in html
 
 
 def test_report_shows_what_the_systems_disagree_on(run, project, make_doc):
@@ -102,7 +102,7 @@ def test_report_has_no_learning_curve_of_other_data(run, project, tmp_path, make
     result = run("--sweep", tmp_path)
     assert result.exit_code == 0, result.output
     output = " ".join(result.output.split())
-    assert "it is that of tweets, measured on another test set than" in output
+    assert "it is of tweets, measured on another test set than" in output
     assert "Learning curve" not in (project / "metrics" / "report.html").read_text(encoding="utf-8")
 
 

@@ -342,7 +342,7 @@ def test_sweep_keeps_its_rows_until_it_can_make_others(run, ran, project):
     assert rows_of(project) == before
     (project / "elsewhere").rename(project / "transformer")
     result = run(*options, "--overwrite")
-    assert "2 rows were made with other settings: making them anew" in result.output
+    assert "2 rows were made with other settings: making them again" in result.output
     old = (project / "output" / "sweep.old.jsonl").read_text(encoding="utf-8").splitlines()
     assert [*map(json.loads, old)] == [row for row in before if row["system"] != "baseline-softmax"]
     assert [row["system"] for row in rows_of(project)] == [

@@ -81,7 +81,7 @@ def test_table_command_of_pieces(make, teacher, corpus):
     assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
     assert f"explain {explained:.1%} of the variance" in shown
     assert "12 words in the corpus, 8 different ones" in shown
-    assert "83.33% of the corpus is known" in shown  # all but "France" and "not"
+    assert "covers 83.33% of the words" in shown  # all but "France" and "not"
     assert re.search(r"11 rows of 4 dimensions in .*table\.npz \(\d+\.\d s\)", shown)
 
 
@@ -91,7 +91,7 @@ def test_table_command_of_words(make, teacher, corpus):
     entries = ("", "paris", "is", "in", "france", ".", "london", "not")
     assert table.segmenter.entries == entries
     assert table.segmenter.kind == "words"
-    assert "100.00% of the corpus is known" in shown
+    assert "covers 100.00% of the words" in shown
     expected, _ = encoder_table(teacher, words=entries, width=4)
     assert_array_equal(table.rows, expected.rows)
     _, table = make(*arguments)

@@ -121,7 +121,7 @@ def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
     assert run(model, dev, "--output", first).exit_code == 0
     before = read_files(model)
     result = run(model, dev, "--output", second)
-    assert f"'{model}' was tuned on '{dev}' before" in result.output.replace("\n", " ")
+    assert f"'{model}' is already tuned on '{dev}'" in result.output.replace("\n", " ")
     assert second.read_text() == first.read_text()
     assert srsly.read_json(second)["before"] < 0.9 < srsly.read_json(second)["after"]
     assert read_files(model) == before
@@ -169,7 +169,7 @@ def test_tune_leaves_a_good_pipeline_alone(model, dev):
 
 def remembers(model, dev):
     """Whether it is written down what a pipeline was tuned on, so that nothing is done twice."""
-    return f"'{model}' was tuned on '{dev}' before" in run(model, dev).output.replace("\n", " ")
+    return f"'{model}' is already tuned on '{dev}'" in run(model, dev).output.replace("\n", " ")
 
 
 def test_tune_refuses_what_it_cannot_work_with(model, dev, tmp_path):

@@ -188,18 +188,18 @@ def test_jsonl_names_all_lines_that_are_malformed(read):
     with pytest.raises(ValueError, match=r"D115.* line 2:") as error:
         read(json_lines(fine, wrong, fine, wrong, fine) + "{\n")
     last = str(error.value).splitlines()[-1]
-    assert last == "[D134] Of the 4 lines behind it 2 can't be read either: 4, 6."
+    assert last == "[D134] Of the 4 lines after it, 2 can't be read either: 4, 6."
     with pytest.raises(ValueError) as error:
         read(json_lines(fine, wrong, fine))
     assert "D134" not in str(error.value)
-    with pytest.raises(ValueError, match=r"30 lines behind it 30 .*: 2, 3, .*, 20, 21, \.\.\.$"):
+    with pytest.raises(ValueError, match=r"30 lines after it, 30 .*: 2, 3, .*, 20, 21, \.\.\.$"):
         read(json_lines(*[wrong] * 31))
 
 
 def test_jsonl_names_its_first_malformed_line_whatever_comes_behind(nlp, tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n{\n{\n{"text": "caf\xe9"}\n')
     with pytest.raises(
-        ValueError, match=r"\[D107\] .* line 2:.*(?s:.)*1 lines behind it 1 .*: 3\."
+        ValueError, match=r"\[D107\] .* line 2:.*(?s:.)*1 lines after it, 1 .*: 3\."
     ):
         list(read_jsonl(tmp_path / "a.jsonl", nlp=nlp))
 

@@ -175,11 +175,9 @@ def test_compressed_files(read, nlp, tmp_path, name, text):
 
 def test_compressed_file_that_is_cut_off(read):
     text = "".join(f"This is text {i * i}\n" for i in range(20_000)).encode()
-    with pytest.raises(
-        ValueError, match=r"D126.*a\.txt\.gz' can't be read after row or line [1-9]"
-    ):
+    with pytest.raises(ValueError, match=r"D126.*a\.txt\.gz' failed after [1-9]\d* rows or lines"):
         read(gzip.compress(text)[:-1000], "a.txt.gz")
-    with pytest.raises(ValueError, match=r"D126.* line 0 .*Not a gzipped file"):
+    with pytest.raises(ValueError, match=r"D126.* after 0 rows .*Not a gzipped file"):
         read(text, "a.txt.gz")
     assert read(b"", "a.txt.gz") == []
 

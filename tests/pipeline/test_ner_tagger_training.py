@@ -305,5 +305,5 @@ def test_ner_tagger_warns_of_labels_that_it_lacks(make_student, make_example):
     """When it is trained on, with entities of another kind."""
     nlp = make_student()
     other = make_example("Ann likes Acme", "B-PER O B-ORG")
-    with pytest.warns(UserWarning, match=r"\[W002\].* not: ORG\."):
+    with pytest.warns(UserWarning, match=r"\[W002\].* annotated: ORG\."):
         nlp.update([other])

@@ -62,16 +62,16 @@ def test_render_whole_page(render, make_report):
     )
     for setting in ("scheme", "loss.crf_distribution"):
         assert f"<code>{setting}<" in html.replace("<wbr>", "")
-    assert "training sentences of corpus of Ann kept their labels" in text
+    assert "number of labelled training sentences of corpus of Ann" in text
     assert "labelled150300Ann70.0±1.0-" in text.replace(" ", "")
     assert "a note on Ann" in text
-    for said in ("first impression", "Left out: Ann"):
+    for said in ("a rough figure", "Left out: Ann"):
         assert said in text
 
 
 def test_render_tells_what_was_not_tuned(render, make_report):
     text = " ".join(Page(render(make_report()._replace(untuned=["student"]))).text.split())
-    assert "The student was not tuned since it was trained." in text
+    assert "The student was not tuned after its training." in text
 
 
 def test_render_tells_that_others_were_measured(render, make_report):
@@ -94,10 +94,10 @@ def test_render_has_no_more_than_there_is(render, make_report):
     assert page.found == []
     assert "sweep" not in page.ids
     assert "No teacher in" in page.text and "No baseline" in page.text
-    assert "benchmark</code> for one" in html
+    assert "<code>benchmark</code> and <code>report</code>" in html
     without = render(bare._replace(left_out={"teacher": "torch is not installed"}))
     assert "torch is not installed" in without and "No teacher in" not in without
-    assert "None were asked for" in render(bare._replace(n_examples=0))
+    assert "<code>--examples</code> is 0" in render(bare._replace(n_examples=0))
 
 
 def test_render_where_nothing_was_found(render, make_report):
@@ -107,7 +107,7 @@ def test_render_where_nothing_was_found(render, make_report):
     nothing = student.predictions._replace(entities=[[], []], scores=scores)
     page = Page(render(report._replace(systems={"student": student._replace(predictions=nothing)})))
     assert "reaches an F1 of 0.0" in " ".join(page.text.split())
-    assert "found no entities" in page.text
+    assert "predicted no entities" in page.text
 
 
 def test_render_has_a_teacher_without_parameters(render, make_report):

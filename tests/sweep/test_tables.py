@@ -71,7 +71,7 @@ def test_tables_as_markdown(rows, compared):
     assert text.startswith(start)
     assert "| teacher | 58.0 ±7.1 | 70.0 ±7.1 |" in text
     assert "(sweep.svg)" in text and "(pool.svg)" in text
-    assert "10,000 test sets" in text
+    assert "10,000 paired bootstrap resamples" in text
     assert "- hot: student-crf with `training.dropout = 0.1`." in text
 
 
