@@ -8,11 +8,14 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc, SpanGroup
 
 from .batches import split_rows
-from .tags import split_tag
+from .tags import IOB_BEGIN, IOB_INSIDE, IOB_OUTSIDE, split_tag
 
-# spaCy's values of ENT_IOB.
-INSIDE, OUTSIDE, BEGIN = 1, 2, 3
-IOB: Dict[str, int] = {"B": BEGIN, "U": BEGIN, "I": INSIDE, "L": INSIDE, "O": OUTSIDE}
+# spaCy's value of ENT_IOB for each prefix of a tag.
+IOB: Dict[str, int] = {
+    **dict.fromkeys("BU", IOB_BEGIN),
+    **dict.fromkeys("IL", IOB_INSIDE),
+    "O": IOB_OUTSIDE,
+}
 
 
 class TokenAttributes(NamedTuple):
@@ -31,6 +34,11 @@ class TokenAttributes(NamedTuple):
         columns += [doc.to_array(attrs).reshape(-1, len(attrs)) for doc in docs]
         ent_iob, ent_type, ent_kb_id, is_space, sent_start = numpy.concatenate(columns).T
         return cls(ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1)
+
+    @property
+    def preset(self) -> numpy.ndarray:
+        """Tokens of entities that are already set: bool (n_tokens,)."""
+        return (self.ent_iob == IOB_BEGIN) | (self.ent_iob == IOB_INSIDE)
 
     @classmethod
     def join(cls, parts: Iterable["TokenAttributes"]) -> "TokenAttributes":
@@ -67,7 +75,7 @@ def write_entities(
     annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
     annotation[:, 0], annotation[:, 1] = ent_iob, ent_type
     # What another component once said of these tokens is not about a new entity.
-    annotation[:, 2] = numpy.where(fixed | (ent_iob == OUTSIDE), attributes.ent_kb_id, 0)
+    annotation[:, 2] = numpy.where(fixed | (ent_iob == IOB_OUTSIDE), attributes.ent_kb_id, 0)
     for doc, rows in zip(docs, split_rows(annotation, docs)):
         doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], rows)
 
@@ -105,8 +113,8 @@ def find_entities(ent_iob: numpy.ndarray, ent_type: numpy.ndarray) -> Entities:
     ent_iob (ndarray): spaCy's values of ENT_IOB (n_tokens,), of documents that follow each other.
     ent_type (ndarray): spaCy's values of ENT_TYPE: uint64 (n_tokens,).
     """
-    starts = numpy.flatnonzero(ent_iob == BEGIN)
-    others = numpy.append(numpy.flatnonzero(ent_iob != INSIDE), len(ent_iob))
+    starts = numpy.flatnonzero(ent_iob == IOB_BEGIN)
+    others = numpy.append(numpy.flatnonzero(ent_iob != IOB_INSIDE), len(ent_iob))
     ends = others[numpy.searchsorted(others, starts, side="right")]
     found = Entities(starts, ends, ent_type[starts])
     return found.chosen(found.labels != 0)
@@ -120,13 +128,13 @@ def leave_out_final_space(
     No entity begins with whitespace, and no document with a tag that goes on with an entity.
     """
     ids = ids.copy()
-    starts = numpy.flatnonzero(iob_of_tag[ids] == BEGIN)
+    starts = numpy.flatnonzero(iob_of_tag[ids] == IOB_BEGIN)
     if is_space.any() and len(starts):
         places = numpy.arange(len(ids))
         # Of each entity the last token that is no white space; what is behind it, is O.
         with_text = numpy.where((ids > 0) & ~is_space, places, -1)
         last = numpy.maximum.reduceat(with_text, starts)
-        entity = numpy.cumsum(iob_of_tag[ids] == BEGIN) - 1
+        entity = numpy.cumsum(iob_of_tag[ids] == IOB_BEGIN) - 1
         ids[(ids > 0) & (places > last[entity])] = 0
     return ids
 

@@ -8,7 +8,7 @@ import warnings
 from typing import Dict, List, Sequence, Tuple
 
 import numpy
-from spacy.attrs import ENT_IOB, ENT_TYPE
+from spacy.attrs import ENT_IOB, ENT_TYPE, IOB_STRINGS
 from spacy.strings import get_string_id
 from spacy.tokens import Doc
 
@@ -18,6 +18,8 @@ from .types import TagScheme
 
 PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}
 OUTSIDE = "O"
+# spaCy's values of ENT_IOB; 0 is missing.
+IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = map(IOB_STRINGS.index, "IOB")
 # What the prefixes of other schemes are in `biluo`: IOBES ends with E, BMES has M amid an entity,
 # and a single token is S, U or W.
 BILUO: Dict[str, str] = {
@@ -68,7 +70,7 @@ def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
     """
     columns = [doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2) for doc in docs]
     iob, types = numpy.concatenate([numpy.zeros((0, 2), "uint64"), *columns]).T
-    begins, outside, inside = iob == 3, iob == 2, iob == 1  # 0 is missing
+    begins, outside, inside = iob == IOB_BEGIN, iob == IOB_OUTSIDE, iob == IOB_INSIDE
     # An entity goes on where the next token is inside; the last token of a document ends it.
     goes_on = numpy.append(inside[1:], False)[: len(inside)]
     goes_on[numpy.cumsum([len(doc) for doc in docs if len(doc)], dtype="i") - 1] = False

@@ -18,7 +18,7 @@ from spacy.training import Example
 
 from .entities import Entities, TokenAttributes, find_entities, tags_as_annotation
 from .errors import Errors
-from .pipeline.readings import Reading, read_anew
+from .pipeline.score_cache import ScoredDoc, score_docs
 from .targets import has_same_tokens
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def tune_outside(
     layer = ner.model.maybe_get_ref("output_layer")
     if layer is None:
         raise ValueError(Errors.D013.format(name=ner.name, model=ner.model.name))
-    read = partial(read_anew, predict=ner.predict)
-    values = score_candidates(ner, examples, read, candidates=candidates)
+    get_scores = partial(score_docs, predict=ner.predict)
+    values = score_candidates(ner, examples, get_scores, candidates=candidates)
     if not values:
         raise ValueError(Errors.D014.format(name=ner.name))
     before = values[list(candidates).index(0.0)]
@@ -73,7 +73,7 @@ def tune_outside(
 def score_candidates(
     ner: NERTagger,
     examples: Sequence[Example],
-    read: Callable[[List[Doc]], List[Reading]],
+    get_scores: Callable[[List[Doc]], List[ScoredDoc]],
     *,
     candidates: Sequence[float] = CANDIDATES,
 ) -> List[float]:
@@ -83,8 +83,8 @@ def score_candidates(
     examples (Sequence[Example]): The documents, with whatever a model listens to, and gold
         entities. What is found in other tokens than those of gold is brought to these, as spaCy's
         scorer does; a document without gold entity annotation is left out.
-    read (Callable[[List[Doc]], List[Reading]]): Gives the component's scores of documents, and the
-        entities that were there before it and are kept.
+    get_scores (Callable[[List[Doc]], List[ScoredDoc]]): Gives the component's scores of documents,
+        and the entities that were there before it and are kept.
     candidates (Sequence[float]): What to add, in nats.
     RETURNS (List[float]): As spaCy's scorer would have them, 0 where there is nothing to find; none
         at all without gold.
@@ -93,11 +93,11 @@ def score_candidates(
     if not examples:
         return []
     docs = [eg.predicted for eg in examples]
-    readings = read(docs)
+    scored = get_scores(docs)
     gold = Gold.from_examples(examples)
-    attributes = TokenAttributes.join(reading.attributes for reading in readings)
-    fixed = attributes.ent_iob % 2 == 1
-    scores = ner.model.ops.flatten([reading.scores for reading in readings])
+    attributes = TokenAttributes.join(part.attributes for part in scored)
+    fixed = attributes.preset
+    scores = ner.model.ops.flatten([part.scores for part in scored])
     values = []
     for added in candidates:
         changed = [add_outside(scores, added)]

@@ -40,7 +40,7 @@ def write(docs, ids, tags):
         docs,
         numpy.asarray(ids, dtype="i"),
         tags,
-        fixed=attributes.ent_iob % 2 == 1,
+        fixed=attributes.preset,
         attributes=attributes,
     )
 
@@ -202,6 +202,7 @@ def test_entities_read_the_attributes_of_tokens(make_doc):
     docs[0].set_ents([Span(docs[0], 0, 2, "PERSON", kb_id="Q1")], default="missing")
     attributes = TokenAttributes.from_docs(docs)
     assert_array_equal(attributes.ent_iob, [3, 1, 0, 2, 2])
+    assert_array_equal(attributes.preset, [True, True, False, False, False])
     strings = docs[0].vocab.strings
     assert_array_equal(attributes.ent_type, [strings["PERSON"]] * 2 + [0] * 3)
     assert_array_equal(attributes.ent_kb_id, [strings["Q1"]] * 2 + [0] * 3)

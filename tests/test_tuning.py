@@ -12,8 +12,8 @@ from spacy.vocab import Vocab
 from spacy_distill import tuning
 from spacy_distill.docbins import copy_words
 from spacy_distill.entities import TokenAttributes, find_entities
-from spacy_distill.pipeline.readings import read_anew
-from spacy_distill.teachers.reading import run_pipes
+from spacy_distill.pipeline.score_cache import score_docs
+from spacy_distill.teachers.alignment import run_pipes
 from spacy_distill.tuning import (
     Gold,
     add_outside,
@@ -37,8 +37,8 @@ def dev(student, examples):
     return [Example(copy_words(eg.reference), eg.reference) for eg in examples]
 
 
-def reading(ner):
-    return partial(read_anew, predict=ner.predict)
+def scorer_of(ner):
+    return partial(score_docs, predict=ner.predict)
 
 
 def f1(ner, dev):
@@ -116,7 +116,7 @@ def test_tuning_scores_as_spacy_does(careful, dev):
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
     candidates = numpy.linspace(-16, 4, 41).tolist()
-    values = score_candidates(careful, dev, reading(careful), candidates=candidates)
+    values = score_candidates(careful, dev, scorer_of(careful), candidates=candidates)
     assert len(set(values)) > 2
     for added, value in zip(candidates, values):
         layer.set_param("b", add_outside(b, added))
@@ -161,7 +161,7 @@ def test_tuning_keeps_entities_that_were_there(careful, dev):
     other = dev[1].predicted
     other.ents = [Span(other, 0, 1, label="OTHER")]
     candidates = (0.0, -6.0, -12.0)
-    values = score_candidates(careful, dev, reading(careful), candidates=candidates)
+    values = score_candidates(careful, dev, scorer_of(careful), candidates=candidates)
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
     for added, value in zip(candidates, values):
@@ -202,7 +202,7 @@ def test_tuning_scores_other_tokens_as_spacy_does(careful, dev, own):
     )
     examples = [dev[1], Example(other, gold), *dev[2:]]
     candidates = (0.0, -6.0, -12.0, -24.0)
-    values = score_candidates(careful, examples, reading(careful), candidates=candidates)
+    values = score_candidates(careful, examples, scorer_of(careful), candidates=candidates)
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
     for added, value in zip(candidates, values):

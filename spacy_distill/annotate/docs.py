@@ -61,7 +61,7 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     disagreements: List[Optional[numpy.ndarray]] = [None] * len(docs)
     if isinstance(teacher, NERTaggerTeacher):
         scores = teacher.score(docs)
-        log_probs = teacher.read(scores)
+        log_probs = teacher.to_log_probs(scores)
         # With a CRF, the best sequence need not be the most probable tag of each token.
         ids = teacher.ner.find_tags(docs, scores, attributes=attributes, fixed=fixed)
     else:

@@ -17,8 +17,8 @@ from ..files import check_file, digest_source, replacing
 from ..loading import load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_components, digest_inputs
+from ..teachers.alignment import run_pipes
 from ..teachers.ner_tagger import find_ner_tagger
-from ..teachers.reading import run_pipes
 from ..tuning import Tuned, tune_outside
 from .options import Code, Gpu
 

@@ -28,7 +28,7 @@ from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradients, reset_gradients
 from .examples import read_initial_examples
-from .readings import Readings
+from .score_cache import ScoreCache
 
 
 class NERTagger(DistillablePipe):
@@ -58,7 +58,7 @@ class NERTagger(DistillablePipe):
         self.cfg: Dict[str, Any] = {"labels": [], "scheme": scheme}
         self.spans_key = spans_key
         self.score_tuned = score_tuned
-        self._readings = Readings()
+        self._score_cache = ScoreCache()
         self._labels_changed()
 
     @property
@@ -150,8 +150,8 @@ class NERTagger(DistillablePipe):
         docs = list(docs)
         attributes = TokenAttributes.from_docs(docs)
         if self.score_tuned and self.has_learnt:  # else nobody asks, and copies take time
-            self._readings.keep(docs, scores, attributes)
-        preset = attributes.ent_iob % 2 == 1  # BEGIN or INSIDE
+            self._score_cache.keep(docs, scores, attributes)
+        preset = attributes.preset
         ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
         write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
         if self.spans_key is not None:
@@ -202,8 +202,8 @@ class NERTagger(DistillablePipe):
         if self.score_tuned:
             from ..tuning import score_candidates  # only who trains needs it
 
-            read = partial(self._readings.find, predict=self.predict)
-            scores["ents_f_tuned"] = max(score_candidates(self, examples, read), default=None)
+            get_scores = partial(self._score_cache.get_or_predict, predict=self.predict)
+            scores["ents_f_tuned"] = max(score_candidates(self, examples, get_scores), default=None)
         elif self.has_learnt:  # what a config chooses the best weights by must be there
             scores["ents_f_tuned"] = scores.get("ents_f")
         return scores

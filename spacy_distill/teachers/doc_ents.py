@@ -16,8 +16,8 @@ from ..checks import require
 from ..decoding import log_softmax
 from ..errors import Errors
 from ..tags import make_tags, tags_from_docs
+from .alignment import align_rows, name_of, retokenise, run_pipes
 from .label_map import NO_MAP, LabelMap
-from .reading import align_rows, name_of, retokenise, run_pipes
 
 DEFAULT_SMOOTHING = 0.1
 # Of spaCy's own components those that set no entities, and don't say what they set.

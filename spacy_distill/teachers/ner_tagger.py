@@ -12,7 +12,7 @@ from ..docbins import copy_words
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
 from ..types import TagScores
-from .reading import name_of, run_pipes
+from .alignment import name_of, run_pipes
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class NERTaggerTeacher:
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """See `Teacher`: by softmax, or the marginals of the model's CRF."""
-        return self.read(self.score(docs))
+        return self.to_log_probs(self.score(docs))
 
-    def read(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
+    def to_log_probs(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
         """Log-probabilities from `score`'s scores; NaN where the model saw nothing of a token."""
         return get_teacher_log_probs(self.ner.model, scores)
 

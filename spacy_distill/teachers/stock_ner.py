@@ -21,8 +21,8 @@ from ..distributions import floor_probs
 from ..entities import TokenAttributes
 from ..errors import Errors
 from ..tags import OUTSIDE, make_tags, split_tag
+from .alignment import align_rows, name_of, retokenise, run_pipes
 from .doc_ents import says_it_sets
-from .reading import align_rows, name_of, retokenise, run_pipes
 
 # Documents of about so many tokens are read in step: for each of them the component's model holds
 # its vectors for every feature, 16 kB a token.

@@ -1,4 +1,4 @@
-"""How documents were read: what a component scored, and what it found on them."""
+"""A component's scores of documents, kept from their annotation until they are evaluated."""
 
 from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 from weakref import WeakKeyDictionary
@@ -10,18 +10,18 @@ from ..entities import TokenAttributes
 from ..types import TagScores
 
 
-class Reading(NamedTuple):
-    """A document as a component met it: its tag scores (n_tokens, n_tags), and its tokens."""
+class ScoredDoc(NamedTuple):
+    """A document's tag scores (n_tokens, n_tags), and its tokens as they were when it got them."""
 
     scores: TagScores
     attributes: TokenAttributes
 
 
-class Readings(WeakKeyDictionary[Doc, Reading]):
-    """The readings of documents, for as long as these are there. A copy by pickle has none."""
+class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
+    """The scores of documents, for as long as these exist. A copy by pickle is empty."""
 
     def __reduce__(self) -> Tuple[Callable[[], Any], Tuple[()]]:
-        return Readings, ()
+        return ScoreCache, ()
 
     def keep(
         self, docs: Sequence[Doc], scores: Sequence[TagScores], attributes: TokenAttributes
@@ -34,25 +34,30 @@ class Readings(WeakKeyDictionary[Doc, Reading]):
         """
         for doc, part, columns in zip(docs, scores, attributes.split(docs)):
             own = TokenAttributes(*(column.copy() for column in columns))
-            self[doc] = Reading(part.copy(), own)
+            self[doc] = ScoredDoc(part.copy(), own)
 
-    def find(
+    def get_or_predict(
         self, docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]
-    ) -> List[Reading]:
-        """The readings of documents. One that is not kept is read now, its entities unseen, for
-        they may be the component's own."""
+    ) -> List[ScoredDoc]:
+        """The scores of documents: those that are kept, and new ones of the others.
+
+        docs (Sequence[Doc]): The documents.
+        predict (Callable[[List[Doc]], List[Floats2d]]): Scores those that are not kept. Their
+            entities are left out of the attributes, for they may be the component's own.
+        RETURNS (List[ScoredDoc]): One for each document.
+        """
         # A later component may have merged tokens.
         is_kept = [doc in self and len(self[doc].scores) == len(doc) for doc in docs]
         new = [doc for doc, known in zip(docs, is_kept) if not known]
         bare = TokenAttributes.from_docs(new)
         bare = bare._replace(ent_iob=numpy.zeros_like(bare.ent_iob))
-        found = map(Reading, predict(new), bare.split(new))
+        found = map(ScoredDoc, predict(new), bare.split(new))
         return [self[doc] if known else next(found) for doc, known in zip(docs, is_kept)]
 
 
-def read_anew(
+def score_docs(
     docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]
-) -> List[Reading]:
-    """Read documents that a component has not annotated yet."""
+) -> List[ScoredDoc]:
+    """Score documents that a component has not annotated yet."""
     attributes = TokenAttributes.from_docs(docs)
-    return [*map(Reading, predict([*docs]), attributes.split(docs))]
+    return [*map(ScoredDoc, predict([*docs]), attributes.split(docs))]

@@ -12,7 +12,7 @@ from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure
 from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags
 from spacy_distill.targets import get_targets
-from spacy_distill.teachers.reading import align_rows, retokenise
+from spacy_distill.teachers.alignment import align_rows, retokenise
 
 VOCAB = Vocab()
 
@@ -40,7 +40,7 @@ def rows_of(chosen, tags):
         ("a b c", "ab c", "O U-X", "O O U-X"),
     ],
 )
-def test_reading_aligns_whole_tokens(words, own_words, own_tags, expected):
+def test_alignment_aligns_whole_tokens(words, own_words, own_tags, expected):
     tags = make_tags(["X"], scheme="biluo" if {"L-X", "U-X"} & {*own_tags.split()} else "iob")
     docs = [Doc(VOCAB, words=text.split()) for text in (words, own_words)]
     rows = align_rows(*docs, rows_of(own_tags.split(), tags), tags)
@@ -51,7 +51,7 @@ def test_reading_aligns_whole_tokens(words, own_words, own_tags, expected):
     assert (says.max(axis=1) > numpy.log(0.899)).all()
 
 
-def test_reading_adds_what_a_part_may_be_of():
+def test_alignment_adds_what_a_part_may_be_of():
     """The first part of a token that ends an entity, or is amid one, is amid it: 0.2 + 0.3."""
     tags = make_tags(["X"], scheme="biluo")  # O B I L U
     docs = [Doc(VOCAB, words=words) for words in (["a", "b"], ["ab"])]
@@ -63,7 +63,7 @@ def test_reading_adds_what_a_part_may_be_of():
 
 @given(text=st.text("ab -'\n.", max_size=12), data=st.data())
 @settings(max_examples=60)
-def test_reading_aligns_any_two_tokenisations_of_a_text(text, data):
+def test_alignment_aligns_any_two_tokenisations_of_a_text(text, data):
     """A row goes to a token of the same characters, to each such token, and to its parts."""
 
     def tokenise():
@@ -94,7 +94,7 @@ def test_reading_aligns_any_two_tokenisations_of_a_text(text, data):
             assert numpy.isnan(row).any() != is_part
 
 
-def test_reading_retokenises_text_and_leaves_the_document_alone(make_doc):
+def test_alignment_retokenises_text_and_leaves_the_document_alone(make_doc):
     other = spacy.blank("en")
     doc = make_doc("Ann's dog-food")
     own = retokenise(other, doc)
@@ -115,7 +115,7 @@ def rules():
     return nlp
 
 
-def test_reading_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny, nlp, ents):
+def test_alignment_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny, nlp, ents):
     """`Eve-Sue` is three tokens of the teacher's: nothing is known of the person at all."""
     doc = make_doc("Ann met Eve-Sue Jones in New-York or Rome")
     (doc,) = annotate_docs(rules, [doc])
@@ -138,7 +138,7 @@ def test_reading_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny, n
     assert numpy.isfinite(losses["ner"]) and losses["ner_distillation"] > 0
 
 
-def test_reading_leaves_out_what_may_go_on_where_nothing_is_said(nlp, make_doc, ents):
+def test_alignment_leaves_out_what_may_go_on_where_nothing_is_said(nlp, make_doc, ents):
     """To the rules `Jean Dupont-Martin` is four tokens, of which one alone is here, too."""
     ruler = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "PER", "pattern": "Jean Dupont-Martin"}])
@@ -148,7 +148,7 @@ def test_reading_leaves_out_what_may_go_on_where_nothing_is_said(nlp, make_doc, 
     assert ents(kept) == [(1, 2, "X")]
 
 
-def test_reading_finds_entities_that_are_merged_into_a_token(nlp, make_doc, ents):
+def test_alignment_finds_entities_that_are_merged_into_a_token(nlp, make_doc, ents):
     ruler = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "PER", "pattern": "Jean Paul Martin"}])
     nlp.add_pipe("merge_entities")
@@ -157,21 +157,21 @@ def test_reading_finds_entities_that_are_merged_into_a_token(nlp, make_doc, ents
     assert [token.ent_iob for token in doc] == [3, 1, 1, 2]
 
 
-def test_reading_takes_white_space_at_the_end(rules):
+def test_alignment_takes_white_space_at_the_end(rules):
     """spaCy's alignment has a token more than the document then."""
     doc = Doc(rules.vocab, words=["well-known", "  "], spaces=[False, False])
     (doc,) = annotate_docs(rules, [doc])
     assert len(doc.user_data[KEY]["log_probs"]) == 2
 
 
-def test_reading_keeps_gold_on_tokens_without_a_match(rules, make_doc, ents):
+def test_alignment_keeps_gold_on_tokens_without_a_match(rules, make_doc, ents):
     doc = make_doc("Ann met Eve-Sue Jones", "O O B-PER I-PER")
     (doc,) = annotate_docs(rules, [doc])
     assert ents(doc) == [(2, 4, "PER")]
     assert [token.ent_iob for token in doc] == [2, 2, 3, 1]
 
 
-def test_reading_what_is_missing_stays_missing_where_more_is_left_out(rules, make_doc, ents):
+def test_alignment_what_is_missing_stays_missing_where_more_is_left_out(rules, make_doc, ents):
     (doc,) = annotate_docs(rules, [make_doc("Ann met Eve-Sue in Rome")])
     log_probs = doc.user_data[KEY]["log_probs"]
     log_probs[0] = numpy.log(0.2)
