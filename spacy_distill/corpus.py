@@ -15,7 +15,7 @@ from .checks import require
 from .docbins import count_docs, read_examples, stream_examples
 from .errors import Errors
 from .manifest import JOURNAL, is_unfinished
-from .soft_targets import KEY, has_soft_targets
+from .soft_targets import has_soft_targets, max_log_probs
 from .types import Reader
 
 
@@ -138,8 +138,7 @@ def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
     min_confidence (float): Least probability of a token's most probable tag, from 0 to 1.
     """
     if min_confidence > 0 and len(doc):
-        most_probable = doc.user_data[KEY]["log_probs"].max(axis=1)
-        leave_out_labels(doc, most_probable < numpy.log(min_confidence))
+        leave_out_labels(doc, max_log_probs(doc) < numpy.log(min_confidence))
 
 
 def leave_out_labels(doc: Doc, left_out: numpy.ndarray) -> None:

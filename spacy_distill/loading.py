@@ -1,11 +1,13 @@
-"""Loading a pipeline that somebody names, onto a device."""
+"""Loading a pipeline that somebody names, and the code that it needs, onto a device."""
 
+from functools import cache
 from pathlib import Path
-from typing import Union
+from typing import Optional, Union
 
 import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
+from spacy.util import import_file
 
 from .errors import Errors
 
@@ -32,3 +34,26 @@ def use_gpu(gpu: int) -> None:
         setup_gpu(gpu, silent=True)
     except Exception as error:  # CuPy has its own for a number that is too high
         raise ValueError(Errors.D020.format(gpu=gpu, reason=error)) from error
+
+
+def find_code(path: Optional[Path]) -> str:
+    """A file of code, wherever it is imported. RAISES (FileNotFoundError): D016."""
+    if path is None:
+        return ""
+    if not path.is_file() or path.suffix != ".py":
+        raise FileNotFoundError(Errors.D016.format(path=path))
+    return str(path.resolve())
+
+
+@cache
+def import_code(path: str) -> None:
+    """Import a file of code, if one is given: once a process, for most can't be registered twice.
+
+    RAISES (ValueError): D018 if it fails.
+    """
+    if path:
+        try:
+            import_file("python_code", path)
+        except Exception as error:  # whatever somebody's code does
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(Errors.D018.format(path=path, reason=reason)) from error

@@ -44,6 +44,15 @@ def has_soft_targets(doc: Doc) -> bool:
     return KEY in doc.user_data
 
 
+def max_log_probs(doc: Doc) -> numpy.ndarray:
+    """The log-probability of each token's most probable tag: how sure the teacher is of it.
+
+    doc (Doc): A document with soft targets.
+    RETURNS (ndarray): In nats, float16 (n_tokens,), NaN where the token has none.
+    """
+    return doc.user_data[KEY]["log_probs"].max(axis=1)
+
+
 def find_taught_labels(doc: Doc) -> Set[str]:
     """The labels of a document's entities, and all that its teacher knows."""
     tags = doc.user_data.get(KEY, {}).get("tags", ())

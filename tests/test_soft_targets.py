@@ -10,7 +10,13 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from spacy_distill.decoding import log_softmax
-from spacy_distill.soft_targets import KEY, get_soft_targets, has_soft_targets, set_soft_targets
+from spacy_distill.soft_targets import (
+    KEY,
+    get_soft_targets,
+    has_soft_targets,
+    max_log_probs,
+    set_soft_targets,
+)
 from spacy_distill.tags import make_tags, split_tag
 
 TAGS = make_tags(["A", "B"], scheme="iob")
@@ -39,6 +45,15 @@ def test_soft_targets_survive_a_docbin(n_tokens, seed):
     assert found.dtype == numpy.float32
     # float16 has 11 significant bits.
     assert_allclose(found, log_probs, rtol=2**-11, atol=1e-7)
+
+
+def test_soft_targets_tell_how_sure_the_teacher_is():
+    doc = make_doc(3)
+    log_probs = numpy.log([[0.5, 0.25, 0.25], [0.2, 0.7, 0.1], [numpy.nan] * 3])
+    set_soft_targets(doc, log_probs, tags=["O", "B-PER", "I-PER"])
+    found = max_log_probs(doc)
+    assert found.dtype == numpy.float16
+    assert_allclose(found, numpy.log([0.5, 0.7, numpy.nan]), rtol=2**-10)
 
 
 def test_soft_targets_are_small():

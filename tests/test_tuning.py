@@ -181,7 +181,7 @@ def test_tuning_is_foreseen_between_other_entities(student, careful, examples):
     dev = [Example(doc, eg.reference) for doc, eg in zip(copies, examples)]
     foreseen = student.evaluate(dev)["ents_f_tuned"]
     again = [copy_words(doc) for doc in copies]
-    docs = run_pipes(student, again, before="ner")
+    docs = run_pipes(student, again, before=careful)
     assert any(ent.label_ == "OTHER" for doc in docs for ent in doc.ents)
     tuned = tune_outside(careful, [Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
     assert tuned.before < tuned.after == foreseen < 1.0
@@ -244,6 +244,6 @@ def test_tuning_reads_what_the_model_listens_to(examples):
     scores = nlp.evaluate([Example(own, gold), *examples[1:]])
     assert scores["ents_f"] > 0.9
     assert scores["ents_f_tuned"] >= scores["ents_f"]
-    docs = run_pipes(nlp, [copy_words(eg.reference) for eg in examples], before="ner")
+    docs = run_pipes(nlp, [copy_words(eg.reference) for eg in examples], before=ner)
     tuned = tune_outside(ner, [Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
     assert tuned.before == pytest.approx(scores["ents_f"])

@@ -1,19 +1,16 @@
 """What is to be done: the teachers, the student's labels, and all that decides what is written."""
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from spacy.language import Language
-from spacy.util import get_package_path, import_file, is_package
 
 from ..checks import require
 from ..data.raw_text import make_tokenizer
-from ..errors import Errors
-from ..files import digest, digest_folder, read_json
-from ..loading import use_gpu
-from ..teachers.choose import is_pipeline, load_teacher, split_revision
+from ..files import digest
+from ..loading import import_code, use_gpu
+from ..teachers.choose import find_lang, identify, load_teacher
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from ..teachers.ensemble import join_teachers
 from ..teachers.label_map import NO_MAP, list_labels, read_label_map
@@ -93,29 +90,6 @@ def load_job(job: Job) -> Loaded:
     return Loaded(joined, [one.nlp for one in teachers if hasattr(one, "nlp")])
 
 
-def find_code(path: Optional[Path]) -> str:
-    """A file of code, wherever it is imported. RAISES (FileNotFoundError): D016."""
-    if path is None:
-        return ""
-    if not path.is_file() or path.suffix != ".py":
-        raise FileNotFoundError(Errors.D016.format(path=path))
-    return str(path.resolve())
-
-
-@cache
-def import_code(path: str) -> None:
-    """Import a job's code, if there is any: once a process, for most can't be registered twice.
-
-    RAISES (ValueError): D018 if it fails.
-    """
-    if path:
-        try:
-            import_file("python_code", path)
-        except Exception as error:  # whatever somebody's code does
-            reason = f"{type(error).__name__}: {error}"
-            raise ValueError(Errors.D018.format(path=path, reason=reason)) from error
-
-
 def make_job_tokenizer(job: Job) -> Language:
     """What tokenises text, in the student's language: see `make_tokenizer`."""
     return make_tokenizer(
@@ -141,36 +115,3 @@ def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
         "shard_size": job.shard_size,
         "code": f"sha256:{digest(Path(job.code))}" if job.code else None,
     }
-
-
-def identify(source: str) -> str:
-    """What identifies a pipeline or a checkpoint: the digest of its folder or package, or the hub's
-    commit."""
-    folder = find_folder(source)
-    if folder is not None:
-        return f"sha256:{digest_folder(folder)}"
-    from ..teachers.hf_token_classifier import find_commit
-
-    name, revision = split_revision(source)
-    return f"{name}@{find_commit(name, revision=revision)}"
-
-
-def find_lang(teacher: str) -> str:
-    """The language of a pipeline; empty for what is none."""
-    folder = find_folder(teacher)
-    meta = folder / "meta.json" if folder else Path()
-    return read_json(meta).get("lang", "") if meta.is_file() else ""
-
-
-def find_folder(teacher: str) -> Optional[Path]:
-    """Where a teacher's files are: its folder, or its package's; None for an id on the hub.
-
-    RAISES (ValueError): D019 for a package that can't be imported by that name.
-    """
-    path = Path(teacher)
-    if path.exists() and (is_pipeline(path) or not is_package(teacher)):
-        return path
-    try:
-        return get_package_path(teacher) if is_package(teacher) else None
-    except ImportError as error:  # en-core-web-sm is installed, and imported as en_core_web_sm
-        raise ValueError(Errors.D019.format(source=teacher, reason=error)) from error

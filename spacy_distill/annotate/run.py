@@ -15,11 +15,12 @@ from ..data.overlap import find_texts, leave_out_texts
 from ..data.sources import read_docs
 from ..errors import Errors
 from ..files import check_apart, make_and_hold, remove_parts
-from ..soft_targets import KEY
+from ..loading import import_code
+from ..soft_targets import has_soft_targets
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
 from .folder import Folder
-from .job import Job, import_code, list_settings, make_job_tokenizer
+from .job import Job, list_settings, make_job_tokenizer
 from .shards import Advance, pack_shards
 from .summary import Summary, summarise
 
@@ -97,6 +98,6 @@ def refuse_annotated(docs: Iterable[Doc], source: Source) -> Iterator[Doc]:
     RAISES (ValueError): D917.
     """
     for number, doc in enumerate(docs, start=1):
-        if KEY in doc.user_data:
+        if has_soft_targets(doc):
             raise ValueError(Errors.D917.format(source=source, number=number))
         yield doc

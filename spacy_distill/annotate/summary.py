@@ -8,7 +8,7 @@ import numpy
 from spacy.tokens import Doc
 
 from ..manifest import Record
-from ..soft_targets import KEY
+from ..soft_targets import max_log_probs
 
 # How finely confidences are counted, from 0 to 1.
 BINS = 20
@@ -76,9 +76,8 @@ def count_confidences(docs: Iterable[Doc]) -> Tuple[float, List[int]]:
     RETURNS (Tuple[float, List[int]]): The sum of their most probable tags' probabilities, and how
         many tokens have one of 0 to 0.05, of 0.05 to 0.1, and so on.
     """
-    rows = [doc.user_data[KEY]["log_probs"] for doc in docs if len(doc)]
-    highest = [part.astype("d").max(axis=1) for part in rows]  # (n_tokens,), NaN: nothing is said
-    found = numpy.concatenate(highest) if highest else numpy.zeros(0)
+    parts = [max_log_probs(doc) for doc in docs if len(doc)]
+    found = numpy.concatenate([numpy.zeros(0), *parts])  # (n_tokens,), float64
     found = found[~numpy.isnan(found)]
     # In logarithms, as the reader compares them.
     bins = numpy.searchsorted(numpy.log(numpy.arange(1, BINS) / BINS), found, side="right")

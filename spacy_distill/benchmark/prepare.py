@@ -5,6 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from spacy.language import Language
 
+from ..teachers.doc_ents import find_entity_labels
 from .pipelines import make_stock_ner
 from .process import start_worker
 from .systems import (
@@ -14,7 +15,6 @@ from .systems import (
     System,
     explain_missing,
     explain_refused,
-    find_labels,
     peer_system,
 )
 
@@ -43,7 +43,7 @@ def prepare_peers(
     threads (int): Threads of each process.
     RETURNS (Prepared): The peers in their order, and the reasons of those that are left out.
     """
-    labels = find_labels(student)
+    labels = find_entity_labels(student)
     left_out = explain_missing(peers, teacher=teacher, labels=labels)
     remaining = [name for name in peers if name not in left_out]
     exported: Dict[str, Any] = {}

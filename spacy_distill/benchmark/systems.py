@@ -102,13 +102,6 @@ def explain_refused(peers: Sequence[str], exported: Dict[str, Any]) -> Dict[str,
     return reasons
 
 
-def find_labels(nlp: Language) -> List[str]:
-    """The labels of the components that set entities."""
-    names = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
-    found = {label for name in names for label in getattr(nlp.get_pipe(name), "labels", ())}
-    return sorted(found)
-
-
 def student_system(name: str, source: str, nlp: Language) -> System:
     """A student. Packages that its components do not name are hidden from it."""
     components = Config({"components": nlp.config["components"]}).to_str().lower()

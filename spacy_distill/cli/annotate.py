@@ -12,12 +12,13 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..annotate.engines import Engine, Processes, ThisProcess
-from ..annotate.job import Job, find_code
+from ..annotate.job import Job
 from ..annotate.run import annotate_source
 from ..annotate.shards import Advance
 from ..annotate.summary import Summary
 from ..checks import require, require_installed
 from ..docbins import count_docs
+from ..loading import find_code
 from ..teachers.choose import is_model_id, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .corpus import warn_passed_over, warn_unpinned

@@ -13,7 +13,6 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
-from ..annotate.job import identify
 from ..benchmark.measure import measure_systems
 from ..benchmark.plan import Settings, read_corpus
 from ..benchmark.prepare import prepare_peers
@@ -25,6 +24,7 @@ from ..errors import Errors
 from ..files import make_folder, write_whole
 from ..loading import load_pipeline
 from ..machine import describe_machine
+from ..teachers.choose import identify
 from .options import split_list
 from .showing import show_tables
 

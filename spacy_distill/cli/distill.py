@@ -18,14 +18,15 @@ from spacy.util import load_model_from_config, logger, registry
 from wasabi import msg
 
 from ..annotate.engines import Engine
-from ..annotate.job import Job, find_code, find_lang, import_code
+from ..annotate.job import Job
 from ..checks import find_unknown, require
 from ..data.raw_text import make_tokenizer
 from ..errors import Errors
 from ..files import check_apart, folder_size, make_and_hold
+from ..loading import find_code, import_code
 from ..pipeline.ner_tagger import NERTagger
 from ..table import load_table
-from ..teachers.choose import check_teacher
+from ..teachers.choose import check_teacher, find_lang
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import (
     choose_engine,

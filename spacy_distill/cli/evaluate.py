@@ -9,11 +9,10 @@ from spacy.cli.evaluate import evaluate
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..annotate.job import find_code, import_code
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import digest_folder, digest_source, last_name, make_folder
-from ..loading import use_gpu
+from ..loading import find_code, import_code, use_gpu
 from ..provenance import find_changed, waits_for_tuning
 from .options import Code, Gpu
 

@@ -14,14 +14,13 @@ from spacy.cli.package import FILENAMES_DOCS, package
 from spacy.util import load_config
 from wasabi import msg
 
-from ..annotate.job import find_code, import_code
-from ..benchmark.systems import find_labels
 from ..checks import require
 from ..compression import Dtype, compress
 from ..errors import Errors
 from ..files import digest_folder, make_folder, public_name, read_json
-from ..loading import load_pipeline
+from ..loading import find_code, import_code, load_pipeline
 from ..pipeline.ner_tagger import NERTagger
+from ..teachers.doc_ents import find_entity_labels
 from .evaluate import AGREEMENT, MADE_FROM
 from .options import Code
 
@@ -137,7 +136,7 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str
     # components and the keys of vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
         type(nlp)().vocab.strings.to_disk(output / "vocab" / "strings.json")
-    return nlp.meta, find_labels(nlp)
+    return nlp.meta, find_entity_labels(nlp)
 
 
 def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:

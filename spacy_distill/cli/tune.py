@@ -10,11 +10,10 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import msg
 
-from ..annotate.job import find_code, import_code
 from ..docbins import read_gold
 from ..errors import Errors
 from ..files import check_file, digest_source, replacing
-from ..loading import load_pipeline, use_gpu
+from ..loading import find_code, import_code, load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_components, digest_inputs
 from ..teachers.alignment import run_pipes
@@ -83,8 +82,7 @@ def tune_cli(
 
 def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     """Tune a component after running those before it, which may set entities or be listened to."""
-    (name,) = (name for name, pipe in nlp.pipeline if pipe is ner)
-    for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=name)):
+    for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=ner)):
         eg.predicted = doc
     return tune_outside(ner, examples)
 

@@ -6,7 +6,6 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 from spacy.attrs import ENT_IOB, ENT_TYPE
 
-from ..annotate.job import identify
 from ..docbins import find_docbins, load_docbin
 from ..entities import find_entities
 from ..errors import Errors
@@ -15,6 +14,7 @@ from ..manifest import read_state
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows
 from ..sweep.tables import curve_table, make_notes, name_corpus
+from ..teachers.choose import identify
 from ..text_tables import TextTable
 
 STUDENT, TEACHER = "student", "teacher"

@@ -11,6 +11,7 @@ from ..layers.lookup import NO_WORDS
 from ..loading import load_pipeline
 from ..parameters import count_parameters, find_nodes
 from ..pipeline.ner_tagger import NERTagger
+from ..teachers.doc_ents import find_entity_labels
 from .predictions import Predictions, predict
 
 # What is shown of a pipeline: its tags, which its config may leave open,
@@ -74,7 +75,7 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
     return System(
         architecture=describe_architecture(own.get("model", {})),
         table=describe_table(nlp),
-        labels=tuple(sorted({label for labels in nlp.pipe_labels.values() for label in labels})),
+        labels=tuple(find_entity_labels(nlp)),
         settings={
             **find_scheme(pipe),
             **pick(own, (*COMPONENT_SETTINGS, *(LOSS_SETTINGS if distils else ()))),

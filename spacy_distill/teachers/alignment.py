@@ -4,6 +4,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.language import Language
+from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 from spacy.training import Alignment
 
@@ -16,13 +17,13 @@ from ..targets import find_one_to_one
 PARTS: Dict[str, str] = {"B": "BII", "I": "III", "L": "IIL", "U": "BIL"}
 
 
-def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[str] = None) -> List[Doc]:
+def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[Pipe] = None) -> List[Doc]:
     """Run a pipeline up to a component, over documents of its own vocabulary.
 
-    before (Optional[str]): The component that is not run, nor any after it; None: all are run.
+    before (Optional[Pipe]): The component that is not run, nor any after it; None: all are run.
     """
-    names = nlp.pipe_names
-    disable = [] if before is None else names[names.index(before) :]
+    pipes = [pipe for _, pipe in nlp.pipeline]
+    disable = [] if before is None else nlp.pipe_names[pipes.index(before) :]
     return list(nlp.pipe(docs, disable=disable))
 
 

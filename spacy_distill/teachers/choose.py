@@ -1,14 +1,14 @@
 """What is given says which kind of teacher it is."""
 
 from pathlib import Path
-from typing import List, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Tuple, Union
 
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
-from spacy.util import is_package
+from spacy.util import get_package_path, is_package
 
 from ..errors import Errors
-from ..files import is_path, read_json
+from ..files import digest_folder, is_path, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..types import Teacher
@@ -130,3 +130,36 @@ def split_revision(source: str) -> Tuple[str, str]:
         return source, ""
     name, _, revision = source.partition("@")
     return name, revision
+
+
+def identify(source: str) -> str:
+    """What identifies a pipeline or a checkpoint: the digest of its folder or package, or the hub's
+    commit."""
+    folder = find_folder(source)
+    if folder is not None:
+        return f"sha256:{digest_folder(folder)}"
+    from .hf_token_classifier import find_commit
+
+    name, revision = split_revision(source)
+    return f"{name}@{find_commit(name, revision=revision)}"
+
+
+def find_lang(teacher: str) -> str:
+    """The language of a pipeline; empty for what is none."""
+    folder = find_folder(teacher)
+    meta = folder / "meta.json" if folder else Path()
+    return read_json(meta).get("lang", "") if meta.is_file() else ""
+
+
+def find_folder(teacher: str) -> Optional[Path]:
+    """Where a teacher's files are: its folder, or its package's; None for an id on the hub.
+
+    RAISES (ValueError): D019 for a package that can't be imported by that name.
+    """
+    path = Path(teacher)
+    if path.exists() and (is_pipeline(path) or not is_package(teacher)):
+        return path
+    try:
+        return get_package_path(teacher) if is_package(teacher) else None
+    except ImportError as error:  # en-core-web-sm is installed, and imported as en_core_web_sm
+        raise ValueError(Errors.D019.format(source=teacher, reason=error)) from error

@@ -107,3 +107,9 @@ def find_declared_labels(nlp: Language) -> Optional[List[str]]:
                 return None
             found += [label for label in labels if label not in found]
     return found
+
+
+def find_entity_labels(nlp: Language) -> List[str]:
+    """The labels of the components that say they set entities, sorted."""
+    names = [name for name in nlp.pipe_names if says_it_sets(nlp, name)]
+    return sorted({label for name in names for label in getattr(nlp.get_pipe(name), "labels", ())})

@@ -34,8 +34,7 @@ class NERTaggerTeacher:
         """The component's tag scores of documents: (n_tokens, n_tags) each."""
         # What the teacher's pipes write on the way must not stay, so they see copies of the words.
         copies = (copy_words(doc, self.nlp.vocab) for doc in docs)
-        (before,) = (name for name, pipe in self.nlp.pipeline if pipe is self.ner)
-        return self.ner.predict(run_pipes(self.nlp, copies, before=before))
+        return self.ner.predict(run_pipes(self.nlp, copies, before=self.ner))
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """See `Teacher`: by softmax, or the marginals of the model's CRF."""

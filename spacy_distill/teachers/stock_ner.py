@@ -64,8 +64,7 @@ class StockNERTeacher:
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """See `Teacher`."""
-        (before,) = (name for name, pipe in self.nlp.pipeline if pipe is self.ner)
-        own = run_pipes(self.nlp, (retokenise(self.nlp, doc) for doc in docs), before=before)
+        own = run_pipes(self.nlp, (retokenise(self.nlp, doc) for doc in docs), before=self.ner)
         return [align_rows(*parts, self.tags) for parts in zip(docs, own, self.predict_own(own))]
 
     def predict_own(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:

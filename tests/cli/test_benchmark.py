@@ -7,9 +7,9 @@ import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_distill.annotate.job import identify
 from spacy_distill.cli import benchmark as module
 from spacy_distill.cli.benchmark import benchmark_cli, name_students, read_batch_sizes
+from spacy_distill.teachers.choose import identify
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import spacy
 import srsly
 from spacy.tokens import DocBin
 
-from spacy_distill.annotate.job import identify
 from spacy_distill.manifest import write_manifest
 from spacy_distill.report.project import (
     count_parts,
@@ -18,6 +17,7 @@ from spacy_distill.report.project import (
     read_sweep,
 )
 from spacy_distill.report.systems import describe_architecture, examine, pick
+from spacy_distill.teachers.choose import identify
 
 
 def test_project_systems_are_in_order(project):
@@ -159,6 +159,15 @@ def test_project_systems_are_described(project, student):
     assert (found.lang, found.direction) == ("en", "ltr")
     assert found.n_bytes == sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
     assert found.predictions.scores["ents_f"] == 1.0
+
+
+def test_project_systems_have_the_labels_of_entities_alone(project, tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tagger").add_label("NOUN")
+    nlp.add_pipe("ner").add_label("LOC")
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "tagger")
+    assert examine("tagger", tmp_path / "tagger", test=find_test(project)).labels == ("LOC",)
 
 
 def test_project_systems_may_have_no_components(project, tmp_path):

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from spacy_distill.annotate import job
 from spacy_distill.teachers import choose
 from spacy_distill.teachers.choose import (
     choose_teacher,
+    find_folder,
     is_model_id,
     load_teacher,
     split_revision,
@@ -52,20 +52,19 @@ def test_choose_takes_the_folder_of_a_packages_name(nlp, tmp_path, monkeypatch):
     nlp.to_disk(tmp_path / "en_core_of_a_test")
     (tmp_path / "package").mkdir()
     monkeypatch.chdir(tmp_path)
-    for module in (choose, job):
-        monkeypatch.setattr(module, "is_package", lambda name: True)
-    monkeypatch.setattr(job, "get_package_path", lambda name: tmp_path / "package")
+    monkeypatch.setattr(choose, "is_package", lambda name: True)
+    monkeypatch.setattr(choose, "get_package_path", lambda name: tmp_path / "package")
     monkeypatch.setattr("spacy.util.is_package", lambda name: True)
     assert load_teacher("en_core_of_a_test").labels == ["X"]
-    assert job.find_folder("en_core_of_a_test") == Path("en_core_of_a_test")
+    assert find_folder("en_core_of_a_test") == Path("en_core_of_a_test")
     (tmp_path / "other").mkdir()  # of that name, but no pipeline
-    assert job.find_folder("other") == tmp_path / "package"
+    assert find_folder("other") == tmp_path / "package"
 
 
 def test_choose_names_a_package_that_is_imported_by_another_name():
     """Installed is spacy-distill, and imported spacy_distill."""
     with pytest.raises(ValueError, match=r"\[D019\] The pipeline 'spacy-distill'"):
-        job.find_folder("spacy-distill")
+        find_folder("spacy-distill")
 
 
 def test_choose_loads_a_folder(student_path, nlp, tmp_path):

@@ -7,7 +7,7 @@ from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import choose_teacher
-from spacy_distill.teachers.doc_ents import DocEntsTeacher
+from spacy_distill.teachers.doc_ents import DocEntsTeacher, find_entity_labels
 from spacy_distill.teachers.ensemble import join_teachers
 from spacy_distill.teachers.label_map import LabelMap
 
@@ -100,3 +100,20 @@ def test_doc_ents_join_another_teacher(unknown, student, make_doc, ents):
     docs = [make_doc("Ann saw Rome")]
     (mean,), (first,), (second,) = (t.predict(docs) for t in (joined, *joined.teachers))
     assert_allclose(numpy.exp(mean), (numpy.exp(first) + numpy.exp(second)) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("labels", [[], ["ORG"]])
+def test_doc_ents_labels_are_those_of_entities(nlp, labels):
+    nlp.add_pipe("textcat").add_label("SPAM")
+    nlp.add_pipe("tagger").add_label("NOUN")
+    ner = nlp.add_pipe("ner")
+    for label in labels:
+        ner.add_label(label)
+    assert find_entity_labels(nlp) == labels
+
+
+def test_doc_ents_labels_are_those_of_rules_too(rules):
+    config = {"annotate_ents": True, "spans_key": None}
+    ruler = rules.add_pipe("span_ruler", config=config)
+    ruler.add_patterns([{"label": "ORG", "pattern": "UN"}])
+    assert find_entity_labels(rules) == ["LOC", "ORG", "PER"]
