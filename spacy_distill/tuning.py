@@ -40,16 +40,12 @@ class Tuned(NamedTuple):
     after: float
 
 
-def tune_outside(
-    ner: NERTagger, examples: Sequence[Example], *, candidates: Sequence[float] = CANDIDATES
-) -> Tuned:
+def tune_outside(ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     """Add to the score of `O` what gives the best F1, in the bias of the model's output layer.
 
     ner (NERTagger): The component. Its model is changed, unless nothing brings half a point.
     examples (Sequence[Example]): The development set. The components before this one have seen
         the predicted documents, and entities that are there already are kept.
-    candidates (Sequence[float]): What to try, in nats: 0 and others, in the order of preference.
-        The first that is next to the best is taken, if the best brings half a point.
     RETURNS (Tuned): What was added, and the F1 that it brings.
     RAISES (ValueError): D013 if the model has no layer called `output_layer`, D014 if no example
         has entity annotation.
@@ -58,16 +54,28 @@ def tune_outside(
     if layer is None:
         raise ValueError(Errors.D013.format(name=ner.name, model=ner.model.name))
     get_scores = partial(score_docs, predict=ner.predict)
-    values = score_candidates(ner, examples, get_scores, candidates=candidates)
+    values = score_candidates(ner, examples, get_scores)
     if not values:
         raise ValueError(Errors.D014.format(name=ner.name))
-    before = values[list(candidates).index(0.0)]
-    if max(values) < before + MIN_GAIN:
-        return Tuned(0.0, before, before)
+    chosen = choose_candidate(values, CANDIDATES)
+    if added := CANDIDATES[chosen]:
+        layer.set_param("b", add_outside(layer.get_param("b"), added))
+    return Tuned(added, values[CANDIDATES.index(0.0)], values[chosen])
+
+
+def choose_candidate(values: Sequence[float], candidates: Sequence[float]) -> int:
+    """Which number to add to the score of `O`.
+
+    values (Sequence[float]): The F1 that each brings, from 0 to 1.
+    candidates (Sequence[float]): The numbers, in nats: 0 and others, in the order of preference.
+    RETURNS (int): The index of the first that is within `TOLERANCE` of the best; of 0 if the best
+        brings less than `MIN_GAIN`.
+    """
+    unchanged = candidates.index(0.0)
+    if max(values) < values[unchanged] + MIN_GAIN:
+        return unchanged
     # Where F1 hardly depends on it, the best of many numbers is the best on this set alone.
-    chosen = next(i for i, value in enumerate(values) if value >= max(values) - TOLERANCE)
-    layer.set_param("b", add_outside(layer.get_param("b"), candidates[chosen]))
-    return Tuned(candidates[chosen], before, values[chosen])
+    return next(i for i, value in enumerate(values) if value >= max(values) - TOLERANCE)
 
 
 def score_candidates(

@@ -9,7 +9,6 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_distill import tuning
 from spacy_distill.docbins import copy_words
 from spacy_distill.entities import TokenAttributes, find_entities
 from spacy_distill.pipeline.score_cache import score_docs
@@ -18,6 +17,7 @@ from spacy_distill.tuning import (
     Gold,
     add_outside,
     align_tokens,
+    choose_candidate,
     score_candidates,
     tune_outside,
 )
@@ -49,12 +49,12 @@ def f1(ner, dev):
 def test_tuning_finds_what_gives_the_best_f1(careful, dev):
     before = f1(careful, dev)
     b = careful.model.get_ref("output_layer").get_param("b").copy()
-    tuned = tune_outside(careful, dev, candidates=(0.0, -1.0, -6.0, 6.0))
-    assert tuned.added == -6.0
+    tuned = tune_outside(careful, dev)
+    assert -6.0 <= tuned.added < 0
     assert tuned.before == pytest.approx(before) != tuned.after
     assert tuned.after == pytest.approx(f1(careful, dev)) == 1.0
     change = careful.model.get_ref("output_layer").get_param("b") - b
-    assert_allclose(change, [-6, 0, 0, 0, 0], atol=1e-5)
+    assert_allclose(change, [tuned.added, 0, 0, 0, 0], atol=1e-5)
 
 
 def test_tuning_leaves_what_is_best_as_it_is(student, dev):
@@ -91,19 +91,22 @@ def test_tuning_needs_an_output_layer(student, dev):
         tune_outside(ner, dev)
 
 
-def test_tuning_takes_no_notice_of_chance(careful, dev, monkeypatch):
-    """F1 of 0.6, then 0.604 and 0.606."""
-    found = iter([[0.6, 0.604], [0.6, 0.606]])
-    monkeypatch.setattr(tuning, "score_candidates", lambda *_, **__: next(found))
-    assert tune_outside(careful, dev, candidates=(0.0, -1.0)) == (0.0, 0.6, 0.6)
-    assert tune_outside(careful, dev, candidates=(0.0, -1.0)) == (-1.0, 0.6, 0.606)
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        ([0.6, 0.604, 0.6, 0.6], 0),  # which may be chance
+        ([0.6, 0.606, 0.6, 0.6], 1),
+        ([0.6, 0.698, 0.7, 0.699], 1),  # no further than it must
+        ([0.6, 0.697, 0.7, 0.699], 2),
+        ([0.7, 0.6, 0.6, 0.6], 0),
+    ],
+)
+def test_tuning_chooses_the_first_next_to_the_best(values, expected):
+    assert choose_candidate(values, (0.0, -1.0, 1.0, -2.0)) == expected
 
 
-def test_tuning_goes_no_further_than_it_must(careful, dev, monkeypatch):
-    """What is first of those next to the best: of 0.6, 0.698, 0.7 and 0.699, the second."""
-    monkeypatch.setattr(tuning, "score_candidates", lambda *_, **__: [0.6, 0.698, 0.7, 0.699])
-    tuned = tune_outside(careful, dev, candidates=(0.0, -1.0, -2.0, -3.0))
-    assert tuned == (-1.0, 0.6, 0.698)
+def test_tuning_without_gain_keeps_zero_wherever_it_is():
+    assert choose_candidate([0.604, 0.6], (-1.0, 0.0)) == 1
 
 
 def test_tuning_scores_as_spacy_does(careful, dev):
