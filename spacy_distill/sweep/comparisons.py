@@ -8,6 +8,7 @@ import numpy
 from ..files import read_json
 from .bootstrap import RESAMPLES, compare, micro_f1, resample_f1
 from .curves import drop_doubles, group_by, of_main_pool, sort_by
+from .inputs import sample_folder
 from .plan import BUILT_IN, TEACHER, training_name
 from .rows import Row, row_key
 from .stages import counts_file
@@ -123,7 +124,7 @@ def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
     RETURNS (Optional[ndarray]): (n_sentences, 3). None if they are not there, or are of a run with
         another F1.
     """
-    folder = work / str(row["size"]) / str(row["seed"])
+    folder = sample_folder(work, row["size"], row["seed"])
     path = counts_file(folder, training_name(row["system"], row["limit"]))
     if not path.exists():
         return None

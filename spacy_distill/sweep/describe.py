@@ -10,7 +10,7 @@ from typing import List, Mapping, Optional, Sequence
 from ..docbins import count_docs
 from ..files import read_json
 from ..machine import PACKAGES, find_versions
-from .inputs import Settings, cell_folder, corpus_files, fingerprint, make_inputs
+from .inputs import Settings, corpus_files, fingerprint, make_inputs, sample_folder
 from .plan import Run
 from .rows import Row
 from .stages import (
@@ -30,7 +30,7 @@ def make_row(run: Run, settings: Settings) -> Row:
     RETURNS (Dict[str, Any]): What JSON can hold. Scores are shares, times are in seconds, paths
         relative to the project or to a folder named in capitals.
     """
-    folder = cell_folder(settings, run)
+    folder = sample_folder(settings.work, run.size, run.seed)
     files, stages = corpus_files(folder), make_stages(run, settings)
     metrics = read_json(metrics_file(folder, run.name))
     model = folder / "training" / run.name / "model-best"

@@ -51,9 +51,13 @@ class Settings(NamedTuple):
         return last_name(self.data)
 
 
-def cell_folder(settings: Settings, run: Run) -> Path:
-    """The folder of a sample, laid out as a project is."""
-    return settings.work / str(run.size) / str(run.seed)
+def sample_folder(work: Path, size: int, seed: int) -> Path:
+    """The folder of a sample, laid out as a project is.
+
+    work (Path): Folder of the sweep.
+    size, seed (int): Of the sample, as a run has them.
+    """
+    return work / str(size) / str(seed)
 
 
 def corpus_files(folder: Path) -> Dict[str, Path]:
@@ -92,7 +96,7 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
     """
     config = settings.configs / f"{run.system.config}.cfg"
     overrides = make_overrides(run, settings)
-    folder = cell_folder(settings, run)
+    folder = sample_folder(settings.work, run.size, run.seed)
     files = corpus_files(folder)
     is_there = all(path.exists() for path in files.values())
     corpus = {part: digest_once(digest_docs, path) for part, path in files.items() if is_there}

@@ -12,20 +12,20 @@ from ..errors import Errors
 from .curves import group_by
 from .describe import make_row
 from .execute import clear_outdated, drop_last, run_stage
-from .inputs import Settings, cell_folder, corpus_files, digest_once
+from .inputs import Settings, corpus_files, digest_once, sample_folder
 from .plan import Run
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
 
-# A sample: its size and its seed.
-Cell = Tuple[int, int]
+# Its size and its seed.
+Sample = Tuple[int, int]
 
 
 class Stopped(Exception):
     """The sweep was interrupted: what runs is not to go on."""
 
 
-def cells_of(runs: Sequence[Run]) -> Dict[Cell, List[Run]]:
+def group_by_sample(runs: Sequence[Run]) -> Dict[Sample, List[Run]]:
     return group_by(runs, lambda run: (run.size, run.seed))
 
 
@@ -34,8 +34,8 @@ def check_test_sets(
 ) -> None:
     """Refuse a corpus with another test set than the rows'. RAISES (ValueError): D609."""
     known = {row["inputs"]["corpus"]["test"] for row in rows.values()}
-    for own in cells_of(runs).values():
-        test = corpus_files(cell_folder(settings, own[0]))["test"]
+    for size, seed in group_by_sample(runs):
+        test = corpus_files(sample_folder(settings.work, size, seed))["test"]
         known.add(digest_once(digest_docs, test))
         if len(known) > 1:
             raise ValueError(Errors.D609.format(path=test, rows=path))
@@ -44,8 +44,8 @@ def check_test_sets(
 def leave_out(runs: Sequence[Run], settings: Settings) -> Tuple[List[Run], List[str]]:
     """Those runs that the corpus has enough for, and why the others are left out."""
     kept, reasons = [], []
-    for (size, _), own in cells_of(runs).items():
-        files = corpus_files(cell_folder(settings, own[0]))
+    for (size, seed), own in group_by_sample(runs).items():
+        files = corpus_files(sample_folder(settings.work, size, seed))
         n_labelled = count_docs(files["labelled"])
         n_pool = count_docs(files["unlabelled"]) if any(run.limit for run in own) else 0
         if n_labelled < size:
@@ -96,7 +96,7 @@ class Runner:
 
         RAISES (ValueError): D602 if one can't be made, D607 if one is of other data.
         """
-        stages = [corpus_stage(own[0], self.settings) for own in cells_of(runs).values()]
+        stages = [corpus_stage(own[0], self.settings) for own in group_by_sample(runs).values()]
         clear_outdated(stages, overwrite=overwrite)
         self._expect([stage for stage in stages if not is_done(stage)])
         self._side_by_side(stages, self._make_corpus, workers=workers)
@@ -120,7 +120,7 @@ class Runner:
         if table.products[0] in {stage.products[0] for stage in waiting}:
             # All samples need it, so none of them is to begin without it.
             self._make(table, "table")
-        self._side_by_side([*cells_of(runs).values()], self._run_all, workers=workers)
+        self._side_by_side([*group_by_sample(runs).values()], self._run_all, workers=workers)
         return self.failures
 
     def _side_by_side(self, items: Sequence[Any], function: Any, *, workers: int) -> None:
@@ -136,8 +136,8 @@ class Runner:
 
     def _make_corpus(self, stage: Stage) -> None:
         if not is_done(stage):
-            cell = stage.folder.relative_to(self.settings.work).as_posix()
-            self._make(stage, f"{cell} {stage.name}")
+            sample = stage.folder.relative_to(self.settings.work).as_posix()
+            self._make(stage, f"{sample} {stage.name}")
 
     def _run_all(self, runs: Sequence[Run]) -> None:
         for run in runs:

@@ -11,9 +11,9 @@ from ..lengthen import lengthen
 from .inputs import (
     Inputs,
     Settings,
-    cell_folder,
     corpus_files,
     make_overrides,
+    sample_folder,
     source_inputs,
     training_inputs,
     weights_digest,
@@ -87,7 +87,7 @@ def make_stages(run: Run, settings: Settings) -> List[Stage]:
 
 
 def corpus_stage(run: Run, settings: Settings) -> Stage:
-    folder = cell_folder(settings, run)
+    folder = sample_folder(settings.work, run.size, run.seed)
     products = [*corpus_files(folder).values()]
     more = [word for source in settings.unlabelled for word in ("--unlabelled", source)]
     options = ["--labelled", str(run.size), "--seed", str(run.seed), "--lang", settings.lang]
@@ -120,7 +120,7 @@ def table_stage(settings: Settings) -> Stage:
 
 
 def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
-    folder = cell_folder(settings, run)
+    folder = sample_folder(settings.work, run.size, run.seed)
     model = folder / "training" / TEACHER.name / "model-best"
     stages = []
     for part in ("labelled", "unlabelled"):
@@ -141,7 +141,7 @@ def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
 
 
 def train_stage(run: Run, settings: Settings) -> Stage:
-    folder, config = cell_folder(settings, run), run.system.config
+    folder, config = sample_folder(settings.work, run.size, run.seed), run.system.config
     output = folder / "training" / run.name
     given = {**paths_of(config, settings, folder), **make_overrides(run, settings)}
     command = ["spacy", "train", str(settings.configs / f"{config}.cfg"), "--output", str(output)]
@@ -195,7 +195,7 @@ def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
 
 def tune_stage(run: Run, settings: Settings) -> Stage:
     """Choose on the development set how readily the pipeline finds entities."""
-    folder = cell_folder(settings, run)
+    folder = sample_folder(settings.work, run.size, run.seed)
     model, dev = folder / "training" / run.name / "model-best", corpus_files(folder)["dev"]
     products = [tuned_file(folder, run.name)]
     command = ["spacy_distill", "tune", str(model), str(dev), "--output", str(products[0])]
@@ -211,7 +211,7 @@ def tune_stage(run: Run, settings: Settings) -> Stage:
 
 
 def score_stage(run: Run, settings: Settings) -> Stage:
-    folder = cell_folder(settings, run)
+    folder = sample_folder(settings.work, run.size, run.seed)
     model, test = folder / "training" / run.name / "model-best", corpus_files(folder)["test"]
     products = [metrics_file(folder, run.name), counts_file(folder, run.name)]
     command = ["spacy_distill.sweep.score", str(model), str(test), *map(str, products)]
