@@ -26,11 +26,11 @@ class Job:
 
     teachers (Sequence[str]): As `load_teacher` takes them. Of several, the mean teaches.
     weights (Optional[Sequence[float]]): Of each of them; None: all the same.
-    names (Sequence[str]): `OLD=NEW` each: what labels of the teachers are called.
+    renames (Sequence[str]): `OLD=NEW` each: what labels of the teachers are called.
     drop (Sequence[str]): Labels of the teachers that become O.
     labels (Sequence[str]): The student's, of which a teacher may lack some; none: those of the gold
         entities in the source's first shard, else the first teacher's.
-    gold (Sequence[str]): Labels of gold entities, where `labels` are not given. Found by
+    gold_labels (Sequence[str]): Labels of gold entities, where `labels` are not given. Found by
         `annotate_source`.
     smoothing, iob1, gpu: See `load_teacher`.
     batch_size (int): Documents that the teacher gets at a time.
@@ -42,10 +42,10 @@ class Job:
 
     teachers: Sequence[str]
     weights: Optional[Sequence[float]] = None
-    names: Sequence[str] = ()
+    renames: Sequence[str] = ()
     drop: Sequence[str] = ()
     labels: Sequence[str] = ()
-    gold: Sequence[str] = ()
+    gold_labels: Sequence[str] = ()
     smoothing: float = DEFAULT_SMOOTHING
     iob1: bool = False
     gpu: int = -1
@@ -81,8 +81,8 @@ def load_job(job: Job) -> Loaded:
     joined = join_teachers(
         teachers,
         weights=job.weights,
-        labels=job.labels or job.gold or None,
-        label_map=read_label_map(job.names, drop=job.drop),
+        labels=job.labels or job.gold_labels or None,
+        label_map=read_label_map(job.renames, drop=job.drop),
         may_lack=bool(job.labels),
     )
     holds = bool(list_labels(joined.tags, NO_MAP))
@@ -105,7 +105,7 @@ def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
     return {
         "teachers": [identify(given) for given in job.teachers],
         "weights": None if job.weights is None else list(job.weights),
-        "map": list(job.names),
+        "map": list(job.renames),
         "drop": list(job.drop),
         "tags": list(tags),
         "smoothing": job.smoothing,

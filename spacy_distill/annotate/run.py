@@ -73,7 +73,7 @@ def annotate_source(
     shards = pack_shards(leave_out_texts(docs, texts, dropped), tokenizer, size=job.shard_size)
     first = next(shards)
     if not job.labels:
-        job = replace(job, gold=first.labels)
+        job = replace(job, gold_labels=first.labels)
     new = []
     with ExitStack() as ends:
         ends.enter_context(make_and_hold(output))

@@ -17,12 +17,12 @@ from ..types import Teacher
 class LabelMap:
     """New names of labels, and labels whose probability goes to `O`; all others stay."""
 
-    names: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
     dropped: FrozenSet[str] = frozenset()
 
     def __call__(self, label: str) -> str:
         """The label that this one becomes; empty for one that is dropped."""
-        return "" if label in self.dropped else self.names.get(label, label)
+        return "" if label in self.dropped else self.renamed.get(label, label)
 
     def of_tag(self, tag: str) -> str:
         prefix, label = split_tag(tag)
@@ -32,17 +32,17 @@ class LabelMap:
 NO_MAP = LabelMap()
 
 
-def read_label_map(names: Sequence[str], *, drop: Sequence[str] = ()) -> LabelMap:
+def read_label_map(renames: Sequence[str], *, drop: Sequence[str] = ()) -> LabelMap:
     """Read a map from the command line.
 
-    names (Sequence[str]): `OLD=NEW` each.
+    renames (Sequence[str]): `OLD=NEW` each.
     drop (Sequence[str]): Labels to drop.
     RETURNS (LabelMap): The map.
     RAISES (ValueError): D007 for what is no such pair, or names a label twice.
     """
-    pairs = [tuple(text.rsplit("=", 1)) for text in names]
+    pairs = [tuple(text.rsplit("=", 1)) for text in renames]
     holds = all(len(pair) == 2 and all(pair) for pair in pairs)
-    require(holds, "--map", list(names), "OLD=NEW each, such as PERSON=PER")
+    require(holds, "--map", list(renames), "OLD=NEW each, such as PERSON=PER")
     old = [*(pair[0] for pair in pairs), *drop]
     require(len(old) == len(set(old)), "--map and --drop", old, "different labels")
     return LabelMap({pair[0]: pair[1] for pair in pairs}, frozenset(drop))
@@ -137,6 +137,6 @@ def check_map(label_map: LabelMap, known: Optional[Sequence[str]]) -> None:
 
     RAISES (ValueError): D802.
     """
-    unknown = sorted({*label_map.names, *label_map.dropped} - set(known or ()))
+    unknown = sorted({*label_map.renamed, *label_map.dropped} - set(known or ()))
     if known is not None and unknown:
         raise ValueError(Errors.D802.format(unknown=unknown, known=list(known)))

@@ -405,7 +405,7 @@ def test_run_says_why_a_worker_failed(job, source, out, tmp_path):
 
 
 def test_job_is_of_plain_values(job):
-    given = replace(job, names=["A=B"], drop=["C"], labels=["B"], gold=[], weights=[1.5])
+    given = replace(job, renames=["A=B"], drop=["C"], labels=["B"], gold_labels=[], weights=[1.5])
     assert Job(**json.loads(json.dumps(asdict(given)))) == given
     with pytest.raises(ValueError, match=r"\[D007\] shard_size is 0"):
         replace(job, shard_size=0)
