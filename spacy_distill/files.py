@@ -119,7 +119,7 @@ def read_json(path: Path, *, kind: type = dict) -> Any:
     return found
 
 
-def check_file(path: Path) -> None:
+def make_parent(path: Path) -> None:
     """Make the folder of a file, before the work whose result it gets.
 
     RAISES (OSError): D901 if that can't be, or if the file is a folder.

@@ -6,10 +6,10 @@ has let all threads run, and the same work takes many times as long.
 """
 
 import os
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, contextmanager
 from functools import cache
 from threading import Lock, local
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 from threadpoolctl import LibController, ThreadpoolController
 
@@ -28,6 +28,19 @@ def thread_variables(number: int) -> Dict[str, str]:
     """The environment of a process whose libraries have so many threads each."""
     tokenizers = {"TOKENIZERS_PARALLELISM": "false" if number == 1 else "true"}
     return {**dict.fromkeys(VARIABLES, str(number)), **tokenizers}
+
+
+@contextmanager
+def single_threaded_children() -> Iterator[None]:
+    """Child processes started in this block get one thread per library, unless the environment says
+    otherwise: more would get in each other's way."""
+    ours = {name: one for name, one in thread_variables(1).items() if not os.environ.get(name)}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 @cache

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from spacy_distill.files import (
-    check_file,
     digest_folder,
     digest_source,
     last_name,
+    make_parent,
     public_name,
     read_json,
     replacing,
@@ -103,13 +103,13 @@ def test_files_name_what_is_not_json(tmp_path, text):
 
 
 def test_files_know_before_the_work_what_can_not_be_written(tmp_path):
-    check_file(tmp_path / "new" / "page.html")
+    make_parent(tmp_path / "new" / "page.html")
     assert (tmp_path / "new").is_dir()
     with pytest.raises(OSError, match=r"\[D901\] .*new': it is a folder"):
-        check_file(tmp_path / "new")
+        make_parent(tmp_path / "new")
     write(tmp_path / "file", "text")
     with pytest.raises(OSError, match=r"\[D901\]"):
-        check_file(tmp_path / "file" / "page.html")
+        make_parent(tmp_path / "file" / "page.html")
 
 
 def test_files_name_each_folder(tmp_path, monkeypatch):

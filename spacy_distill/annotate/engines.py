@@ -7,7 +7,6 @@ import os
 import signal
 import traceback
 from collections import deque
-from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -16,12 +15,12 @@ from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional, Proto
 
 from ..errors import Errors
 from ..manifest import Record
-from ..threads import thread_variables
+from ..threads import single_threaded_children
 from .job import Job
 from .shards import Advance, Annotator, InputShard
 
 # Seconds that a worker has to end in.
-PATIENCE = 10
+SHUTDOWN_TIMEOUT = 10
 
 
 class Engine(Protocol):
@@ -98,7 +97,7 @@ class Processes:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, *self.task), daemon=True)
-        with one_thread():
+        with single_threaded_children():
             process.start()
         theirs.close()
         self.workers[ours] = process
@@ -161,7 +160,7 @@ class Processes:
                 process.terminate()
             connection.close()
         for process in self.workers.values():
-            process.join(PATIENCE)
+            process.join(SHUTDOWN_TIMEOUT)
             process.kill()
             process.join()
         for those in (self.workers, self.busy, self.loading):
@@ -191,18 +190,3 @@ def end_with_parent() -> None:
     assert parent is not None
     wait([parent.sentinel])
     os._exit(1)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Processes that are begun meanwhile have one thread, unless the environment says more.
-
-    More would get in each other's way.
-    """
-    ours = {name: one for name, one in thread_variables(1).items() if not os.environ.get(name)}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]

@@ -21,7 +21,7 @@ from .shards import Advance, Annotator, InputShard
 # How often a worker is begun again after it was lost, and a shard given to another.
 RESTARTS = 3
 # Seconds that a cluster has to answer in.
-PATIENCE = 10
+CONNECT_TIMEOUT = 10
 LOST = (RayActorError, NodeDiedError, ObjectLostError)
 
 
@@ -191,4 +191,5 @@ def check_address(address: str) -> None:
     """Refuse an address where nobody listens: Ray would try for many minutes."""
     host, _, port = address.rpartition(":")
     if port.isdecimal():
-        socket.create_connection((host.rpartition("/")[2], int(port)), timeout=PATIENCE).close()
+        place = (host.rpartition("/")[2], int(port))
+        socket.create_connection(place, timeout=CONNECT_TIMEOUT).close()

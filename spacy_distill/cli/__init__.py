@@ -11,7 +11,7 @@ from .annotate import annotate_cli
 from .benchmark import benchmark_cli
 from .choose import choose_cli
 from .corpus import corpus_cli
-from .distill import OVERRIDES, distill_cli
+from .distill import ALLOW_OVERRIDES, distill_cli
 from .evaluate import evaluate_cli
 from .failing import end_on_signals, fail_in_one_line
 from .package import package_cli
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("distill", context_settings=OVERRIDES)(distill_cli)
+app.command("distill", context_settings=ALLOW_OVERRIDES)(distill_cli)
 app.command("corpus")(corpus_cli)
 app.command("weights")(weights_cli)
 app.command("table")(table_cli)

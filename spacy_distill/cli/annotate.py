@@ -21,7 +21,7 @@ from ..docbins import count_docs
 from ..loading import find_code
 from ..teachers.choose import is_model_id, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .corpus import warn_passed_over, warn_unpinned
+from .corpus import warn_passed_over, warn_unpinned_datasets
 from .options import (
     Address,
     Also,
@@ -32,11 +32,12 @@ from .options import (
     Gpu,
     Iob1,
     Labels,
-    Names,
+    Map,
     NProcess,
     Smoothing,
     SplitSentences,
     Weights,
+    warn_unpinned,
 )
 
 # Above this share of words without soft targets the user is warned. Some are white space.
@@ -61,7 +62,7 @@ def annotate_cli(
     output: Annotated[Path, typer.Argument(help="Folder for the annotated .spacy files")],
     also: Also = None,
     weights: Weights = "",
-    names: Names = None,
+    renames: Map = None,
     drop: Drop = None,
     labels: Labels = "",
     smoothing: Smoothing = DEFAULT_SMOOTHING,
@@ -109,12 +110,12 @@ def annotate_cli(
     interruption. OUTPUT/manifest.json records what each file was made from.
     """
     warn_unpinned_teachers([teacher, *(also or [])])
-    warn_unpinned([source, *(exclude or [])])
+    warn_unpinned_datasets([source, *(exclude or [])])
     warn_passed_over([source, *(exclude or [])])
     job = Job(
         teachers=[teacher, *(also or [])],
         weights=read_weights(weights),
-        names=names or [],
+        renames=renames or [],
         drop=drop or [],
         labels=read_labels(labels),
         smoothing=smoothing,
@@ -142,7 +143,7 @@ def annotate_cli(
 def warn_unpinned_teachers(teachers: Sequence[str]) -> None:
     for given in teachers:
         if is_model_id(given) and not is_package(given) and not split_revision(given)[1]:
-            msg.warn(f"No revision of {given} given: it may change. Use {given}@REVISION")
+            warn_unpinned(given)
 
 
 def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") -> Engine:

@@ -30,7 +30,7 @@ def choose_cli(
     if not models:
         raise ValueError(Errors.D410.format(path=training))
     check_apart(output, models)
-    check_pipeline(output)
+    check_replaceable(output)
     scores = read_dev_scores(models)
     for model in models:
         warn_of_training(model)
@@ -45,7 +45,7 @@ def choose_cli(
     msg.good(f"'{pipeline_name(best)}' is the best: '{output}'")
 
 
-def check_pipeline(output: Path) -> None:
+def check_replaceable(output: Path) -> None:
     """Refuse to replace anything but a pipeline.
 
     RAISES (OSError): D901 for a file. RAISES (ValueError): D417 for another folder.

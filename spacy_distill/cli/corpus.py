@@ -19,7 +19,7 @@ from ..docbins import PARTS, pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import check_folder, make_folder
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
-from .options import SplitSentences
+from .options import SplitSentences, warn_unpinned
 
 
 def corpus_cli(
@@ -81,7 +81,7 @@ def corpus_cli(
     require(0 < dev_share < 1, "--dev-share", dev_share, "above 0 and below 1")
     nlp = make_tokenizer(lang)
     more = split_paths(unlabelled or [])
-    warn_unpinned([data, *more])
+    warn_unpinned_datasets([data, *more])
     warn_passed_over(more)
     check_output(output, data, more)
     found = find_splits(data, nlp=nlp, split_sentences=split_sentences)
@@ -164,10 +164,10 @@ def split_paths(values: Sequence[str]) -> List[str]:
     return paths
 
 
-def warn_unpinned(sources: Iterable[str]) -> None:
+def warn_unpinned_datasets(sources: Iterable[str]) -> None:
     for source in sources:
         if is_dataset_id(source) and split_id(source)[2] is None:
-            msg.warn(f"No revision of dataset {source} given: it may change. Use {source}@REVISION")
+            warn_unpinned(source, kind="dataset")
 
 
 def warn_passed_over(sources: Iterable[str]) -> None:

@@ -34,7 +34,7 @@ from .annotate import (
     read_weights,
     warn_unpinned_teachers,
 )
-from .corpus import split_paths, warn_passed_over, warn_unpinned
+from .corpus import split_paths, warn_passed_over, warn_unpinned_datasets
 from .distill_corpus import Given, Inputs, make_corpus
 from .distill_scores import forget_agreement, report
 from .distill_student import (
@@ -60,7 +60,7 @@ from .options import (
     EngineOption,
     Iob1,
     Labels,
-    Names,
+    Map,
     NProcess,
     Smoothing,
     SplitSentences,
@@ -70,7 +70,7 @@ from .options import (
 # What is written over in OUTPUT, beside a table.
 MAKES = ("corpus", "annotated", "model-best", "model-last", "metrics")
 # What is left over are settings of the config, as of `spacy train`.
-OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def distill_cli(
@@ -129,7 +129,7 @@ def distill_cli(
     ] = "",
     also: Also = None,
     weights: Weights = "",
-    names: Names = None,
+    renames: Map = None,
     drop: Drop = None,
     labels: Labels = "",
     smoothing: Smoothing = DEFAULT_SMOOTHING,
@@ -158,12 +158,12 @@ def distill_cli(
     import_code(code)
     given = Given(labelled, split_paths(unlabelled or []), dev, test, split_sentences)
     warn_unpinned_teachers([teacher_model, *(also or [])])
-    warn_unpinned(given.sources)
+    warn_unpinned_datasets(given.sources)
     warn_passed_over(given.sources)
     job = Job(
         teachers=[teacher_model, *(also or [])],
         weights=read_weights(weights),
-        names=names or [],
+        renames=renames or [],
         drop=drop or [],
         labels=read_labels(labels),
         smoothing=smoothing,
@@ -195,7 +195,7 @@ def read_overrides(args: List[str]) -> Dict[str, Any]:
 
 
 spacy_command = fail_in_one_line()(distill_cli)
-spacy_app.command("distill", context_settings=OVERRIDES)(spacy_command)
+spacy_app.command("distill", context_settings=ALLOW_OVERRIDES)(spacy_command)
 
 
 def distill(

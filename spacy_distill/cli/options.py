@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Annotated, List, Optional
 
 import typer
+from wasabi import msg
+
+from ..checks import require
+from ..errors import Errors
 
 
 class EngineName(str, Enum):
@@ -29,7 +33,7 @@ Weights = Annotated[
     str,
     typer.Option("--weights", help="Weights of the teachers, such as 2,1,1. Default: equal"),
 ]
-Names = Annotated[
+Map = Annotated[
     Optional[List[str]],
     typer.Option("--map", help="OLD=NEW: rename a label of the teachers. May be repeated"),
 ]
@@ -100,3 +104,39 @@ Address = Annotated[
 def split_list(text: str) -> List[str]:
     """What stands between commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> List[int]:
+    """Whole numbers from 0 between commas, each once, in their order.
+
+    text (str): Such as 150,300.
+    option (str): Which option it is of, for the error.
+    all_word (Optional[str]): A word that stands for 0.
+    RAISES (ValueError): D605 for what is not one or more of them.
+    """
+    parts = ["0" if part == all_word else part for part in split_list(text)]
+    if not parts or not all(part.isdecimal() and part.isascii() for part in parts):
+        raise ValueError(Errors.D605.format(option=option, value=text))
+    return list(dict.fromkeys(map(int, parts)))
+
+
+def read_seeds(text: str) -> List[int]:
+    """Seeds: `3` for how many, from 0 on; with a comma, those themselves.
+
+    RAISES (ValueError): D605, D007 for none at all.
+    """
+    numbers = read_numbers(text, "--seeds")
+    if "," in text:
+        return numbers
+    require(numbers != [0], "--seeds", text, "1 or more (the seed 0 alone is 0, with a comma)")
+    return list(range(numbers[0]))
+
+
+def warn_unpinned(name: str, *, kind: str = "") -> None:
+    """Warn of an id on the hub that has no revision.
+
+    name (str): The id.
+    kind (str): What it is of, if the id may be taken for another.
+    """
+    what = f"{kind} {name}" if kind else name
+    msg.warn(f"No revision of {what} given: it may change. Use {name}@REVISION")

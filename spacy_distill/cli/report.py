@@ -8,7 +8,7 @@ import typer
 from wasabi import msg
 
 from ..docbins import digest_docs
-from ..files import check_file, write_whole
+from ..files import make_parent, write_whole
 from ..loading import load_pipeline, use_gpu
 from ..machine import PACKAGES, find_cpu, find_versions
 from ..provenance import find_changed, waits_for_tuning
@@ -61,7 +61,7 @@ def report_cli(
     curve = None if sweep is None else find_curve(sweep, test)
     measurement = read_measurement(project)
     path = project / "metrics" / "report.html" if output is None else output
-    check_file(path)
+    make_parent(path)
     use_gpu(gpu)
     sentences = read_sentences(test, load_pipeline(paths[STUDENT]), limit=limit)
     systems, left_out = examine_all(paths, test=test, limit=limit)

@@ -30,8 +30,6 @@ from ..sweep.plan import (
     Run,
     choose_systems,
     make_runs,
-    read_numbers,
-    read_seeds,
 )
 from ..sweep.rows import Key, Row, read_rows
 from ..sweep.runner import (
@@ -41,12 +39,12 @@ from ..sweep.runner import (
 )
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
 from .corpus import split_paths
-from .options import Gpu, split_list
+from .options import Gpu, read_numbers, read_seeds, split_list
 from .showing import show_tables
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 # Options that change how a sweep is made, not what comes of it.
-NOT_SAID = ("work", "workers", "gpu", "overwrite")
+NOT_RECORDED = ("work", "workers", "gpu", "overwrite")
 
 
 def sweep_cli(
@@ -179,9 +177,10 @@ def write_command(context: typer.Context) -> Iterator[str]:
     """The arguments of a command, and its options where they are not the defaults."""
     for parameter in context.command.params:
         value = context.params.get(parameter.name or "")  # --help and the like have none
+        unchanged = (None, parameter.get_default(context))
         if parameter.param_type_name == "argument":
             yield str(value)
-        elif parameter.name not in NOT_SAID and value not in (None, parameter.get_default(context)):
+        elif parameter.name not in NOT_RECORDED and value not in unchanged:
             for one in value if isinstance(value, (list, tuple)) else [value]:
                 yield from (parameter.opts[0], str(one))
 

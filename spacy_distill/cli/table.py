@@ -83,13 +83,13 @@ def table_cli(
     elif vectors == "random" and kind == "words":
         table = random_table(word_segmenter(map(str.lower, words)), width=width, seed=seed)
     elif vectors == "random":
-        check_installed(teacher)
+        check_teacher(teacher)
         from ..encoder import load_tokenizer, make_segmenter
 
         segmenter = make_segmenter(load_tokenizer(teacher), teacher=teacher)
         table = random_table(segmenter, width=width, seed=seed)
     else:
-        check_installed(teacher)
+        check_teacher(teacher)
         from ..encoder import encoder_table
 
         table, share = encoder_table(
@@ -121,7 +121,7 @@ def check_settings(output: Path, *, kind: str, vectors: str) -> None:
             raise FileNotFoundError(Errors.D110.format(source=vectors))
 
 
-def check_installed(teacher: str) -> None:
+def check_teacher(teacher: str) -> None:
     """Refuse to read a teacher if none is given, or with libraries that are not there."""
     if not teacher:
         raise ValueError(Errors.D314)

@@ -12,7 +12,7 @@ from wasabi import msg
 
 from ..docbins import read_gold
 from ..errors import Errors
-from ..files import check_file, digest_source, replacing
+from ..files import digest_source, make_parent, replacing
 from ..loading import find_code, import_code, load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_components, digest_inputs
@@ -41,7 +41,7 @@ def tune_cli(
     often. A pipeline that is already tuned on the same development set is left unchanged.
     """
     if output is not None:
-        check_file(output)
+        make_parent(output)
     use_gpu(gpu)
     import_code(find_code(code))
     nlp = load_pipeline(model)
@@ -55,7 +55,7 @@ def tune_cli(
         tuned = Tuned(*(known[name] for name in Tuned._fields))
     else:
         ner = find_ner_tagger(nlp)
-        tuned = choose(nlp, ner, examples)
+        tuned = tune_component(nlp, ner, examples)
         inputs = digest_inputs(nlp.config)
         nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
         interpolate_optimizer(nlp)
@@ -80,7 +80,7 @@ def tune_cli(
         srsly.write_json(output, tuned._asdict())
 
 
-def choose(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
+def tune_component(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     """Tune a component after running those before it, which may set entities or be listened to."""
     for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=ner)):
         eg.predicted = doc

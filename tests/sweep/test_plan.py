@@ -4,8 +4,6 @@ from spacy_distill.sweep.plan import (
     BUILT_IN,
     choose_systems,
     make_runs,
-    read_numbers,
-    read_seeds,
 )
 
 
@@ -68,24 +66,6 @@ def test_plan_refuses_systems_that_there_are_not():
     for names in (["student"], ["teacher", "bert"], []):
         with pytest.raises(ValueError, match=r"\[D601\].*baseline-softmax"):
             choose_systems(names, [])
-
-
-def test_plan_numbers():
-    assert read_numbers(" 300,150, 300,", "--sizes") == [300, 150]
-    assert read_numbers("500,all", "--pool-sizes", all_word="all") == [500, 0]
-    for text in ("", ",", "-1", "1.5", "all", "²", "1;2"):
-        with pytest.raises(ValueError, match=r"\[D605\] --sizes"):
-            read_numbers(text, "--sizes")
-
-
-def test_plan_seeds():
-    assert read_seeds("3") == [0, 1, 2]
-    assert read_seeds("3,1") == [3, 1]
-    assert read_seeds("3,") == [3]
-    with pytest.raises(ValueError, match=r"\[D605\] --seeds"):
-        read_seeds("x")
-    with pytest.raises(ValueError, match=r"\[D007\] --seeds is '0', but must be 1 or more"):
-        read_seeds("0")
 
 
 def test_plan_runs_a_whole_curve_before_the_next_seed():
