@@ -7,10 +7,11 @@ import os
 import signal
 import traceback
 from collections import deque
+from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any, Deque, Dict, Iterator, List, NamedTuple, Optional, Protocol
 
 from ..errors import Errors
@@ -97,7 +98,7 @@ class Processes:
         context = get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs, *self.task), daemon=True)
-        with single_threaded_children():
+        with single_threaded_children(), ignored_interrupts():
             process.start()
         theirs.close()
         self.workers[ours] = process
@@ -165,6 +166,22 @@ class Processes:
             process.join()
         for those in (self.workers, self.busy, self.loading):
             those.clear()
+
+
+@contextmanager
+def ignored_interrupts() -> Iterator[None]:
+    """Child processes that are started in this block ignore Ctrl-C, which is for their parent.
+
+    Only the main thread can set signals: children of others ignore Ctrl-C once they `serve`.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def serve(connection: Connection, job: Job, output: Path) -> None:

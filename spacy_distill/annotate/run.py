@@ -53,8 +53,8 @@ def annotate_source(
     overwrite (bool): Whether what was annotated otherwise, or from other texts, is done anew.
     split_sentences (bool): Text without tokens and entities becomes a document a sentence.
     read (Callable): What reads a source, called as `read_docs` is.
-    advance (Callable[[int, int], Any]): Told of documents and words as they are annotated; of what
-        is there already, the words are 0.
+    advance (Callable[[int, int], Any]): Called with numbers of documents and words as they are
+        annotated. For documents that are already there, or left out, the words are 0.
     RETURNS (Summary): What the folder holds.
     RAISES (ValueError): What the source, the teacher or the folder has that does not fit; see
         D902 to D906, D915 and D917. (OSError): D901 if the disk is full, D907 or D908 if a worker
@@ -70,7 +70,8 @@ def annotate_source(
         splitter = tokenizer if split_sentences else None
         texts = find_texts({str(source): read(source) for source in exclude}, splitter=splitter)
     docs = chain.from_iterable(refuse_annotated(read(source), source) for source in sources)
-    shards = pack_shards(leave_out_texts(docs, texts, dropped), tokenizer, size=job.shard_size)
+    kept = leave_out_texts(docs, texts, dropped, advance=advance)
+    shards = pack_shards(kept, tokenizer, size=job.shard_size)
     first = next(shards)
     if not job.labels:
         job = replace(job, gold_labels=first.labels)

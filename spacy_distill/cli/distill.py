@@ -14,7 +14,7 @@ from click import NoSuchOption
 from spacy.cli._util import app as spacy_app
 from spacy.cli._util import parse_config_overrides, show_validation_error
 from spacy.schemas import ConfigSchemaTraining
-from spacy.util import load_model_from_config, logger, registry
+from spacy.util import load_model_from_config, logger, registry, resolve_dot_names
 from wasabi import msg
 
 from ..annotate.engines import Engine
@@ -241,6 +241,8 @@ def distill(
         student = load_model_from_config(settings, auto_fill=True)
         filled = student.config.interpolate()
         registry.resolve(filled["training"], schema=ConfigSchemaTraining)
+        corpora = [filled["training"][f"{part}_corpus"] for part in ("train", "dev")]
+        resolve_dot_names(filled, corpora)
     if unknown := find_unknown(overrides, filled):  # spaCy would drop it
         raise ValueError(Errors.D420.format(option=f"--{unknown[0]}"))
     if table is not None:

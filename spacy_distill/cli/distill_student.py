@@ -36,7 +36,12 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> Config:
     if not path.exists():
         raise FileNotFoundError(Errors.D110.format(source=path))
     with show_validation_error(path):
-        return load_config(path, overrides=dict(overrides), interpolate=False)
+        config = load_config(path, overrides=dict(overrides), interpolate=False)
+    # spaCy has defaults for these two, but trains only if they are set.
+    training = config.setdefault("training", {})
+    training.setdefault("seed", 0)
+    training.setdefault("gpu_allocator", None)
+    return config
 
 
 def find_student(config: Config, *, source: Path) -> str:

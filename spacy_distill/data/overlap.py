@@ -1,7 +1,7 @@
 """Texts that a labelled, dev or test set has must not be among those that a teacher labels."""
 
 from collections import Counter
-from typing import Dict, Iterable, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -34,13 +34,18 @@ def list_keys(doc: Doc, *, splitter: Optional[Language]) -> Iterator[str]:
 
 
 def leave_out_texts(
-    docs: Iterable[Doc], texts: Mapping[str, str], dropped: Counter
+    docs: Iterable[Doc],
+    texts: Mapping[str, str],
+    dropped: Counter,
+    *,
+    advance: Callable[[int, int], Any] = lambda *_: None,
 ) -> Iterator[Doc]:
     """Leave out documents whose text is known.
 
     docs (Iterable[Doc]): The documents.
     texts (Mapping[str, str]): What `find_texts` found.
     dropped (Counter): Counts what is left out, by the split that has it.
+    advance (Callable[[int, int], Any]): Called with (1, 0) for each document that is left out.
     YIELDS (Doc): The other documents.
     """
     for doc in docs:
@@ -49,6 +54,7 @@ def leave_out_texts(
             yield doc
         else:
             dropped[split] += 1
+            advance(1, 0)
 
 
 def text_key(doc: Doc) -> str:

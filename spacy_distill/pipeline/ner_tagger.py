@@ -271,8 +271,9 @@ class NERTagger(DistillablePipe):
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
         flat, crf = self._flatten(scores)
-        if flat.shape[1] != len(self.tags):
-            error = Errors.D026.format(name=self.name, found=flat.shape[1], n_tags=len(self.tags))
+        width = flat.shape[1] if flat.ndim == 2 else 1
+        if width != len(self.tags):
+            error = Errors.D026.format(name=self.name, found=width, n_tags=len(self.tags))
             raise ValueError(error)
         targets = get_targets(examples, tags=self.tags, name=self.name)
         xp = get_array_module(flat)

@@ -122,4 +122,10 @@ def describe_table(nlp: Language) -> Optional[str]:
 def pick(config: Dict[str, Any], names: Tuple[str, ...]) -> Dict[str, Any]:
     """Those settings that a config has, by their names with dots."""
     settings = dict_to_dot(config)
-    return {name: settings[name] for name in names if settings.get(name) is not None}
+    return {name: tidy(settings[name]) for name in names if settings.get(name) is not None}
+
+
+def tidy(value: Any) -> Any:
+    """A setting; as a float, without the last digits, in which srsly's parser may err: 0.3 on a
+    command line becomes 0.30000000000000004."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value

@@ -1,11 +1,15 @@
 """Workers: what they have, and that what goes wrong in one reaches whoever asked it."""
 
 import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import srsly
 
-from spacy_distill.annotate.engines import Failure, Processes
+from spacy_distill.annotate.engines import Failure, Processes, ignored_interrupts
 from spacy_distill.annotate.job import Job
 from spacy_distill.threads import VARIABLES
 
@@ -28,6 +32,29 @@ def test_failure_of_a_teacher_has_its_traceback():
     assert isinstance(again, ChildProcessError)
     assert "[D908]" in str(again) and "in predict" in str(again)
     assert "KeyError: 'unknown entity'" in str(again)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are not inherited")
+def test_workers_ignore_ctrl_c_from_the_start(tmp_path):
+    """Imports take seconds. What interrupts the parent must not end them with a traceback."""
+    code, seen = tmp_path / "code.py", tmp_path / "seen.txt"
+    code.write_text(
+        "import pathlib, signal\n"
+        f"pathlib.Path({str(seen)!r}).write_text(str(signal.getsignal(signal.SIGINT)))\n"
+    )
+    before = signal.getsignal(signal.SIGINT)
+    with ignored_interrupts():
+        subprocess.run([sys.executable, code], check=True)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) == before
+    assert seen.read_text() == str(signal.SIG_IGN)
+    with ThreadPoolExecutor() as pool:  # which can set no signals
+        assert pool.submit(leave_signals_alone).result() == before
+
+
+def leave_signals_alone():
+    with ignored_interrupts():
+        return signal.getsignal(signal.SIGINT)
 
 
 def test_workers_have_one_thread_each(student_path, tmp_path, monkeypatch):

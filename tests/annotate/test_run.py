@@ -307,8 +307,12 @@ def test_run_leaves_texts_out(job, source, out, texts, nlp, make_doc):
     DocBin(docs=[make_doc(texts[0]), make_doc("Rome and  Oslo are _ cities")]).to_disk(
         out.parent / "dev.spacy"
     )
-    summary = annotate_source(job, [source], out, exclude=[out.parent / "dev.spacy"])
+    done = []
+    exclude, advance = [out.parent / "dev.spacy"], lambda *n: done.append(n)
+    summary = annotate_source(job, [source], out, exclude=exclude, advance=advance)
     assert summary.dropped == {str(out.parent / "dev.spacy"): 6}
+    # A progress bar reaches its end, though it counts these, too.
+    assert numpy.sum(done, axis=0).tolist() == [30, summary.words]
     found = {doc.text for doc in read_docbins(out, nlp.vocab)}
     assert found == set(texts) - {texts[0], texts[3]}
 

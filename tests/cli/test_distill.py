@@ -348,6 +348,7 @@ def teachers(nlp, tmp_path):
         ("D420", {"overrides": {"nlp.batch_sizes": 20}}),
         ("D420", {"overrides": {"initialize.init_tok2vek": "null"}}),
         ("D007", {"overrides": {"corpora.dev.path": "mine.spacy"}}),
+        ("D007", {"overrides": {"corpora.train.labelled_fraction": 2}}),
         ("D007", {"overrides": {"paths.dev": "mine.spacy"}}),
         ("D007", {"overrides": {"corpora.train.@readers": "spacy.Corpus.v1"}}),
     ],
@@ -369,6 +370,15 @@ def test_distill_refuses_what_it_cannot_work_with(
     assert f"[{code}]" in str(result.exception)
     assert code != "D805" or "Corpus" not in result.text
     assert not (tmp_path / "out" / "model-best").exists()
+    assert "overrides" not in options or not (tmp_path / "out" / "annotated").exists()
+
+
+def test_distill_with_a_config_that_leaves_settings_to_spacy(run, text, tmp_path):
+    config = load_config(CONFIG)
+    for name in ("seed", "gpu_allocator"):
+        del config["training"][name]
+    config.to_disk(tmp_path / "student.cfg")
+    assert run(config=tmp_path / "student.cfg", unlabelled=text).exit_code == 0
 
 
 def test_distill_is_a_command_of_spacy(rules, tmp_path):

@@ -59,6 +59,16 @@ def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
 
 
+def test_tune_of_several_takes_the_one_that_training_chose_by(model, dev, careful):
+    nlp = spacy.load(model)
+    nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
+    nlp.to_disk(model)
+    result = run(model, dev)
+    assert "Tuning 'ner', of the components ['first', 'ner']" in " ".join(result.output.split())
+    tuned = spacy.load(model)
+    assert tuned.get_pipe("first").score_tuned and not tuned.get_pipe("ner").score_tuned
+
+
 def test_tune_on_a_gpu(model, dev, careful, gpu):
     result = run(model, dev, "--gpu", gpu)
     assert result.exit_code == 0, result.output

@@ -299,6 +299,15 @@ def test_ner_tagger_refuses_a_model_that_gives_probabilities(nlp, examples):
     nlp.initialize(lambda: examples)
     with pytest.raises(ValueError, match=r"\[D026\].* 16 scores .* 9 tags"):
         nlp.update(examples)
+    nlp.remove_pipe("ner")
+    scores_of_texts = {
+        **{"@architectures": "spacy.TextCatBOW.v3", "exclusive_classes": False},
+        **{"ngram_size": 1, "no_output_layer": True},
+    }
+    nlp.add_pipe("ner_tagger", name="ner", config={"model": scores_of_texts})
+    nlp.initialize(lambda: examples)
+    with pytest.raises(ValueError, match=r"\[D026\].* 1 scores .* 9 tags"):
+        nlp.update(examples)
 
 
 def test_ner_tagger_warns_of_labels_that_it_lacks(make_student, make_example):

@@ -179,6 +179,8 @@ def test_project_systems_may_have_no_components(project, tmp_path):
 def test_project_config_is_read_by_names():
     config = {"a": {"b": {"c": 0.0}, "d": None}}
     assert pick(config, ("a.b.c", "a.b", "a.d", "a.b.c.e", "x")) == {"a.b.c": 0.0}
+    # What becomes of 0.3 on a command line.
+    assert pick({"dropout": 0.30000000000000004}, ("dropout",)) == {"dropout": 0.3}
     tok2vec = {"@architectures": "Tok2Vec.v1", "name": "path/to/teacher"}
     model = {"@architectures": "Linear.v1", "tok2vec": tok2vec}
     assert describe_architecture(model) == "Linear.v1 over Tok2Vec.v1"
