@@ -1,7 +1,7 @@
-"""Column files: a token, its tag and whatever lies between them, one line a token.
+"""Read column files: one token per line, the token in the first column and its tag in the last.
 
 Files differ in their separator, in the number of columns and in the scheme of their tags (IOB1,
-IOB2, BILUO, IOBES or BMES). What could only be guessed at is refused, with its line.
+IOB2, BILUO, IOBES or BMES). Ambiguous lines raise an error that names the line.
 """
 
 import codecs
@@ -24,38 +24,40 @@ from ..tags import BILUO, OUTSIDE, split_tag, tag_in_iob
 Row = Tuple[int, str, str]
 
 DOCUMENT_START = "-DOCSTART-"
-# How a comment begins; a token may, too.
+# What comments begin with. A line that holds a token may also begin like this.
 COMMENT = ("# ", "#\t")
 PREFIX = f"[{''.join(BILUO)}]"
-# A label may hold spaces, where something else parts the columns, but no second tag, as in
-# `B-LOC|B-ORG`: entities that lie in each other can't be learnt.
+# A label may contain spaces, if spaces do not separate the columns, but not a second tag, as in
+# `B-LOC|B-ORG`: nested entities can't be learned.
 TAG = re.compile(rf"O|{PREFIX}-(?!.*\|(?:O$|{PREFIX}-))\S(?:.*\S)?")
-# Prefixes that only schemes have which close entities.
+# Prefixes that occur only in schemes that mark the end of entities.
 CLOSING = set(BILUO) - {"B", "I"}
-# What WikiANN puts before every token: the code of its Wikipedia, as in `en:` and `zh-yue:`.
+# The prefix of every token in WikiANN: the code of its Wikipedia, such as `en:` or `zh-yue:`.
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
-# What a file in UTF-16 may begin with.
+# Byte order marks of UTF-16.
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# The form of a line that holds tabs; of other lines it is the number of columns.
+# The form of a line that contains tabs. The form of other lines is their number of columns.
 TABBED = -1
 
 
 def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
     """Read a column file: token first, tag last, a blank line after each sentence.
 
-    A line before a sentence that begins with `#` and a space or tab is a comment if it can't be a
-    token, a token without text is left out if it is outside, and a language prefix is removed if
-    every token has it.
+    A line that begins with `#` and a space or tab, before the first token of a sentence, is a
+    comment unless it can be read as a token. A token without text is left out if its tag is O. A
+    language prefix is removed if every token has it.
 
-    The file is read several times, so that it need not be held: what every token begins with, and
-    whether entities are closed, is known at its end.
+    The file is read several times instead of being held in memory, because only its end shows
+    whether every token has a language prefix, and whether the tags mark the end of entities.
 
     path (Path): The file, in UTF-8.
     nlp (Language): Pipeline whose vocab the documents get.
-    YIELDS (Doc): One document a sentence, with entities.
-    RAISES (ValueError): If a line is malformed or its tag can't stand where it does.
+    YIELDS (Doc): One document per sentence, with entities.
+    RAISES (ValueError): D101, D102, D105 or D106 for a malformed line, D103 for a tag that can't
+        follow the one before it, D104 or D126 for a file that can't be decoded or decompressed,
+        D129 if the first column holds only numbers.
     """
-    # In other files the first sentence or two show that this is not so.
+    # In most other files this stops within the first sentence or two.
     are_numbers = all(token.isdecimal() for rows in read_rows(path) for _, token, _ in rows)
     if are_numbers and any(len(rows) > 1 for rows in read_rows(path)):
         raise ValueError(Errors.D129.format(source=path))
@@ -76,16 +78,16 @@ def make_tagged_doc(
     lines: Sequence[int],
     closes: bool,
 ) -> Doc:
-    """A document from tokens and their tags, its white space unknown.
+    """Make a document from tokens and their tags. Its whitespace is unknown.
 
     words (Sequence[str]): The tokens.
-    tags (Sequence[str]): As many tags, of any scheme.
+    tags (Sequence[str]): The tag of each token, in any scheme.
     vocab (Vocab): The document's vocab.
     source (object): Where the tokens come from, for errors.
     lines (Sequence[int]): The line of each token, for errors.
-    closes (bool): Whether entities must be closed, as in BILUO; `is_closing` finds out.
+    closes (bool): Whether the scheme marks the end of entities, as BILUO does: see `is_closing`.
     RETURNS (Doc): The document, with entities.
-    RAISES (ValueError): If a tag is none, or can't stand where it does.
+    RAISES (ValueError): D102 if a tag is invalid, D103 if it can't follow the one before it.
     """
     iob = [to_iob(tag) for tag in tags]
     if "" in iob:
@@ -93,7 +95,7 @@ def make_tagged_doc(
         raise ValueError(Errors.D102.format(source=source, line=lines[i], tag=tags[i], hint=""))
     if closes:
         check_closed(tags, source=source, lines=lines)
-    # Doc makes IOB2 of IOB1, but for the first token.
+    # Doc converts IOB1 to IOB2, except for the first token.
     if iob and iob[0].startswith("I-"):
         iob[0] = "B" + iob[0][1:]
     return Doc(vocab, words=list(words), ents=iob)
@@ -101,7 +103,7 @@ def make_tagged_doc(
 
 @lru_cache(maxsize=1024)
 def to_iob(tag: str) -> str:
-    """The tag in IOB1 or IOB2, which Doc tells apart itself; empty if it is none."""
+    """Convert a tag to IOB1 or IOB2 (Doc accepts both). Return '' if it is not a tag."""
     if TAG.fullmatch(tag) is None:
         return ""
     prefix, label = split_tag(tag)
@@ -109,12 +111,15 @@ def to_iob(tag: str) -> str:
 
 
 def is_closing(tags: Iterable[str]) -> bool:
-    """Whether the tags are of a scheme that closes entities: BILUO, IOBES or BMES."""
+    """Whether the scheme of the tags marks the end of entities: BILUO, IOBES or BMES."""
     return any(split_tag(tag)[0] in CLOSING for tag in tags)
 
 
 def check_closed(tags: Sequence[str], *, source: object, lines: Sequence[int]) -> None:
-    """Refuse an entity of a closing scheme that is not begun or not closed."""
+    """Check that each entity has a beginning and an end, in a scheme that marks both.
+
+    RAISES (ValueError): D103.
+    """
     padded = [(OUTSIDE, ""), *(split_tag(tag) for tag in tags), (OUTSIDE, "")]
     for i, ((before, label), (after, next_label)) in enumerate(pairwise(padded)):
         is_open, continues = BILUO.get(before, "") in {"B", "I"}, BILUO.get(after, "") in {"I", "L"}
@@ -128,7 +133,7 @@ def check_closed(tags: Sequence[str], *, source: object, lines: Sequence[int]) -
 
 
 def measure_prefix(tokens: Iterable[str]) -> int:
-    """How many characters of language prefix every token has, 0 if there is one without."""
+    """Return the length of the language prefix that all tokens share, 0 if any token lacks it."""
     prefix: Optional[str] = None
     for token in tokens:
         if prefix is None:
@@ -140,7 +145,12 @@ def measure_prefix(tokens: Iterable[str]) -> int:
 
 
 def read_rows(path: Path) -> Iterator[List[Row]]:
-    """Split a column file into sentences and these into rows."""
+    """Split a column file into sentences, and sentences into rows.
+
+    YIELDS (List[Row]): The rows of a sentence, at least one.
+    RAISES (ValueError): D101, D102, D105 or D106 for a malformed line, D104 or D126 for a file
+        that can't be decoded or decompressed.
+    """
     form = find_form(line for _, line in read_lines(path))
     rows: List[Row] = []
     for number, line in read_lines(path):
@@ -169,14 +179,17 @@ def read_rows(path: Path) -> Iterator[List[Row]]:
 
 
 def find_hint(path: Path, line: int) -> str:
-    """What else a line without a tag may be: a text's, or a header."""
+    """Return a hint why a line may have no valid tag: the file is text, or the line a header."""
     if ".txt" in map(str.lower, path.suffixes):
         return " A .txt file named after a split is read as columns: rename it if it is text."
     return " If this line is a header, remove it." if line == 1 else ""
 
 
 def split_fields(line: str) -> List[str]:
-    """The columns of a line; where there are tabs, a token may hold spaces or be empty."""
+    """Split a line into columns: at tabs if it has any, otherwise at spaces.
+
+    Only in a line with tabs can a token contain spaces or be empty.
+    """
     line = line.rstrip()
     if "\t" in line:
         return [field.strip() for field in line.split("\t")]
@@ -184,7 +197,11 @@ def split_fields(line: str) -> List[str]:
 
 
 def find_form(lines: Iterable[str]) -> Optional[int]:
-    """The form of a file's lines: that of the first which is surely a token."""
+    """Find the form of a file's lines: that of the first line that can't be a comment.
+
+    RETURNS (Optional[int]): The form. If all lines look like comments, that of the first one; None
+        if there are no lines.
+    """
     unsure: Optional[int] = None
     for line in lines:
         if not line or line.isspace() or line.startswith(DOCUMENT_START):
@@ -201,20 +218,20 @@ def form_of(fields: Sequence[str], line: str) -> int:
 
 
 def is_row(fields: Sequence[str], line: str, *, form: Optional[int]) -> bool:
-    """Whether a line that begins like a comment is a token all the same."""
+    """Whether a line that begins like a comment holds a token."""
     return form_of(fields, line) == form and to_iob(fields[-1]) != ""
 
 
 def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
     """Read a text file in UTF-8, with or without byte order mark, compressed if it is a .gz.
 
-    YIELDS (Tuple[int, str]): Each line's number, from 1, and its text without the line's end.
+    YIELDS (Tuple[int, str]): The number of each line, from 1, and its text without the line ending.
     RAISES (ValueError): D104 if a line is not UTF-8, D126 if a compressed file is damaged.
     """
     number = 0
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         try:
-            # Old Macs end a line with \r alone.
+            # Classic Mac OS ends lines with \r alone.
             lines = (part for line in file for part in line.rstrip(b"\r\n").split(b"\r"))
             for number, line in enumerate(lines, start=1):
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")

@@ -1,4 +1,4 @@
-"""Data sets: from the hub by their id, from a folder saved by `datasets`, or in Parquet files."""
+"""Read datasets: from the hub by id, from a folder saved by `datasets`, or from Parquet files."""
 
 import re
 from pathlib import Path
@@ -13,9 +13,9 @@ from ..files import list_files
 from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
-# How an id on the hub may look: name, name@revision, name:config, name:config@revision.
+# Forms of an id on the hub: name, name@revision, name:config, name:config@revision.
 ID = re.compile(r"(?P<name>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
-# Rows of a Parquet file that are unpacked at a time, and bytes of a column that are read.
+# Rows of a Parquet file that are unpacked at a time, and bytes of a column that are read at a time.
 ROWS_TOGETHER = 1000
 BUFFER_SIZE = 1 << 20
 
@@ -26,14 +26,14 @@ def is_saved(path: Path) -> bool:
 
 
 def is_dataset_folder(path: Path) -> bool:
-    """Whether a folder was saved by `datasets`, or holds the parquet files of a dataset."""
+    """Whether a folder was saved by `datasets`, or holds the Parquet files of a dataset."""
     return path.is_dir() and (
         is_saved(path) or any(file.suffix == ".parquet" for file in list_files(path))
     )
 
 
 def split_id(source: str) -> Tuple[str, Optional[str], Optional[str]]:
-    """`name:config@revision` -> its three parts, the latter two None where they are absent."""
+    """Split `name:config@revision` into its three parts. The last two are None if absent."""
     found = ID.fullmatch(source)
     return (found["name"], found["config"], found["revision"]) if found else (source, None, None)
 
@@ -41,11 +41,12 @@ def split_id(source: str) -> Tuple[str, Optional[str], Optional[str]]:
 def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
     """Load a dataset.
 
-    source (str): A folder, or an id on the hub: `name`, `name@revision`, `name:config@revision`.
-    streaming (bool): Of one on the hub, keep no copy: its rows come one by one. Those of a folder
-        always do.
+    source (str): A folder, or an id on the hub: `name`, `name@revision`, `name:config`,
+        `name:config@revision`.
+    streaming (bool): Stream the rows of a dataset on the hub instead of storing a copy. Rows of a
+        folder are never copied.
     RETURNS (Dict[str, Any]): The splits, each a `datasets.Dataset` or `datasets.IterableDataset`.
-    RAISES (ValueError): If `datasets` is not installed or can't load it.
+    RAISES (ValueError): D024 if `datasets` is not installed, D116 if it can't load the dataset.
     """
     require_installed("datasets", purpose=f"Reading '{source}'", extra="train")
     import datasets
@@ -66,18 +67,19 @@ def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
 def read_dataset(
     rows: Any, *, nlp: Language, source: object, split_sentences: bool = False
 ) -> Iterator[Doc]:
-    """Read one split.
+    """Read one split of a dataset.
 
-    rows (datasets.Dataset): With columns `tokens`, and if labelled `ner_tags` or `tags` (names or
-        class labels), or with `text`, and if labelled `entities`, as `make_row_docs` takes them. A
-        `datasets.IterableDataset` will do.
+    rows (Union[datasets.Dataset, datasets.IterableDataset]): The rows, with a column `tokens` and,
+        if labelled, one of `TAGS` (names or class labels); or with `text` and, if labelled, one of
+        `ENTITIES`: see `make_row_docs`.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     source (object): The dataset's name, for errors.
-    split_sentences (bool): Unlabelled text becomes a document a sentence.
-    YIELDS (Doc): A document a row, with entities where it is labelled; none is empty.
-    RAISES (ValueError): If it has none of these columns, or a row is malformed or can't be had.
+    split_sentences (bool): Make one document per sentence of unlabelled text.
+    YIELDS (Doc): One document per row or sentence, with entities if it is labelled; none is empty.
+    RAISES (ValueError): D117 for other columns, D126 if a row can't be read, D108 for a class label
+        without a name, or an error of `make_row_docs`.
     """
-    if rows.column_names is not None:  # a stream need not know them
+    if rows.column_names is not None:  # they may be unknown in a stream
         rows = rows.select_columns(find_columns(rows.column_names, source=source))
     yield from read_table(
         rows,
@@ -91,14 +93,19 @@ def read_dataset(
 def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
     """Read a Parquet file, some rows at a time. The columns are those of `read_dataset`.
 
-    RAISES (ValueError): D024 if `datasets`, with which PyArrow comes, is not installed, D126 for a
-        damaged file, D117 for other columns, D132 for a type of class labels that is unknown.
+    path (Path): The file.
+    nlp (Language): Pipeline that tokenises text that has no tokens.
+    split_sentences (bool): Make one document per sentence of unlabelled text.
+    YIELDS (Doc): One document per row or sentence, with entities if it is labelled; none is empty.
+    RAISES (ValueError): D024 if `datasets`, which installs PyArrow, is missing, D126 for a damaged
+        file, D117 for other columns, D132 for an unknown type of class labels, D108 for a class
+        label without a name, or an error of `make_row_docs`.
     """
     require_installed("datasets", purpose=f"Reading '{path}'", extra="train")
     from pyarrow.parquet import ParquetFile
 
     try:
-        # By default PyArrow fetches all that will be read, and holds it.
+        # By default PyArrow fetches everything that will be read, and keeps it in memory.
         file = ParquetFile(path, pre_buffer=False, buffer_size=BUFFER_SIZE)
     except (OSError, ValueError) as error:
         raise ValueError(Errors.D126.format(source=path, line=0, reason=error)) from error
@@ -115,9 +122,11 @@ def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) ->
 
 
 def find_features(schema: Any, *, source: object) -> Mapping[str, Any]:
-    """Features of the columns that may be of class labels; others may be of any type.
+    """Find the features of the columns that may hold class labels. The others may have any type.
 
-    schema (pyarrow.Schema): Of the file.
+    schema (pyarrow.Schema): The schema of the file.
+    source (object): The file, for errors.
+    RETURNS (Mapping[str, Any]): Features by name of the column.
     RAISES (ValueError): D132 if `datasets` does not know a type that the file names.
     """
     from datasets import Features
@@ -130,7 +139,7 @@ def find_features(schema: Any, *, source: object) -> Mapping[str, Any]:
 
     fields = [field for field in schema if field.name in TAGS and may_be_ids(field.type)]
     if not fields:
-        return {}  # of the other columns the file may say what it likes
+        return {}  # the types of the other columns don't matter
     try:
         return Features.from_arrow_schema(make_schema(fields, metadata=schema.metadata))
     except (ValueError, TypeError, KeyError) as error:
@@ -138,7 +147,7 @@ def find_features(schema: Any, *, source: object) -> Mapping[str, Any]:
 
 
 def find_columns(names: Iterable[str], *, source: object) -> List[str]:
-    """Those columns that are read. RAISES (ValueError): D117 if they hold no text."""
+    """List the columns to read. RAISES (ValueError): D117 if there is no text or tokens."""
     names = list(names)
     if not {"tokens", "text"} & set(names):
         raise ValueError(Errors.D117.format(source=source, found=names))
@@ -153,7 +162,7 @@ def read_table(
     source: object,
     split_sentences: bool,
 ) -> Iterator[Doc]:
-    """Documents of the rows of a dataset; `features` tell the names of class labels."""
+    """Make the documents of a dataset's rows. The names of class labels come from `features`."""
     names = {column: find_names(feature) for column, feature in features.items()}
     for number, row in number_rows(rows, source=source):
         for column in TAGS:
@@ -169,27 +178,28 @@ def read_table(
 def number_rows(
     rows: Iterable[Dict[str, Any]], *, source: object
 ) -> Iterator[Tuple[int, Dict[str, Any]]]:
-    """Each row and its number from 1. RAISES (ValueError): D126 where no more can be had."""
+    """Number the rows from 1. RAISES (ValueError): D126 if the next row can't be read."""
     number = 0
     try:
         for number, row in enumerate(rows, start=1):
             yield number, row
-    except Exception as error:  # whatever Arrow, a file system or the network comes up with
+    except Exception as error:  # any error of Arrow, the file system or the network
         raise ValueError(Errors.D126.format(source=source, line=number, reason=error)) from error
 
 
 def find_names(feature: Any) -> List[str]:
-    """The names of a column of lists of class labels; none for other columns."""
+    """List the names of the classes if a column holds lists of class labels; otherwise none."""
     return list(getattr(getattr(feature, "feature", None), "names", None) or [])
 
 
 def name_tags(
     ids: Sequence[Optional[int]], *, names: Sequence[str], source: object, line: int
 ) -> Optional[List[str]]:
-    """The tags that class labels stand for.
+    """Return the tags that class labels stand for.
 
-    RETURNS (Optional[List[str]]): None for a row without labels: all are missing, or below 0.
-    RAISES (ValueError): D108 if just some are, or for one that has no name.
+    RETURNS (Optional[List[str]]): The tags. None for an unlabelled row, in which all class labels
+        are missing or negative.
+    RAISES (ValueError): D108 if only some are, or if a class label has no name.
     """
     if ids and all(i is None or i < 0 for i in ids):
         return None

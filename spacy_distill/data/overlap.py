@@ -1,4 +1,4 @@
-"""Texts that a labelled, dev or test set has must not be among those that a teacher labels."""
+"""Leave texts of the labelled, dev and test sets out of the texts that a teacher labels."""
 
 from collections import Counter
 from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional
@@ -12,12 +12,13 @@ from .raw_text import split_text
 def find_texts(
     splits: Mapping[str, Iterable[Doc]], *, splitter: Optional[Language] = None
 ) -> Dict[str, str]:
-    """The text of each document, and the split that has it: the last, if several have.
+    """Map the text of each document to the split that contains it: the last one, if several do.
 
     splits (Mapping[str, Iterable[Doc]]): The documents of each split.
-    splitter (Optional[Language]): Where the texts that are compared with these are split into
-        sentences, what tokenises them: each sentence of a document then counts as its text does.
-    RETURNS (Dict[str, str]): Names of splits, by what `text_key` gives.
+    splitter (Optional[Language]): Pipeline that tokenises the documents to split them into
+        sentences. Give it if the texts to compare are split into sentences: then the text of each
+        sentence of a document is mapped, too.
+    RETURNS (Dict[str, str]): Names of splits by the key of a text (see `text_key`).
     """
     return {
         key: name
@@ -40,13 +41,13 @@ def leave_out_texts(
     *,
     advance: Callable[[int, int], Any] = lambda *_: None,
 ) -> Iterator[Doc]:
-    """Leave out documents whose text is known.
+    """Leave out documents whose text occurs in another split.
 
     docs (Iterable[Doc]): The documents.
-    texts (Mapping[str, str]): What `find_texts` found.
-    dropped (Counter): Counts what is left out, by the split that has it.
+    texts (Mapping[str, str]): The texts of the other splits, from `find_texts`.
+    dropped (Counter): Counts the documents that are left out, by the split that has their text.
     advance (Callable[[int, int], Any]): Called with (1, 0) for each document that is left out.
-    YIELDS (Doc): The other documents.
+    YIELDS (Doc): The remaining documents.
     """
     for doc in docs:
         split = texts.get(text_key(doc))
@@ -58,5 +59,5 @@ def leave_out_texts(
 
 
 def text_key(doc: Doc) -> str:
-    """The text without white space, so that it is the same however it was tokenised."""
+    """Return the text without whitespace, so that it does not depend on the tokenisation."""
     return "".join(doc.text.split())

@@ -1,4 +1,4 @@
-"""Raw text -> documents: a text as it is, or one document a sentence."""
+"""Make documents from raw text: one per text, or one per sentence."""
 
 import re
 from itertools import pairwise
@@ -13,19 +13,22 @@ from spacy.tokens import Doc
 
 from ..errors import Errors
 
-# Characters that are tokenised at a time (of what is all brackets, the time grows as the square of
-# them), and tokens of the longest sentence: what is longer, as lists and tables are, is cut.
+# The largest number of characters to tokenise at a time, because for text that is all brackets the
+# time grows with their square, and the largest number of tokens in a sentence: longer ones, such as
+# lists and tables, are cut.
 PART_LENGTH = 5_000
 SENTENCE_LENGTH = 200
 BLANK_LINE = re.compile(r"\n\s*\n")
-# Where a part that is too long is best cut, in this order.
+# Where to cut a part that is too long, in order of preference.
 ENDS = ("\n", ". ", " ")
 
 
 def make_tokenizer(lang: str) -> Language:
-    """What tokenises text: a pipeline of a language, without components.
+    """Make a pipeline without components, which tokenises text of a language.
 
-    RAISES (ValueError): D121 for a language that spaCy does not have.
+    lang (str): Code of the language.
+    RETURNS (Language): The pipeline.
+    RAISES (ValueError): D121 if the language can't be loaded.
     """
     try:
         return spacy.blank(lang)
@@ -40,8 +43,9 @@ def make_docs(
 
     text (str): The text.
     nlp (Language): Pipeline that tokenises it.
-    split_sentences (bool): Each sentence becomes a document of its own, by spaCy's rules: it ends
-        after the punctuation of any script, or at a blank line. White space around it is left out.
+    split_sentences (bool): Make one document per sentence. Sentences end after the punctuation
+        that spaCy's `Sentencizer` knows, of any script, or at a blank line. Whitespace around them
+        is left out.
     source (object): Where the text comes from, for errors.
     line (int): Its line or row from 1, for errors.
     YIELDS (Doc): The document, or those of its sentences.
@@ -58,13 +62,13 @@ def make_docs(
 
 
 def split_text(text: str, *, nlp: Language) -> Iterator[Doc]:
-    """A document of each sentence of a text, however long the text is; none is empty."""
+    """Make one document per sentence of a text of any length; none is empty."""
     for part in cut_text(text):
         yield from split_doc(nlp.make_doc(part))
 
 
 def cut_text(text: str) -> Iterator[str]:
-    """The paragraphs of a text, cut where they are too long."""
+    """Split a text into paragraphs, and cut those that are too long."""
     for paragraph in BLANK_LINE.split(text):
         start = 0
         while len(paragraph) - start > PART_LENGTH:
@@ -77,8 +81,8 @@ def cut_text(text: str) -> Iterator[str]:
 
 
 def split_doc(doc: Doc) -> Iterator[Doc]:
-    """A document of each sentence, without white space around it; none is empty."""
-    # Strings, because a memory zone that ends between two sentences forgets what hashes stand for.
+    """Make one document per sentence, without whitespace around it; none is empty."""
+    # Strings, because hashes can't be resolved after a memory zone that ends between two sentences.
     texts = [token.text for token in doc]
     spaces, is_space = doc.to_array([SPACY, IS_SPACE]).reshape(-1, 2).T
     starts = numpy.flatnonzero(Sentencizer().predict([doc])[0])

@@ -1,4 +1,4 @@
-"""The entities of a row: spans in characters, whatever an annotation tool calls their parts."""
+"""Read the entities of a row: character spans, in the formats of several annotation tools."""
 
 from itertools import pairwise
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -7,23 +7,27 @@ from spacy.tokens import Doc, Span
 
 from ..errors import Errors
 
-# What a row may have them in.
+# Keys that may hold the entities of a row.
 ENTITIES = ("entities", "spans", "ents", "label", "labels")
-# Of these, which may also label the text as a whole.
+# Those that may instead hold labels of the text as a whole.
 MAY_BE_OF_TEXT = ("label", "labels")
-# What Prodigy says of a row, or of a span, that somebody has not accepted.
+# Prodigy's answers for a row or span that an annotator did not accept.
 NOT_ACCEPTED = ("reject", "ignore")
 
 
 def is_accepted(value: Any) -> bool:
-    """Whether nobody has rejected a row or an entity; elsewhere an answer may be any text."""
+    """Whether a row or entity was not rejected or ignored. Other tools' answers are not checked."""
     return not isinstance(value, dict) or value.get("answer") not in NOT_ACCEPTED
 
 
 def read_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
-    """The entities of a labelled row; `label` or `labels` that are none label the text as a whole.
+    """Return the entities of a row: the first list of `ENTITIES` that is not empty.
 
-    Of several lists, the first that is not empty, without what was rejected of it.
+    A non-empty `label` or `labels` without any span is ignored, because it labels the whole text.
+
+    row (Dict[str, Any]): The row.
+    RETURNS (Optional[Sequence[Any]]): The entities, without those that were rejected or ignored.
+        None if the row is unlabelled.
     """
     found = {key: row[key] for key in ENTITIES if isinstance(row.get(key), list)}
     for key in MAY_BE_OF_TEXT:
@@ -35,7 +39,7 @@ def read_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
 
 
 def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int) -> None:
-    """Give a document its entities: see `make_row_docs`. RAISES (ValueError): D109, D115, D130."""
+    """Set a document's entities: see `make_row_docs`. RAISES (ValueError): D109, D115, D130."""
     spans = [make_span(doc, entity, source=source, line=line) for entity in entities]
     spans.sort(key=lambda span: span.start)
     for first, second in pairwise(spans):
@@ -49,7 +53,7 @@ def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int
 def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
     parts = entity
     if isinstance(entity, dict):
-        # doccano says "offset".
+        # doccano calls them "start_offset" and "end_offset".
         start, end = (entity.get(key, entity.get(f"{key}_offset")) for key in ("start", "end"))
         parts = [start, end, entity.get("label")]
     if not is_entity(parts, length=len(doc.text)):
@@ -57,7 +61,7 @@ def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
             Errors.D115.format(source=source, line=line, found=entity, length=len(doc.text))
         )
     start, end, label = parts
-    label = label.strip()  # as the fields of a column file are
+    label = label.strip()  # like the fields of a column file
     span = doc.char_span(*trim_space(doc.text, start, end), label=label)
     if span is None:
         nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]
@@ -78,7 +82,7 @@ def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
 
 
 def trim_space(text: str, start: int, end: int) -> Tuple[int, int]:
-    """A part of a text without white space at its edges, unless it is nothing else."""
+    """Move the ends of a span inwards past whitespace, unless it is all whitespace."""
     part = text[start:end]
     if not part.strip():
         return start, end
@@ -86,7 +90,7 @@ def trim_space(text: str, start: int, end: int) -> Tuple[int, int]:
 
 
 def is_entity(entity: Any, *, length: int) -> bool:
-    """Whether a value is `[start, end, label]` of a text of this length."""
+    """Whether a value is a valid `[start, end, label]` in a text of this length."""
     if not isinstance(entity, (list, tuple)) or len(entity) != 3:
         return False
     start, end, label = entity

@@ -1,4 +1,4 @@
-"""Rows of JSONL files and of datasets: a text with character spans, or tokens with tags."""
+"""Read rows of JSONL files and of datasets: a text with character spans, or tokens with tags."""
 
 import json
 import re
@@ -29,23 +29,24 @@ from .columns import is_closing, make_tagged_doc, read_lines
 from .raw_text import make_docs
 from .row_entities import ENTITIES, MAY_BE_OF_TEXT, is_accepted, read_entities, set_entities
 
-# What a row may have tags of its tokens in; in a dataset they may be class labels.
+# Keys that may hold the tags of a row's tokens. In a dataset the tags may be class labels.
 TAGS = ("ner_tags", "tags", "labels", "label")
 COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))
-# How many lines behind a malformed one are looked at, and how many of their numbers are shown.
+# How many lines after a malformed one are checked, and how many of their numbers are shown.
 AFTER_MALFORMED, MALFORMED_SHOWN = 10_000, 20
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
-    """Read one JSON object a line; what an annotation tool marks as not accepted is left out.
+    """Read one JSON object per line. Rows that an annotator did not accept are left out.
 
     path (Path): The file, in UTF-8.
     nlp (Language): Pipeline that tokenises text that has no tokens.
-    split_sentences (bool): Unlabelled text becomes a document a sentence.
-    YIELDS (Doc): A document a line, with entities where it is labelled; none is empty.
-    RAISES (ValueError): If a line is malformed, or its entities do not fit its tokens. It names
-        further lines of which that is true.
+    split_sentences (bool): Make one document per sentence of unlabelled text.
+    YIELDS (Doc): One document per line or sentence, with entities if it is labelled; none is empty.
+    RAISES (ValueError): D107 if a line is not JSON, D136 for a binary annotation, or an error of
+        `make_row_docs`: these also list later lines that can't be read. D104 or D126 for a file
+        that can't be decoded or decompressed.
     """
     lines = read_lines(path)
     read_line = partial(make_line_docs, nlp=nlp, split_sentences=split_sentences, source=path)
@@ -58,7 +59,7 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
 
 
 def read_on(lines: Iterator[Tuple[int, str]], n: int) -> List[Tuple[int, str]]:
-    """At most so many lines, and none from the first on that can't be read."""
+    """Read up to `n` more lines, and stop early at one that can't be decoded or decompressed."""
     found = []
     with suppress(ValueError):
         for line in islice(lines, n):
@@ -69,7 +70,7 @@ def read_on(lines: Iterator[Tuple[int, str]], n: int) -> List[Tuple[int, str]]:
 def describe_malformed(
     lines: Sequence[Tuple[int, str]], read_line: Callable[[int, str], Iterator[Doc]]
 ) -> str:
-    """What an error says of the lines behind its own, so that they can be mended together."""
+    """Describe the malformed lines after the first one, so that all can be fixed together."""
     malformed = []
     for number, line in lines:
         try:
@@ -86,13 +87,13 @@ def describe_malformed(
 def make_line_docs(
     number: int, line: str, *, nlp: Language, split_sentences: bool, source: Path
 ) -> Iterator[Doc]:
-    """The documents of a line, which may be blank: see `read_jsonl` and `make_row_docs`."""
+    """Make the documents of a line, which may be blank: see `read_jsonl` and `make_row_docs`."""
     if not line.strip():
         return
     try:
         row = json.loads(line, strict=False)
     except (ValueError, RecursionError) as error:
-        reason = str(error).replace("line 1 ", "")  # which this line is not
+        reason = str(error).replace("line 1 ", "")  # the parser counts lines from this one
         raise ValueError(Errors.D107.format(source=source, line=number, reason=reason)) from error
     if not isinstance(row, dict):
         found = f"a {type(row).__name__}, not an object"
@@ -109,24 +110,29 @@ def make_line_docs(
 def make_row_docs(
     row: Dict[str, Any], *, nlp: Language, split_sentences: bool, source: object, line: int
 ) -> Iterator[Doc]:
-    """The documents of one row.
+    """Make the documents of one row.
 
-    row (Dict[str, Any]): It has `text`, and if labelled one of `ENTITIES`: a list of `[start, end,
-        label]` or of `{"start", "end", "label"}`, in characters (doccano's `start_offset` and
-        `end_offset` are taken, too), of which white space at the edges is left out; or it has
-        `tokens`, and if labelled one of `TAGS`, which then count, whatever else it has. Where it
-        has `text` and `tokens`, and no entities in characters, its tokens stay.
+    The row has `text` and, if labelled, one of `ENTITIES`: a list of `[start, end, label]` or of
+    `{"start", "end", "label"}`, with offsets in characters (doccano's `start_offset` and
+    `end_offset` also work). Whitespace at the edges of an entity is left out.
+
+    Or it has `tokens` and, if labelled, one of `TAGS`. Tokens with tags take precedence over
+    everything else in the row. If it has both `text` and `tokens`, but neither tags nor character
+    spans, its tokens are kept.
+
+    row (Dict[str, Any]): The row.
     nlp (Language): Pipeline that tokenises `text`.
-    split_sentences (bool): Unlabelled text becomes a document a sentence.
+    split_sentences (bool): Make one document per sentence of unlabelled text.
     source (object): Where the row comes from, for errors.
     line (int): Its number from 1, for errors.
     YIELDS (Doc): The document, or those of its sentences, without entity annotation if the row is
-        unlabelled; none is empty, nor is one of its tokens.
-    RAISES (ValueError): If the row has none of these, or entities that do not fit its tokens.
+        unlabelled. No document and no token is empty.
+    RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D109,
+        D115 or D130 for its entities, D125 for a text that is too long, D127 for half a character.
     """
     text, tokens, entities = row.get("text"), row.get("tokens"), read_entities(row)
     if text is None and tokens is None and ("text" in row or "tokens" in row):
-        return  # a table's way of an empty text
+        return  # an empty text in a table
     check_characters(row, source=source, line=line)
     check_lists(row, source=source, line=line)
     tags = read_tags(row)
@@ -156,7 +162,11 @@ def make_row_docs(
 def make_tagged_row(
     tokens: List[str], tags: Any, *, vocab: Vocab, source: object, line: int
 ) -> Doc:
-    """The document of a row whose tokens have tags. RAISES (ValueError): If they don't fit."""
+    """Make the document of a row whose tokens have tags.
+
+    RAISES (ValueError): D108 if the tags do not fit the tokens, D106 for a tag without token, D102
+        for an invalid tag, D103 for a tag that can't follow the one before it.
+    """
     if not is_strings(tags) or len(tokens) != len(tags):
         found = f"{len(tokens)} tokens with tags {str(tags)[:80]}"
         if tags and isinstance(tags, list) and all(isinstance(tag, int) for tag in tags):
@@ -169,7 +179,11 @@ def make_tagged_row(
 
 
 def read_tags(row: Dict[str, Any]) -> Any:
-    """The tags of a row's tokens; `label` or `labels` not as many label the text as a whole."""
+    """Return the tags of a row's tokens, None if it has none.
+
+    A `label` or `labels` of another length than `tokens` is ignored: it labels the whole text, or
+    holds spans.
+    """
     found = {key: row[key] for key in TAGS if row.get(key) is not None}
     tokens = row.get("tokens")
     n_tokens = len(tokens) if isinstance(tokens, list) else 0
@@ -181,7 +195,7 @@ def read_tags(row: Dict[str, Any]) -> Any:
 
 
 def find_fault(text: Any, tokens: Any) -> str:
-    """What is wrong with a row's text or tokens; empty if there are none."""
+    """Describe what is wrong with a row's text or tokens. Return '' if it has neither."""
     if text is not None:
         return f"'text' is a {type(text).__name__}, not a string"
     if isinstance(tokens, list):
@@ -197,7 +211,10 @@ def is_strings(values: Any) -> TypeGuard[List[str]]:
 def leave_out_empty(
     tokens: Sequence[str], tags: Sequence[str], *, source: object, line: int
 ) -> Tuple[List[str], List[str]]:
-    """Tokens that have text, and their tags. RAISES (ValueError): D106 for an entity without."""
+    """Leave out empty tokens and their tags.
+
+    RAISES (ValueError): D106 if an empty token is part of an entity.
+    """
     for token, tag in zip(tokens, tags):
         if not token and tag != OUTSIDE:
             raise ValueError(Errors.D106.format(source=source, line=line, tag=tag))
@@ -206,14 +223,14 @@ def leave_out_empty(
 
 
 def check_characters(row: Dict[str, Any], *, source: object, line: int) -> None:
-    """Refuse what JSON can say and UTF-8 can't. RAISES (ValueError): D127."""
+    """Refuse lone surrogates: JSON can contain them, UTF-8 can't. RAISES (ValueError): D127."""
     for key in COLUMNS:
         if has_surrogate(row.get(key)):
             raise ValueError(Errors.D127.format(source=source, line=line, key=key))
 
 
 def check_lists(row: Dict[str, Any], *, source: object, line: int) -> None:
-    """Refuse entities that are no list: their labels would be lost. RAISES (ValueError): D108."""
+    """Refuse entities that are not a list: they would be ignored. RAISES (ValueError): D108."""
     for key in ENTITIES:
         value = row.get(key)
         is_of_text = key in MAY_BE_OF_TEXT and not isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""Users' data: whatever form it has, it becomes Docs, with entities where it is labelled."""
+"""Read users' data, in any supported format, as Docs that have entities if they are labelled."""
 
 import re
 from collections import Counter
@@ -30,8 +30,9 @@ from .hub import is_dataset_folder, is_saved, load_splits, read_dataset, read_pa
 from .raw_text import make_docs
 from .rows import read_jsonl
 
-# Which part of a name says which split a file is: `train.conll`, `eng.testa`, `en_x-ud-dev.iob2`,
-# but not `validators.jsonl`. The first that matches: `train-unlabelled.jsonl` is no training set.
+# Patterns that tell from a file's name which split it is: `train.conll`, `eng.testa`,
+# `en_x-ud-dev.iob2`, but not `validators.jsonl`. The first match counts, so that
+# `train-unlabelled.jsonl` is not a training set.
 SPLITS = {
     split: re.compile(rf"(^|[._-])({names})(set|data)?(?![a-z])")
     for split, names in (
@@ -41,8 +42,9 @@ SPLITS = {
         ("test", "test(ing|b)?"),
     )
 }
-# A .txt is a column file only if a whole part of its name says so, or nothing else is in it: not
-# `developer_docs.txt`, not `training-texts.txt`.
+# A .txt file is read as columns only if a whole part of its name names a split, such as `train`;
+# `training`, `development` and `validate` must be the whole name. This excludes
+# `developer_docs.txt` and `training-texts.txt`.
 COLUMNS_NAME = re.compile(
     r"(^|[._-])(train|dev(el)?|val(id(ation)?)?|test[ab]?)(set|data)?[._-]"
     r"|^(training|development|validate)\."
@@ -53,7 +55,7 @@ NamedT = TypeVar("NamedT")
 
 
 class Split(NamedTuple):
-    """A part of a corpus: where it comes from, and its documents."""
+    """A split of a corpus: where it comes from, and its documents."""
 
     source: str
     docs: Iterator[Doc]
@@ -62,18 +64,20 @@ class Split(NamedTuple):
 def read_docs(
     source: Union[str, Path], *, nlp: Language, split_sentences: bool = False
 ) -> Iterator[Doc]:
-    """Read everything a source holds, however large: no more than a part of it is held at a time.
+    """Read all documents of a source, of which only a part is held in memory at a time.
 
-    That part is the whole of a .spacy file. A memory zone of `nlp` may begin or end between two
+    A .spacy file is held in memory as a whole. A memory zone of `nlp` may begin or end between two
     documents.
 
     source (Union[str, Path]): A file, a folder of files (read recursively, in order of their
-        names, without what is hidden), a folder saved by `datasets`, or the id of a dataset on the
+        names, without hidden ones), a folder saved by `datasets`, or the id of a dataset on the
         hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
-    split_sentences (bool): Text without tokens and entities becomes a document a sentence.
-    YIELDS (Doc): A document a sentence or text, with entities where it is labelled; none is empty.
-    RAISES (ValueError): If the source can't be read, with the file and line.
+    split_sentences (bool): Make one document per sentence of text without tokens and entities.
+    YIELDS (Doc): One document per sentence or text, with entities if it is labelled; none is empty.
+    RAISES (FileNotFoundError): D110 if the path does not exist. (ValueError): D113 if no reader
+        knows the file, or any file of the folder, D024 or D116 for a dataset that can't be loaded,
+        or an error of a reader, with the file and line.
     """
     path = Path(source)
     if is_saved(path) or is_dataset_id(source):
@@ -85,21 +89,22 @@ def read_docs(
 
 
 def is_dataset_id(source: Union[str, Path]) -> bool:
-    """Whether a source can only be a dataset's id: there is no such path, nor was one meant."""
+    """Whether a source is the id of a dataset: it is not a path, and does not look like one."""
     return not is_path(str(source)) and find_suffix(Path(source)) not in READERS
 
 
 def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) -> Dict[str, Split]:
     """Find the training, development, test and unlabelled data of a source.
 
-    source (str): A folder with one file, or folder, a split (`train*`; `dev*`, `val*` or `testa*`;
-        `test*`; `unlabelled*`; of Parquet files, several), one saved by `datasets` or with the
-        files of a dataset, or the id of a dataset on the hub.
+    source (str): A folder with one file or folder per split (`train*`; `dev*`, `val*` or `testa*`;
+        `test*`; `unlabelled*`) or several Parquet files per split; a folder saved by `datasets` or
+        with the files of a dataset; or the id of a dataset on the hub.
     nlp (Language): Pipeline that tokenises text that has no tokens.
-    split_sentences (bool): Text without tokens and entities becomes a document a sentence.
-    RETURNS (Dict[str, Split]): Each of `train`, `dev`, `test` and `unlabelled` that is found.
-    RAISES (ValueError): If two files claim to be the same split. (FileNotFoundError): D110 for a
-        path that does not exist.
+    split_sentences (bool): Make one document per sentence of text without tokens and entities.
+    RETURNS (Dict[str, Split]): Those of `train`, `dev`, `test` and `unlabelled` that were found.
+    RAISES (FileNotFoundError): D110 for a path that does not exist. (ValueError): D111 for a file,
+        D112 if several files claim to be the same split, D024 or D116 for a dataset that can't be
+        loaded.
     """
     path = Path(source)
     if path.is_file():
@@ -114,7 +119,7 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
     found: Dict[str, Split] = {}
     loaded = load_splits(source)
     for split, names in group_by_split(loaded, name_of=str).items():
-        # Of `train` and `train_2021` the first is meant.
+        # If there are `train` and `train_2021`, choose the exact name.
         exact = [name for name in names if SPLITS[split].fullmatch(name.lower())]
         if len(names) > 1 and len(exact) != 1:
             raise ValueError(Errors.D112.format(source=source, split=split, names=names))
@@ -126,16 +131,16 @@ def find_splits(source: str, *, nlp: Language, split_sentences: bool = False) ->
 
 
 def group_by_split(named: Iterable[NamedT], *, name_of: Callable) -> Dict[str, List[NamedT]]:
-    """What has the name of a split, by the split."""
+    """Group items by the split that their name tells. Others are left out."""
     found = [(find_split(name_of(one)), one) for one in named]
     splits = {split: [one for of, one in found if of == split] for split in SPLITS}
     return {split: those for split, those in splits.items() if those}
 
 
 def join_files(files: Sequence[Path], split: str, read: Callable[[Path], Iterator[Doc]]) -> Split:
-    """The file of a split, or its Parquet files, in which datasets are cut into parts.
+    """Make a split of its file, or of several Parquet files, which are shards of a dataset.
 
-    RAISES (ValueError): D112 for several of another form.
+    RAISES (ValueError): D112 for several files in another format.
     """
     if len(files) == 1:
         return Split(str(files[0]), read(files[0]))
@@ -146,7 +151,7 @@ def join_files(files: Sequence[Path], split: str, read: Callable[[Path], Iterato
 
 
 def list_others(source: str, found: Mapping[str, Split]) -> List[str]:
-    """The names of what lies in a folder beside the splits that `find_splits` found in it."""
+    """List the names of files and folders in a folder that `find_splits` did not use as splits."""
     folder = Path(source)
     if not folder.is_dir():
         return []
@@ -156,7 +161,7 @@ def list_others(source: str, found: Mapping[str, Split]) -> List[str]:
 
 
 def list_readable(folder: Path) -> List[Path]:
-    """What lies directly in a folder and may be a split: folders, and files of a known form."""
+    """List the entries of a folder that may be splits: folders, and files in a known format."""
     return [
         file
         for file in sorted(folder.iterdir())
@@ -165,12 +170,15 @@ def list_readable(folder: Path) -> List[Path]:
 
 
 def find_split(name: str) -> Optional[str]:
-    """Which split the name of a file says that it is; None if it says nothing."""
+    """Tell from the name of a file which split it is; None if it does not match any."""
     return next((split for split, pattern in SPLITS.items() if pattern.search(name.lower())), None)
 
 
 def find_files(folder: Path) -> List[Path]:
-    """The files in a folder and below that can be read, in order; others are passed over."""
+    """List the readable files in a folder and its subfolders, in order. Others are ignored.
+
+    RAISES (ValueError): D113 if there are none.
+    """
     files = [path for path in list_files(folder) if find_suffix(path) in READERS]
     if not files:
         raise ValueError(Errors.D113.format(source=folder, known=sorted(READERS)))
@@ -178,7 +186,7 @@ def find_files(folder: Path) -> List[Path]:
 
 
 def count_passed_over(source: Union[str, Path]) -> Counter:
-    """The files of a folder that `read_docs` passes over: how many of each suffix."""
+    """Count the files of a folder that `read_docs` ignores, by suffix."""
     path = Path(source)
     files = list_files(path) if path.is_dir() and not is_saved(path) else []
     suffixes = map(find_suffix, files)
@@ -186,13 +194,16 @@ def count_passed_over(source: Union[str, Path]) -> Counter:
 
 
 def find_suffix(path: Path) -> str:
-    """What tells a file's form, in lower case: its name's end, the one before it if it is `.gz`."""
+    """Return the suffix that tells a file's format, in lower case and without any `.gz`."""
     suffix, inner = path.suffix.lower(), Path(path.stem).suffix.lower()
     return inner if suffix == ".gz" and inner not in NEVER_GZIPPED else suffix
 
 
 def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[Doc]:
-    """Read one file by the reader of its suffix."""
+    """Read one file with the reader for its suffix.
+
+    RAISES (FileNotFoundError): D110. (ValueError): D113 if there is no such reader.
+    """
     if not path.exists():
         raise FileNotFoundError(Errors.D110.format(source=path))
     suffix = find_suffix(path)
@@ -204,7 +215,7 @@ def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[D
 
 
 def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
-    """Read one unlabelled text a line; a split's name (`train.txt`) means a column file."""
+    """Read one unlabelled text per line, or columns if the file is named after a split."""
     if COLUMNS_NAME.search(path.name.lower()) and find_split(path.name) != "unlabelled":
         yield from read_columns(path, nlp=nlp)
         return
@@ -216,11 +227,11 @@ def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> It
 
 
 def read_docbin(path: Path, *, nlp: Language) -> Iterator[Doc]:
-    """Read spaCy's own format."""
+    """Read spaCy's own format. RAISES (ValueError): D114 for a damaged file."""
     return (doc for doc in unpack_docs(load_docbin(path), nlp.vocab) if doc.text.strip())
 
 
-# What may hold text without tokens.
+# Readers of files that may hold text without tokens.
 TEXT_READERS: Dict[str, Callable[..., Iterator[Doc]]] = {
     ".jsonl": read_jsonl,
     ".parquet": read_parquet,
@@ -233,5 +244,5 @@ READERS: Dict[str, Callable[..., Iterator[Doc]]] = {
     **dict.fromkeys((".conll", ".iob", ".iob2", ".bio", ".tsv"), read_columns),
     **dict.fromkeys((".train", ".testa", ".testb"), read_columns),
 }
-# Forms that are never read from a .gz, for their files are compressed as they are.
+# Formats that are never read from a .gz, because they are compressed already.
 NEVER_GZIPPED = (".parquet", ".spacy")
