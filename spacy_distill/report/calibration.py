@@ -1,4 +1,4 @@
-"""Whether confidences can be believed: of entities found with 0.8, are 80% right?"""
+"""Calibration of confidences: of the entities predicted with confidence 0.8, are 80% correct?"""
 
 from math import ceil
 from typing import List, NamedTuple, Optional, Sequence
@@ -7,19 +7,19 @@ from .predictions import Entity, Sentence
 
 
 class Bin(NamedTuple):
-    """Entities of like confidence."""
+    """Entities of similar confidence."""
 
     n: int
     confidence: float  # their mean, from 0 to 1
-    accuracy: float  # the share that is right
+    accuracy: float  # the share that is correct
 
 
 class Calibration(NamedTuple):
-    """A reliability diagram in numbers."""
+    """The numbers of a reliability diagram."""
 
-    bins: List[Optional[Bin]]  # of equal width, from confidence 0 to 1; None where there is nothing
+    bins: List[Optional[Bin]]  # of equal width, from confidence 0 to 1; None if a bin is empty
     n: int
-    confidence: float  # mean of all
+    confidence: float  # mean over all entities
     accuracy: float
     error: float  # expected calibration error, from 0 to 1
 
@@ -27,12 +27,12 @@ class Calibration(NamedTuple):
 def calibrate(
     sentences: Sequence[Sentence], found: Sequence[Sequence[Entity]], *, n_bins: int = 10
 ) -> Optional[Calibration]:
-    """Compare the confidences of entities with how often they are right.
+    """Compare the confidences of entities with how often they are correct.
 
     sentences (Sequence[Sentence]): The test set.
-    found (Sequence[Sequence[Entity]]): What a system found in each sentence.
-    n_bins (int): Bins of equal width.
-    RETURNS (Optional[Calibration]): None if the system found nothing, or gives no confidences.
+    found (Sequence[Sequence[Entity]]): The entities that a system predicts in each sentence.
+    n_bins (int): Number of bins, which have equal width.
+    RETURNS (Optional[Calibration]): None if the system predicts no entities or no confidences.
     """
     confidences: List[float] = []
     correct: List[bool] = []
@@ -48,16 +48,17 @@ def calibrate(
 def fill_bins(
     confidences: Sequence[float], correct: Sequence[bool], *, n_bins: int = 10
 ) -> Optional[Calibration]:
-    """Sort confidences into bins, and sum up how far they are off.
+    """Sort confidences into bins and compute the expected calibration error.
 
     The expected calibration error is the mean of |accuracy - confidence| over bins, weighted by
-    their entities: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks
-    (2017), equation 3. Bin m of M holds confidences in ((m - 1) / M, m / M].
+    their number of entities: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural
+    Networks (2017), equation 3. Bin m of M holds confidences in ((m - 1) / M, m / M], and the first
+    one also 0.
 
-    confidences (Sequence[float]): From 0 to 1.
-    correct (Sequence[bool]): Whether each was right.
-    n_bins (int): Bins of equal width.
-    RETURNS (Optional[Calibration]): None without any confidence.
+    confidences (Sequence[float]): The confidence of each entity, from 0 to 1.
+    correct (Sequence[bool]): Whether each entity is correct.
+    n_bins (int): Number of bins, which have equal width.
+    RETURNS (Optional[Calibration]): None if there are no confidences.
     """
     n = len(confidences)
     if not n:

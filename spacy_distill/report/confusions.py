@@ -1,11 +1,11 @@
-"""Which mistakes a system makes: wrong label, wrong boundary, missed, spurious."""
+"""Count the mistakes of a system: wrong label, wrong boundary, missed, spurious."""
 
 from collections import Counter
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .predictions import Entity, Sentence
 
-# Kinds of pairs, what is right first, and how the page explains them.
+# Kinds of pairs, the correct one first, and how the page explains them.
 KINDS = {
     "correct": "same words, same label",
     "label": "same words, another label",
@@ -14,19 +14,19 @@ KINDS = {
     "missed": "no entity predicted",
     "spurious": "no entity in gold",
 }
-# Label of a gold or found entity that is not there.
+# Stands for the label of a gold or predicted entity that does not exist.
 NONE = ""
 
 
 class Pair(NamedTuple):
-    """A gold entity and what was found in its place. One of them may be None."""
+    """A gold entity and the predicted entity that is matched with it. One of them may be None."""
 
     gold: Optional[Entity]
     found: Optional[Entity]
 
 
 class Mistake(NamedTuple):
-    """What pairs are counted by. A label is '' where there is no entity."""
+    """The kind and labels by which pairs are counted. A label is '' if there is no entity."""
 
     kind: str
     gold: str
@@ -36,7 +36,7 @@ class Mistake(NamedTuple):
 def count_mistakes(
     sentences: Sequence[Sentence], found: Sequence[Sequence[Entity]]
 ) -> "Counter[Mistake]":
-    """Count the pairs of a test set by kind and labels; those that are right, too."""
+    """Count the pairs of a test set by kind and labels, including the correct ones."""
     return Counter(
         Mistake(
             kind_of(pair),
@@ -49,14 +49,15 @@ def count_mistakes(
 
 
 def match(gold: Sequence[Entity], found: Sequence[Entity]) -> List[Pair]:
-    """Pair gold with found entities, each at most once.
+    """Match gold with predicted entities, each at most once.
 
-    Those of the same words come first, then overlapping ones of the same label, then overlapping
-    ones of another; among them those that share most words, then the first.
+    Entities with the same span are matched first, then overlapping ones with the same label, then
+    overlapping ones with different labels. Within each group, pairs that share more tokens have
+    priority, then those that come first.
 
-    gold (Sequence[Entity]): Gold entities of a sentence, none overlapping another.
-    found (Sequence[Entity]): Found entities of the sentence, none overlapping another.
-    RETURNS (List[Pair]): Every entity is in one pair, alone if nothing overlaps it.
+    gold (Sequence[Entity]): Gold entities of a sentence, which do not overlap each other.
+    found (Sequence[Entity]): Predicted entities of the sentence, which do not overlap each other.
+    RETURNS (List[Pair]): Every entity is in one pair, alone if it has no match.
     """
     candidates = sorted(
         (one.span != other.span, one.label != other.label, -overlap(one, other), i, j)
@@ -75,12 +76,12 @@ def match(gold: Sequence[Entity], found: Sequence[Entity]) -> List[Pair]:
 
 
 def overlap(one: Entity, other: Entity) -> int:
-    """How many tokens two entities share."""
+    """Count the tokens that two entities share."""
     return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
 def kind_of(pair: Pair) -> str:
-    """Which of KINDS a pair is."""
+    """Return the kind of a pair, one of `KINDS`."""
     gold, found = pair
     if found is None:
         return "missed"
@@ -94,11 +95,12 @@ def kind_of(pair: Pair) -> str:
 def rank_mistakes(
     counts: Dict[str, "Counter[Mistake]"], *, by: str, limit: int = 12
 ) -> List[Mistake]:
-    """The most frequent mistakes.
+    """Return the most frequent mistakes.
 
-    counts (Dict[str, Counter[Mistake]]): Of each system.
-    by (str): The system whose counts come first; where they are equal, all together.
-    limit (int): How many.
+    counts (Dict[str, Counter[Mistake]]): The counts of each system.
+    by (str): The system whose counts decide. If they are equal, the sum over all systems decides.
+    limit (int): The largest number of mistakes to return.
+    RETURNS (List[Mistake]): The mistakes, most frequent first.
     """
     total: Counter = sum(counts.values(), Counter())
     wrong = [mistake for mistake in total if mistake.kind != "correct"]
@@ -106,16 +108,18 @@ def rank_mistakes(
 
 
 def count_kinds(counts: "Counter[Mistake]") -> Dict[str, int]:
-    """How many pairs there are of each of KINDS."""
+    """Count the pairs of each kind."""
     return {kind: sum(n for mistake, n in counts.items() if mistake.kind == kind) for kind in KINDS}
 
 
 def make_matrix(
     counts: "Counter[Mistake]", labels: Sequence[str]
 ) -> Iterator[Tuple[str, List[int]]]:
-    """Gold against found labels, whatever the boundaries; the last row and column are NONE.
+    """Make the rows of a confusion matrix of labels, whatever the boundaries of the entities.
 
-    YIELDS (Tuple[str, List[int]]): A gold label, and its counts by found label.
+    counts (Counter[Mistake]): The counts of a system.
+    labels (Sequence[str]): The labels of rows and columns. The last row and column are NONE.
+    YIELDS (Tuple[str, List[int]]): A gold label, and its counts by predicted label.
     """
     cells: Counter = Counter()
     for mistake, n in counts.items():

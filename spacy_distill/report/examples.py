@@ -1,4 +1,4 @@
-"""Sentences in which gold, teacher and student disagree, drawn by displaCy."""
+"""Sentences in which gold, teacher and student disagree, rendered by displaCy."""
 
 from html import escape
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -8,18 +8,18 @@ from spacy import displacy
 from .confusions import kind_of, match
 from .predictions import Entity, Sentence
 
-# Backgrounds of labels, in turn: light enough for dark text in any colour scheme.
+# Background colours of labels, in turn: light enough for dark text in any colour scheme.
 PALETTE = (
     *("#8fd3f4", "#ffd27f", "#b8e08c", "#f7b3c6", "#c9b6f2", "#ffb38a"),
     *("#9be3d3", "#e6d98a", "#d9c2ad", "#a9c4ff", "#e0a8e8", "#c8cdd4"),
 )
-# As displaCy's own, but with the confidence, and without a margin on one side only, so that it is
-# right from right to left, too.
+# Like displaCy's own template, but with the confidence, and without its margin on one side only,
+# which would be wrong in scripts that run from right to left.
 ENTITY = (
     '<mark class="entity" style="background: {bg}">{text}<span class="label">{label}'
     '<span class="confidence">{confidence}</span></span></mark>'
 )
-# What each group shows, in the order of the page: see `find_group`.
+# The titles of the groups of examples, in the order of the page: see `find_group`.
 GROUPS = {
     "lost": "The student is wrong, the teacher is right",
     "both": "Both are wrong, in different ways",
@@ -30,7 +30,7 @@ GROUPS = {
 
 
 class ExampleSentence(NamedTuple):
-    """A sentence, with the entities of each system."""
+    """A sentence, and the entities that each system predicts in it."""
 
     position: int  # in the test set
     sentence: Sentence
@@ -42,21 +42,22 @@ class Group(NamedTuple):
 
     title: str
     examples: List[ExampleSentence]
-    n_sentences: int  # that there are of this kind, shown or not
+    n_sentences: int  # all different sentences of this kind, shown or not
 
 
 def find_examples(
     sentences: Sequence[Sentence], found: Dict[str, List[List[Entity]]], *, limit: int
 ) -> List[Group]:
-    """Choose sentences to show: of each kind of disagreement as many, as far as there are.
+    """Choose sentences to show: the same number for each kind of disagreement, if there are enough.
 
-    Most mistakes come first, then the surest one. A sentence that occurs again, with the same
-    entities, is shown once.
+    Sentences with more mistakes come first, then those with a more confident mistake. A sentence
+    that occurs several times with the same entities is shown once.
 
     sentences (Sequence[Sentence]): The test set.
-    found (Dict[str, List[List[Entity]]]): What `student` and, if there is one, `teacher` found.
+    found (Dict[str, List[List[Entity]]]): The entities that `student` and, if there is one,
+        `teacher` predict in each sentence.
     limit (int): How many sentences to show in all.
-    RETURNS (List[Group]): The groups that have any.
+    RETURNS (List[Group]): The groups that have sentences to show.
     """
     grouped: Dict[str, List[ExampleSentence]] = {name: [] for name in GROUPS}
     for i, sentence in enumerate(sentences):
@@ -76,7 +77,7 @@ def find_examples(
 
 
 def find_group(example: ExampleSentence) -> Optional[str]:
-    """Which of GROUPS an example belongs to; None if there is no disagreement."""
+    """Return the group of an example, one of `GROUPS`; None if there is no disagreement."""
     gold = keys(example.sentence.gold)
     student = keys(example.found["student"])
     if "teacher" not in example.found:
@@ -94,7 +95,7 @@ def keys(entities: Iterable[Entity]) -> Set[Tuple[int, int, str]]:
 
 
 def drop_repeated(examples: Sequence[ExampleSentence]) -> List[ExampleSentence]:
-    """Examples whose text or entities were not there before."""
+    """Leave out examples whose text, in lower case, and entities are those of an earlier one."""
     seen: Dict[Any, ExampleSentence] = {}
     for example in examples:
         sets = [example.sentence.gold, *example.found.values()]
@@ -104,7 +105,7 @@ def drop_repeated(examples: Sequence[ExampleSentence]) -> List[ExampleSentence]:
 
 
 def sort_examples(examples: Sequence[ExampleSentence]) -> List[ExampleSentence]:
-    """Most mistakes first; of as many, the surest first; else in the order of the test set."""
+    """Sort by mistakes, most first, then by the most confident mistake, then by position."""
 
     def interest(example: ExampleSentence) -> Tuple[int, float, int]:
         wrong = [
@@ -120,7 +121,7 @@ def sort_examples(examples: Sequence[ExampleSentence]) -> List[ExampleSentence]:
 
 
 def share_out(sizes: Sequence[int], limit: int) -> List[int]:
-    """Divide a limit among groups in turn, first to last, none getting more than it has."""
+    """Divide a limit evenly among groups, first to last, without exceeding the size of any."""
     shares = [0] * len(sizes)
     while sum(shares) < min(limit, sum(sizes)):
         for i, size in enumerate(sizes):
@@ -130,7 +131,7 @@ def share_out(sizes: Sequence[int], limit: int) -> List[int]:
 
 
 def choose_colours(labels: Iterable[str]) -> Dict[str, str]:
-    """A background for each label, the same all over the page."""
+    """Choose a background colour for each label, the same throughout the page."""
     return {label: PALETTE[i % len(PALETTE)] for i, label in enumerate(sorted(set(labels)))}
 
 
@@ -142,7 +143,7 @@ def draw_entities(
     lang: str = "en",
     direction: str = "ltr",
 ) -> str:
-    """Draw a sentence with its entities.
+    """Render a sentence with its entities.
 
     displaCy escapes the text but not the labels, so they are escaped here.
 
@@ -150,11 +151,11 @@ def draw_entities(
     entities (Sequence[Entity]): Its entities.
     colours (Dict[str, str]): The background of each label.
     lang (str): Code of the language.
-    direction (Literal["ltr", "rtl"]): Where the language's script begins.
+    direction (Literal["ltr", "rtl"]): Direction of the language's script.
     RETURNS (str): HTML.
     """
-    # The background is given with each entity: displaCy looks colours up by the label in capitals,
-    # in which two labels may be one.
+    # The background is given with each entity, because displaCy looks up colours by the label in
+    # upper case, in which two labels may be the same.
     parsed = {
         "text": sentence.text,
         "ents": [

@@ -1,4 +1,4 @@
-"""What the page shows: the numbers of a report, in the order and form of the template."""
+"""The content of the page: the numbers of a report, prepared for the template."""
 
 from collections import Counter
 from pathlib import Path
@@ -22,32 +22,32 @@ class Report(NamedTuple):
     date: str
     sentences: List[Sentence]
     systems: Dict[str, System]  # the teacher first, the student last
-    left_out: Dict[str, str]  # why others are not there
-    changed: Dict[str, List[Path]]  # of each system, what is not what it was trained on
-    untuned: List[str]  # those systems that were to be tuned and were not
+    left_out: Dict[str, str]  # pipelines that could not be examined, and why
+    changed: Dict[str, List[Path]]  # training data of each system that have changed since
+    untuned: List[str]  # systems that should have been tuned but were not
     parts: List[Part]
-    weights: Optional[str]  # what the teacher began with
+    weights: Optional[str]  # the pre-trained weights of the teacher
     versions: Dict[str, str]  # of packages
     machine: str
     sweep: Optional[Sweep]
     measurement: Optional[Measurement]
-    limit: int = 0  # documents of the test set that were read at most; 0: all
+    limit: int = 0  # the most documents of the test set that were read; 0: all
     n_examples: int = 20  # sentences to show
-    n_teachers: int = 1  # whose mean the student learnt from
+    n_teachers: int = 1  # teachers whose averaged predictions the student learned from
 
 
 class Headline(NamedTuple):
-    """The student beside its teacher in three numbers; None where there is no teacher."""
+    """The student compared with its teacher. Numbers of the teacher are None if there is none."""
 
     f1: float  # from 0 to 1
     teacher_f1: Optional[float]
-    times_smaller: Optional[float]  # by parameters; None, too, where the teacher has none
+    times_smaller: Optional[float]  # in parameters; also None if the teacher has none
     times_faster: Optional[float]
-    is_measured: bool  # by the benchmark, or only while the page was made
+    is_measured: bool  # True: measured by `benchmark`; False: only timed while making the page
 
 
 def make_content(report: Report) -> Dict[str, Any]:
-    """What the template gets.
+    """Make the variables for the template.
 
     report (Report): The report.
     RETURNS (Dict[str, Any]): The variables of the template `report.html.jinja`.
@@ -98,7 +98,7 @@ def make_content(report: Report) -> Dict[str, Any]:
 
 
 def make_headline(report: Report) -> Headline:
-    """What the student gains and loses against its teacher."""
+    """Compare the student with its teacher in F1, size and speed."""
     student, teacher = report.systems[STUDENT], report.systems.get(TEACHER)
     f1 = student.predictions.scores["ents_f"] or 0.0
     if teacher is None:
@@ -115,8 +115,12 @@ def make_headline(report: Report) -> Headline:
 
 
 def measured_speed_up(measurement: Optional[Measurement]) -> Optional[float]:
-    """How many times as fast the student is, each at the batch size at which it is fastest; None
-    where these two were not measured."""
+    """Return how many times as fast as the teacher the student is.
+
+    Both are taken at the batch size at which they are fastest.
+
+    RETURNS (Optional[float]): None if these two pipelines were not measured.
+    """
     if measurement is None or measurement.others:
         return None
     systems = measurement.report["systems"]
@@ -132,7 +136,11 @@ def measured_speed_up(measurement: Optional[Measurement]) -> Optional[float]:
 def draw_rows(
     example: ExampleSentence, student: System, colours: Dict[str, str]
 ) -> List[Tuple[str, Optional[bool], Markup]]:
-    """A sentence as gold and each system have it: who, whether it is right, and the drawing."""
+    """Render a sentence with the entities of gold and of each system.
+
+    RETURNS (List[Tuple[str, Optional[bool], Markup]]): The name, whether the entities are correct
+        (None for gold), and the rendered sentence.
+    """
     gold = {ent.key for ent in example.sentence.gold}
     rows: List[Tuple[str, Optional[bool], Markup]] = []
     for name, entities in {"gold": example.sentence.gold, **example.found}.items():

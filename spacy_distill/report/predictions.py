@@ -1,4 +1,4 @@
-"""What a pipeline finds in the test set, read once."""
+"""Predict the entities of the test set with a pipeline, score them and time the prediction."""
 
 from pathlib import Path
 from time import perf_counter
@@ -13,17 +13,17 @@ from ..docbins import read_gold
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
 
-# Where the entities lie in `doc.spans` with their confidences, while predicting.
+# Start of the keys in `doc.spans` under which entities are stored with their confidences.
 SPANS_KEY = "spacy-distill.report"
 
 
 class Entity(NamedTuple):
-    """An entity, from token `start` up to, not including, token `end`."""
+    """An entity, from token `start` up to but not including token `end`."""
 
     start: int
     end: int
     label: str
-    confidence: Optional[float] = None  # from 0 to 1; None where the component gives none
+    confidence: Optional[float] = None  # from 0 to 1; None if the component gives none
 
     @property
     def span(self) -> Tuple[int, int]:
@@ -31,7 +31,7 @@ class Entity(NamedTuple):
 
     @property
     def key(self) -> Tuple[int, int, str]:
-        """What makes it right or wrong."""
+        """The values that must equal those of a gold entity if this one is correct."""
         return self.start, self.end, self.label
 
 
@@ -44,10 +44,10 @@ class Sentence(NamedTuple):
 
 
 class Predictions(NamedTuple):
-    """What a pipeline found in each sentence, and how long it took."""
+    """The entities that a pipeline predicts in each sentence, and how long that took."""
 
     entities: List[List[Entity]]
-    scores: Dict[str, Any]  # of spaCy's scorer
+    scores: Dict[str, Any]  # from spaCy's scorer
     seconds: float
     n_words: int
 
@@ -57,12 +57,12 @@ class Predictions(NamedTuple):
 
 
 def read_sentences(path: Path, nlp: Language, *, limit: int = 0) -> List[Sentence]:
-    """Read the sentences of a test set that are annotated.
+    """Read the sentences of a test set.
 
     path (Path): The test set (.spacy).
     nlp (Language): The student.
-    limit (int): How many documents are read at most; 0: all.
-    RETURNS (List[Sentence]): The sentences, as `spacy evaluate --gold-preproc` sees them.
+    limit (int): The most documents to read; 0: all.
+    RETURNS (List[Sentence]): The sentences, as `spacy evaluate --gold-preproc` reads them.
     RAISES (ValueError): D703 if none is annotated.
     """
     docs = [eg.reference for eg in read_gold(path, nlp, limit=limit)]
@@ -72,19 +72,19 @@ def read_sentences(path: Path, nlp: Language, *, limit: int = 0) -> List[Sentenc
 
 
 def make_sentence(doc: Doc) -> Sentence:
-    """A sentence with gold entities, as plain values."""
+    """Convert a document to a `Sentence` with its gold entities."""
     offsets = [(token.idx, token.idx + len(token)) for token in doc]
     gold = [Entity(ent.start, ent.end, ent.label_) for ent in doc.ents]
     return Sentence(doc.text, offsets, gold)
 
 
 def predict(nlp: Language, path: Path, *, limit: int = 0, name: str = "pipeline") -> Predictions:
-    """Let a pipeline read the test set, on the tokens of the test set.
+    """Run a pipeline on the test set, with the tokens of the test set.
 
-    nlp (Language): The pipeline. Its `ner_tagger` is set to give confidences.
+    nlp (Language): The pipeline. Its `ner_tagger` components are set to give confidences.
     path (Path): The test set (.spacy).
-    limit (int): How many documents are read at most; 0: all.
-    name (str): What the progress bar calls it.
+    limit (int): The most documents to read; 0: all.
+    name (str): The name of the pipeline in the progress bar.
     RETURNS (Predictions): Entities, scores and time.
     """
     for component, pipe in nlp.pipeline:
@@ -105,21 +105,22 @@ def predict(nlp: Language, path: Path, *, limit: int = 0, name: str = "pipeline"
 
 
 def find_entities(doc: Doc) -> List[Entity]:
-    """The entities of a document, with confidences if the component that found them gave any."""
+    """List the entities of a document, with confidences if the component that set them gave any."""
     scores: Dict[Tuple[int, int, str], float] = {}
     for key, group in doc.spans.items():
         if key.startswith(SPANS_KEY):
             for span, score in zip(group, group.attrs["scores"]):
-                # The first has found it, to the next it was there.
+                # The first component predicted the entity; for later ones it was set already.
                 scores.setdefault((span.start, span.end, span.label_), score)
     found = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
     return [Entity(*one, scores.get(one)) for one in found]
 
 
 def leave_out_missing(entities: Sequence[Entity], ent_iob: Any) -> List[Entity]:
-    """Entities that can be right or wrong, as spaCy's scorer sees it: all their tokens annotated.
+    """Leave out entities with tokens that lack gold annotation, as spaCy's scorer does.
 
-    entities (Sequence[Entity]): What was found.
-    ent_iob (ndarray): Of the gold tokens (n_tokens,), 0 where annotation is missing.
+    entities (Sequence[Entity]): The predicted entities.
+    ent_iob (ndarray): ENT_IOB of the gold tokens, 0 if annotation is missing. (n_tokens,)
+    RETURNS (List[Entity]): The entities all of whose tokens are annotated.
     """
     return [ent for ent in entities if (ent_iob[ent.start : ent.end] != 0).all()]

@@ -1,4 +1,4 @@
-"""What a finished project holds: pipelines, a corpus, and what other commands measured."""
+"""Read a finished project: its pipelines, its corpus, and the measurements of other commands."""
 
 import base64
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..teachers.choose import identify
 from ..text_tables import TextTable
 
 STUDENT, TEACHER = "student", "teacher"
-# The parts of a corpus, and what each is for.
+# The parts of a corpus and what each was used for.
 PURPOSES = {
     "labelled": "fine-tuning of the teacher, and gold labels for the student",
     "unlabelled": "labelled by the teacher, for the student",
@@ -28,7 +28,7 @@ PURPOSES = {
 
 
 class Part(NamedTuple):
-    """A part of a corpus, counted."""
+    """A part of a corpus, and its counts."""
 
     name: str
     purpose: str
@@ -38,22 +38,22 @@ class Part(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A picture, as a `data:` address."""
+    """A picture, as a `data:` URL."""
 
     address: str
-    text: str  # for those who do not see it
+    text: str  # the alternative text
 
 
 class Measurement(NamedTuple):
-    """A benchmark: as JSON has it, and its figure if it was drawn."""
+    """The results of a benchmark, as read from JSON, and its figure if it was drawn."""
 
     report: Dict[str, Any]
     figure: Optional[Figure]
-    others: List[str]  # which of student and teacher were not those of the project
+    others: List[str]  # those of student and teacher that are not the project's current pipelines
 
 
 class Sweep(NamedTuple):
-    """Learning curves."""
+    """The learning curves of a sweep."""
 
     corpus: str  # its name
     tests: Set[str]  # digests of its test set
@@ -63,9 +63,9 @@ class Sweep(NamedTuple):
 
 
 def find_systems(folder: Path) -> Dict[str, Path]:
-    """The trained pipelines of a project by name: the teacher first, the student last.
+    """Find the trained pipelines of a project by name: the teacher first, the student last.
 
-    RAISES (ValueError): D701 without a student.
+    RAISES (ValueError): D701 if there is no student.
     """
     paths = {
         path.parents[1].name: path.parent
@@ -78,7 +78,7 @@ def find_systems(folder: Path) -> Dict[str, Path]:
 
 
 def find_test(folder: Path) -> Path:
-    """The test set of a project. RAISES (FileNotFoundError): D702 without one."""
+    """Find the test set of a project. RAISES (FileNotFoundError): D702 if there is none."""
     path = folder / "corpus" / "test.spacy"
     if not path.exists():
         raise FileNotFoundError(Errors.D702.format(path=path))
@@ -86,13 +86,13 @@ def find_test(folder: Path) -> Path:
 
 
 def count_parts(folder: Path) -> List[Part]:
-    """Count the parts of a project's corpus that are there."""
+    """Count texts, words and entities of those parts of a project's corpus that exist."""
     paths = {name: folder / "corpus" / f"{name}.spacy" for name in PURPOSES}
     return [count_part(name, path) for name, path in paths.items() if path.exists()]
 
 
 def count_part(name: str, path: Path) -> Part:
-    """Count texts, words and entities without making documents, for there may be many."""
+    """Count texts, words and entities without making documents, because there may be many."""
     n_texts = n_words = n_ents = 0
     for file in find_docbins(path):
         docbin = load_docbin(file)
@@ -105,13 +105,13 @@ def count_part(name: str, path: Path) -> Part:
 
 
 def count_teachers(folder: Path) -> int:
-    """How many teachers a project's text was annotated by; 0 if it was not."""
+    """Count the teachers that annotated a project's text; 0 if it was not annotated."""
     settings = read_state(folder / "corpus" / "annotated" / "unlabelled").settings or {}
     return len(settings.get("teachers", []))
 
 
 def describe_weights(folder: Path) -> Optional[str]:
-    """Which pre-trained weights the teacher began with, as far as the project knows."""
+    """Describe the pre-trained weights of the teacher, as far as the project's files tell."""
     weights = folder / "assets" / "teacher"
     note = read_object(weights / "teacher.json")
     config = read_object(weights / "config.json")
@@ -126,14 +126,14 @@ def describe_weights(folder: Path) -> Optional[str]:
 
 
 def read_object(path: Path) -> Dict[str, Any]:
-    """A JSON object; empty if there is no such file."""
+    """Read a JSON object. Return an empty one if there is no such file."""
     return read_json(path) if path.exists() else {}
 
 
 def read_measurement(folder: Path) -> Optional[Measurement]:
-    """What the command `benchmark` measured, if it did.
+    """Read the results of the command `benchmark`; None if there are none.
 
-    RAISES (ValueError): D704 if its file is another's.
+    RAISES (ValueError): D916 if the file is damaged, D704 if it does not hold such results.
     """
     path = folder / "metrics" / "benchmark.json"
     if not path.exists():
@@ -154,10 +154,10 @@ def read_measurement(folder: Path) -> Optional[Measurement]:
 
 
 def read_figure(path: Path, *, text: str) -> Optional[Figure]:
-    """A drawing, if there is one.
+    """Read an SVG file as a figure; None if there is no such file.
 
-    As a `data:` address it can neither run a script nor load anything nor style the page, and two
-    drawings may have the same ids.
+    From a `data:` URL it can't run scripts, load anything or style the page, and two drawings may
+    use the same ids.
     """
     if not path.exists():
         return None
@@ -166,11 +166,11 @@ def read_figure(path: Path, *, text: str) -> Optional[Figure]:
 
 
 def read_sweep(folder: Path) -> Optional[Sweep]:
-    """The learning curves that the command `sweep` measured; None if there are none.
+    """Read the learning curves that the command `sweep` measured.
 
-    folder (Path): Where it wrote sweep.jsonl and, perhaps, sweep.svg.
-    RETURNS (Sweep): The curves.
-    RAISES (ValueError): D611 for a line that is no row.
+    folder (Path): Folder with sweep.jsonl and, optionally, sweep.svg.
+    RETURNS (Optional[Sweep]): The curves. None if there are none.
+    RAISES (ValueError): D611 for a line that is not a row.
     """
     path = folder / "sweep.jsonl"
     rows = order_rows(read_rows(path).values())

@@ -1,4 +1,4 @@
-"""The page: a template filled in, in one file that loads nothing."""
+"""Render the page as a single HTML file that loads nothing else."""
 
 from typing import Optional
 
@@ -11,10 +11,10 @@ TEMPLATE = "report.html.jinja"
 
 
 def render_report(report: Report) -> str:
-    """The page of a report.
+    """Render the page of a report.
 
     report (Report): The report.
-    RETURNS (str): HTML. What comes from users' data is escaped, there is no script in it, and
+    RETURNS (str): HTML, in which everything from users' data is escaped. It contains no scripts and
         nothing that a browser would load.
     """
     return make_environment().get_template(TEMPLATE).render(make_content(report))
@@ -33,22 +33,22 @@ def make_environment() -> Environment:
 
 
 def percent(share: Optional[float], digits: int = 1) -> str:
-    """A share from 0 to 1, in percent, without the sign."""
+    """Format a share from 0 to 1 in percent, without the percent sign."""
     return NOT_KNOWN if share is None else f"{100 * share:.{digits}f}"
 
 
 def number(value: float) -> str:
-    """A count, or a measured number, with commas and no more digits than it is worth."""
+    """Format a count with commas, or a measured number, rounded to three significant digits."""
     return f"{value:,}" if isinstance(value, int) else f"{float(f'{value:.3g}'):,.0f}"
 
 
 def times(ratio: float) -> str:
-    """A ratio: 95, 6.9, 0.71."""
+    """Format a ratio: 95, 6.9, 0.71."""
     if ratio >= 20:
         return number(ratio)
     return f"{ratio:.1f}" if ratio >= 1 else f"{ratio:.2f}"
 
 
 def size(n_bytes: int) -> str:
-    """A size in megabytes."""
+    """Format a size in megabytes."""
     return f"{n_bytes / 1e6:,.1f} MB"

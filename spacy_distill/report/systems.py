@@ -1,4 +1,4 @@
-"""The systems of a report: what each pipeline is, and what it finds in the test set."""
+"""The systems of a report: a description of each pipeline, and its predictions on the test set."""
 
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
@@ -14,11 +14,11 @@ from ..pipeline.ner_tagger import NERTagger
 from ..teachers.doc_ents import find_entity_labels
 from .predictions import Predictions, predict
 
-# What is shown of a pipeline: its tags, which its config may leave open,
+# The settings of a pipeline that the page shows: the tag scheme, which the config may leave open,
 SCHEME = "scheme"
-# of its component's config,
+# settings of the component that predicts entities,
 COMPONENT_SETTINGS = ("model.classifier", "model.lookup.piece_dropout", "model.bilstm.depth")
-# Only for what learns from soft targets.
+# settings of its loss, shown only for pipelines that learn from soft targets,
 LOSS_SETTINGS = (
     "loss.task_weight",
     "loss.distillation_weight",
@@ -26,7 +26,7 @@ LOSS_SETTINGS = (
     "loss.direction",
     "loss.crf_distribution",
 )
-# and elsewhere.
+# and other settings of the config.
 SETTINGS = (
     "corpora.train.labelled_fraction",
     "corpora.train.min_confidence",
@@ -45,24 +45,24 @@ class System(NamedTuple):
     """A trained pipeline."""
 
     architecture: str
-    table: Optional[str]  # its lookup table
+    table: Optional[str]  # description of its lookup table
     labels: Tuple[str, ...]
     settings: Dict[str, Any]  # from its config
     n_parameters: int
     n_bytes: int
     lang: str
-    direction: str  # "ltr" or "rtl": where the language's script begins
+    direction: str  # of the language's script, "ltr" or "rtl"
     predictions: Predictions
 
 
 def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
-    """Load a pipeline, let it read the test set, and describe it.
+    """Load a pipeline, run it on the test set, and describe it.
 
-    name (str): What the report calls it.
+    name (str): The name of the pipeline in the report.
     path (Path): Its folder.
     test (Path): The test set (.spacy).
-    limit (int): How many documents are read at most; 0: all.
-    RETURNS (System): The pipeline itself is not kept, for there may be large ones.
+    limit (int): The most documents to read; 0: all.
+    RETURNS (System): The description. The pipeline itself is not kept, because it may be large.
     """
     nlp = load_pipeline(path)
     predictions = predict(nlp, test, limit=limit, name=name)
@@ -90,19 +90,19 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
 
 
 def find_component(nlp: Language) -> Optional[str]:
-    """The name of what finds entities: a `ner_tagger`, or else the last component, if any."""
+    """Name the component that predicts entities: the last `ner_tagger`, else the last component."""
     taggers = [name for name, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
     names = [*nlp.pipe_names, *taggers]
     return names[-1] if names else None
 
 
 def find_scheme(pipe: Any) -> Dict[str, Any]:
-    """The tags of a `ner_tagger`, which its config may leave to it."""
+    """Return the tag scheme of a `ner_tagger`, which its config may leave open, as a setting."""
     return {SCHEME: pipe.cfg["scheme"]} if isinstance(pipe, NERTagger) else {}
 
 
 def describe_architecture(model: Dict[str, Any]) -> str:
-    """Names of a model's architecture and, where it has one, of the tok2vec below."""
+    """Name a model's architecture and, if it has one, that of its tok2vec."""
     names: List[str] = [model[key] for key in ("@architectures", "@layers") if key in model]
     if isinstance(model.get("tok2vec"), dict):
         names.append(describe_architecture(model["tok2vec"]))
@@ -110,7 +110,7 @@ def describe_architecture(model: Dict[str, Any]) -> str:
 
 
 def describe_table(nlp: Language) -> Optional[str]:
-    """What a student's lookup table has: rows of words or of word pieces."""
+    """Describe a student's lookup table: the number, kind and width of its rows; None if absent."""
     for node in find_nodes(nlp):
         if node.name == "lookup":
             segmenter = node.attrs.get("segmenter", NO_WORDS)
@@ -120,7 +120,7 @@ def describe_table(nlp: Language) -> Optional[str]:
 
 
 def pick(config: Dict[str, Any], names: Tuple[str, ...]) -> Dict[str, Any]:
-    """Those settings that a config has, by their names with dots."""
+    """Select those of the named settings that a config has, by their dotted names."""
     settings = dict_to_dot(config)
     return {name: tidy(settings[name]) for name in names if settings.get(name) is not None}
 
