@@ -1,11 +1,11 @@
-"""Words/s of annotation: in this process, in others, and on a Ray cluster begun on this machine.
+"""Measure words/s of annotation: in this process, in others, and on a local Ray cluster.
 
-In a project whose teacher is trained, with the extra `ray`:
+Run it in a project whose teacher is trained, with the extra `ray` installed:
 
     OMP_NUM_THREADS=1 python benchmarks/annotate_ray.py
 
-The time runs from when one teacher is loaded, so the others' loading is part of it: the more there
-is to annotate, the less it matters. All must write the same bytes.
+The time starts when one teacher is loaded, so that it includes the loading of the others. This
+matters less the more there is to annotate. All engines must write the same bytes.
 """
 
 from pathlib import Path
@@ -30,13 +30,13 @@ def measure(
     repeats: Annotated[int, typer.Option(help="How often the data are read in a run")] = 1,
     shard_size: Annotated[int, typer.Option(help="Documents in a shard")] = 500,
 ) -> None:
-    """Compare engines."""
+    """Compare the speed of the engines of `annotate`."""
     job = Job([teacher], shard_size=shard_size)
     engines: Dict[str, Engine] = {
         "Ray, one worker": RayCluster("local", n_workers=1),
         "Ray, two workers": RayCluster("local", n_workers=2),
         "two processes": Processes(2),
-        # The last, because the tokenizers that it uses complain of later forks.
+        # This one is last, because tokenizers warn about forks after they were used.
         "one process": ThisProcess(),
     }
     digests = set()

@@ -1,6 +1,6 @@
-"""Words/s of a teacher's annotation, beside a bare forward pass of its transformer.
+"""Measure words/s of a teacher's annotation, and of a bare forward pass of its transformer.
 
-Both read the same batches, sorted by length. In a project whose teacher is trained:
+Both read the same batches, sorted by length. Run it in a project whose teacher is trained:
 
     OMP_NUM_THREADS=1 python benchmarks/annotation.py
 """

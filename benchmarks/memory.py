@@ -1,9 +1,9 @@
-"""Peak memory of a small and of a large corpus: reading it, annotating it, training on it.
+"""Measure the peak memory of reading, annotating and training on a small and a large corpus.
 
-The sentences are those of a corpus, drawn again and again, each with a word that no other has, so
-that the number of distinct words grows as the corpus does. Every stage is a process of its own,
-annotation and training are the real commands. In a project whose student is trained, which also
-makes a fast teacher:
+The sentences are drawn with replacement from a corpus, and a unique word is added to each, so that
+the number of distinct words grows with the corpus. Every stage runs in its own process; annotation
+and training are the real commands. Run it in a project whose student is trained, and use that as a
+fast teacher:
 
     OMP_NUM_THREADS=1 python benchmarks/memory.py training/student/model-best
 """
@@ -39,7 +39,7 @@ while n:
     with nlp.memory_zone():
         n = sum(1 for _ in islice(docs, 10_000))
 """
-# Reads an epoch of examples as `spacy train` does with max_epochs = -1.
+# Reads one epoch of examples as `spacy train` does with max_epochs = -1.
 STREAM = """
 import sys
 
@@ -54,8 +54,8 @@ read = build_distillation_corpus_v1(
 for eg in read(spacy.blank("en")):
     pass
 """
-# Runs Python and prints the peak memory of that process, which the system takes to be no less than
-# that of its parent: this small one.
+# Runs Python and prints the peak memory of that process. Its parent is this small process, because
+# the system never reports less than the memory of the parent.
 COUNT = """
 import os
 import subprocess
@@ -110,7 +110,7 @@ def measure(
 
 
 def write_text(docs: Sequence[Doc], path: Path, *, size: int) -> int:
-    """Write sentences, a line each, and count their words."""
+    """Write random sentences, one per line, and count their words."""
     rng = random.Random(0)
     n_words = 0
     with path.open("w", encoding="utf-8") as file:
@@ -122,11 +122,11 @@ def write_text(docs: Sequence[Doc], path: Path, *, size: int) -> int:
 
 
 def run(name: str, arguments: List[str]) -> None:
-    """Run Python in another process, and print how much memory and time it took."""
+    """Run Python in another process, and print its peak memory and time."""
     start = perf_counter()
     command = [sys.executable, "-c", COUNT, *arguments]
     peak = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    # Linux counts in kB, macOS in bytes.
+    # Linux reports kB, macOS bytes.
     megabytes = int(peak) / (1024 if sys.platform == "linux" else 1024**2)
     print(f"  {name}: {megabytes:,.0f} MB, {perf_counter() - start:,.0f} s", flush=True)
 

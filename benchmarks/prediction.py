@@ -1,6 +1,6 @@
-"""Where a student's time goes, how long one sentence takes, and what further processes bring.
+"""Time the parts of a student's prediction, a single sentence, and prediction in two processes.
 
-In a project whose student is trained:
+Run it in a project whose student is trained:
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/prediction.py
 """
@@ -29,7 +29,7 @@ def measure(
     data: Annotated[Path, typer.Argument(help="What it reads")] = Path("corpus/test.spacy"),
     batch_size: Annotated[int, typer.Option(help="Texts in a batch")] = 128,
 ) -> None:
-    """Print medians."""
+    """Print median times and speeds."""
     nlp = spacy.load(student)
     texts = [doc.text for doc in read_docbins(data, nlp.vocab)]
     n_words = sum(len(nlp.make_doc(text)) for text in texts)
@@ -49,7 +49,10 @@ def measure(
 
 
 def time_parts(nlp: Language, texts: List[str], *, batch_size: int) -> Any:
-    """Names of parts of the work, and their seconds, after a first pass over the texts."""
+    """Time the parts of prediction, after a first pass over the texts.
+
+    YIELDS (Tuple[str, float]): The name of a part, and its seconds.
+    """
     pipe: Any = nlp.get_pipe("ner")
     batches = list(minibatch([nlp.make_doc(text) for text in texts], batch_size))
     scores = [pipe.predict(docs) for docs in batches]
@@ -72,7 +75,7 @@ def time_parts(nlp: Language, texts: List[str], *, batch_size: int) -> Any:
 
 
 def time(function: Callable[[], Any], repeats: int = REPEATS) -> float:
-    """The median of the seconds that a call takes."""
+    """Return the median time of a call in seconds."""
     seconds = numpy.empty(repeats)
     for i in range(repeats):
         start = perf_counter()

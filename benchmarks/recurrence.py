@@ -1,7 +1,7 @@
-"""The BiLSTM against plain matrix products of the same shapes, in the same run.
+"""Compare the BiLSTM with plain matrix products of the same shapes, in the same run.
 
-A time says little on a machine that others use; a ratio to the products that can't be done without
-says whether a change made things faster. Run it before and after:
+On a shared machine a time alone says little. The ratio to the matrix products, which are
+unavoidable, shows whether a change made the code faster. Run it before and after the change:
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/recurrence.py
 """
@@ -24,9 +24,12 @@ WIDTH, NI = 100, 160
 
 
 def measure(batch_size: int) -> Iterator[List[object]]:
-    """Rows of the table: what, words/s, and the products' share of its time."""
+    """Make the rows of the table: batch size, operation, words/s, and the products' share of time.
+
+    The share is the time of the matrix products divided by that of the operation.
+    """
     rng = numpy.random.default_rng(0)
-    # About the lengths of tweets and of sentences of news: 18 words in the mean.
+    # Lengths like those of tweets and news sentences, about 18 words on average.
     lengths = numpy.clip(rng.gamma(4, 4.5, size=batch_size).astype("i") + 1, 1, 60)
     layer = build_bilstm_v1(nI=NI, width=WIDTH).initialize()
     words = rng.normal(size=(N_WORDS, NI)).astype("f")
@@ -42,7 +45,7 @@ def measure(batch_size: int) -> Iterator[List[object]]:
         "backward": lambda: time_call(backprop, Y),
     }
     seconds: Dict[str, List[float]] = {name: [] for name in timed}
-    for _ in range(REPEATS):  # interleaved, so that a busy moment meets all of them
+    for _ in range(REPEATS):  # interleaved, so that other load affects all of them
         for name, run in timed.items():
             seconds[name].append(run())
     for name, found in seconds.items():

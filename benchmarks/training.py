@@ -1,6 +1,6 @@
-"""Words/s of training a student: forward, loss, backward, Adam; and of reading its examples.
+"""Measure words/s of training a student (forward, loss, backward, Adam) and reading its examples.
 
-In a project whose stages were run up to `annotate`:
+Run it in a project whose stages were run up to `annotate`:
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/training.py
 """
@@ -24,7 +24,7 @@ def measure(
     ),
     steps: Annotated[int, typer.Option(help="How many steps")] = 200,
 ) -> None:
-    """Train for some steps without evaluating, as `spacy train` does."""
+    """Train for some steps like `spacy train`, but without evaluation."""
     nlp = init_nlp(load_config(config, interpolate=True))
     settings = registry.resolve(nlp.config["training"], schema=ConfigSchemaTraining)
     (corpus,) = resolve_dot_names(nlp.config, [settings["train_corpus"]])

@@ -1,7 +1,7 @@
-"""Students that were trained with several settings, and the one of each sample that is best on dev.
+"""Compare students trained with several settings, and the one of each sample that is best on dev.
 
-WORK/SIZE/SEED/ is as `spacy-distill sweep` makes it, with the teacher, the students, and the counts
-of right, wrong and missed entities that it leaves beside their scores.
+WORK/SIZE/SEED/ is a folder of `spacy-distill sweep`, with the teacher, the students, and the counts
+of correct, wrong and missed entities that the sweep stores next to their scores.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ def print_best(
     seeds: Annotated[str, typer.Option(help="Which, between commas")] = "0,1,2",
 ) -> None:
     """Print F1 in percent on the development set and on the test set, and the difference from the
-    teacher on the latter: mean over seeds, with the central 95 % of a paired bootstrap."""
+    teacher on the test set: mean over seeds, with the central 95 % of a paired bootstrap."""
     folders = [work / str(size) / seed for seed in seeds.split(",")]
     names = systems.split(",")
     chosen: Dict[str, List[str]] = {name: [name] * len(folders) for name in [TEACHER.name, *names]}

@@ -1,14 +1,15 @@
-"""Better teachers than the one of a sweep, and the students that they teach.
+"""Train better teachers than the one of a sweep, and students of them.
 
-WORK/SIZE/SEED/ is as `spacy-distill sweep` makes it, with the systems teacher and student-crf. On
-the same sentences are made, with configs/*.cfg:
+WORK/SIZE/SEED/ is a folder of `spacy-distill sweep`, with the systems teacher and student-crf. On
+the same sentences, with configs/*.cfg, this script trains students of:
 
-- two more transformers with other seeds, averaged with the first;
-- a transformer that was trained on gold and on what the first says of the pool (self-training);
-- two more students with other seeds, averaged with the first (a second generation).
+- the transformer of the sweep and two more with other seeds, averaged;
+- a transformer trained on gold labels and on the first one's predictions on the pool
+  (self-training);
+- the transformer and its student, averaged;
+- the student of the sweep and two more with other seeds, averaged (a second generation).
 
-The transformer and its student, averaged, teach a second round. What is there already is
-not made again.
+Pipelines that exist already are not trained again.
 """
 
 import sys
@@ -20,7 +21,7 @@ import typer
 from teachers import describe, distil, run, score
 from thinc.api import Config
 
-# Of the two that are trained beside the first.
+# Numbers of the two models that are trained in addition to the first; their seeds depend on them.
 MORE = (1, 2)
 Make = Callable[[Path, Path, int], List[Path]]
 
@@ -34,7 +35,7 @@ def print_teachers(
         str, typer.Option(help="Some of averaged,self-trained,with-student,students")
     ] = "",
 ) -> None:
-    """Print F1 in percent of what teaches (test) and what is taught (dev, test), over seeds."""
+    """Print F1 in percent of teachers (test) and of their students (dev, test), over seeds."""
     chosen = kinds.split(",") if kinds else [*KINDS]
     found: Dict[str, List[List[float]]] = {}
     for seed in map(int, seeds.split(",")):
@@ -65,14 +66,14 @@ def average_transformers(folder: Path, transformer: Path, seed: int) -> List[Pat
 
 
 def self_train(folder: Path, transformer: Path, seed: int) -> List[Path]:
-    """Train the teacher's model as a student: on gold, pseudo-labels and distributions."""
+    """Train the teacher's model like a student: on gold labels, pseudo-labels and soft targets."""
     output = folder / "teachers" / "self-trained"
     output.mkdir(parents=True, exist_ok=True)
     config = Config().from_disk("configs/teacher.cfg", interpolate=False)
     students = Config().from_disk("configs/student.cfg", interpolate=False)
     config["paths"]["unlabelled"] = None
     config["corpora"]["train"] = students["corpora"]["train"]
-    # There is more to read than there was for the first.
+    # There are more sentences to learn from than for the first transformer.
     steps = 2 * config["training"]["max_steps"]
     config["training"].update(max_steps=steps, eval_frequency=steps // 5)
     config["initialize"]["before_init"] = None
@@ -94,7 +95,7 @@ def average_students(folder: Path, transformer: Path, seed: int) -> List[Path]:
     return [*of_sweep(folder, "student-crf"), *more]
 
 
-# What is averaged or trained, by its name on the command line.
+# Kinds of teachers by their name on the command line: a description, and what makes them.
 KINDS: Dict[str, tuple[str, Make]] = {
     "averaged": ("three transformers, averaged", average_transformers),
     "self-trained": ("the transformer after self-training", self_train),
@@ -104,7 +105,7 @@ KINDS: Dict[str, tuple[str, Make]] = {
 
 
 def train(folder: Path, config: object, output: Path, seed: int, *options: object) -> Path:
-    """Train and tune. RETURNS (Path): The model."""
+    """Train and tune a pipeline, unless it exists. RETURNS (Path): The pipeline."""
     model = output / "model-best"
     if not (output / "tuned.json").exists():
         dev = folder / "corpus" / "dev.spacy"
@@ -127,13 +128,13 @@ def find_table(folder: Path) -> Path:
 
 
 def annotated(folder: Path) -> List[object]:
-    """What the sweep's teacher says, as options of training."""
+    """Return training options for the text that the sweep's teacher annotated."""
     parts = folder / "corpus" / "annotated"
     return ["--paths.labelled", parts / "labelled", "--paths.unlabelled", parts / "unlabelled"]
 
 
 def tuned_score(folder: Path, model: Path) -> float:
-    """F1 in percent on the development set, as `tune` wrote it down."""
+    """Read the F1 in percent on the development set that `tune` stored."""
     beside = model.with_name("tuned.json")
     sweeps = folder / "metrics" / f"{model.parent.name}.tuned.json"
     return 100 * srsly.read_json(beside if beside.exists() else sweeps)["after"]

@@ -1,4 +1,4 @@
-"""Where a student stays behind its teacher: recall of entities by how well they are known."""
+"""Compare systems by their recall of entities, grouped by how much of them was seen in training."""
 
 from collections import Counter
 from pathlib import Path
@@ -28,12 +28,12 @@ def print_remaining(
         str, typer.Option(help="Which, between commas")
     ] = "teacher,student-softmax,student-crf",
 ) -> None:
-    """Print the share of the test set's entities in each group, and each system's recall of them;
-    below, the precision of all that it finds.
+    """Print the share of the test set's entities in each group, each system's recall of them, and
+    the precision of all entities that it predicts.
 
-    An entity is in the first group that holds: the same words are an entity of the labelled
-    sentences; they stand in the pool; each of them stands in the labelled sentences or the pool;
-    not even that.
+    An entity belongs to the first group that applies: its words are an entity in the labelled
+    sentences; they occur in the pool; each of them occurs in the labelled sentences or the pool;
+    none of these.
     """
     names = systems.split(",")
     shares: Dict[str, List[float]] = {group: [] for group in GROUPS}
@@ -80,7 +80,7 @@ def list_entities(docs: Iterable[Doc]) -> Set[Key]:
 
 
 def group_entities(gold: List[Doc], corpus: Path) -> Dict[Key, str]:
-    """The group of each entity of the test set."""
+    """Return the group of each entity of the test set."""
     vocab = spacy.blank("en").vocab
     sentences = list(read_docbins(corpus / "labelled.spacy", vocab))
     labelled = {words_of(ent) for doc in sentences for ent in doc.ents}

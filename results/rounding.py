@@ -1,4 +1,4 @@
-"""What rounding weights for a package does to F1, on the test set of each student of a sweep."""
+"""Measure how rounding weights for a package changes F1 on the test set, for runs of a sweep."""
 
 from pathlib import Path
 from typing import Annotated, get_args
@@ -14,7 +14,7 @@ def print_rounding(
     work: Annotated[Path, typer.Argument(help="The sweep's --work")],
     system: Annotated[str, typer.Argument(help="Of which system")] = "student-crf",
 ) -> None:
-    """Print F1 in percent of each run of a system, with weights as a package stores them."""
+    """Print F1 in percent of each run of a system, with weights rounded as in a package."""
     print("| labelled, seed | " + " | ".join(get_args(Dtype)) + " |")
     print("| --- |" + " ---: |" * len(get_args(Dtype)))
     for model in sorted(work.glob(f"*/*/training/{system}/model-best")):

@@ -1,8 +1,8 @@
-"""Each kind of teacher that `annotate` takes, and the student that it teaches.
+"""Compare each kind of teacher that `annotate` accepts, and its student.
 
-WORK/SIZE/SEED/ is as `spacy-distill sweep` makes it, with its corpus, table and trained teacher. On
-the same labelled sentences a stock `ner`, a Hugging Face checkpoint and rules are made beside it.
-What is there already is not made again.
+WORK/SIZE/SEED/ is a folder of `spacy-distill sweep`, with its corpus, table and trained teacher.
+From the same labelled sentences this script also makes a stock `ner`, a Hugging Face checkpoint and
+rules. Teachers and students that exist already are not made again.
 """
 
 import random
@@ -27,9 +27,9 @@ from spacy_distill.docbins import copy_words, read_docbins
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import load_teacher
 
-# Of the checkpoint: passes over the labelled sentences, sentences a step, learning rate.
+# For the checkpoint: passes over the labelled sentences, sentences per step, learning rate.
 EPOCHS, BATCH, RATE = 6, 8, 2e-4
-# What a position without a label has in transformers.
+# The label that transformers ignores, for positions without a label.
 NO_LABEL = -100
 Make = Callable[[Path, Path, int], None]
 
@@ -40,7 +40,7 @@ def print_teachers(
     size: Annotated[int, typer.Option(help="Labelled sentences")] = 300,
     seeds: Annotated[str, typer.Option(help="Which, between commas")] = "0,1,2",
 ) -> None:
-    """Print test F1 in percent, teacher and student, mean and standard deviation over seeds."""
+    """Print test F1 in percent of teachers and students, mean and standard deviation over seeds."""
     found: Dict[str, List[List[float]]] = {}
     for seed in map(int, seeds.split(",")):
         folder = work / str(size) / str(seed)
@@ -61,7 +61,7 @@ def describe(scores: Sequence[float]) -> str:
 
 
 def make_teachers(folder: Path, transformer: Path, seed: int) -> Dict[str, List[Path]]:
-    """Train what is missing. RETURNS (Dict[str, List[Path]]): Of each kind its teachers."""
+    """Train missing teachers. RETURNS (Dict[str, List[Path]]): The teachers of each kind."""
     ours = folder / "training" / "teacher" / "model-best"
     stock = folder / "teachers" / "ner" / "model-best"
     checkpoint, rules = folder / "teachers" / "checkpoint", folder / "teachers" / "rules"
@@ -93,7 +93,7 @@ def train_stock(folder: Path, output: Path, *, seed: int) -> None:
 
 
 def train_checkpoint(folder: Path, output: Path, *, transformer: Path, seed: int) -> None:
-    """Fine-tune a transformer as users of transformers do, the first piece of a word labelled."""
+    """Fine-tune a transformer in the usual way: only the first piece of each word is labelled."""
     random.seed(seed)
     torch.manual_seed(seed)
     docs = read_labelled(folder)
@@ -134,7 +134,7 @@ def train_checkpoint(folder: Path, output: Path, *, transformer: Path, seed: int
 
 
 def write_rules(folder: Path, output: Path) -> None:
-    """A pipeline that knows the entities of the labelled sentences by heart, and nothing else."""
+    """Save a pipeline that only matches the entities of the labelled sentences."""
     nlp = spacy.blank("en")
     names = {(ent.text, ent.label_) for doc in read_labelled(folder) for ent in doc.ents}
     patterns = [{"label": label, "pattern": text} for text, label in sorted(names)]
@@ -147,7 +147,7 @@ def read_labelled(folder: Path) -> List[Doc]:
 
 
 def distil(folder: Path, teachers: Sequence[Path], *, table: Path, seed: int) -> Path:
-    """Annotate, train and tune. RETURNS (Path): The student."""
+    """Annotate, train and tune, unless that was done. RETURNS (Path): The student."""
     name = "-".join(
         path.parent.name if path.name == "model-best" else path.name for path in teachers
     )
@@ -171,7 +171,7 @@ def distil(folder: Path, teachers: Sequence[Path], *, table: Path, seed: int) ->
 
 
 def score(folder: Path, teachers: Sequence[Path]) -> float:
-    """F1 in percent of one teacher, or of several averaged, on the test set."""
+    """Compute the F1 in percent of one teacher, or of several averaged, on the test set."""
     first, *others = [load_teacher(str(path)) for path in teachers]
     gold = list(read_docbins(folder / "corpus" / "test.spacy", spacy.blank("en").vocab))
     found = annotate_docs(first, [copy_words(doc) for doc in gold], others=others)

@@ -107,12 +107,13 @@ def split_list(text: str) -> List[str]:
 
 
 def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> List[int]:
-    """Whole numbers from 0 between commas, each once, in their order.
+    """Parse whole numbers from 0, separated by commas.
 
-    text (str): Such as 150,300.
-    option (str): Which option it is of, for the error.
+    text (str): The numbers, such as 150,300.
+    option (str): The name of the option, for the error.
     all_word (Optional[str]): A word that stands for 0.
-    RAISES (ValueError): D605 for what is not one or more of them.
+    RETURNS (List[int]): The numbers in their order, without duplicates.
+    RAISES (ValueError): D605 if there are none, or one is not a whole number from 0.
     """
     parts = ["0" if part == all_word else part for part in split_list(text)]
     if not parts or not all(part.isdecimal() and part.isascii() for part in parts):
@@ -121,9 +122,9 @@ def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> L
 
 
 def read_seeds(text: str) -> List[int]:
-    """Seeds: `3` for how many, from 0 on; with a comma, those themselves.
+    """Parse seeds: how many to use, counted from 0 (`3`), or, with a comma, a list (`0,4` or `2,`).
 
-    RAISES (ValueError): D605, D007 for none at all.
+    RAISES (ValueError): D605 if there are no such numbers, D007 if the number of seeds is 0.
     """
     numbers = read_numbers(text, "--seeds")
     if "," in text:

@@ -1,4 +1,4 @@
-"""Which systems of a sweep are compared, and how sure it is that one is better."""
+"""Choose which systems of a sweep to compare, and test whether one is better than the other."""
 
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -13,14 +13,14 @@ from .plan import BUILT_IN, TEACHER, training_name
 from .rows import Row, row_key
 from .stages import counts_file
 
-# How far two values of one F1 are apart at most: it is rounded when it is written.
+# The largest difference between two values of the same F1, which is rounded when it is written.
 SAME_F1 = 1e-5
-# As JSON has it.
+# A result as it is stored in JSON.
 Compared = Dict[str, Any]
 
 
 class Pair(NamedTuple):
-    """Two systems, trained on the same samples: as many rows of each, seed by seed."""
+    """The rows of two systems that were trained on the same samples, one of each per seed."""
 
     labelled: int
     ours: List[Row]
@@ -30,22 +30,21 @@ class Pair(NamedTuple):
 def compare_systems(
     rows: Sequence[Row], work: Path, known: Sequence[Compared] = ()
 ) -> List[Compared]:
-    """Compare students with teacher and baseline, and variants with what they vary.
+    """Compare students with the teacher and the baseline, and variants with their base.
 
     rows (Sequence[Dict[str, Any]]): The rows of a sweep.
-    work (Path): Where the runs have left the counts of each sentence.
-    known (Sequence[Dict[str, Any]]): What was compared before. That is taken of pairs whose runs
-        are the same.
-    RETURNS (List[Dict[str, Any]]): Of each pair `labelled`, `system`, `against`, `seeds`; F1's
-        `difference`, `low`, `high` and `p` as `compare` has them; `resamples`, `fingerprints`. A
-        pair whose counts are neither here nor known is left out.
+    work (Path): Folder in which the runs have stored the counts of each sentence.
+    known (Sequence[Dict[str, Any]]): Earlier results, which are reused for pairs of the same runs.
+    RETURNS (List[Dict[str, Any]]): For each pair `labelled`, `system`, `against` and `seeds`; the
+        `difference`, `low`, `high` and `p` of F1, from `compare`; `resamples` and `fingerprints`. A
+        pair is left out if it has neither counts nor an earlier result.
     """
     pairs = [*find_pairs(rows)]
     means = {identity(describe(pair)): find_difference(pair) for pair in pairs}
     found = {
         identity(one): one
         for one in known
-        # A run that was made again, with other software perhaps, may have another F1.
+        # A run that was repeated, perhaps with other software, may have another F1.
         if abs(means.get(identity(one), numpy.inf) - one["difference"]) < SAME_F1
     }
     missing = [pair for pair in pairs if identity(describe(pair)) not in found]
@@ -71,7 +70,7 @@ def compare_systems(
 
 
 def find_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
-    """All pairs to compare, each of the same pool and on the seeds that both were run with."""
+    """Find the pairs to compare, with the same pool and the seeds that both have runs for."""
     for labelled, group in sort_by(drop_doubles(rows), "labelled"):
         systems = group_by(group, lambda row: row["system"])
         for name, own in group_by(of_main_pool(group), lambda row: row["system"]).items():
@@ -88,13 +87,13 @@ def find_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
 
 
 def find_difference(pair: Pair) -> float:
-    """Of F1 on the test set, mean over seeds: the one less the other."""
+    """Compute the difference in F1 on the test set, ours minus theirs, of the means over seeds."""
     ours, theirs = ([row["test"]["ents_f"] or 0.0 for row in side] for side in pair[1:])
     return float(numpy.mean(ours) - numpy.mean(theirs))
 
 
 def find_rivals(name: str, base: str) -> List[str]:
-    """What a system is compared with."""
+    """List the systems that a system is compared with."""
     if name not in BUILT_IN:
         return [base]
     if BUILT_IN[name].config != "student":
@@ -117,12 +116,12 @@ def identity(one: Compared) -> Tuple:
 
 
 def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
-    """Right, wrong and missed entities of a run, for each sentence.
+    """Read the counts of correct, wrong and missed entities of a run, for each sentence.
 
-    row (Dict[str, Any]): Of the run.
+    row (Dict[str, Any]): The row of the run.
     work (Path): Folder of the sweep.
-    RETURNS (Optional[ndarray]): (n_sentences, 3). None if they are not there, or are of a run with
-        another F1.
+    RETURNS (Optional[ndarray]): The counts. None if there are none, or if their F1 is not that of
+        the row. (n_sentences, 3)
     """
     folder = sample_folder(work, row["size"], row["seed"])
     path = counts_file(folder, training_name(row["system"], row["limit"]))
@@ -134,6 +133,6 @@ def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
 
 
 def load_counts(path: Path) -> numpy.ndarray:
-    """A file of counts: right, wrong and missed entities of each sentence, (n_sentences, 3)."""
+    """Load the correct, wrong and missed entities of each sentence, (n_sentences, 3)."""
     found = read_json(path)
     return numpy.array([found["tp"], found["fp"], found["fn"]]).T

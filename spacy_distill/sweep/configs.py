@@ -1,4 +1,4 @@
-"""The configs of a sweep, and what is changed in them: by systems, and by the environment."""
+"""The configs of a sweep, and how systems and the environment override their settings."""
 
 import json
 from pathlib import Path
@@ -15,9 +15,12 @@ from .plan import System
 
 
 def check_overrides(systems: Sequence[System], configs: Path) -> None:
-    """Refuse a system that sets what its config can't have.
+    """Check that systems override only settings that their configs have.
 
-    RAISES (ValueError): D606. (FileNotFoundError): D008 for a config that is not there.
+    systems (Sequence[System]): The systems.
+    configs (Path): Folder of the configs.
+    RAISES (ValueError): D606 for unknown settings. (FileNotFoundError): D008 if a config does not
+        exist.
     """
     for system in systems:
         path = configs / f"{system.config}.cfg"
@@ -28,20 +31,20 @@ def check_overrides(systems: Sequence[System], configs: Path) -> None:
 
 
 def unknown_settings(path: Path, overrides: Mapping[str, str]) -> List[str]:
-    """Those settings that are neither in a config nor among the defaults of what is in it."""
+    """List settings that are neither in a config nor among the defaults of its functions."""
     unknown = find_unknown(overrides, load_config(path))
     if not unknown:
         return []
     try:
         changed = load_config(path, read_values(overrides), interpolate=True)
         filled = load_model_from_config(changed, auto_fill=True).config
-    except ValueError:  # a section that there is not, or an argument
+    except ValueError:  # an unknown section or argument
         return unknown
     return find_unknown(unknown, filled)
 
 
 def read_environment() -> Dict[str, str]:
-    """The settings of SPACY_CONFIG_OVERRIDES, which every `spacy train` obeys."""
+    """Read the settings of SPACY_CONFIG_OVERRIDES, which every `spacy train` applies."""
     return {
         key: value if isinstance(value, str) else srsly.json_dumps(value)
         for key, value in parse_config_overrides([]).items()
@@ -49,11 +52,13 @@ def read_environment() -> Dict[str, str]:
 
 
 def config_digest(path: Path, overrides: Mapping[str, str]) -> str:
-    """The SHA-256 of what a config says once settings are overridden: its comments may change, its
-    layout, and those defaults that are overridden.
+    """Compute the SHA-256 of a config after overriding settings.
+
+    Its comments, its layout and the values that are overridden have no influence.
 
     path (Path): The config.
     overrides (Mapping[str, str]): section.key to value, as on the command line.
+    RETURNS (str): The digest.
     """
     return digest_json(load_config(path, read_values(overrides), interpolate=False))
 
@@ -63,7 +68,7 @@ def read_values(overrides: Mapping[str, str]) -> Dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """A value of the command line, as `spacy train` reads it."""
+    """Parse a value of the command line as `spacy train` does."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

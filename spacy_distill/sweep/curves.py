@@ -1,4 +1,4 @@
-"""The rows of a sweep as curves: F1 against labelled sentences, and against the pool."""
+"""Turn the rows of a sweep into curves: F1 against labelled sentences, and against the pool."""
 
 import math
 from statistics import mean, stdev
@@ -22,11 +22,12 @@ T = TypeVar("T")
 
 
 class Point(NamedTuple):
-    """F1 of one system at one place of a curve, over seeds.
+    """A point of a curve: the F1 of one system, over seeds.
 
-    x (float): Sentences.
-    mean, sd (float): Of F1 on the test set, in percent. With one seed the sd is 0.
-    n (int): How many seeds.
+    x (float): Number of sentences.
+    mean, sd (float): Mean and standard deviation of F1 on the test set, in percent. With one seed
+        the standard deviation is 0.
+    n (int): Number of seeds.
     """
 
     x: float
@@ -35,18 +36,18 @@ class Point(NamedTuple):
     n: int
 
 
-# By the name of a line.
+# Points by the name of the line.
 Curves = Dict[str, List[Point]]
 
 
 def order_rows(rows: Iterable[Row]) -> List[Row]:
-    """Rows in the order of the built-in systems, those of variants after them."""
+    """Sort rows by system: the built-in ones in their order, then variants."""
     places = {name: i for i, name in enumerate(BUILT_IN)}
     return sorted(rows, key=lambda row: places.get(row["system"], len(places)))
 
 
 def size_curves(rows: Iterable[Row]) -> Curves:
-    """F1 against labelled sentences, a line a system, with the largest pool that it was given."""
+    """F1 against labelled sentences: one line per system, with the largest pool it was given."""
     rows = of_main_pool(rows)
     return {
         system: [make_point(size, group) for size, group in sort_by(own, "labelled")]
@@ -55,11 +56,12 @@ def size_curves(rows: Iterable[Row]) -> Curves:
 
 
 def pool_curves(rows: Iterable[Row]) -> Curves:
-    """F1 against unlabelled sentences, a line a system and size, of those with several pools."""
+    """F1 against unlabelled sentences: one line per system and size that have several pools."""
     found = {key: pools for key, pools in group_pools(rows).items() if len(pools) > 1}
     one_size = len({size for _, size in found}) == 1
     of_found = [row for pools in found.values() for own in pools.values() for row in own]
-    # Samples differ by a few sentences in what is left of the text: systems have the same mean.
+    # What is left of the text differs by a few sentences between samples, so that the mean over all
+    # samples gives the systems the same x.
     places = {
         key: mean(row["pool"] for row in own)
         for key, own in group_by(of_found, lambda row: (row["labelled"], row["limit"])).items()
@@ -73,14 +75,14 @@ def pool_curves(rows: Iterable[Row]) -> Curves:
 
 
 def of_main_pool(rows: Iterable[Row]) -> List[Row]:
-    """Rows without a pool, and those with the largest that their system has results of."""
+    """Select rows without a pool, and those with the largest pool their system has results for."""
     rows = drop_doubles(rows)
     main = {key: next(iter(pools)) for key, pools in group_pools(rows).items()}
     return [row for row in rows if row["pool"] is None or row["limit"] == main[pool_key(row)]]
 
 
 def group_pools(rows: Iterable[Row]) -> Dict[Tuple[str, int], Dict[int, List[Row]]]:
-    """Rows with a pool, by system and labelled sentences, then by limit, the largest pool first."""
+    """Group rows with a pool by system and labelled sentences, then by limit, largest first."""
     found = group_by((row for row in drop_doubles(rows) if row["pool"] is not None), pool_key)
     return {
         key: group_by(
@@ -103,7 +105,7 @@ def drop_doubles(rows: Iterable[Row]) -> List[Row]:
 
 
 def run_key(row: Row) -> Tuple[str, int, int, int]:
-    """What is run, however its size was asked for."""
+    """Return what identifies a run, whether its size was given as a number or as 0."""
     return *pool_key(row), row["seed"], row["limit"]
 
 
@@ -113,7 +115,7 @@ def make_point(x: float, rows: Sequence[Row]) -> Point:
 
 
 def group_by(items: Iterable[T], key: Callable[[T], Hashable]) -> Dict[Any, List[T]]:
-    """Items by what they have in common, in order of first occurrence."""
+    """Group items by a key, in order of the first occurrence of each key."""
     groups: Dict[Any, List[T]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
@@ -121,5 +123,5 @@ def group_by(items: Iterable[T], key: Callable[[T], Hashable]) -> Dict[Any, List
 
 
 def sort_by(rows: Iterable[Row], key: str) -> List[Any]:
-    """Groups of rows with the same value, as (value, rows), ascending."""
+    """Group rows by a value, as (value, rows), in ascending order of the values."""
     return sorted(group_by(rows, lambda row: row[key]).items())

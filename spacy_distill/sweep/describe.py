@@ -1,4 +1,4 @@
-"""A finished run as a row: its scores, and all that is needed to repeat it."""
+"""Describe a finished run as a row: its scores, and everything needed to repeat it."""
 
 import os
 import platform
@@ -27,8 +27,10 @@ SCORES = ("ents_p", "ents_r", "ents_f", "ents_per_type")
 def make_row(run: Run, settings: Settings) -> Row:
     """Describe a run all of whose stages are done.
 
-    RETURNS (Dict[str, Any]): What JSON can hold. Scores are shares, times are in seconds, paths
-        relative to the project or to a folder named in capitals.
+    run (Run): The run.
+    settings (Settings): The settings of the sweep.
+    RETURNS (Dict[str, Any]): Values that JSON can hold. Scores are from 0 to 1, times are in
+        seconds, and paths are relative to the project or to a folder named in capitals.
     """
     folder = sample_folder(settings.work, run.size, run.seed)
     files, stages = corpus_files(folder), make_stages(run, settings)
@@ -61,7 +63,7 @@ def make_row(run: Run, settings: Settings) -> Row:
 
 
 def count_pool(run: Run, unlabelled: Path) -> Optional[int]:
-    """How many unlabelled sentences a student was given; None for what reads none."""
+    """Count the unlabelled sentences that a student was given; None for other systems."""
     if run.system.config != "student":
         return None
     n_docs = count_docs(unlabelled)
@@ -69,7 +71,7 @@ def count_pool(run: Run, unlabelled: Path) -> Optional[int]:
 
 
 def shorten_paths(words: Sequence[str], settings: Settings) -> List[str]:
-    """A command whose paths outside the project are named after what they are."""
+    """Return a command in which names such as WORK or DATA replace paths outside the project."""
     names = {
         str(settings.work): shorten(str(settings.work), "WORK"),
         settings.data: shorten(settings.data, f"DATA/{settings.name}"),
@@ -84,7 +86,10 @@ def shorten(path: str, name: str) -> str:
 
 
 def replace_start(word: str, names: Mapping[str, str]) -> str:
-    """A path whose first folders have a name gets it in their place; of another, the last part."""
+    """Replace the first folders of a path by their name, or keep only its last part.
+
+    Words that are not a path outside the project stay as they are.
+    """
     for path, name in names.items():
         folder = path.rstrip(f"/{os.sep}")
         if word == path or word.startswith((f"{folder}/", f"{folder}{os.sep}")):

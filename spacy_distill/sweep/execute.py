@@ -1,4 +1,4 @@
-"""Runs stages, each in a process of its own, and writes receipts."""
+"""Run stages, each in its own process, and write receipts."""
 
 import os
 import shutil
@@ -21,14 +21,15 @@ SECONDS_BETWEEN_TICKS = 2.0
 
 
 def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[int] = None) -> None:
-    """Run a stage on one thread, its output in its log; write its receipt.
+    """Run a stage on one thread, with its output in its log, and write its receipt.
 
-    stage (Stage): What to run.
-    tick (Callable[[float], None]): Called now and then with the seconds that it has run so far.
-        The process is killed if it raises.
-    handle (Optional[int]): What holds the folder in which it writes. The process holds that, too,
-        so that no other sweep begins beside it if this one is killed.
-    RAISES (ValueError): D602 if the stage fails, with the last lines of its log.
+    stage (Stage): The stage.
+    tick (Callable[[float], None]): Called every few seconds with the seconds that the stage has run
+        so far. The process is killed if it raises.
+    handle (Optional[int]): File descriptor that locks the folder in which the stage writes. The
+        process inherits it, so that no other sweep can start there if only this one is killed.
+    RAISES (ValueError): D602 if the stage fails, with the last lines of its log. (OSError): D901 if
+        the receipt can't be written.
     """
     stage.log.parent.mkdir(parents=True, exist_ok=True)
     discard(stage)
@@ -50,7 +51,7 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
                     process.wait(SECONDS_BETWEEN_TICKS)
                 tick(time.time() - start)
         finally:
-            process.kill()  # it has ended, or is not to go on
+            process.kill()  # no effect if it has ended
     if process.returncode != 0 or not all(path.exists() for path in stage.products):
         lines = last_lines(stage.log.read_text(encoding="utf-8", errors="replace"))
         raise ValueError(
@@ -60,16 +61,18 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
 
 
 def write_receipt(stage: Stage, **more: Any) -> None:
-    """Write down that a stage has ended, whole or not at all."""
+    """Write the receipt of a stage that has ended. The file is either whole or not there."""
     stage.receipt.parent.mkdir(parents=True, exist_ok=True)
     receipt = {"command": stage.command, "inputs": stage.inputs, **more}
     write_whole(stage.receipt, srsly.json_dumps(receipt, indent=2).encode("utf-8"))
 
 
 def clear_outdated(stages: Iterable[Stage], *, overwrite: bool) -> None:
-    """Refuse what is done already, but with other inputs; or remove it, to be made anew.
+    """Refuse stages that were done with other inputs, or remove their products.
 
-    RAISES (ValueError): D607, unless it may be overwritten.
+    stages (Iterable[Stage]): The stages of a sweep.
+    overwrite (bool): Whether to remove the products, so that they are made again.
+    RAISES (ValueError): D607 if there are such stages, unless `overwrite` is set.
     """
     for stage in stages:
         differences = find_outdated(stage) if is_done(stage) else []
@@ -82,17 +85,17 @@ def clear_outdated(stages: Iterable[Stage], *, overwrite: bool) -> None:
 
 
 def find_outdated(stage: Stage) -> List[str]:
-    """What of a stage that is done differs from what the sweep would do."""
+    """List the inputs in which a stage that is done differs from what the sweep would do."""
     return find_differences(read_receipt(stage)["inputs"] or {}, stage.inputs or {})
 
 
 def drop_last(stage: Stage) -> None:
-    """Remove a training's last weights, which nothing reads: half of what it takes on the disk."""
+    """Remove a training's last weights: nothing reads them, and they take half its disk space."""
     shutil.rmtree(stage.removes[0] / "model-last", ignore_errors=True)
 
 
 def discard(stage: Stage) -> None:
-    """Remove what a stage has made, and what was made from it."""
+    """Remove the products of a stage, and what was made from them."""
     for path in (stage.receipt, *stage.removes):
         if path.is_dir():
             shutil.rmtree(path)

@@ -10,19 +10,20 @@ from ..figures import STYLES, draw_grid, label_lines, save_figure
 from .curves import Curves, Point
 from .plan import BUILT_IN
 
-# Ticks are at least so far from each other.
+# The smallest ratio between neighbouring ticks.
 TICK_RATIO = 1.15
-# Points of one size stand side by side, each this much to the right of the one before.
+# Points of the same size are drawn side by side: the ratio between the places of neighbours.
 STEP_RATIO = 1.04
 
 
 def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str) -> None:
-    """Draw curves on a logarithmic axis, their spread shaded; single points with a bar for it.
+    """Draw curves on a logarithmic axis, with their spread shaded, or as a bar on single points.
 
-    curves (Dict[str, List[Point]]): By name. One of a single point is left out if others have more.
-    paths (Sequence[Path]): Files to write, each in the form that its suffix names.
-    title (str): Above the figure.
-    what (str): What the points differ in, below it.
+    curves (Dict[str, List[Point]]): Curves by name. Those with a single point are left out if
+        others have more.
+    paths (Sequence[Path]): Files to write, each in the format of its suffix.
+    title (str): The title, above the figure.
+    what (str): The label of the x axis.
     """
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
@@ -45,14 +46,14 @@ def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str)
 
 
 def choose_styles(names: Sequence[str]) -> List[Sequence[str]]:
-    """A built-in system looks the same in every figure; the others get what is left, in turns."""
+    """Choose a style for each system. That of a built-in system is the same in every figure."""
     others = [name for name in names if name not in BUILT_IN]
     places = {name: i for i, name in enumerate([*BUILT_IN, *others])}
     return [STYLES[places[name] % len(STYLES)] for name in names]
 
 
 def draw_curve(axes: Axes, name: str, points: List[Point], *, style: Sequence[str]) -> None:
-    """A line through the means; the standard deviation is shaded."""
+    """Draw a line through the means, and shade the standard deviation."""
     marker, line, colour = style
     places = [point.x for point in points]
     below = [point.mean - point.sd for point in points]
@@ -71,7 +72,7 @@ def draw_curve(axes: Axes, name: str, points: List[Point], *, style: Sequence[st
 
 
 def draw_point(axes: Axes, name: str, point: Point, *, style: Sequence[str], steps: float) -> None:
-    """A mean, with a bar of one standard deviation to each side, so many steps aside."""
+    """Draw a mean with a bar of one standard deviation to each side, shifted by some steps."""
     marker, _, colour = style
     place = point.x * STEP_RATIO**steps
     axes.errorbar(place, point.mean, point.sd, fmt="none", ecolor=colour, elinewidth=1.6)
@@ -86,7 +87,7 @@ def scale_axes(axes: Axes, places: Sequence[float]) -> None:
 
 
 def thin_out(places: Sequence[float]) -> List[float]:
-    """Ascending places without those whose label would lie on that of the one before."""
+    """Leave out places (in ascending order) whose label would overlap that of the one before."""
     kept: List[float] = []
     for place in places:
         if not kept or place > TICK_RATIO * kept[-1]:

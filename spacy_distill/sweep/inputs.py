@@ -1,4 +1,4 @@
-"""What a run depends on, so that rows of unlike runs are never mixed."""
+"""The inputs of a run, which are compared so that rows of different runs are never mixed."""
 
 from functools import cache
 from pathlib import Path
@@ -12,26 +12,26 @@ from ..files import digest, digest_json, digest_source, last_name
 from .configs import config_digest, read_environment
 from .plan import TEACHER, Run
 
-# Where a project has its configs, and its teacher's weights.
+# The folders of a project with its configs and with its teacher's weights.
 CONFIGS, WEIGHTS = Path("configs"), "assets/teacher"
-# As JSON has it.
+# Inputs as they are stored in JSON.
 Inputs = Dict[str, Any]
 
 
 class Settings(NamedTuple):
-    """What all runs of a sweep have in common.
+    """The settings that all runs of a sweep share.
 
     data (str): The corpus: a folder, or an id on the hub.
-    work (Path): Folder for what is made on the way, SIZE/SEED/ for each sample.
+    work (Path): Folder for corpora and trainings, with SIZE/SEED/ for each sample.
     configs (Path): Folder of teacher.cfg, baseline.cfg and student.cfg.
     teacher (str): Folder of the teacher's weights.
     lang (str): Language.
-    unlabelled (Tuple[str, ...]): More text for the pool.
-    gpu (int): Which to use, -1 for the CPU.
-    teacher_steps (int): Of every teacher; 0 for as many as its config says.
-    sources (Tuple[Dict[str, Any], ...]): What data and each of unlabelled are, by
-        `describe_source`; none if that is not known.
-    command (Tuple[str, ...]): The sweep as it was asked for: its arguments and options.
+    unlabelled (Tuple[str, ...]): Sources of more text for the pool.
+    gpu (int): GPU to use, -1 for the CPU.
+    teacher_steps (int): Training steps of every teacher; 0: as in its config.
+    sources (Tuple[Dict[str, Any], ...]): Descriptions of `data` and of each of `unlabelled`, by
+        `describe_source`; empty if they are unknown.
+    command (Tuple[str, ...]): The arguments and options of the sweep's command.
     """
 
     data: str
@@ -52,7 +52,7 @@ class Settings(NamedTuple):
 
 
 def sample_folder(work: Path, size: int, seed: int) -> Path:
-    """The folder of a sample, laid out as a project is.
+    """Return the folder of a sample, which has the layout of a project.
 
     work (Path): Folder of the sweep.
     size, seed (int): Of the sample, as a run has them.
@@ -65,8 +65,10 @@ def corpus_files(folder: Path) -> Dict[str, Path]:
 
 
 def make_overrides(run: Run, settings: Settings) -> Dict[str, str]:
-    """The settings that a run changes in its config, but for paths; those of the environment, which
-    win with spaCy, are among them."""
+    """Return the settings that a run overrides in its config, except for paths.
+
+    They include those of the environment, which take precedence in spaCy.
+    """
     overrides = {"nlp.lang": settings.lang, "system.seed": str(run.seed)}
     if run.system.config == "teacher" and settings.teacher_steps:
         overrides.update(shorten_teacher(settings))
@@ -76,7 +78,7 @@ def make_overrides(run: Run, settings: Settings) -> Dict[str, str]:
 
 
 def shorten_teacher(settings: Settings) -> Dict[str, str]:
-    """What makes a teacher's training as long as the settings say, and scores what it learnt."""
+    """Return overrides that train a teacher for the given steps and evaluate it by their end."""
     steps = settings.teacher_steps
     overrides = {"training.max_steps": str(steps)}
     config = load_config(settings.configs / "teacher.cfg", interpolate=True)
@@ -88,11 +90,13 @@ def shorten_teacher(settings: Settings) -> Dict[str, str]:
 
 
 def make_inputs(run: Run, settings: Settings) -> Inputs:
-    """What a run depends on, as JSON.
+    """Collect everything that a run depends on.
 
-    RETURNS (Dict[str, Any]): The config and its digest, overrides, digests of the corpus and of
-        the teacher's weights, each None where there are no files to look at, and what the corpus is
-        made from; a student's have those of its teacher, too.
+    run (Run): The run.
+    settings (Settings): The settings of the sweep.
+    RETURNS (Dict[str, Any]): The config's name and digest, the overrides, digests of the corpus and
+        of the teacher's weights (each None if the files do not exist), and the sources of the
+        corpus. For a student also the config and overrides of its teacher.
     """
     config = settings.configs / f"{run.system.config}.cfg"
     overrides = make_overrides(run, settings)
@@ -114,8 +118,11 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
 
 
 def training_inputs(run: Run, settings: Settings) -> Inputs:
-    """What of `make_inputs` a run's training depends on: a student's on all of it, a teacher's and
-    a baseline's not on the pool, so that they are kept where more text is joined to it."""
+    """Return those inputs of a run that its training depends on.
+
+    The training of a student depends on all of them. That of a teacher or baseline does not depend
+    on the pool, so that it is kept if more text is added to the pool.
+    """
     inputs = make_inputs(run, settings)
     if run.system.config == "student":
         return inputs
@@ -124,7 +131,7 @@ def training_inputs(run: Run, settings: Settings) -> Inputs:
 
 
 def source_inputs(settings: Settings) -> Inputs:
-    """What a corpus is made from, beside the size and the seed of its sample."""
+    """Return what a corpus is made from, besides the size and the seed of its sample."""
     return {
         "data": settings.name,
         "lang": settings.lang,
@@ -134,9 +141,10 @@ def source_inputs(settings: Settings) -> Inputs:
 
 
 def describe_source(source: str) -> Inputs:
-    """What tells a source from others of its name: what it holds, or its id on the hub.
+    """Describe a source, to distinguish it from others of the same name.
 
-    Both are None of a path where there is nothing, any more.
+    RETURNS (Dict[str, Any]): `sha256`, the digest of its files, or `id`, its id on the hub. Both
+        are None for a path that does not exist, or not any more.
     """
     path = Path(source)
     if path.exists():
@@ -145,10 +153,11 @@ def describe_source(source: str) -> Inputs:
 
 
 def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> List[str]:
-    """What differs between two runs' inputs, by name; what is not known of one differs from none.
+    """List the names of the inputs in which two runs differ.
 
-    Overrides make a difference by the config that comes of them: to override a setting with its
-    default makes none.
+    An input that is unknown for one of them does not count as a difference. Overrides count only
+    through the digest of the resulting config, so that overriding a setting with the value that it
+    has in the config makes no difference.
     """
     return [
         name
@@ -158,7 +167,7 @@ def find_differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> L
 
 
 def is_unlike(found: Any, expected: Any) -> bool:
-    """Whether two values differ. What is None, in one or within it, does not."""
+    """Whether two values differ. Parts that are None in either of them are ignored."""
     if found is None or expected is None:
         return False
     if isinstance(found, dict) and isinstance(expected, dict):
@@ -169,12 +178,12 @@ def is_unlike(found: Any, expected: Any) -> bool:
 
 
 def fingerprint(inputs: Inputs) -> str:
-    """A short name of inputs: the same for the same."""
+    """Return a short digest that identifies inputs."""
     return digest_json(inputs)[:16]
 
 
 def digest_once(make_digest: Callable[[Path], str], path: Path) -> str:
-    """The digest of a file. Made again only if the file has changed."""
+    """Return the digest of a file, and compute it only if the file has changed."""
     state = path.stat()
     return known_digest(make_digest, path, state.st_mtime_ns, state.st_size)
 
@@ -185,7 +194,7 @@ def known_digest(make_digest: Callable[[Path], str], path: Path, changed: int, s
 
 
 def weights_digest(teacher: str) -> Optional[str]:
-    """The digest of a teacher's weights; None if they are in no folder here."""
+    """Return the digests of a teacher's weights; None if there are no local files of weights."""
     folder = Path(teacher)
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     return " ".join(digest_once(digest, file) for file in files) or None

@@ -1,4 +1,4 @@
-"""Rows that were made otherwise than a sweep would make them now: refused, or put aside."""
+"""Find rows that were made with other inputs than a sweep's, and refuse them or put them aside."""
 
 from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
@@ -8,9 +8,9 @@ from .inputs import Settings, find_differences, make_inputs
 from .plan import BUILT_IN, Run, System
 from .rows import Key, Row, append_row, read_rows, write_rows
 
-# Of many runs, as many are named in a message.
+# How many of the runs are named in a message.
 NAMED = 3
-# What inputs of runs are called on the command line.
+# Names of the inputs for users: the options that set them, where there are any.
 OPTIONS = {
     "config": "their config",
     "source": "DATA, --unlabelled or --lang",
@@ -22,10 +22,15 @@ OPTIONS = {
 def check_rows(
     runs: Sequence[Run], path: Path, settings: Settings, *, overwrite: bool
 ) -> Dict[Key, Row]:
-    """The rows that stay: all but those of runs made otherwise, if these may be made anew.
+    """Read the rows of a sweep and leave out outdated ones, whose runs will be made again.
 
-    RAISES (ValueError): D603 if they may not, or would stay among new ones: nobody has asked for
-        their runs.
+    runs (Sequence[Run]): The runs of this sweep.
+    path (Path): The file of rows.
+    settings (Settings): The settings of this sweep.
+    overwrite (bool): Whether outdated rows may be replaced.
+    RETURNS (Dict[Key, Row]): The rows to keep.
+    RAISES (ValueError): D603 if there are outdated rows that may not be replaced, or that would not
+        be, because their runs are not part of this sweep. D611 for a line that is not a row.
     """
     rows = read_rows(path)
     systems = {
@@ -55,11 +60,12 @@ def check_rows(
 def find_outdated_rows(
     systems: Mapping[str, System], rows: Mapping[Key, Row], settings: Settings
 ) -> Dict[Key, List[str]]:
-    """Rows of systems that were made otherwise than these are now, with the names of what differs.
+    """Find rows whose inputs differ from those that their runs would have now.
 
-    systems (Mapping[str, System]): By name, those of all rows.
-    rows (Mapping[Key, Row]): The rows that there are, asked for or not.
-    settings (Settings): Of this sweep.
+    systems (Mapping[str, System]): The systems of all rows, by name.
+    rows (Mapping[Key, Row]): All rows, including those of runs that are not part of this sweep.
+    settings (Settings): The settings of this sweep.
+    RETURNS (Dict[Key, List[str]]): For each outdated row the names of the inputs that differ.
     """
     found = {
         key: find_differences(row["inputs"], make_inputs(Run(systems[key[0]], *key[1:]), settings))
@@ -69,13 +75,13 @@ def find_outdated_rows(
 
 
 def read_system(row: Row) -> System:
-    """The system of a row as it was then, such as a variant that nobody asks for now."""
+    """Recover the system of a row, for example of a variant that is not part of this sweep."""
     config = Path(row["inputs"]["config"]["name"]).stem
     return System(row["system"], row["base"], config, row["inputs"]["overrides"])
 
 
 def name_runs(keys: Sequence[Key]) -> str:
-    """Runs as they are named in a message: the first of many."""
+    """Name the first few runs for a message, and count the others."""
     names = [
         f"{system}, {size or 'all'} labelled, seed {seed}" + (f", {limit} unlabelled" * bool(limit))
         for system, size, seed, limit in keys[:NAMED]
@@ -85,7 +91,7 @@ def name_runs(keys: Sequence[Key]) -> str:
 
 
 def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
-    """Leave in a file of rows those that stay, and put the others into a file beside it."""
+    """Keep only the given rows in a file of rows, and move the others to a file next to it."""
     outdated = [row for key, row in read_rows(path).items() if key not in rows]
     if outdated:
         old = path.with_suffix(".old.jsonl")

@@ -1,4 +1,4 @@
-"""What a sweep is to run: systems, sizes, seeds, pools."""
+"""Plan the runs of a sweep: systems, sizes, seeds, pools."""
 
 import math
 import os
@@ -12,12 +12,12 @@ from ..errors import Errors
 
 
 class System(NamedTuple):
-    """What is trained.
+    """A system to train.
 
-    name (str): Of its own.
-    base (str): The system whose config and settings it extends; a built-in one is its own.
+    name (str): Its name, which is unique.
+    base (str): The system whose config and settings it extends. A built-in system is its own base.
     config (str): Its config, without suffix: teacher, baseline or student.
-    overrides (Mapping[str, str]): Settings of the config that it changes: section.key to value.
+    overrides (Mapping[str, str]): Settings of the config that it overrides: section.key to value.
     """
 
     name: str
@@ -27,12 +27,12 @@ class System(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One system, trained once.
+    """One training of one system.
 
-    system (System): Which.
-    size (int): Labelled sentences; 0 for all of them.
-    seed (int): Of the sample, and of the training.
-    limit (int): How many unlabelled sentences a student is given, 0 for all.
+    system (System): The system.
+    size (int): Number of labelled sentences; 0: all of them.
+    seed (int): Seed of the sample and of the training.
+    limit (int): How many unlabelled sentences a student is given; 0: all.
     """
 
     system: System
@@ -50,7 +50,7 @@ class Run(NamedTuple):
 
 
 def training_name(system: str, limit: int) -> str:
-    """What the folder of a training is called, in `training` and elsewhere."""
+    """Return the name of a training, for its folder in `training` and for its other files."""
     return f"{system}-pool-{limit}" if limit else system
 
 
@@ -70,12 +70,13 @@ TEACHER = BUILT_IN["teacher"]
 
 
 def choose_systems(names: Sequence[str], variants: Sequence[str]) -> Dict[str, System]:
-    """The systems asked for, by name, in their order.
+    """Choose the systems of a sweep.
 
-    names (Sequence[str]): Built-in ones.
-    variants (Sequence[str]): Further ones, as NAME=BASE --section.key value ...
-    RAISES (ValueError): D601 for a system that there is not, D604 for a variant without a name of
-        its own, or that can't be read.
+    names (Sequence[str]): Names of built-in systems.
+    variants (Sequence[str]): Further systems, as NAME=BASE --section.key value ...
+    RETURNS (Dict[str, System]): By name: the built-in systems in their order, then the variants.
+    RAISES (ValueError): D601 for an unknown system or none at all, D604 for a variant that can't be
+        parsed or whose name is taken.
     """
     unknown = [name for name in names if name not in BUILT_IN]
     if unknown or not (names or variants):
@@ -88,8 +89,10 @@ def choose_systems(names: Sequence[str], variants: Sequence[str]) -> Dict[str, S
 
 
 def split_words(text: str) -> List[str]:
-    """The words of a command line, as a POSIX shell has them; but a backslash is that of a path on
-    Windows. RAISES (ValueError): For a quote that is not closed."""
+    """Split a command line into words as a POSIX shell does, but keep backslashes on Windows.
+
+    RAISES (ValueError): If a quote is not closed.
+    """
     words = shlex.shlex(text, posix=True)
     words.whitespace_split, words.commenters = True, ""
     if os.name == "nt":
@@ -98,11 +101,12 @@ def split_words(text: str) -> List[str]:
 
 
 def read_variant(text: str, known: Mapping[str, System]) -> System:
-    """A system given as `NAME=BASE --section.key value ...`.
+    """Parse a system given as `NAME=BASE --section.key value ...`.
 
     text (str): The variant. BASE is a known system, whose settings it extends.
     known (Mapping[str, System]): Systems by name.
-    RAISES (ValueError): D604.
+    RETURNS (System): The system.
+    RAISES (ValueError): D604 if it can't be parsed, or its name is taken or reserved.
     """
     name, _, rest = text.partition("=")
     try:
@@ -110,7 +114,7 @@ def read_variant(text: str, known: Mapping[str, System]) -> System:
     except ValueError:  # a quote that is not closed
         words = []
     base = known.get(words[0]) if words else None
-    # Students of smaller pools are called so.
+    # Names that end like this are reserved for students with smaller pools.
     is_own = name not in known and re.search(r"-pool-\d+$", name) is None
     settings = words[1:]
     are_pairs = len(settings) % 2 == 0 and all(
@@ -129,7 +133,7 @@ def make_runs(
     seeds: Sequence[int],
     limits: Sequence[int] = (0,),
 ) -> List[Run]:
-    """All runs, seed by seed, so that what is there after an interruption is a whole curve."""
+    """List all runs, seed by seed, so that an interrupted sweep already has complete curves."""
     return [
         Run(system, size, seed, limit)
         for seed in seeds

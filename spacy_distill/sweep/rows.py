@@ -1,4 +1,4 @@
-"""The rows of a sweep: one line of JSON a run, in the order that they ended."""
+"""Read and write the rows of a sweep: one line of JSON per run, in the order of their end."""
 
 import json
 import os
@@ -8,22 +8,23 @@ from typing import Any, Dict, List, Sequence, Tuple
 from ..errors import Errors
 from ..files import make_folder, write_whole
 
-# As JSON has it.
+# A row as it is stored in JSON.
 Row = Dict[str, Any]
 Key = Tuple[str, int, int, int]
 
 
 def row_key(row: Row) -> Key:
-    """What a row is of: system, size, seed, limit. The same as a run's."""
+    """Return the key of a row: system, size, seed and limit, like the key of its run."""
     return row["system"], row["size"], row["seed"], row["limit"]
 
 
 def read_rows(path: Path) -> Dict[Key, Row]:
-    """Rows by key; none if there is no file.
+    """Read a file of rows.
 
-    path (Path): A .jsonl file. A last line without an end, of a write that was interrupted, is
-        passed over: its run is not there.
-    RAISES (ValueError): D611 for another line that is no row.
+    path (Path): A .jsonl file. A last line without a line ending, left by an interrupted write, is
+        ignored.
+    RETURNS (Dict[Key, Row]): Rows by key; empty if there is no file.
+    RAISES (ValueError): D611 for any other line that is not a row.
     """
     rows = {}
     for i, line in enumerate(whole_lines(path)):
@@ -36,10 +37,10 @@ def read_rows(path: Path) -> Dict[Key, Row]:
 
 
 def append_row(path: Path, row: Row) -> None:
-    """Add a row, so that it is on the disk whole once this returns.
+    """Append a row to a file. It is completely on the disk when this returns.
 
-    path (Path): The file. Half a line at its end is removed.
-    row (Row): What JSON can hold.
+    path (Path): The file. An incomplete line at its end is removed.
+    row (Row): The row, of values that JSON can hold.
     """
     make_folder(path.parent)
     with path.open("ab") as file:
@@ -50,7 +51,10 @@ def append_row(path: Path, row: Row) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Put rows in place of all that the file holds, or leave it as it is."""
+    """Replace all rows of a file. If that fails, the file stays as it is.
+
+    RAISES (OSError): D901 if the file can't be written.
+    """
     write_whole(path, b"".join(map(to_line, rows)))
 
 
@@ -59,7 +63,7 @@ def to_line(row: Row) -> bytes:
 
 
 def whole_lines(path: Path) -> List[bytes]:
-    """The lines of a file that have an end."""
+    """Return the lines of a file that have a line ending; none if there is no file."""
     if not path.exists():
         return []
     return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]

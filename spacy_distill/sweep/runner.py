@@ -1,4 +1,4 @@
-"""Runs what a sweep has not run yet: samples side by side, the stages of each in order."""
+"""Run what a sweep has not run yet: samples in parallel, the stages of each in order."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,12 +17,12 @@ from .plan import Run
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
 
-# Its size and its seed.
+# A sample, given by its size and its seed.
 Sample = Tuple[int, int]
 
 
 class Stopped(Exception):
-    """The sweep was interrupted: what runs is not to go on."""
+    """The sweep was interrupted, and running stages must stop."""
 
 
 def group_by_sample(runs: Sequence[Run]) -> Dict[Sample, List[Run]]:
@@ -32,7 +32,7 @@ def group_by_sample(runs: Sequence[Run]) -> Dict[Sample, List[Run]]:
 def check_test_sets(
     runs: Sequence[Run], rows: Mapping[Key, Row], path: Path, settings: Settings
 ) -> None:
-    """Refuse a corpus with another test set than the rows'. RAISES (ValueError): D609."""
+    """Check that corpora and rows have the same test set. RAISES (ValueError): D609 if not."""
     known = {row["inputs"]["corpus"]["test"] for row in rows.values()}
     for size, seed in group_by_sample(runs):
         test = corpus_files(sample_folder(settings.work, size, seed))["test"]
@@ -42,7 +42,10 @@ def check_test_sets(
 
 
 def leave_out(runs: Sequence[Run], settings: Settings) -> Tuple[List[Run], List[str]]:
-    """Those runs that the corpus has enough for, and why the others are left out."""
+    """Select the runs that the corpus has enough sentences for.
+
+    RETURNS (Tuple[List[Run], List[str]]): The runs, and reasons for leaving out the others.
+    """
     kept, reasons = [], []
     for (size, seed), own in group_by_sample(runs).items():
         files = corpus_files(sample_folder(settings.work, size, seed))
@@ -62,13 +65,13 @@ def leave_out(runs: Sequence[Run], settings: Settings) -> Tuple[List[Run], List[
 
 
 class Runner:
-    """Runs runs. Its state is what is done, and what went wrong.
+    """Makes corpora and executes runs. Keeps track of progress and failures.
 
-    settings (Settings): What the runs have in common.
-    rows (Path): The file that gets a row for each run.
-    bar (tqdm): Shows the seconds that were expected of the stages that are done.
-    say (Callable[[str], None]): Gets a line for each run that has ended.
-    handle (Optional[int]): What holds the folder of what is made, if something does.
+    settings (Settings): The settings that the runs share.
+    rows (Path): The file to which a row is appended for each run.
+    bar (tqdm): Progress bar, in the expected seconds of the stages.
+    say (Callable[[str], None]): Called with a message for each run that has ended.
+    handle (Optional[int]): File descriptor that locks the folder of the sweep, if there is one.
     """
 
     def __init__(
@@ -94,7 +97,10 @@ class Runner:
     def make_corpora(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> None:
         """Make the corpus of each sample.
 
-        RAISES (ValueError): D602 if one can't be made, D607 if one is of other data.
+        runs (Sequence[Run]): The runs whose corpora to make.
+        workers (int): How many corpora to make in parallel.
+        overwrite (bool): Whether corpora that were made with other settings may be replaced.
+        RAISES (ValueError): D602 if one can't be made, D607 if one was made with other settings.
         """
         stages = [corpus_stage(own[0], self.settings) for own in group_by_sample(runs).values()]
         clear_outdated(stages, overwrite=overwrite)
@@ -102,13 +108,14 @@ class Runner:
         self._side_by_side(stages, self._make_corpus, workers=workers)
 
     def run(self, runs: Sequence[Run], *, workers: int, overwrite: bool) -> List[str]:
-        """Run them all, a row each. What fails does not keep others from running.
+        """Execute runs, and append a row for each. A failed run does not stop the others.
 
-        runs (Sequence[Run]): Those that have no row. Their corpora are there.
-        workers (int): How many samples side by side.
-        overwrite (bool): Whether what was made with other settings may be made anew.
-        RETURNS (List[str]): Of each run that failed, why.
-        RAISES (ValueError): D607 for what was made with other settings.
+        runs (Sequence[Run]): The runs that have no row. Their corpora must exist.
+        workers (int): How many samples to process in parallel.
+        overwrite (bool): Whether stages that were done with other settings may be done again.
+        RETURNS (List[str]): The error message of each run that failed.
+        RAISES (ValueError): D607 for a stage that was done with other settings, D602 if the lookup
+            table can't be made.
         """
         stages = {
             stage.products[0]: stage for run in runs for stage in make_stages(run, self.settings)
@@ -118,7 +125,7 @@ class Runner:
         self._expect(waiting)
         table = table_stage(self.settings)
         if table.products[0] in {stage.products[0] for stage in waiting}:
-            # All samples need it, so none of them is to begin without it.
+            # All samples need the table, so it is made before any of them begins.
             self._make(table, "table")
         self._side_by_side([*group_by_sample(runs).values()], self._run_all, workers=workers)
         return self.failures
@@ -170,7 +177,7 @@ class Runner:
             nonlocal counted
             if self._stop.is_set():
                 raise Stopped
-            # A stage that takes longer than was expected stays a little short of its end.
+            # If a stage takes longer than expected, the bar stops a little before its end.
             reached = min(seconds, 0.95 * stage.seconds)
             self._count(reached - counted)
             counted = reached
@@ -194,7 +201,11 @@ class Runner:
             self.bar.update(seconds)
 
     def _say(self, product: Path, name: Any) -> None:
-        """Show what runs now."""
+        """Show in the progress bar which stages are running.
+
+        product (Path): The first product of a stage.
+        name (Optional[str]): The name of the stage that has begun, None if it has ended.
+        """
         with self._lock:
             self._now.pop(product, None)
             if name is not None:

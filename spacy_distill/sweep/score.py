@@ -1,6 +1,6 @@
-"""Scores a pipeline on a test set, and counts what is right and wrong in each sentence.
+"""Score a pipeline on a test set, and count its correct and wrong entities in each sentence.
 
-A process of its own runs it: `python -m spacy_distill.sweep.score`.
+Runs in its own process: `python -m spacy_distill.sweep.score`.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..parameters import count_parameters, find_nodes
 
 
 class KeepingScorer(Scorer):
-    """Keeps the examples, with what was predicted, for more than their scores."""
+    """A scorer that keeps the examples with their predictions, so that they can be counted."""
 
     examples: List[Example]
 
@@ -34,7 +34,7 @@ def score_cli(
     counts: Annotated[Path, typer.Argument(help="File for the entity counts of each sentence")],
     gpu: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU")] = -1,
 ) -> None:
-    """Score as `spacy evaluate --gold-preproc` does; write counts and parameters, too."""
+    """Score like `spacy evaluate --gold-preproc`, and also write counts and parameters."""
     use_gpu(gpu)
     nlp = load_pipeline(model)
     examples = read_gold(test, nlp)
@@ -46,16 +46,17 @@ def score_cli(
     srsly.write_json(metrics, scores)
     columns = zip(("tp", "fp", "fn"), zip(*((prf.tp, prf.fp, prf.fn) for prf in counted)))
     parameters = count_parameters(find_nodes(nlp))
-    # On one line, for there are thousands of them.
+    # On one line, because there are thousands of them.
     line = srsly.json_dumps({"parameters": parameters, **{key: list(n) for key, n in columns}})
     counts.write_text(line + "\n", encoding="utf-8")
 
 
 def count_sentence(eg: Example) -> PRFScore:
-    """Right, wrong and missed entities, of the same words and label, as spaCy's `Scorer` has them.
+    """Count correct, wrong and missed entities, by span and label, as spaCy's `Scorer` does.
 
-    eg (Example): Tokens of both documents are the same. An entity where the gold annotation is
-        missing is neither right nor wrong.
+    eg (Example): The sentence, whose documents have the same tokens. A predicted entity is ignored
+        if any of its tokens lacks gold annotation.
+    RETURNS (PRFScore): The counts.
     """
     gold = {(ent.start, ent.end, ent.label_) for ent in eg.reference.ents}
     found = {
@@ -69,7 +70,7 @@ def count_sentence(eg: Example) -> PRFScore:
 
 
 def check_counts(counted: Sequence[PRFScore], *, f1: float, model: Path) -> None:
-    """Refuse counts that do not give the F1. RAISES (ValueError): D610."""
+    """Check that counts give the F1 of the scorer. RAISES (ValueError): D610 if not."""
     total = sum(counted, PRFScore())
     if abs(total.fscore - f1) > 1e-9:
         raise ValueError(Errors.D610.format(path=model, found=total.fscore, expected=f1))

@@ -1,4 +1,4 @@
-"""The stages of a run, as the commands that a project runs."""
+"""The stages of a run: the same commands that a project runs."""
 
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
@@ -20,7 +20,7 @@ from .inputs import (
 )
 from .plan import TEACHER, Run
 
-# About how many seconds a stage takes on one thread, for the time left.
+# Approximate seconds that a stage takes on one thread, to estimate the time left.
 SECONDS = {
     "corpus": 6,
     "table": 110,
@@ -30,21 +30,21 @@ SECONDS = {
     "score": 10,
 }
 SECONDS_A_TEACHER_STEP = 1.0
-TEACHER_STEPS = 600  # about, where the config sets no limit
-# Of annotation: to load the teacher, and how much of a (compressed) file of texts it reads.
+TEACHER_STEPS = 600  # an estimate, for configs without a limit
+# For annotation: the time to load the teacher, and its speed in bytes of a compressed .spacy file.
 SECONDS_TO_LOAD, BYTES_A_SECOND = 10.0, 10_000
 
 
 class Stage(NamedTuple):
-    """One command, and how to know that it was run.
+    """A command, and what is needed to tell whether it was run.
 
-    name (str): Of its log and its receipt.
-    folder (Path): Where its `logs` are.
+    name (str): The name of its log and its receipt.
+    folder (Path): Folder that has these in `logs`.
     command (List[str]): Arguments of `python -m`.
     products (List[Path]): Files that it makes.
-    removes (List[Path]): What goes before it runs: what it makes, and what was made from that.
-    seconds (float): How long it takes, about.
-    inputs (Optional[Dict[str, Any]]): What it depends on, beside earlier stages.
+    removes (List[Path]): What to remove before it runs: its products, and what was made from them.
+    seconds (float): How long it takes, approximately.
+    inputs (Optional[Dict[str, Any]]): What it depends on, besides earlier stages.
     """
 
     name: str
@@ -61,20 +61,20 @@ class Stage(NamedTuple):
 
     @property
     def receipt(self) -> Path:
-        """What its command was, how long it took, and its inputs; written when it has ended."""
+        """The file that records its command, its inputs and how long it took, once it has ended."""
         return self.folder / "logs" / f"{self.name}.json"
 
 
 def is_done(stage: Stage) -> bool:
-    """Whether a sweep has run a stage to its end, and what it made is there.
+    """Whether a sweep has completed a stage, and its products exist.
 
-    What it made alone shows nothing: a training that is interrupted writes its last weights, too.
+    Products alone are no proof, because an interrupted training has also saved weights.
     """
     return stage.receipt.exists() and all(path.exists() for path in stage.products)
 
 
 def make_stages(run: Run, settings: Settings) -> List[Stage]:
-    """All that a run needs, in order. Its corpus must be there already."""
+    """List all stages of a run, in order. Its corpus must exist already."""
     stages = [corpus_stage(run, settings)]
     if run.system.config != "teacher":
         stages.append(table_stage(settings))
@@ -104,7 +104,7 @@ def corpus_stage(run: Run, settings: Settings) -> Stage:
 
 
 def table_stage(settings: Settings) -> Stage:
-    """The table of the teacher's pieces, which is the same for all samples."""
+    """The stage that makes the lookup table of the teacher's pieces, the same for all samples."""
     table = settings.work / "table.npz"
     command = ["spacy_distill", "table", str(table), "--teacher", settings.teacher]
     command += ["--kind", "pieces", "--vectors", "encoder", "--gpu", str(settings.gpu)]
@@ -163,7 +163,7 @@ def train_stage(run: Run, settings: Settings) -> Stage:
 
 
 def teacher_seconds(settings: Settings, folder: Path) -> float:
-    """How long a teacher takes, about, by its steps."""
+    """Estimate how long a teacher's training takes from its number of steps."""
     steps = settings.teacher_steps
     if not steps:
         config = load_config(settings.configs / "teacher.cfg", interpolate=True)
@@ -174,7 +174,7 @@ def teacher_seconds(settings: Settings, folder: Path) -> float:
 
 
 def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
-    """The block [paths] of a config."""
+    """Return the overrides for the block [paths] of a config."""
     files = corpus_files(folder)
     if config == "teacher":
         return {
@@ -194,7 +194,7 @@ def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
 
 
 def tune_stage(run: Run, settings: Settings) -> Stage:
-    """Choose on the development set how readily the pipeline finds entities."""
+    """The stage that tunes on the development set how readily the pipeline predicts entities."""
     folder = sample_folder(settings.work, run.size, run.seed)
     model, dev = folder / "training" / run.name / "model-best", corpus_files(folder)["dev"]
     products = [tuned_file(folder, run.name)]
@@ -227,7 +227,7 @@ def score_stage(run: Run, settings: Settings) -> Stage:
 
 
 def tuned_file(folder: Path, name: str) -> Path:
-    """What `tune` chose for a pipeline."""
+    """Return the file in which `tune` stores its result for a pipeline."""
     return folder / "metrics" / f"{name}.tuned.json"
 
 
@@ -236,10 +236,10 @@ def metrics_file(folder: Path, name: str) -> Path:
 
 
 def counts_file(folder: Path, name: str) -> Path:
-    """Right, wrong and missed entities of each sentence of the test set."""
+    """Return the file of correct, wrong and missed entities in each sentence of the test set."""
     return folder / "metrics" / f"{name}.counts.json"
 
 
 def read_receipt(stage: Stage) -> Dict:
-    """What the receipt of a stage that is done says."""
+    """Read the receipt of a stage that is done."""
     return read_json(stage.receipt)

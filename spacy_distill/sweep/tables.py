@@ -1,4 +1,4 @@
-"""The tables of a sweep, for the terminal and as Markdown."""
+"""Make the tables of a sweep, for the terminal and as Markdown."""
 
 from statistics import mean, median
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -28,12 +28,12 @@ NOTES = (
     "difference is not positive (Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and Klein, "
     "2012). Both cover the choice of the test sentences, not that of the labelled sample.",
 )
-# Overrides that every run has.
+# Overrides that come from the sweep itself, not from a variant.
 OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
 
 
 def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[TextTable]:
-    """The tables of a sweep, without those that would be empty."""
+    """Make the tables of a sweep, without empty ones."""
     tables = [
         curve_table("F1 by labelled sentences", size_curves(rows), "labelled"),
         comparison_table(compared),
@@ -46,7 +46,7 @@ def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[TextT
 
 
 def curve_table(title: str, curves: Curves, what: str) -> TextTable:
-    """A row for each line of a figure, a column for each of its ticks."""
+    """Make a table with a row for each curve, and a column for each number of sentences."""
     places = sorted({point.x for points in curves.values() for point in points})
     most = max((point.n for points in curves.values() for point in points), default=0)
     rows = []
@@ -80,12 +80,12 @@ def comparison_table(compared: Sequence[Compared]) -> TextTable:
 
 
 def show_seeds(n: int, most: int) -> str:
-    """How many seeds there are, where some are missing."""
+    """Show the number of seeds in brackets if some are missing."""
     return f" ({n})" if n < most else ""
 
 
 def tuning_table(rows: Sequence[Row]) -> TextTable:
-    """F1 on the development set before and after `tune`, mean over seeds."""
+    """Make a table of F1 on the development set before and after `tune`, mean over seeds."""
     rows = of_main_pool(rows)
     sizes = sorted({row["labelled"] for row in rows})
     body = []
@@ -104,7 +104,7 @@ def show_tuning(rows: Sequence[Row]) -> str:
 
 
 def minutes_table(rows: Sequence[Row]) -> TextTable:
-    """Minutes of each stage by size, mean over seeds: orders of magnitude only."""
+    """Make a table of the minutes of each stage by size, mean over seeds, as a rough guide."""
     rows = of_main_pool(rows)
     found: Dict[str, Dict[int, Dict[int, float]]] = {}
     for row in rows:
@@ -122,7 +122,7 @@ def minutes_table(rows: Sequence[Row]) -> TextTable:
 
 
 def speed_table(rows: Sequence[Row]) -> TextTable:
-    """Parameters, and words/s on the test set as `spacy evaluate` has them."""
+    """Make a table of parameters, and of words/s on the test set as in `spacy evaluate`."""
     body = []
     for system, own in group_by(rows, lambda row: row["system"]).items():
         parameters: Any = median(row["parameters"] for row in own)
@@ -132,7 +132,7 @@ def speed_table(rows: Sequence[Row]) -> TextTable:
 
 
 def to_markdown(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
-    """All tables as Markdown, with the figures and notes."""
+    """Return all tables as Markdown, with the figures and the notes needed to read them."""
     return "\n".join(markdown_lines(rows, compared)) + "\n"
 
 
@@ -152,7 +152,7 @@ def name_corpus(rows: Sequence[Row]) -> str:
 
 
 def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
-    """Notes on how to read the tables."""
+    """Collect the notes that explain the tables."""
     notes = [NOTES[0]]
     if compared:
         notes.append(NOTES[1].format(resamples=compared[0]["resamples"]))
@@ -173,9 +173,11 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
 
 
 def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:
-    """The settings in which a variant differs from its base.
+    """Return the settings in which a variant differs from its base.
 
-    base (Optional[Row]): A row of the base, if there is one.
+    row (Dict[str, Any]): A row of the variant.
+    base (Optional[Dict[str, Any]]): A row of its base, if there is one.
+    RETURNS (Dict[str, str]): section.key to value.
     """
     built_in: Mapping[str, str] = BUILT_IN[row["base"]].overrides if row["base"] in BUILT_IN else {}
     known = base["inputs"]["overrides"] if base else built_in
@@ -187,7 +189,7 @@ def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:
 
 
 def pool_notes(rows: Sequence[Row]) -> Iterator[str]:
-    """Which runs the tables by labelled sentences show, of systems trained on part of the pool."""
+    """Note which runs the tables by labelled sentences show of systems with a limited pool."""
     places: Dict[Tuple[str, ...], List[str]] = {}
     for (system, labelled), pools in group_pools(rows).items():
         limits = [f"{limit:,}" if limit else "all" for limit in pools]
