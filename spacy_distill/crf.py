@@ -6,8 +6,7 @@ divided by the sum over all sequences. All documents of a batch run in step, for
 at once, in float64: a document read backwards is one read forwards whose pairs are transposed.
 """
 
-from itertools import pairwise
-from typing import Any, Iterator, NamedTuple, Tuple
+from typing import Any, NamedTuple, Tuple
 
 import numpy
 
@@ -101,7 +100,7 @@ def infer(
     states[:, :n_first] += numpy.stack([start, end])[:, None]
     weights = numpy.empty_like(states[:, n_first:])
     sums = numpy.empty_like(weights)
-    for (before, _), (begin, stop) in walk(steps):
+    for before, begin, stop in steps.after_first():
         n = stop - begin
         previous = states[:, before : before + n]
         largest = previous.max(axis=2, keepdims=True)
@@ -145,7 +144,7 @@ def differentiate(posterior: Posterior, tangent: Array) -> Gradients:
     steps, pairs = chains.steps, chains.pairs
     states = tangent[steps.tokens]  # (2, n_tokens, n_tags), in step: change of the states
     n_first = steps.starts[1]
-    for (before, _), (begin, stop) in walk(steps):
+    for before, begin, stop in steps.after_first():
         n = stop - begin
         rows = slice(begin - n_first, stop - n_first)
         moved = chains.weights[:, rows] * states[:, before : before + n]
@@ -225,8 +224,3 @@ def marginal_kl(
     factor = numpy.exp(shrunk) * temperature / len(taught)
     value = temperature**2 * float(terms.sum()) / len(taught)
     return value, (factor * d_scores, d_potentials.scaled(factor))
-
-
-def walk(steps: Steps) -> Iterator[Tuple[Tuple[int, int], Tuple[int, int]]]:
-    """Rows (start, end) of each step but the first, with those of the step before it."""
-    return pairwise(pairwise(steps.starts))

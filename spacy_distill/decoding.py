@@ -164,15 +164,15 @@ def best_paths(
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
     steps = plan_steps(lengths)
-    rows, starts = steps.tokens[0], steps.starts
+    rows = steps.tokens[0]
     # best[k, tag]: score of the best path that ends in this tag at row k.
     best = scores[rows]
-    for before, first, last in zip(starts, starts[1:], starts[2:]):
+    for before, first, last in steps.after_first():
         best[first:last] += best_before(best[before : before + last - first], pairs)
     # From the end: the tag of a sequence's last token, then the best before each.
     found = best.argmax(axis=1)
     before_tag = numpy.ascontiguousarray(pairs.T)
-    for before, first, last in reversed([*zip(starts, starts[1:], starts[2:])]):
+    for before, first, last in reversed([*steps.after_first()]):
         n = last - first
         paths = best[before : before + n] + before_tag[found[first:last]]
         found[before : before + n] = paths.argmax(axis=1)

@@ -1,6 +1,6 @@
 """How documents of unlike lengths are computed together, without padding."""
 
-from typing import List, NamedTuple
+from typing import Iterator, List, NamedTuple, Tuple
 
 import numpy
 
@@ -12,6 +12,11 @@ class Steps(NamedTuple):
     starts: List[int]  # (n_steps + 1,)
     tokens: numpy.ndarray  # (2, n_tokens): the token at each row, read forwards and backwards
     previous: numpy.ndarray  # (n_tokens - n_first,): the row one step before, for rows after step 0
+
+    def after_first(self) -> Iterator[Tuple[int, int, int]]:
+        """Each step but the first: (before, start, end) for its rows start:end, which go on from
+        the rows before:before + end - start of the step before it."""
+        return zip(self.starts, self.starts[1:], self.starts[2:])
 
 
 def plan_steps(lengths: numpy.ndarray) -> Steps:

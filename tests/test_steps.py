@@ -12,6 +12,7 @@ def test_steps_of_two_documents() -> None:
     assert steps.starts == [0, 2, 4, 5]
     assert_array_equal(steps.tokens, [[2, 0, 3, 1, 4], [4, 1, 3, 0, 2]])
     assert_array_equal(steps.previous, [0, 1, 2])
+    assert [*steps.after_first()] == [(0, 2, 4), (2, 4, 5)]
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8))

@@ -84,7 +84,9 @@ def find_student(nlp: Language) -> Optional[Model]:
     return None
 
 
-def plan_batches(nlp: Language, texts: List[str], *, batch_size: int) -> Any:
+def plan_batches(
+    nlp: Language, texts: List[str], *, batch_size: int
+) -> Tuple[List[Batch], List[str]]:
     """The batches that `nlp.pipe` makes.
 
     RETURNS (Tuple[List[Batch], List[str]]): The batches, and the distinct words of all.
@@ -102,11 +104,7 @@ def plan_batches(nlp: Language, texts: List[str], *, batch_size: int) -> Any:
 
 def recurrent_rows(steps: Steps) -> List[slice]:
     """Which hidden states are multiplied at each step but the first, which has none before it."""
-    starts = steps.starts
-    return [
-        slice(before, before + end - start)
-        for before, start, end in zip(starts, starts[1:], starts[2:])
-    ]
+    return [slice(before, before + end - start) for before, start, end in steps.after_first()]
 
 
 def count_operations(steps: Steps, *, width: int, nO: int) -> int:
