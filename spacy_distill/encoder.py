@@ -26,8 +26,8 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from .errors import Errors
-from .segmentation import BYTE_ALPHABET, NORMALISATION, Segmenter, UnicodeForm
-from .table import Table, reduce_rows, word_segmenter
+from .segmentation import BYTE_ALPHABET, NORMALISATION, Segmenter, UnicodeForm, word_segmenter
+from .table import Table, reduce_rows
 
 # Tokens in a batch. More is slower: the activations leave the processor's cache.
 BATCH_TOKENS = 1024

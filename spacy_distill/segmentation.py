@@ -179,6 +179,17 @@ class Segmenter:
         return rows
 
 
+def word_segmenter(words: Iterable[str], **normalisation: Any) -> Segmenter:
+    """A segmenter of whole words, each once. Row 0 is the unknown word's.
+
+    words (Iterable[str]): In the form that `Segmenter.normalise` gives them.
+    normalisation (Any): Settings of the segmenter. What is not there is found in lower case.
+    """
+    entries = ("", *dict.fromkeys(word for word in words if word))
+    settings = {"lowercase": True, "strip_accents": False, **normalisation}
+    return Segmenter(entries=entries, kind="words", unknown=0, **settings)
+
+
 def normalise_unicode(text: str, *, form: NormalForm) -> str:
     """A normal form of Unicode, a part at a time: to order many combining marks takes quadratic
     time, and no word of a language has so many."""

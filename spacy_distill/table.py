@@ -11,7 +11,7 @@ import zipfile
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Optional, Tuple, cast
+from typing import Dict, Iterable, List, Optional, Tuple, cast
 
 import numpy
 from thinc.types import Floats2d
@@ -19,7 +19,7 @@ from thinc.types import Floats2d
 from .errors import Errors
 from .files import write_whole
 from .layers.lookup import set_table
-from .segmentation import Segmenter
+from .segmentation import Segmenter, word_segmenter
 from .types import InitModel, TaggerModel
 
 FORMAT = "spacy-distill table"
@@ -111,17 +111,6 @@ def load_table(model: TaggerModel, *, path: Path) -> TaggerModel:
         raise ValueError(Errors.D306.format(path=path, width=width, expected=lookup.get_dim("nO")))
     set_table(lookup, segmenter=table.segmenter, rows=cast(Floats2d, table.rows))
     return model
-
-
-def word_segmenter(words: Iterable[str], **normalisation: Any) -> Segmenter:
-    """A segmenter of whole words, each once. Row 0 is the unknown word's.
-
-    words (Iterable[str]): In the form that `Segmenter.normalise` gives them.
-    normalisation (Any): Settings of the segmenter. What is not there is found in lower case.
-    """
-    entries = ("", *dict.fromkeys(word for word in words if word))
-    settings = {"lowercase": True, "strip_accents": False, **normalisation}
-    return Segmenter(entries=entries, kind="words", unknown=0, **settings)
 
 
 def random_table(segmenter: Segmenter, *, width: int, seed: int = 0) -> Table:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import BertTokenizer, BertTokenizerFast
 
-from spacy_distill.segmentation import BYTE_ALPHABET, Segmenter, split_like_bert
+from spacy_distill.segmentation import BYTE_ALPHABET, Segmenter, split_like_bert, word_segmenter
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # Each letter but "d" alone and after others; "ab", "abc" and "bca" compete; "d" only in "cd".
@@ -259,6 +259,12 @@ def test_segmentation_refuses_bad_settings():
     for unknown in (-1, 1):
         with pytest.raises(ValueError, match="D301"):
             Segmenter(("a",), "words", unknown, False, False)
+
+
+def test_segmentation_of_words_has_each_once():
+    segmenter = word_segmenter(["b", "a", "b", "", "c"])
+    assert segmenter.entries == ("", "b", "a", "c")
+    assert [segmenter(word) for word in ("A", "c", "d")] == [[2], [3], [0]]
 
 
 def test_segmentation_split_like_bert():

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Model
 
 from spacy_distill.layers.lookup import build_lookup_v1
-from spacy_distill.segmentation import Segmenter
+from spacy_distill.segmentation import Segmenter, word_segmenter
 from spacy_distill.table import (
     FORMAT,
     VERSION,
@@ -18,7 +18,6 @@ from spacy_distill.table import (
     random_table,
     read_vectors,
     reduce_rows,
-    word_segmenter,
 )
 
 PIECES = Segmenter(("[UNK]", "ab", "##c", "e", "日"), "pieces", 0, True, True, continuing_mark="##")
@@ -131,12 +130,6 @@ def test_table_random():
     assert_array_equal(table.rows, random_table(segmenter, width=50, seed=1).rows)
     assert (table.rows != random_table(segmenter, width=50, seed=2).rows).mean() > 0.99
     assert len(random_table(PIECES, width=4).rows) == 5
-
-
-def test_table_word_segmenter():
-    segmenter = word_segmenter(["b", "a", "b", "", "c"])
-    assert segmenter.entries == ("", "b", "a", "c")
-    assert [segmenter(word) for word in ("A", "c", "d")] == [[2], [3], [0]]
 
 
 def distances(rows):

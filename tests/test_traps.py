@@ -45,10 +45,11 @@ from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.annotate.shards import docs_to_bytes, shard_name
 from spacy_distill.cli import app
 from spacy_distill.decoding import log_softmax
+from spacy_distill.segmentation import word_segmenter
 from spacy_distill.soft_targets import KEY, set_soft_targets
 from spacy_distill.sweep.configs import check_overrides
 from spacy_distill.sweep.plan import System
-from spacy_distill.table import random_table, word_segmenter
+from spacy_distill.table import random_table
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ("student", "baseline", "teacher")

@@ -14,8 +14,8 @@ from wasabi import msg
 from ..checks import require, require_installed, require_one_of
 from ..docbins import read_docbins
 from ..errors import Errors
-from ..segmentation import Kind, Segmenter
-from ..table import glove_table, random_table, word_segmenter
+from ..segmentation import Kind, Segmenter, word_segmenter
+from ..table import glove_table, random_table
 from .options import Gpu
 
 # What `--vectors` may be, other than a file.

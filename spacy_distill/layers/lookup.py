@@ -12,13 +12,13 @@ from thinc.types import Floats2d
 
 from ..checks import require
 from ..errors import Errors
-from ..segmentation import Segmenter
+from ..segmentation import Segmenter, word_segmenter
 
 InT = List[str]
 OutT = Floats2d
 
 # A table without words: its one row is for what is unknown.
-NO_WORDS = Segmenter(entries=("",), kind="words", unknown=0, lowercase=False, strip_accents=False)
+NO_WORDS = word_segmenter((), lowercase=False)
 # Rows of this many distinct words are remembered, but of no word longer than this: addresses of
 # pages and the like are many pieces each, and seldom the same.
 MAX_REMEMBERED = 100_000
@@ -86,7 +86,8 @@ def set_table(model: Model[InT, OutT], *, segmenter: Segmenter, rows: Floats2d) 
     model (Model[List[str], Floats2d]): The lookup.
     segmenter (Segmenter): Finds the rows of a word.
     rows (Floats2d): The table (n_entries, width). It is copied.
-    RAISES (ValueError): If the table does not fit the segmenter's entries or the lookup's width.
+    RAISES (ValueError): D201 if the table does not fit the segmenter's entries or the lookup's
+        width.
     """
     expected = (len(segmenter.entries), model.get_dim("nO"))
     if rows.shape != expected:
@@ -138,13 +139,11 @@ def take_for_unknown(rows: numpy.ndarray, unknown: int, *, rate: float) -> numpy
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     if model.attrs["preset"]:
         return
-    words = tuple(sorted({word for word in X or () if word}))
-    model.attrs["segmenter"] = Segmenter(
-        entries=("", *words), kind="words", unknown=0, lowercase=False, strip_accents=False
-    )
+    segmenter = word_segmenter(sorted({*(X or ())}), lowercase=False)
+    model.attrs["segmenter"] = segmenter
     width = model.get_dim("nO")
     k = (3 / width) ** 0.5  # Ma and Hovy (2016), section 3.1
-    model.set_param("E", uniform_init(model.ops, (len(words) + 1, width), lo=-k, hi=k))
+    model.set_param("E", uniform_init(model.ops, (len(segmenter.entries), width), lo=-k, hi=k))
 
 
 @serialize_attr.register(Segmenter)

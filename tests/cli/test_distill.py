@@ -21,7 +21,8 @@ from spacy_distill.cli.package import read_test_scores
 from spacy_distill.data.sources import read_docs
 from spacy_distill.docbins import read_docbins
 from spacy_distill.files import digest_folder, hold
-from spacy_distill.table import random_table, word_segmenter
+from spacy_distill.segmentation import word_segmenter
+from spacy_distill.table import random_table
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "student.cfg"
