@@ -128,7 +128,7 @@ def hold_out(
     seed (int): Seed of the draw.
     source (str): Where the data comes from, for errors.
     RETURNS (Tuple[List[Doc], List[Doc]]): The dev set and the rest, each in its original order.
-    RAISES (ValueError): If the share leaves nothing.
+    RAISES (ValueError): D123 if the share leaves nothing.
     """
     keys = {i: text_key(doc) for i, doc in enumerate(docs) if doc.has_annotation("ENT_IOB")}
     texts = list(dict.fromkeys(keys.values()))
