@@ -8,7 +8,7 @@ Run it in a project whose student is trained:
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Annotated, Any, Callable, List
+from typing import Annotated, Any, Callable, Iterator, List, Tuple
 
 import numpy
 import spacy
@@ -48,7 +48,7 @@ def measure(
         print(f"n_process={n_process}: {speed:,.0f} words/s")
 
 
-def time_parts(nlp: Language, texts: List[str], *, batch_size: int) -> Any:
+def time_parts(nlp: Language, texts: List[str], *, batch_size: int) -> Iterator[Tuple[str, float]]:
     """Time the parts of prediction, after a first pass over the texts.
 
     YIELDS (Tuple[str, float]): The name of a part, and its seconds.

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Iterable, Iterator, List, Optional, Union
 from uuid import uuid4
 
+import srsly
+
 from .errors import Errors
 
 # What a file is called until it is whole: hidden, so that no reader of a corpus sees it.
@@ -117,6 +119,11 @@ def read_json(path: Path, *, kind: type = dict) -> Any:
         what = "an object" if kind is dict else "a list"
         raise ValueError(Errors.D916.format(path=path, kind=what, reason=reason))
     return found
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of JSON, whole or not at all, as `write_whole` does. RAISES (OSError): D901."""
+    write_whole(path, srsly.json_dumps(value, indent=2).encode("utf-8"))
 
 
 def make_parent(path: Path) -> None:

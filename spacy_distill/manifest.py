@@ -8,7 +8,7 @@ the journal is newer.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .errors import Errors
 from .files import append_line, digest, write_whole
@@ -96,7 +96,7 @@ def read_state(folder: Path) -> State:
         raise ValueError(Errors.D905.format(path=path, reason=error)) from error
 
 
-def read_journal(path: Path) -> "tuple[Optional[Settings], Dict[str, Record]]":
+def read_journal(path: Path) -> Tuple[Optional[Settings], Dict[str, Record]]:
     """The settings and the finished shards; None and nothing if it was not even begun."""
     lines: List[Dict] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):

@@ -20,12 +20,11 @@ def listens(model: Model) -> bool:
 def count_parameters(nodes: Sequence[Model]) -> int:
     """Trained numbers of layers, those in PyTorch modules with them."""
     own = sum(
-        node.get_param(name).size for node in nodes for name in node.param_names if has(node, name)
+        node.get_param(name).size
+        for node in nodes
+        for name in node.param_names
+        if node.has_param(name)  # None: it has a name, but no value yet
     )
     modules: List[Any] = [getattr(shim, "_model", None) for node in nodes for shim in node.shims]
     wrapped = [module for module in modules if hasattr(module, "parameters")]
     return int(own) + sum(weights.numel() for module in wrapped for weights in module.parameters())
-
-
-def has(node: Model, name: str) -> bool:
-    return node.has_param(name) is True  # None: it has a name, but no value yet

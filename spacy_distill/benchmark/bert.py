@@ -20,9 +20,9 @@ def load_bert(
     tokenizer: str,
     shape: Dict[str, int],
     n_tags: int,
-    n_pieces: int = VOCAB_SIZE,
-    max_pieces: int = 512,
-    padding: int = 0,
+    n_pieces: int,
+    max_pieces: int,
+    padding: int,
 ) -> Runner:
     """Make a BERT with random weights.
 

@@ -16,8 +16,8 @@ def load_onnx(
     tokenizer: str,
     n_parameters: int,
     threads: int,
-    max_pieces: int = 512,
-    padding: int = 0,
+    max_pieces: int,
+    padding: int,
 ) -> Runner:
     """Load a model that `export_teacher` wrote.
 

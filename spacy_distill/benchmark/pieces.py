@@ -22,7 +22,7 @@ def load_tokenizer(path: str, *, max_pieces: int) -> Tokenizer:
 
 
 def make_run(
-    tokenizer: Tokenizer, forward: Forward, *, padding: int = 0
+    tokenizer: Tokenizer, forward: Forward, *, padding: int
 ) -> Callable[[List[str], int], int]:
     """The way a transformer is fastest: texts of like length together, each batch with no more
     padding than it needs.

@@ -39,8 +39,8 @@ class Served:
         corpus: str,
         loader: str,
         settings: Dict[str, Any],
-        hidden: Sequence[str] = (),
-        threads: int = 1,
+        hidden: Sequence[str],
+        threads: int,
     ) -> Dict[str, Any]:
         """Load the system.
 

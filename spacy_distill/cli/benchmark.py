@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Dict, List, Optional, Sequence, Tuple
 
-import srsly
 import typer
 from tqdm import tqdm
 from wasabi import msg
@@ -21,7 +20,7 @@ from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_sys
 from ..benchmark.tables import make_tables, to_markdown
 from ..checks import is_name
 from ..errors import Errors
-from ..files import make_folder, write_whole
+from ..files import make_folder, write_json
 from ..loading import load_pipeline
 from ..machine import describe_machine
 from ..teachers.choose import identify
@@ -113,7 +112,7 @@ def benchmark_cli(
         data=str(data),
         digests={name: identify(source) for name, source in ours.items()},
     )
-    show_report(report)
+    show_tables(make_tables(report), report["notes"])
     write_report(report, output)
 
 
@@ -144,16 +143,10 @@ def warn_left_out(left_out: Dict[str, str], *, is_error: bool) -> None:
         msg.warn(f"Left out: {name}. Reason: {reason}.")
 
 
-def show_report(report: Report) -> None:
-    """Print the tables, and what has to be known to read them."""
-    show_tables(make_tables(report), report["notes"])
-
-
 def write_report(report: Report, output: Path) -> None:
     """Write a report as JSON, as Markdown and, where matplotlib is, as a figure."""
     make_folder(output)
-    data = srsly.json_dumps(report, indent=2).encode("utf-8")
-    write_whole(output / "benchmark.json", data)
+    write_json(output / "benchmark.json", report)
     (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")
     written = [output / "benchmark.json", output / "benchmark.md"]
     if find_spec("matplotlib") is None:

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..docbins import read_docbins
-from ..files import digest_source, read_json, write_whole
+from ..files import digest_source, read_json, write_json
 from .evaluate import AGREEMENT, MADE_FROM, describe_scores, percentages
 
 
@@ -22,7 +22,7 @@ def forget_agreement(best: Path) -> None:
     meta = read_json(path)
     known = meta.get("performance", {})
     meta["performance"] = {key: known[key] for key in known if not key.startswith("ents_")}
-    write_whole(path, srsly.json_dumps(meta, indent=2).encode("utf-8"))
+    write_json(path, meta)
 
 
 def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:

@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence
 
-import srsly
 from spacy.cli._util import show_validation_error
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
@@ -14,7 +13,7 @@ from wasabi import msg
 
 from ..checks import require
 from ..errors import Errors
-from ..files import digest_folder, digest_json, make_folder, read_json, write_whole
+from ..files import digest_folder, digest_json, make_folder, read_json, write_json
 from ..manifest import MANIFEST
 from ..provenance import digest_input
 from ..teachers.label_map import NO_MAP, list_labels
@@ -196,7 +195,7 @@ def claim_output(output: Path, *, makes: Sequence[str]) -> None:
             Errors.D417.format(path=output, names=", ".join(others), command="distill")
         )
     make_folder(output)
-    write_whole(path, b"{}")
+    write_json(path, {})
 
 
 def recall(product: Path) -> Optional[str]:
@@ -209,4 +208,4 @@ def note(product: Path, made_from: Optional[str]) -> None:
     """Keep in mind what a product was made from."""
     path = product.parent / NOTE
     known = read_json(path) if path.exists() else {}
-    write_whole(path, srsly.json_dumps({**known, product.name: made_from}).encode())
+    write_json(path, {**known, product.name: made_from})

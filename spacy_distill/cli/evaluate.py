@@ -1,7 +1,7 @@
 """`spacy-distill evaluate`: score whatever is trained."""
 
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Set
+from typing import Annotated, Any, Dict, List, Set, Tuple
 
 import srsly
 import typer
@@ -141,5 +141,7 @@ def check_gold(test: Path) -> Set[str]:
     return labels
 
 
-def percentages(scores: Dict[str, Any]) -> Any:
-    return (f"{100 * (scores.get(key) or 0.0):.2f}" for key in ("ents_p", "ents_r", "ents_f"))
+def percentages(scores: Dict[str, Any]) -> Tuple[str, str, str]:
+    """Precision, recall and F1 of all entities, in percent."""
+    precision, recall, f1 = (scores.get(key) or 0.0 for key in ("ents_p", "ents_r", "ents_f"))
+    return f"{100 * precision:.2f}", f"{100 * recall:.2f}", f"{100 * f1:.2f}"

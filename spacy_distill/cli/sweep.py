@@ -5,14 +5,13 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Dict, Iterator, List, Optional, Sequence
 
-import srsly
 import typer
 from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require_installed
 from ..errors import Errors
-from ..files import check_apart, make_and_hold, read_json, write_whole
+from ..files import check_apart, make_and_hold, read_json, write_json
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.configs import check_overrides
 from ..sweep.curves import order_rows, pool_curves, size_curves
@@ -235,7 +234,7 @@ def show_sweep(output: Path, settings: Settings) -> None:
     with suppress(ValueError, FileNotFoundError):  # of a damaged file nothing is known, either
         known = read_json(file, kind=list)
     compared = compare_systems(rows, settings.work, known)
-    write_whole(file, srsly.json_dumps(compared, indent=2).encode("utf-8"))
+    write_json(file, compared)
     text = to_markdown(rows, compared)
     (output / "sweep.md").write_text(text, encoding="utf-8")
     figures = draw_figures(rows, output)

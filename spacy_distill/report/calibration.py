@@ -25,13 +25,12 @@ class Calibration(NamedTuple):
 
 
 def calibrate(
-    sentences: Sequence[Sentence], found: Sequence[Sequence[Entity]], *, n_bins: int = 10
+    sentences: Sequence[Sentence], found: Sequence[Sequence[Entity]]
 ) -> Optional[Calibration]:
     """Compare the confidences of entities with how often they are correct.
 
     sentences (Sequence[Sentence]): The test set.
     found (Sequence[Sequence[Entity]]): The entities that a system predicts in each sentence.
-    n_bins (int): Number of bins, which have equal width.
     RETURNS (Optional[Calibration]): None if the system predicts no entities or no confidences.
     """
     confidences: List[float] = []
@@ -42,7 +41,7 @@ def calibrate(
             if ent.confidence is not None:
                 confidences.append(ent.confidence)
                 correct.append(ent.key in gold)
-    return fill_bins(confidences, correct, n_bins=n_bins)
+    return fill_bins(confidences, correct)
 
 
 def fill_bins(

@@ -8,11 +8,9 @@ import time
 from contextlib import suppress
 from typing import Any, Callable, Iterable, List, Optional
 
-import srsly
-
 from ..benchmark.process import last_lines
 from ..errors import Errors
-from ..files import write_whole
+from ..files import write_json
 from ..threads import thread_variables
 from .inputs import find_differences
 from .stages import Stage, is_done, read_receipt
@@ -64,7 +62,7 @@ def write_receipt(stage: Stage, **more: Any) -> None:
     """Write the receipt of a stage that has ended. The file is either whole or not there."""
     stage.receipt.parent.mkdir(parents=True, exist_ok=True)
     receipt = {"command": stage.command, "inputs": stage.inputs, **more}
-    write_whole(stage.receipt, srsly.json_dumps(receipt, indent=2).encode("utf-8"))
+    write_json(stage.receipt, receipt)
 
 
 def clear_outdated(stages: Iterable[Stage], *, overwrite: bool) -> None:

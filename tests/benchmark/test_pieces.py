@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy
 import pytest
 from numpy.testing import assert_array_equal
@@ -53,7 +55,7 @@ def test_pieces_run_reads_all_texts(tokenizer):
         return numpy.zeros((*ids.shape, 5))
 
     pieces = load_tokenizer(tokenizer, max_pieces=5)
-    run = make_run(pieces, forward)
+    run = make_run(pieces, forward, padding=0)
     texts = ["a b", "c", "a b c a b c", "x"]
     # Two special pieces each, and none of the padding; the third is cut.
     assert run(texts, 3) == 4 + 3 + 5 + 3
@@ -65,7 +67,8 @@ def test_pieces_run_reads_all_texts(tokenizer):
 
 
 def test_pieces_bert_is_made_of_its_shape(tokenizer):
-    small = load_bert(tokenizer=tokenizer, shape=SHAPE, n_tags=5, n_pieces=7)
+    load = partial(load_bert, tokenizer=tokenizer, shape=SHAPE, n_tags=5, max_pieces=512, padding=0)
+    small = load(n_pieces=7)
     attention, feed_forward, norms = 4 * (16 * 16 + 16), 16 * 24 + 24 + 24 * 16 + 16, 4 * 16
     embeddings = (7 + 12 + 2) * 16 + 2 * 16
     expected = embeddings + 2 * (attention + feed_forward + norms) + 16 * 5 + 5
@@ -75,5 +78,5 @@ def test_pieces_bert_is_made_of_its_shape(tokenizer):
     # No text is longer than BERT can be.
     assert small.run(["a b c " * 20, "a"], 2) == 12 + 3
     assert small.count_cut(["a b c " * 20, "a"]) == 1
-    larger = load_bert(tokenizer=tokenizer, shape=SHAPE, n_tags=5, n_pieces=10)
+    larger = load(n_pieces=10)
     assert larger.n_parameters == expected + 3 * 16
