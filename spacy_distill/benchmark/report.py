@@ -1,7 +1,7 @@
 """The report of a benchmark: medians, ratios, and what has to be said beside them."""
 
 from statistics import median
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .measure import Measured, Timing
 from .plan import Corpus, Settings
@@ -116,37 +116,56 @@ def make_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) ->
         "they took turns. Medians, and their largest distance to a measurement; measured once "
         "where there is none."
     ]
-    groups = {
-        "kept what depends on a word alone of words seen before, as in the long run; in the rows "
-        "'nothing kept', not.": [one for one in found if one.cold],
-        "has random weights, for speed does not depend on them. It was made from its "
-        "configuration, not loaded; on disk, four bytes a parameter.": [
-            one for one in found if one.system.name in BERT_SHAPES
-        ],
-        "read texts of like length together at batch sizes above 1; the others as they come.": [
-            one for one in found if one.system.sorts
-        ],
-        f"was too slow to read everything in {settings.seconds:g} s at each batch size, and read "
-        "a sample of at least a batch.": [
-            one
-            for one in found
-            if any(len(plan.texts) < len(corpus.texts) for plan in one.plans.values())
-        ],
-        f"ran as where {', '.join(HEAVY)} are not installed.": [
-            one for one in found if one.system.hidden
-        ],
-    }
-    n_texts = len(corpus.texts)
-    for n_cut in sorted({one.n_cut for one in found} - {0}):
-        what = (
-            f"cut {n_cut:,} of {n_texts:,} texts, which are too long for it. All their words are "
-            "counted, so it is slower than it says."
+    groups: List[Tuple[List[Measured], str]] = [
+        (
+            [one for one in found if one.cold],
+            "kept what depends on a word alone of words seen before, as in the long run; in the "
+            "rows 'nothing kept', not.",
+        ),
+        (
+            [one for one in found if one.system.name in BERT_SHAPES],
+            "has random weights, for speed does not depend on them. It was made from its "
+            "configuration, not loaded; on disk, four bytes a parameter.",
+        ),
+        (
+            [one for one in found if one.system.sorts],
+            "read texts of like length together at batch sizes above 1; the others as they come.",
+        ),
+        (
+            [one for one in found if is_sampled(one, corpus)],
+            f"was too slow to read everything in {settings.seconds:g} s at each batch size, and "
+            "read a sample of at least a batch.",
+        ),
+        (
+            [one for one in found if one.system.hidden],
+            f"ran as where {', '.join(HEAVY)} are not installed.",
+        ),
+    ]
+    groups += [
+        (
+            [one for one in found if one.n_cut == n_cut],
+            f"cut {n_cut:,} of {len(corpus.texts):,} texts, which are too long for it. All their "
+            "words are counted, so it is slower than it says.",
         )
-        groups[what] = [one for one in found if one.n_cut == n_cut]
-    for what, group in groups.items():
+        for n_cut in sorted({one.n_cut for one in found} - {0})
+    ]
+    for group, what in groups:
         if group:
             names = [one.system.name for one in group]
             notes.append(f"{', '.join(names)}: {'each ' if len(names) > 1 else ''}{what}")
+    return notes + warn_notes(found, corpus, settings)
+
+
+def is_sampled(one: Measured, corpus: Corpus) -> bool:
+    """Whether a system did not read all texts at some batch size."""
+    return any(len(plan.texts) < len(corpus.texts) for plan in one.plans.values())
+
+
+def warn_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) -> List[str]:
+    """What makes numbers other than they should be: batches without enough texts, a busy
+    machine."""
+    notes = []
+    n_texts = len(corpus.texts)
     too_large = [f"{size:,}" for size in settings.batch_sizes if size > n_texts]
     if too_large:
         notes.append(
