@@ -54,8 +54,9 @@ def build_distillation_corpus_v1(
     require(limit >= 0, "limit", limit, "0 or more")
     require(shuffle_buffer >= 0, "shuffle_buffer", shuffle_buffer, "0 or more")
     return DistillationCorpus(
-        labelled,
-        unlabelled,
+        # From a config they come as strings.
+        None if labelled is None else Path(labelled),
+        Path(unlabelled),
         labelled_fraction,
         min_confidence,
         limit,
@@ -84,7 +85,7 @@ class DistillationCorpus:
             damaged file.
         """
         for path in (self.labelled, self.unlabelled):
-            if path is not None and is_unfinished(Path(path)):
+            if path is not None and is_unfinished(path):
                 raise ValueError(Errors.D023.format(path=path, journal=JOURNAL))
         fraction = self.labelled_fraction
         gold: List[Example] = []

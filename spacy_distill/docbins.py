@@ -36,7 +36,6 @@ def find_docbins(path: Path) -> List[Path]:
     RAISES (FileNotFoundError): D008 if the path does not exist. (ValueError): D128 for a file that
         is not called so, D009 for a folder without one.
     """
-    path = Path(path)  # from a config it comes as a string
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))
     if path.is_file() and path.suffix != ".spacy":
@@ -99,7 +98,7 @@ def unpack_user_data(packed: Iterable[Optional[bytes]]) -> Iterator[Dict[Any, An
 
 def count_docs(path: Path) -> int:
     """How many documents `read_docbins` reads: as a manifest says, else by loading the files."""
-    known = find_counts(Path(path))
+    known = find_counts(path)
     return sum(
         known[file] if file in known else len(load_docbin(file)) for file in find_docbins(path)
     )
