@@ -6,15 +6,13 @@ divided by the sum over all sequences. All documents of a batch run in step, for
 at once, in float64: a document read backwards is one read forwards whose pairs are transposed.
 """
 
-from typing import Any, NamedTuple, Tuple
+from typing import NamedTuple, Tuple
 
 import numpy
 
 from .steps import Steps, plan_steps
 from .threads import ONE_THREAD
-from .types import Direction
-
-Array = Any  # numpy.ndarray, of which mypy does not know what indexing and sums return
+from .types import Array, Direction
 
 # The score of a tag that a token does not have: e to its power is 0 beside that of any other.
 RULED_OUT = -1e6

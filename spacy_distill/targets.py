@@ -56,9 +56,9 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
             aligned = numpy.arange(len(eg.reference), dtype="i")
             if not same_tokens:
                 aligned = find_one_to_one(eg.alignment)
-            says = ~numpy.isnan(log_probs).any(axis=1)
+            has_targets = ~numpy.isnan(log_probs).any(axis=1)
             rows = numpy.flatnonzero(aligned >= 0).astype("i")
-            rows = rows[says[aligned[rows]]]
+            rows = rows[has_targets[aligned[rows]]]
             teacher_scores.append(log_probs[aligned[rows]])
             taught.append(rows + offset)
         offset += len(eg.predicted)

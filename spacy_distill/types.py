@@ -1,6 +1,6 @@
 """The data flow as names: what the parts of the package hand to each other."""
 
-from typing import Callable, Iterable, List, Literal, Protocol, Sequence
+from typing import Any, Callable, Iterable, List, Literal, Protocol, Sequence
 
 import numpy
 from spacy.language import Language
@@ -8,6 +8,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
 from thinc.types import Floats2d, Ints1d
+
+# An array whose shape a comment gives. NumPy's type hides from mypy what indexing and sums return,
+# and thinc's Floats1d to Floats4d know neither slices nor NumPy's functions.
+Array = Any
 
 # One row of tag scores (logits) a token: (n_tokens, n_tags).
 TagScores = Floats2d

@@ -76,21 +76,21 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     parts = zip(docs, log_probs, disagreements, split_rows(fixed, docs))
     for doc, rows, disagreement, is_fixed in parts:
         set_soft_targets(doc, rows, tags=teacher.tags, disagreement=disagreement)
-        leave_out_labels(doc, find_unsaid(doc, numpy.isnan(rows[:, 0])) & ~is_fixed)
+        leave_out_labels(doc, find_unlabelled(doc, numpy.isnan(rows[:, 0])) & ~is_fixed)
 
 
-def find_unsaid(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:
+def find_unlabelled(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:
     """Tokens that have no pseudo-label: bool (n_tokens,).
 
     doc (Doc): A document with the entities that a teacher finds.
-    is_missing (ndarray): Tokens that it says nothing about: bool (n_tokens,).
+    is_missing (ndarray): Tokens that have no soft targets: bool (n_tokens,).
     """
-    unsaid = is_missing.copy()
+    unlabelled = is_missing.copy()
     for ent in doc.ents if is_missing.any() else ():
-        # It may go on where nothing is said, unless that is white space.
+        # It may go on where there are no soft targets, unless that is white space.
         if ent.end < len(doc) and is_missing[ent.end] and not doc[ent.end].is_space:
-            unsaid[ent.end - 1] = True
-    return unsaid
+            unlabelled[ent.end - 1] = True
+    return unlabelled
 
 
 def find_tags(
@@ -100,7 +100,8 @@ def find_tags(
     attributes: TokenAttributes,
     fixed: numpy.ndarray,
 ) -> numpy.ndarray:
-    """The best legal tags of each document: (n_tokens,). Where nothing is said, any will do.
+    """The best legal tags of each document: (n_tokens,). Where there are no soft
+    targets, any will do.
 
     log_probs (Sequence[ndarray]): Of each document, in nats (n_tokens, n_tags).
     fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).

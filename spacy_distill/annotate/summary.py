@@ -21,8 +21,8 @@ class Summary:
     """What a folder of annotated documents holds, and what this run did of it.
 
     entities (Dict[str, int]): How many, by label.
-    silent (int): Words of which the teacher says nothing: they align with none of its tokens, or
-        it did not see them.
+    n_without_targets (int): Words without soft targets: they align with none of the teacher's
+        tokens, or it did not see them.
     confidence (float): Mean probability of a token's most probable tag.
     shares (Dict[float, float]): Of tokens whose confidence is lower than each of `LIMITS`: what
         `min_confidence` of the reader would leave out.
@@ -35,7 +35,7 @@ class Summary:
     words: int
     shards: int
     entities: Dict[str, int]
-    silent: int
+    n_without_targets: int
     confidence: float
     shares: Dict[float, float]
     dropped: Dict[str, int]
@@ -59,7 +59,7 @@ def summarise(
         words=n_words,
         shards=len(records),
         entities=dict(sorted(entities.items())),
-        silent=n_words - n_taught,
+        n_without_targets=n_words - n_taught,
         confidence=sum(record.confidence for record in records) / n_tokens,
         shares={limit: float(counts[: round(limit * BINS)].sum() / n_tokens) for limit in LIMITS},
         dropped=dropped,

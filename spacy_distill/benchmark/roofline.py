@@ -13,12 +13,13 @@ from spacy.language import Language
 from spacy.util import minibatch
 from thinc.api import Model
 
-from ..layers.bilstm import GATES, Floats
+from ..layers.bilstm import GATES
 from ..layers.recurrence import project, recurrent_weights
 from ..layers.recurrence import run as run_recurrence
 from ..layers.word_types import distinct_words
 from ..parameters import find_nodes
 from ..steps import Steps, plan_steps
+from ..types import Array
 
 DIRECTIONS = 2
 
@@ -131,7 +132,7 @@ def time_products(steps: Steps, *, width: int, nO: int) -> Tuple[float, float]:
     return end - start, perf_counter() - end
 
 
-def time_recurrence(Wh: Floats, projected: Floats, batch: Batch) -> float:
+def time_recurrence(Wh: Array, projected: Array, batch: Batch) -> float:
     return time_call(run_recurrence, Wh, projected, batch.which, batch.steps)
 
 

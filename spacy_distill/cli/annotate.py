@@ -41,7 +41,7 @@ from .options import (
 )
 
 # Above this share of words without soft targets the user is warned. Some are white space.
-TOO_SILENT = 0.05
+MAX_WITHOUT_TARGETS = 0.05
 
 
 def annotate_cli(
@@ -189,21 +189,22 @@ def report_summary(summary: Summary, output: Path) -> None:
     """Show what was annotated, and how sure the teacher was of it."""
     if not summary.docs:
         msg.warn(f"No text to annotate: {output} holds none")
+    n_without = summary.n_without_targets
     rows = [
         ("documents", f"{summary.docs:,}"),
         ("words", f"{summary.words:,}"),
         *((label, f"{n:,}") for label, n in summary.entities.items()),
-        *([("words without soft targets", f"{summary.silent:,}")] if summary.silent else []),
+        *([("words without soft targets", f"{n_without:,}")] if n_without else []),
         ("mean confidence of a word", f"{summary.confidence:.3f}"),
         *((f"  under {limit}", f"{share:.1%}") for limit, share in summary.shares.items()),
     ]
     msg.table(rows, aligns=["l", "r"])
-    if summary.silent > TOO_SILENT * summary.words:
+    if n_without > MAX_WITHOUT_TARGETS * summary.words:
         msg.warn(
-            f"The teacher gave no soft targets for {summary.silent:,} words "
-            f"({summary.silent / summary.words:.1%}), so that nothing is learned from them: they "
-            "do not align with its tokens, or lie beyond its maximum length. Check --lang, and "
-            "split long texts (--split-sentences)"
+            f"The teacher gave no soft targets for {n_without:,} words "
+            f"({n_without / summary.words:.1%}), so that nothing is learned from them: they do not "
+            "align with its tokens, or lie beyond its maximum length. Check --lang, and split long "
+            "texts (--split-sentences)"
         )
     for source, n in summary.dropped.items():
         msg.info(f"Left out because the same text is in {source}: {n:,}")

@@ -11,11 +11,10 @@ from thinc.util import get_width
 from ..checks import require
 from ..steps import Steps, plan_steps
 from ..threads import ONE_THREAD
+from ..types import Array
 
 InT = Ragged
 OutT = Ragged
-# (2, n_rows, n_columns), one plane a direction. Thinc's Floats3d does not know slices or numpy.
-Floats = Any
 
 # Gates lie side by side in this order, each `width` wide: the sigmoid ones are the first three,
 # those that the cell's gradient reaches are the last three. Torch's order is i, f, g, o.
@@ -55,9 +54,9 @@ def _build_layer(nI: Optional[int], *, width: int) -> Model[InT, OutT]:
 def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Callable]:
     xp = model.ops.xp
     tokens: Any = X.data
-    Wx: Floats = model.get_param("Wx")  # (2, nI, 4 * width)
-    Wh: Floats = model.get_param("Wh")  # (2, width, 4 * width)
-    b: Floats = model.get_param("b")  # (2, 1, 4 * width)
+    Wx: Array = model.get_param("Wx")  # (2, nI, 4 * width)
+    Wh: Array = model.get_param("Wh")  # (2, width, 4 * width)
+    b: Array = model.get_param("b")  # (2, 1, 4 * width)
     width = Wh.shape[1]
     if not tokens.size:
         return _empty(model, X, 2 * width), lambda dY: _empty(model, X, Wx.shape[1])
@@ -117,19 +116,19 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
 
 def backprop_steps(
     model: Model[InT, OutT],
-    d_hidden: Floats,
-    gates: Floats,
-    cells: Floats,
-    tanh_cells: Floats,
+    d_hidden: Array,
+    gates: Array,
+    cells: Array,
+    tanh_cells: Array,
     steps: Steps,
-) -> Floats:
+) -> Array:
     """The gradient of the gates' inputs, from that of the hidden states: (2, n_tokens, 4 * width).
 
     Everything that does not depend on another step is multiplied out before the loop.
     """
     xp = model.ops.xp
     n_docs, width = steps.starts[1], tanh_cells.shape[2]
-    Wh: Floats = model.get_param("Wh")
+    Wh: Array = model.get_param("Wh")
     WhT = xp.ascontiguousarray(Wh.transpose(0, 2, 1))
     o, i, f, g = split_gates(gates, width)
     d_cell_d_hidden = o * (1 - tanh_cells * tanh_cells)
@@ -168,7 +167,7 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
     k = width**-0.5
     for name, rows in (("Wx", model.get_dim("nI")), ("Wh", width)):
         model.set_param(name, uniform_init(model.ops, (2, rows, 4 * width), lo=-k, hi=k))
-    b: Floats = model.ops.alloc3f(2, 1, 4 * width)
+    b: Array = model.ops.alloc3f(2, 1, 4 * width)
     forget = GATES.index("forget") * width
     b[:, :, forget : forget + width] = 1.0  # remember at first (Jozefowicz et al. 2015)
     model.set_param("b", b)
@@ -181,7 +180,7 @@ def find_layers(model: Model) -> List[Model]:
     return layers if all(layer._func is forward for layer in layers) else []
 
 
-def split_gates(gates: Floats, width: int) -> List[Floats]:
+def split_gates(gates: Array, width: int) -> List[Array]:
     return [gates[..., k * width : (k + 1) * width] for k in range(len(GATES))]
 
 

@@ -12,38 +12,39 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..steps import Steps
-from .bilstm import GATES, Floats, split_gates
+from ..types import Array
+from .bilstm import GATES, split_gates
 
 
-def recurrent_weights(layer: Model) -> Floats:
+def recurrent_weights(layer: Model) -> Array:
     """A BiLSTM's recurrent weights, scaled so that a step needs no halving: (2, width, 4 * width).
 
     sigmoid(x) = (tanh(x / 2) + 1) / 2: the inner half is taken into the weights of the sigmoid
     gates, and hidden states are twice what they are elsewhere, so their products are halved.
     """
-    Wh: Floats = layer.get_param("Wh")
+    Wh: Array = layer.get_param("Wh")
     return halve_sigmoids(Wh * numpy.float32(0.5))
 
 
-def project(layer: Model, X: Floats2d) -> Floats:
+def project(layer: Model, X: Floats2d) -> Array:
     """Inputs times a BiLSTM's input weights: (n_words, nI) -> (2, n_words, 4 * width), scaled."""
     gates = layer.ops.xp.matmul(X, layer.get_param("Wx"))
     gates += layer.get_param("b")
     return halve_sigmoids(gates)
 
 
-def halve_sigmoids(gates: Floats) -> Floats:
+def halve_sigmoids(gates: Array) -> Array:
     gates[..., : gates.shape[-1] // len(GATES) * 3] *= 0.5
     return gates
 
 
 def run_layers(
     layers: Sequence[Model],
-    weights: Sequence[Floats],
-    projected: Floats,
+    weights: Sequence[Array],
+    projected: Array,
     which: numpy.ndarray,
     steps: Steps,
-) -> Floats:
+) -> Array:
     """Twice the hidden states of the last of some layers of a BiLSTM.
 
     layers (Sequence[Model]): The layers, one or more.
@@ -60,17 +61,17 @@ def run_layers(
     return hidden
 
 
-def join_directions(hidden: Floats, steps: Steps) -> Floats:
+def join_directions(hidden: Array, steps: Steps) -> Array:
     """What a layer gives to the next one, from what `run` gave: (n_tokens, 2 * width)."""
     _, n_tokens, width = hidden.shape
-    joined: Floats = numpy.empty((n_tokens, 2 * width), dtype=hidden.dtype)
+    joined: Array = numpy.empty((n_tokens, 2 * width), dtype=hidden.dtype)
     for direction, tokens in enumerate(steps.tokens):
         joined[tokens, direction * width : (direction + 1) * width] = hidden[direction]
     joined *= 0.5
     return joined
 
 
-def run(Wh: Floats, projected: Floats, which: numpy.ndarray, steps: Steps) -> Floats:
+def run(Wh: Array, projected: Array, which: numpy.ndarray, steps: Steps) -> Array:
     """Twice the hidden states of both directions.
 
     Wh (Floats3d): What `recurrent_weights` gave.

@@ -12,10 +12,8 @@ from spacy.tokens import Doc
 from thinc.api import Optimizer, Shim
 
 from ..parameters import find_nodes
+from ..types import Array
 from .word_types import find_words, token_hashes
-
-# (n_planes, n_words, width): what is kept for words. Thinc's Floats3d does not know slices.
-Floats = Any
 
 
 class Kept(NamedTuple):
@@ -25,7 +23,7 @@ class Kept(NamedTuple):
     prepared: Any  # what `prepare` made of them
     hashes: numpy.ndarray  # uint64 (n_words,), sorted
     places: numpy.ndarray  # (n_words,): where the row of each hash is
-    rows: Floats  # (n_planes, capacity, width)
+    rows: Array  # (n_planes, capacity, width)
 
     def find(self, hashes: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The places of words, and which of them are there: (n_tokens,) each."""
@@ -69,8 +67,8 @@ class WordCache(Shim):
         weights: Sequence[Any],
         *,
         prepare: Callable[[], Any],
-        compute: Callable[[List[str]], Floats],
-    ) -> Tuple[Floats, numpy.ndarray, Any]:
+        compute: Callable[[List[str]], Array],
+    ) -> Tuple[Array, numpy.ndarray, Any]:
         """The rows of all tokens.
 
         docs (List[Doc]): A batch of documents, at least one token.
@@ -99,7 +97,7 @@ class WordCache(Shim):
         kept: Kept,
         docs: List[Doc],
         hashes: numpy.ndarray,
-        compute: Callable[[List[str]], Floats],
+        compute: Callable[[List[str]], Array],
     ) -> Kept:
         """The same with the words of a batch, or with these alone if they were too many."""
         distinct, first = numpy.unique(hashes, return_index=True)

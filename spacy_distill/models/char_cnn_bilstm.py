@@ -13,11 +13,11 @@ from ..checks import require, require_one_of
 from ..layers.bilstm import find_layers
 from ..layers.crf import crf
 from ..layers.recurrence import project, recurrent_weights, run_layers
-from ..layers.word_cache import Floats, WordCache
+from ..layers.word_cache import WordCache
 from ..layers.word_types import word_types
 from ..steps import plan_steps
 from ..threads import ONE_THREAD
-from ..types import Classifier, TaggerModel, TagScores
+from ..types import Array, Classifier, TaggerModel, TagScores
 
 InT = List[Doc]
 OutT = List[TagScores]
@@ -133,7 +133,7 @@ def predict(model: Model[InT, OutT], docs: InT) -> OutT:
     b: Any = output_layer.get_param("b")
     # Each direction's part in turn, (n_tokens, width) -> (n_tokens, nO), from twice its state.
     from_left, from_right = numpy.matmul(hidden, 0.5 * W.reshape(len(W), 2, -1).transpose(1, 2, 0))
-    scores: Floats = numpy.empty_like(from_left)
+    scores: Array = numpy.empty_like(from_left)
     scores[steps.tokens[0]] = from_left + b
     scores[steps.tokens[1]] += from_right
     return split_rows(scores, docs)

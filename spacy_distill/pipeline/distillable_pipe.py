@@ -93,14 +93,16 @@ class DistillablePipe(TrainablePipe):
 
         def compare(scores: List[TagScores]) -> LossAndGradients:
             teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
-            lessons = get_teacher_log_probs(teacher_pipe.model, teacher_scores)
-            if listens(teacher_pipe.model) and all(numpy.isnan(rows).all() for rows in lessons):
+            teacher_log_probs = get_teacher_log_probs(teacher_pipe.model, teacher_scores)
+            saw_nothing = all(numpy.isnan(rows).all() for rows in teacher_log_probs)
+            if listens(teacher_pipe.model) and saw_nothing:
                 raise ValueError(Errors.D021.format(**names))
-            tags = teacher_pipe.tags
-            log_probs: Any = [change_tags(part, tags, wanted=self.tags) for part in lessons]
+            log_probs: Any = [
+                change_tags(rows, teacher_pipe.tags, wanted=self.tags) for rows in teacher_log_probs
+            ]
             return self._compare(log_probs, scores)
 
-        return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
+        return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def rehearse(
         self,
@@ -130,7 +132,7 @@ class DistillablePipe(TrainablePipe):
             log_probs: Any = get_log_probs(earlier, earlier_scores)
             return self._compare(log_probs, scores)
 
-        return self._learn(examples, compare, drop=drop, sgd=sgd, losses=losses)
+        return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
     def get_teacher_student_loss(
         self, teacher_scores: List[TagScores], student_scores: List[TagScores]
@@ -175,7 +177,7 @@ class DistillablePipe(TrainablePipe):
         lengths = numpy.asarray([len(part) for part in scores if len(part)])
         return self.model.ops.to_numpy(flat), CRFInputs(lengths, potentials)
 
-    def _learn(
+    def _train_step(
         self,
         examples: List[Example],
         get_loss: Callable[[List[TagScores]], LossAndGradients],

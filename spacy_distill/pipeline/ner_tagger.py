@@ -227,7 +227,7 @@ class NERTagger(DistillablePipe):
         examples = list(examples)
         validate_examples(examples, "NERTagger.update")
         get_loss = partial(self._get_loss_parts, examples)
-        return self._learn(examples, get_loss, drop=drop, sgd=sgd, losses=losses)
+        return self._train_step(examples, get_loss, drop=drop, sgd=sgd, losses=losses)
 
     def get_loss(
         self, examples: Iterable[Example], scores: List[TagScores]

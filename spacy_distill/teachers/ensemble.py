@@ -60,18 +60,18 @@ def average(log_probs: numpy.ndarray, shares: numpy.ndarray) -> Tuple[numpy.ndar
     shares (ndarray): Their weights (n_teachers,), of a sum of 1.
     RETURNS (Tuple[ndarray, ndarray]): Logarithm of the mean (n_tokens, n_tags), float32, and
         Jensen-Shannon divergence in nats (n_tokens,), 0 where all agree (Lin 1991, section IV).
-        NaN and 0 where no teacher says anything.
+        NaN and 0 where no teacher has any.
     """
-    says = ~numpy.isnan(log_probs).any(axis=2)  # (n_teachers, n_tokens)
-    weights = shares[:, None] * says
+    has_targets = ~numpy.isnan(log_probs).any(axis=2)  # (n_teachers, n_tokens)
+    weights = shares[:, None] * has_targets
     total = weights.sum(axis=0)
     weights = weights / numpy.where(total > 0, total, 1.0)
     # Nothing is quite impossible, for 0 has no logarithm.
-    log_probs = numpy.where(says[..., None], numpy.maximum(log_probs, LOWEST), LOWEST)
+    log_probs = numpy.where(has_targets[..., None], numpy.maximum(log_probs, LOWEST), LOWEST)
     probs = numpy.exp(log_probs)  # (n_teachers, n_tokens, n_tags)
     mean = (weights[..., None] * probs).sum(axis=0)
     log_mean = numpy.log(numpy.where(total[:, None] > 0, mean, numpy.nan))
-    surplus = numpy.where(says[..., None], probs * (log_probs - log_mean), 0.0)
+    surplus = numpy.where(has_targets[..., None], probs * (log_probs - log_mean), 0.0)
     disagreement = (weights * surplus.sum(axis=2)).sum(axis=0)
     return log_mean.astype("f"), numpy.maximum(disagreement, 0.0)
 
@@ -97,14 +97,14 @@ def join_teachers(
         labels that remain unmatched, D802 for a map of unknown ones, D804 if none are known.
     """
     shares = find_shares(teachers, weights)
-    says_labels = [teacher for teacher in teachers if len(teacher.tags) > 1]
-    if not (says_labels or labels):
+    with_labels = [teacher for teacher in teachers if len(teacher.tags) > 1]
+    if not (with_labels or labels):
         raise ValueError(Errors.D804.format(teacher=teachers[0].name))
-    own = dict.fromkeys(label for one in says_labels for label in list_labels(one.tags, NO_MAP))
-    check_map(label_map, [*own] if len(says_labels) == len(teachers) else None)
-    first = list_labels(says_labels[0].tags, label_map) if says_labels else []
+    own = dict.fromkeys(label for one in with_labels for label in list_labels(one.tags, NO_MAP))
+    check_map(label_map, [*own] if len(with_labels) == len(teachers) else None)
+    first = list_labels(with_labels[0].tags, label_map) if with_labels else []
     wanted = first if labels is None or set(labels) == set(first) else list(labels)
-    for teacher in says_labels:
+    for teacher in with_labels:
         check_labels(teacher, wanted, label_map, may_lack=may_lack)
     closes = all(is_biluo(teacher.tags) for teacher in teachers)
     tags = make_tags(wanted, scheme="biluo" if closes else "iob")

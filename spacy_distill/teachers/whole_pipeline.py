@@ -41,16 +41,21 @@ class WholePipelineTeacher:
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """See `Teacher`."""
-        scored, said = self.component.predict(docs), self.pipeline.predict(docs)
-        return [override(*rows) for rows in zip(scored, said)]
+        parts = zip(self.component.predict(docs), self.pipeline.predict(docs))
+        return [override(*log_probs) for log_probs in parts]
 
 
-def override(scored: numpy.ndarray, said: numpy.ndarray) -> numpy.ndarray:
+def override(
+    component_log_probs: numpy.ndarray, pipeline_log_probs: numpy.ndarray
+) -> numpy.ndarray:
     """Of two distributions of a token the second, unless they agree on its most probable tag.
 
-    scored, said (ndarray): Log-probabilities (n_tokens, n_tags); one that is NaN gives way.
+    component_log_probs, pipeline_log_probs (ndarray): In nats (n_tokens, n_tags); a row that is NaN
+        gives way.
+    RETURNS (ndarray): In nats (n_tokens, n_tags).
     """
-    differs = scored.argmax(axis=1) != said.argmax(axis=1)  # of NaN it is 0
-    differs |= numpy.isnan(scored).any(axis=1)
-    differs &= ~numpy.isnan(said).any(axis=1)
-    return numpy.where(differs[:, None], said, scored)
+    # Of a row of NaN, arg max is 0.
+    differs = component_log_probs.argmax(axis=1) != pipeline_log_probs.argmax(axis=1)
+    differs |= numpy.isnan(component_log_probs).any(axis=1)
+    differs &= ~numpy.isnan(pipeline_log_probs).any(axis=1)
+    return numpy.where(differs[:, None], pipeline_log_probs, component_log_probs)
