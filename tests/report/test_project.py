@@ -56,7 +56,7 @@ def test_project_teachers_are_counted(project):
     assert count_teachers(project) == 3
 
 
-def test_project_weights(project):
+def test_project_describes_the_teachers_weights(project):
     assert describe_weights(project) is None
     folder = project / "assets" / "teacher"
     folder.mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_project_weights(project):
     assert describe_weights(project) == "teacher: bert, 6 layers of width 384"
 
 
-def test_project_measurement(project):
+def test_project_reads_a_benchmark(project):
     assert read_measurement(project) is None
     path = project / "metrics" / "benchmark.json"
     path.parent.mkdir()
@@ -110,7 +110,7 @@ def test_project_figure_is_a_data_address(tmp_path):
     assert read_figure(path, text="what") == ("data:image/svg+xml;base64,PHN2Zy8+", "what")
 
 
-def test_project_sweep(tmp_path, make_row):
+def test_project_reads_a_sweep(tmp_path, make_row):
     assert read_sweep(tmp_path) is None
     rows = [
         make_row("student-crf", 300, 0.6, seed=1),
