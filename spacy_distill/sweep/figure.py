@@ -16,7 +16,7 @@ TICK_RATIO = 1.15
 STEP_RATIO = 1.04
 
 
-def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str) -> None:
+def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str) -> Figure:
     """Draw curves on a logarithmic axis, with their spread shaded, or as a bar on single points.
 
     curves (Dict[str, List[Point]]): Curves by name. Those with a single point are left out if
@@ -24,6 +24,7 @@ def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str)
     paths (Sequence[Path]): Files to write, each in the format of its suffix.
     title (str): The title, above the figure.
     what (str): The label of the x axis.
+    RETURNS (Figure): The figure.
     """
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
@@ -43,6 +44,7 @@ def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str)
     axes.set_title(title)
     label_lines(axes)
     save_figure(figure, paths)
+    return figure
 
 
 def choose_styles(names: Sequence[str]) -> List[Sequence[str]]:

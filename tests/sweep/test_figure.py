@@ -3,21 +3,11 @@ import re
 import pytest
 
 from spacy_distill.figures import STYLES
-from spacy_distill.sweep import figure as module
 from spacy_distill.sweep.curves import Point
 from spacy_distill.sweep.figure import choose_styles, draw_curves, thin_out
 from spacy_distill.sweep.plan import BUILT_IN
 
 SIZES = (150, 300, 750, 1500, 3000)
-
-
-@pytest.fixture
-def axes(monkeypatch):
-    """What was drawn."""
-    found = []
-    label_lines = module.label_lines
-    monkeypatch.setattr(module, "label_lines", lambda a: (found.append(a), label_lines(a)))
-    return found
 
 
 @pytest.fixture
@@ -29,10 +19,9 @@ def curves():
     return {**curves, "variant": [Point(300, 50, 1.0, 3)]}
 
 
-def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, axes, tmp_path):
+def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, tmp_path):
     paths = [tmp_path / "sweep.png", tmp_path / "sweep.svg"]
-    draw_curves(curves, paths, title="tweets", what="labelled sentences")
-    (drawn,) = axes
+    (drawn,) = draw_curves(curves, paths, title="tweets", what="labelled sentences").axes
     assert [line.get_label() for line in drawn.lines] == list(BUILT_IN)
     assert list(drawn.lines[1].get_xdata()) == list(SIZES)
     assert list(drawn.lines[1].get_ydata()) == [42.5, 44, 48.5, 56, 71]
@@ -49,14 +38,14 @@ def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, axes, tmp_path):
     assert paths[1].read_text(encoding="utf-8") == svg
 
 
-def test_figure_of_points_alone(axes, tmp_path):
+def test_figure_of_points_alone(tmp_path):
     """One size has no lines, but is no reason to show nothing: points side by side, with bars."""
     curves = {"teacher": [Point(300, 50, 1.0, 3)], "hot": [Point(300, 51, 2.0, 3)]}
-    draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="")
-    assert [line.get_label() for line in axes[0].lines] == ["teacher", "hot"]
-    places = [line.get_xdata()[0] for line in axes[0].lines]
-    assert places[0] < 300 < places[1] and axes[0].get_xlim() == (150, 600)
-    bars = [bar.get_segments()[0][:, 1].tolist() for bar in axes[0].collections]
+    (axes,) = draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="").axes
+    assert [line.get_label() for line in axes.lines] == ["teacher", "hot"]
+    places = [line.get_xdata()[0] for line in axes.lines]
+    assert places[0] < 300 < places[1] and axes.get_xlim() == (150, 600)
+    bars = [bar.get_segments()[0][:, 1].tolist() for bar in axes.collections]
     assert bars == [[49, 51], [49, 53]]
 
 
