@@ -2,24 +2,24 @@
 
 | Trap | Test, in this file unless named |
 | --- | --- |
-| 1 LSTMs of thinc, 2 characters' gradients | layers/test_bilstm, layers/test_char_cnn |
-| 3 averages leave out the parameters of PyTorch | teacher_has_no_averages |
-| 4 squared gradients for a loss | losses_are_in_nats |
-| 5 `user_data` is lost | reading_keeps_soft_targets |
-| 5 long documents are lost | reading_keeps_long_documents |
-| 6 probabilities in float16 lose their tails | test_soft_targets: keep_the_tails |
-| 7 losses and paths in a package | student_knows_no_path_to_its_teacher, cli/test_package |
-| 8 no shell, no assets | project_needs_no_shell, project_runs_every_stage |
-| 9 preset entities, whitespace, sentences | pipeline/test_ner_tagger_annotation |
-| 10 memory zones | pipeline/test_ner_tagger_pipeline |
-| 11 `rehearse` does nothing | pipeline/test_ner_tagger_training |
-| 12 what cannot be pickled | component_can_be_pickled, pipeline/test_ner_tagger_pipeline: spawned |
-| 13 no gold, no loss | soft_targets_teach_where_gold_is_missing |
-| 14 labelled sentences lost in the pool | batches_have_their_share_of_gold |
-| 14 last weights saved as the best | best_weights_are_saved |
-| 14 vocabulary of the test set | vocabulary_is_of_the_training_text |
-| 14 "a" is padding | layers/test_char_cnn |
-| 14 decoding that is not used | illegal_tags_are_never_written |
+| LSTMs of thinc, characters' gradients | layers/test_bilstm, layers/test_char_cnn |
+| averages leave out the parameters of PyTorch | teacher_has_no_averages |
+| squared gradients for a loss | losses_are_in_nats |
+| `user_data` is lost | reading_keeps_soft_targets |
+| long documents are lost | reading_keeps_long_documents |
+| probabilities in float16 lose their tails | test_soft_targets: keep_the_tails |
+| losses and paths in a package | student_knows_no_path_to_its_teacher, cli/test_package |
+| no shell, no assets | test_project: needs_no_shell, runs_every_stage |
+| preset entities, whitespace, sentences | pipeline/test_ner_tagger_annotation |
+| memory zones | pipeline/test_ner_tagger_pipeline |
+| `rehearse` does nothing | pipeline/test_ner_tagger_training |
+| what cannot be pickled | component_can_be_pickled, pipeline/test_ner_tagger_pipeline: spawned |
+| no gold, no loss | soft_targets_teach_where_gold_is_missing |
+| labelled sentences lost in the pool | batches_have_their_share_of_gold |
+| last weights saved as the best | best_weights_are_saved |
+| vocabulary of the test set | vocabulary_is_of_the_training_text |
+| "a" is padding | layers/test_char_cnn |
+| decoding that is not used | illegal_tags_are_never_written |
 """
 
 import math
@@ -31,24 +31,17 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
-import srsly
-import typer
 from numpy.testing import assert_array_equal
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin
 from spacy.training.loop import create_train_batches
 from spacy.util import load_config, minibatch, registry
-from weasel.util import split_command
-from weasel.util.config import load_project_config
 
 from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.annotate.shards import docs_to_bytes, shard_name
-from spacy_distill.cli import app
 from spacy_distill.decoding import log_softmax
 from spacy_distill.segmentation import word_segmenter
 from spacy_distill.soft_targets import KEY, set_soft_targets
-from spacy_distill.sweep.configs import check_overrides
-from spacy_distill.sweep.plan import System
 from spacy_distill.table import random_table
 
 ROOT = Path(__file__).parents[1]
@@ -125,12 +118,12 @@ def trained(corpus, paths, tmp_path_factory):
     return output / "model-best"
 
 
-def test_traps_3_teacher_has_no_averages():
+def test_traps_teacher_has_no_averages():
     config = load_config(ROOT / "configs" / "teacher.cfg")
     assert config["training"]["optimizer"]["use_averages"] is False
 
 
-def test_traps_4_losses_are_in_nats(student, make_example):
+def test_traps_losses_are_in_nats(student, make_example):
     """The mean of -log p over the tokens, computed by hand."""
     ner = student.get_pipe("ner")
     eg = make_example("Bob went", "B-LOC O", vocab=student.vocab)
@@ -142,14 +135,14 @@ def test_traps_4_losses_are_in_nats(student, make_example):
     assert losses["ner_task"] == pytest.approx(expected / 2, rel=1e-4)
 
 
-def test_traps_5_reading_keeps_soft_targets(nlp, paths):
+def test_traps_reading_keeps_soft_targets(nlp, paths):
     config = load_config(ROOT / "configs" / "student.cfg", overrides=paths, interpolate=True)
     reader = registry.resolve(config["corpora"])["train"]
     assert all(eg.reference.user_data[KEY]["log_probs"].size for eg in reader(nlp))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_traps_5_reading_keeps_long_documents(nlp, make_doc, tmp_path, name):
+def test_traps_reading_keeps_long_documents(nlp, make_doc, tmp_path, name):
     doc = make_doc("word " * 3000, "O " * 3000)
     set_soft_targets(doc, numpy.zeros((3000, 1)), tags=["O"])
     path = tmp_path / "long.spacy"
@@ -164,72 +157,14 @@ def test_traps_5_reading_keeps_long_documents(nlp, make_doc, tmp_path, name):
         assert set(lengths) == {3000}
 
 
-def test_traps_7_student_knows_no_path_to_its_teacher(trained):
+def test_traps_student_knows_no_path_to_its_teacher(trained):
     config = (trained / "config.cfg").read_text(encoding="utf-8")
     assert "teacher" not in re.sub("teacher_student", "", config)
     assert "transformer" not in config
     assert spacy.load(trained)("Ann lives in Oslo").has_annotation("ENT_IOB")
 
 
-def test_traps_8_project_needs_no_shell():
-    project = srsly.read_yaml(ROOT / "project.yml")
-    lines = [line for command in project["commands"] for line in command["script"]]
-    assert len(lines) >= len(project["commands"])
-    for line in lines:
-        assert not re.search(r"[|&;<>*?`~\\]|\$(?!\{vars\.)", line), line
-        assert line.startswith("python -m "), line
-
-
-def test_traps_8_project_is_valid():
-    """As weasel checks it, which wants a name to be that of a command or of a workflow."""
-    config = load_project_config(ROOT)
-    for steps in config["workflows"].values():
-        assert set(steps) <= {command["name"] for command in config["commands"]}
-
-
-def test_traps_8_project_runs_every_stage():
-    """Weights are fetched by a command, for `project assets` is not part of `run all`."""
-    project = srsly.read_yaml(ROOT / "project.yml")
-    names = [command["name"] for command in project["commands"]]
-    assert "assets" not in project
-    assert set(names) == {name for steps in project["workflows"].values() for name in steps}
-    for steps in project["workflows"].values():
-        assert steps == [name for name in names if name in steps]  # each after what it needs
-
-
-def test_traps_8_project_gives_what_its_commands_take():
-    commands = typer.main.get_command(app).commands
-    config = load_project_config(ROOT)  # with the variables in their places
-    lines = [line for command in config["commands"] for line in command["script"]]
-    ours = [split_command(line)[3:] for line in lines if " spacy_distill " in line]
-    assert len(ours) > 15
-    for name, *args in ours:
-        with commands[name].make_context(name, args):  # a wrong option, or one too few, raises
-            pass
-
-
-def test_traps_8_project_trains_with_settings_that_there_are():
-    config = load_project_config(ROOT)
-    lines = [line for command in config["commands"] for line in command["script"]]
-    trainings = [split_command(line)[4:] for line in lines if " spacy train " in line]
-    assert len(trainings) == 8
-    for path, *options in trainings:
-        settings = dict(zip(options[::2], options[1::2]))
-        overrides = {key[2:]: value for key, value in settings.items() if "." in key}
-        check_overrides([System("own", "own", Path(path).stem, overrides)], ROOT / "configs")
-
-
-def test_traps_8_project_stages_make_what_later_ones_need():
-    project = srsly.read_yaml(ROOT / "project.yml")
-    made = {"metrics/student.json", "corpus/labelled.spacy", "corpus/unlabelled.spacy"}
-    made |= {"assets/teacher", "corpus/dev.spacy", *(f"configs/{name}.cfg" for name in CONFIGS)}
-    made |= {"setup.cfg", "CHANGELOG.md"}
-    for command in project["commands"]:
-        assert set(command.get("deps", [])) <= made
-        made |= set(command.get("outputs", []))
-
-
-def test_traps_12_component_can_be_pickled(make_student, make_doc, texts):
+def test_traps_component_can_be_pickled(make_student, make_doc, texts):
     ner = make_student(spans_key="sure").get_pipe("ner")
     again = pickle.loads(pickle.dumps(ner))
     for text in texts:
@@ -239,14 +174,14 @@ def test_traps_12_component_can_be_pickled(make_student, make_doc, texts):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_traps_12_what_a_config_makes_can_be_pickled(name):
+def test_traps_what_a_config_makes_can_be_pickled(name):
     config = load_config(ROOT / "configs" / f"{name}.cfg", interpolate=True)
     initialize = config.get("initialize", {}).get("components", {})
     made = registry.resolve({"loss": config["components"]["ner"]["loss"], **initialize})
     assert pickle.loads(pickle.dumps(made)).keys() == made.keys()
 
 
-def test_traps_13_soft_targets_teach_where_gold_is_missing(student, make_example):
+def test_traps_soft_targets_teach_where_gold_is_missing(student, make_example):
     ner = student.get_pipe("ner")
     eg = make_example("Bob went", vocab=student.vocab)
     assert eg.get_aligned_ner() == [None, None]
@@ -257,7 +192,7 @@ def test_traps_13_soft_targets_teach_where_gold_is_missing(student, make_example
     assert losses["ner_distillation"] > 0.1
 
 
-def test_traps_14_batches_have_their_share_of_gold(nlp, tmp_path):
+def test_traps_batches_have_their_share_of_gold(nlp, tmp_path):
     """At 150 labels, in batches as configs/student.cfg makes them: 3.2 of 32, not 0.3."""
     for name, n_docs in (("gold", 150), ("pool", 2000)):
         shard = DocBin(store_user_data=True)
@@ -282,7 +217,7 @@ def test_traps_14_batches_have_their_share_of_gold(nlp, tmp_path):
     assert min(counts) < max(counts)  # at random, not by rote
 
 
-def test_traps_14_best_weights_are_saved(student_path, examples, write_config, tmp_path):
+def test_traps_best_weights_are_saved(student_path, examples, write_config, tmp_path):
     """A student that knows the right answers learns wrong ones: the first evaluation is best."""
     right, wrong = tmp_path / "right.spacy", tmp_path / "wrong.spacy"
     DocBin(docs=[eg.reference for eg in examples]).to_disk(right)
@@ -299,7 +234,7 @@ def test_traps_14_best_weights_are_saved(student_path, examples, write_config, t
     assert last < 0.2
 
 
-def test_traps_14_vocabulary_is_of_the_training_text(trained):
+def test_traps_vocabulary_is_of_the_training_text(trained):
     model = spacy.load(trained).get_pipe("ner").model
     chars = model.get_ref("char_cnn").attrs["chars"]
     assert set("ins") <= set(chars)
@@ -309,7 +244,7 @@ def test_traps_14_vocabulary_is_of_the_training_text(trained):
 
 
 @pytest.mark.parametrize("scheme", ["iob", "biluo"])
-def test_traps_14_illegal_tags_are_never_written(make_student, make_doc, tag_scores, ents, scheme):
+def test_traps_illegal_tags_are_never_written(make_student, make_doc, tag_scores, ents, scheme):
     """The arg max alone would say I-PER, I-LOC: an entity without a beginning."""
     ner = make_student(scheme=scheme).get_pipe("ner")
     scores = tag_scores("I-PER I-LOC", ner.tags)
