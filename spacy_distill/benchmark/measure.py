@@ -76,16 +76,14 @@ def measure_systems(
             for batch_size in settings.batch_sizes:
                 warm_up(one, corpus, settings, batch_size=batch_size, bar=bar)
         bar.total = bar.n + sum(remaining_ticks(one, settings) for one in found)
-        # What forgets comes after all that profits from what is kept.
-        for forget in (False, True):
+        # Runs with a cold cache come last, after all that profit from a warm one.
+        for cold in (False, True):
             for repeat in range(settings.repeats):
-                for one in [one for one in found if one.has_cold or not forget]:
+                for one in [one for one in found if one.has_cold or not cold]:
                     for batch_size, plan in one.plans.items():
                         if repeat < plan.repeats:
                             show(bar, one, batch_size, f"{repeat + 1} of {plan.repeats}")
-                            measure(
-                                one, corpus, plan, batch_size=batch_size, forget=forget, bar=bar
-                            )
+                            measure(one, corpus, plan, batch_size=batch_size, cold=cold, bar=bar)
         for one in found:
             measure_roofline(one, settings, bar=bar)
             one.n_cut = one.worker.ask("count_cut")["cut"]
@@ -136,12 +134,12 @@ def warm_up(
 
 
 def measure(
-    one: Measured, corpus: Corpus, plan: Plan, *, batch_size: int, forget: bool, bar: tqdm
+    one: Measured, corpus: Corpus, plan: Plan, *, batch_size: int, cold: bool, bar: tqdm
 ) -> None:
-    """Measure a system once; `forget`: with nothing kept of the words that were seen before."""
-    passes = 1 if forget else plan.passes
-    timing = run(one, corpus, plan.texts, batch_size=batch_size, passes=passes, forget=forget)
-    timings = one.cold if forget else one.timings
+    """Measure a system once; `cold`: with nothing kept of the words that were seen before."""
+    passes = 1 if cold else plan.passes
+    timing = run(one, corpus, plan.texts, batch_size=batch_size, passes=passes, cold=cold)
+    timings = one.cold if cold else one.timings
     timings.setdefault(batch_size, []).append(timing)
     bar.update(to_ticks(plan.seconds))
 
@@ -153,10 +151,10 @@ def run(
     *,
     batch_size: int,
     passes: int = 1,
-    forget: bool = False,
+    cold: bool = False,
 ) -> Timing:
     """Let a process read texts, and time it. The arguments are those of `worker.Served.run`."""
-    answer = one.worker.ask("run", texts=texts, batch_size=batch_size, passes=passes, forget=forget)
+    answer = one.worker.ask("run", texts=texts, batch_size=batch_size, passes=passes, cold=cold)
     one.peak_memory = answer["peak_memory_bytes"]
     n_words = passes * sum(corpus.n_words[i] for i in texts)
     return Timing(n_words, answer["seconds"], answer["cpu_seconds"])

@@ -50,7 +50,7 @@ def load_runner(*, path: str, sort: bool = False) -> Runner:
             texts = sorted(texts, key=len)
         return sum(len(doc.ents) for doc in nlp.pipe(texts, batch_size=batch_size))
 
-    def forget() -> None:
+    def clear_cache() -> None:
         for cache in caches:
             cache.empty()
 
@@ -58,7 +58,7 @@ def load_runner(*, path: str, sort: bool = False) -> Runner:
         run,
         n_parameters=count_parameters(find_nodes(nlp)),
         n_bytes=folder_size(nlp.path),
-        forget=forget if caches else None,
+        clear_cache=clear_cache if caches else None,
         nlp=nlp,
     )
 

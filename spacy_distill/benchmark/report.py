@@ -69,7 +69,7 @@ def describe(one: Measured) -> Dict[str, Any]:
         "speed": {str(size): summarise(timings) for size, timings in one.timings.items()},
     }
     if one.cold:
-        description["speed_from_empty_cache"] = {
+        description["speed_with_cold_cache"] = {
             str(size): summarise(timings) for size, timings in one.cold.items()
         }
     if one.system.is_student:
@@ -112,40 +112,41 @@ def make_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) ->
     """What one must know to read the numbers."""
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     notes = [
-        f"Words are the student's tokens. Each system ran in a process of its own, on {threads}; "
-        "they took turns. Medians, and their largest distance to a measurement; measured once "
-        "where there is none."
+        f"Words are the student's tokens. Each system ran in its own process, on {threads}; their "
+        "runs were interleaved. Median of the runs ± the largest deviation from it; no ± means a "
+        "single run."
     ]
     groups: List[Tuple[List[Measured], str]] = [
         (
             [one for one in found if one.cold],
-            "kept what depends on a word alone of words seen before, as in the long run; in the "
-            "rows 'nothing kept', not.",
+            "had cached the words before timing, as in a long-running process; in the rows 'cold "
+            "cache' the cache was emptied before each pass.",
         ),
         (
             [one for one in found if one.system.name in BERT_SHAPES],
-            "has random weights, for speed does not depend on them. It was made from its "
-            "configuration, not loaded; on disk, four bytes a parameter.",
+            "has random weights, because speed does not depend on them. It was made from its "
+            "configuration, not loaded; on disk, four bytes per parameter.",
         ),
         (
             [one for one in found if one.system.sorts],
-            "read texts of like length together at batch sizes above 1; the others as they come.",
+            "read texts of similar length together at batch sizes above 1; the others read them in "
+            "their order.",
         ),
         (
             [one for one in found if is_sampled(one, corpus)],
-            f"was too slow to read everything in {settings.seconds:g} s at each batch size, and "
-            "read a sample of at least a batch.",
+            f"was too slow to read all texts in {settings.seconds:g} s at every batch size, and "
+            "read a sample of at least one batch.",
         ),
         (
             [one for one in found if one.system.hidden],
-            f"ran as where {', '.join(HEAVY)} are not installed.",
+            f"ran as if {', '.join(HEAVY)} were not installed.",
         ),
     ]
     groups += [
         (
             [one for one in found if one.n_cut == n_cut],
             f"cut {n_cut:,} of {len(corpus.texts):,} texts, which are too long for it. All their "
-            "words are counted, so it is slower than it says.",
+            "words are counted, so its real speed is lower.",
         )
         for n_cut in sorted({one.n_cut for one in found} - {0})
     ]
@@ -170,12 +171,12 @@ def warn_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) ->
     if too_large:
         notes.append(
             f"There are only {n_texts:,} texts: in the columns of larger batches "
-            f"({', '.join(too_large)}) all of them are one."
+            f"({', '.join(too_large)}) all texts are one batch."
         )
     if settings.threads == 1 and waiting(found) > BUSY:
         notes.append(
-            f"The machine was busy: {waiting(found):.0%} of the time the systems waited for a "
-            "processor, so all are faster than it says. Measure again when it is idle."
+            f"The machine was busy: for {waiting(found):.0%} of the time the systems waited for a "
+            "processor, so real speeds are higher. Measure again when it is idle."
         )
     return notes
 

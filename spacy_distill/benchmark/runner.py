@@ -11,7 +11,7 @@ class Runner(NamedTuple):
     n_parameters: int
     n_bytes: int  # on disk
     # Empties what the system keeps of the words it has seen; None: it keeps nothing.
-    forget: Optional[Callable[[], None]] = None
+    clear_cache: Optional[Callable[[], None]] = None
     # How many of some texts are cut, for they are too long; None: none is.
     count_cut: Optional[Callable[[List[str]], int]] = None
     # The Language, of a spaCy pipeline. Its type would import spaCy, which others do without.

@@ -20,9 +20,9 @@ def speed_table(report: Report) -> TextTable:
     rows = []
     for name, system in report["systems"].items():
         rows.append([name, *(show_speed(system["speed"][size]) for size in sizes)])
-        if "speed_from_empty_cache" in system:
-            speeds = system["speed_from_empty_cache"]
-            rows.append([f"{name}, nothing kept", *(show_speed(speeds[size]) for size in sizes)])
+        if "speed_with_cold_cache" in system:
+            speeds = system["speed_with_cold_cache"]
+            rows.append([f"{name}, cold cache", *(show_speed(speeds[size]) for size in sizes)])
     return TextTable("Words per second", ["batch size", *sizes], rows)
 
 
@@ -33,7 +33,7 @@ def speed_up_table(report: Report, student: str) -> TextTable:
         for name, system in report["systems"].items()
         if name != student
     ]
-    return TextTable(f"How many times as fast {student} is", ["batch size", *sizes], rows)
+    return TextTable(f"Speed-up of {student}", ["batch size", *sizes], rows)
 
 
 def size_table(report: Report, student: str) -> TextTable:
@@ -99,4 +99,4 @@ def markdown_lines(report: Report) -> Iterator[str]:
         yield from markdown_table(table)
     yield from ["", "## Notes", ""]
     yield from (f"- {note}" for note in report["notes"])
-    yield from (f"- Left out: {name}, for {why}." for name, why in report["left_out"].items())
+    yield from (f"- Left out: {name}. Reason: {why}." for name, why in report["left_out"].items())

@@ -64,16 +64,16 @@ class Served:
             "load_seconds": perf_counter() - loaded,
             "n_parameters": self.runner.n_parameters,
             "n_bytes": self.runner.n_bytes,
-            "has_cache": self.runner.forget is not None,
+            "has_cache": self.runner.clear_cache is not None,
         }
 
     def run(
-        self, *, texts: Sequence[int], batch_size: int, passes: int = 1, forget: bool = False
+        self, *, texts: Sequence[int], batch_size: int, passes: int = 1, cold: bool = False
     ) -> Dict[str, Any]:
-        """Time some passes over texts of the corpus; `forget`: with nothing kept from before."""
+        """Time some passes over texts of the corpus; `cold`: with nothing kept from before."""
         chosen = [self.texts[i] for i in texts]
-        if forget:
-            self.runner.forget()
+        if cold:
+            self.runner.clear_cache()
         start, cpu_start = perf_counter(), process_time()
         for _ in range(passes):
             self.runner.run(chosen, batch_size)

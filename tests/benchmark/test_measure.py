@@ -71,10 +71,10 @@ def test_measure_takes_turns(measure):
     runs = [(name, asked["batch_size"]) for name, request, asked in log if request == "run"]
     turn = [(name, size) for name in SPEEDS for size in (1, 64)][:-1]
     cold = [("student", 1), ("student", 64)]
-    # One batch of BERT-large takes more time than there is for three. What forgets comes last.
+    # One batch of BERT-large takes more time than there is for three. Cold runs come last.
     assert runs[-n_measured:] == [*turn, ("bert-large", 64), *turn, *turn, *(cold * 3)]
-    forgets = [asked["forget"] for _, request, asked in log if request == "run"]
-    assert [*map(bool, forgets)] == [False] * (len(forgets) - 6) + [True] * 6
+    cold = [asked["cold"] for _, request, asked in log if request == "run"]
+    assert [*map(bool, cold)] == [False] * (len(cold) - 6) + [True] * 6
     assert [one.n_cut for one in found] == [0, 0, 1]
 
 
@@ -107,7 +107,7 @@ def test_measure_has_cold_and_roofline_of_students_alone(measure):
     for one in found:
         is_student = one.system.name == "student"
         assert set(one.cold) == set(one.roofline) == ({1, 8} if is_student else set())
-    cold = [asked for _, request, asked in log if request == "run" and asked["forget"]]
+    cold = [asked for _, request, asked in log if request == "run" and asked["cold"]]
     assert len(cold) == 4
     assert {asked["passes"] for asked in cold} == {1}
 

@@ -74,7 +74,7 @@ def test_pieces_bert_is_made_of_its_shape(tokenizer):
     expected = embeddings + 2 * (attention + feed_forward + norms) + 16 * 5 + 5
     assert small.n_parameters == expected
     assert small.n_bytes == 4 * expected
-    assert small.forget is None
+    assert small.clear_cache is None
     # No text is longer than BERT can be.
     assert small.run(["a b c " * 20, "a"], 2) == 12 + 3
     assert small.count_cut(["a b c " * 20, "a"]) == 1

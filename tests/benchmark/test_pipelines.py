@@ -40,7 +40,7 @@ def test_pipelines_forget_words(student_path, texts):
     (cache,) = find_caches(runner.nlp)
     expected = runner.run(texts, 4)
     assert len(cache) == len({word for text in texts for word in text.split()})
-    runner.forget()
+    runner.clear_cache()
     assert len(cache) == 0
     assert runner.run(texts, 4) == expected
 
