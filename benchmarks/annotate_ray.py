@@ -26,9 +26,9 @@ def measure(
     teacher: Annotated[str, typer.Argument(help="The trained teacher")] = (
         "training/teacher/model-best"
     ),
-    data: Annotated[Path, typer.Argument(help="What it reads")] = Path("corpus/unlabelled.spacy"),
-    repeats: Annotated[int, typer.Option(help="How often the data are read in a run")] = 1,
-    shard_size: Annotated[int, typer.Option(help="Documents in a shard")] = 500,
+    data: Annotated[Path, typer.Argument(help="Texts to read")] = Path("corpus/unlabelled.spacy"),
+    repeats: Annotated[int, typer.Option(help="Passes over the data")] = 1,
+    shard_size: Annotated[int, typer.Option(help="Documents per shard")] = 500,
 ) -> None:
     """Compare the speed of the engines of `annotate`."""
     job = Job([teacher], shard_size=shard_size)

@@ -25,9 +25,9 @@ def measure(
     teacher: Annotated[Path, typer.Argument(help="The trained teacher")] = Path(
         "training/teacher/model-best"
     ),
-    data: Annotated[Path, typer.Argument(help="What it reads")] = Path("corpus/unlabelled.spacy"),
-    n_docs: Annotated[int, typer.Option(help="How many documents")] = 1024,
-    repeats: Annotated[int, typer.Option(help="How often, by turns")] = 3,
+    data: Annotated[Path, typer.Argument(help="Texts to read")] = Path("corpus/unlabelled.spacy"),
+    n_docs: Annotated[int, typer.Option(help="Number of documents")] = 1024,
+    repeats: Annotated[int, typer.Option(help="Number of interleaved measurements")] = 3,
 ) -> None:
     """Compare `annotate` with a bare forward pass."""
     nlp = spacy.load(teacher)

@@ -73,8 +73,8 @@ def measure(
     corpus: Annotated[Path, typer.Argument(help="Labelled sentences that are repeated")] = Path(
         "assets/demo/train.conll"
     ),
-    sizes: Annotated[str, typer.Option(help="How many sentences")] = "10000,1000000",
-    steps: Annotated[int, typer.Option(help="Steps of training")] = 1000,
+    sizes: Annotated[str, typer.Option(help="Numbers of sentences")] = "10000,1000000",
+    steps: Annotated[int, typer.Option(help="Training steps")] = 1000,
     config: Annotated[Path, typer.Option(help="The student's config")] = Path(
         "configs/student.cfg"
     ),

@@ -26,8 +26,8 @@ REPEATS = 5
 
 def measure(
     student: Annotated[str, typer.Argument(help="The student")] = "training/student/model-best",
-    data: Annotated[Path, typer.Argument(help="What it reads")] = Path("corpus/test.spacy"),
-    batch_size: Annotated[int, typer.Option(help="Texts in a batch")] = 128,
+    data: Annotated[Path, typer.Argument(help="Texts to read")] = Path("corpus/test.spacy"),
+    batch_size: Annotated[int, typer.Option(help="Batch size, in texts")] = 128,
 ) -> None:
     """Print median times and speeds."""
     nlp = spacy.load(student)

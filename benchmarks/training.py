@@ -22,7 +22,7 @@ def measure(
     config: Annotated[Path, typer.Argument(help="The student's config")] = Path(
         "configs/student.cfg"
     ),
-    steps: Annotated[int, typer.Option(help="How many steps")] = 200,
+    steps: Annotated[int, typer.Option(help="Training steps")] = 200,
 ) -> None:
     """Train for some steps like `spacy train`, but without evaluation."""
     nlp = init_nlp(load_config(config, interpolate=True))

@@ -24,8 +24,10 @@ BEST = "the best of these on dev"
 def print_best(
     work: Annotated[Path, typer.Argument(help="The sweep's --work")],
     size: Annotated[int, typer.Argument(help="Labelled sentences")],
-    systems: Annotated[str, typer.Option(help="Which, between commas")] = "student-crf,pieces,long",
-    seeds: Annotated[str, typer.Option(help="Which, between commas")] = "0,1,2",
+    systems: Annotated[
+        str, typer.Option(help="Names, separated by commas")
+    ] = "student-crf,pieces,long",
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas")] = "0,1,2",
 ) -> None:
     """Print F1 in percent on the development set and on the test set, and the difference from the
     teacher on the test set: mean over seeds, with the central 95 % of a paired bootstrap."""

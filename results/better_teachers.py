@@ -30,7 +30,7 @@ def print_teachers(
     work: Annotated[Path, typer.Argument(help="The sweep's --work")],
     transformer: Annotated[Path, typer.Argument(help="The teacher's weights, as of the sweep")],
     size: Annotated[int, typer.Option(help="Labelled sentences")] = 300,
-    seeds: Annotated[str, typer.Option(help="Which, between commas")] = "0,1,2",
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas")] = "0,1,2",
     kinds: Annotated[
         str, typer.Option(help="Some of averaged,self-trained,with-student,students")
     ] = "",

@@ -25,7 +25,7 @@ def print_remaining(
     work: Annotated[Path, typer.Argument(help="The sweep's --work")],
     size: Annotated[int, typer.Argument(help="Labelled sentences")],
     systems: Annotated[
-        str, typer.Option(help="Which, between commas")
+        str, typer.Option(help="Names, separated by commas")
     ] = "teacher,student-softmax,student-crf",
 ) -> None:
     """Print the share of the test set's entities in each group, each system's recall of them, and

@@ -12,7 +12,7 @@ from spacy_distill.docbins import read_gold
 
 def print_rounding(
     work: Annotated[Path, typer.Argument(help="The sweep's --work")],
-    system: Annotated[str, typer.Argument(help="Of which system")] = "student-crf",
+    system: Annotated[str, typer.Argument(help="Name of the system")] = "student-crf",
 ) -> None:
     """Print F1 in percent of each run of a system, with weights rounded as in a package."""
     print("| labelled, seed | " + " | ".join(get_args(Dtype)) + " |")

@@ -38,7 +38,7 @@ def print_teachers(
     work: Annotated[Path, typer.Argument(help="The sweep's --work")],
     transformer: Annotated[Path, typer.Argument(help="The teacher's weights, as of the sweep")],
     size: Annotated[int, typer.Option(help="Labelled sentences")] = 300,
-    seeds: Annotated[str, typer.Option(help="Which, between commas")] = "0,1,2",
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas")] = "0,1,2",
 ) -> None:
     """Print test F1 in percent of teachers and students, mean and standard deviation over seeds."""
     found: Dict[str, List[List[float]]] = {}
