@@ -401,7 +401,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "{value!r} is not a variant. Give NAME=BASE --section.key value, with a name of letters, "
         "digits, - and _ that is none of {known}, and one of these as BASE."
     )
-    D605 = "{option} is {value!r}, but must be one or more whole numbers from 0 between commas."
+    D605 = (
+        "{option} is {value!r}, but must be one or more whole numbers from 0, separated by commas."
+    )
     D606 = (
         "System '{name}' sets {keys}, but '{path}' has no such settings. Correct them, or leave "
         "it out: of --systems, or with its --variant."

@@ -86,7 +86,7 @@ def load_job(job: Job) -> Loaded:
         may_lack=bool(job.labels),
     )
     holds = bool(list_labels(joined.tags, NO_MAP))
-    require(holds, "--drop", list(job.drop), "labels that leave others")
+    require(holds, "--drop", list(job.drop), "some of the labels, not all")
     return Loaded(joined, [one.nlp for one in teachers if hasattr(one, "nlp")])
 
 

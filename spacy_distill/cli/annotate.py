@@ -223,7 +223,7 @@ def read_labels(text: str) -> List[str]:
     """Labels between commas. RAISES (ValueError): D007 for an empty one, or one given twice."""
     labels = [label.strip() for label in text.split(",")] if text else []
     holds = all(labels) and len(labels) == len(set(labels))
-    require(holds, "--labels", text, "different labels with commas between them")
+    require(holds, "--labels", text, "different labels, separated by commas")
     return labels
 
 
@@ -235,5 +235,5 @@ def read_weights(text: str) -> Optional[List[float]]:
         found = [float(part) for part in text.split(",")]
     except ValueError:
         found = []
-    require(bool(found), "--weights", text, "numbers with commas between them")
+    require(bool(found), "--weights", text, "numbers, separated by commas")
     return found

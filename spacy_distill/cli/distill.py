@@ -225,7 +225,7 @@ def distill(
     check_paths(overrides)
     config = read_config(config_path, overrides)
     name = find_student(config, source=config_path)
-    requirement = "left out, for nothing in the config loads it"
+    requirement = "omitted: nothing in the config loads a table"
     require(table is None or has_table(config, name), "--table", str(table), requirement)
     inputs = Inputs.plan(output, given, table=table)
     for part in ("corpus", "annotated"):

@@ -74,7 +74,7 @@ def check_paths(overrides: Mapping[str, Any]) -> None:
     for key in Inputs._fields:
         setting = f"paths.{key}"
         value = overrides.get(setting)
-        requirement = f"left out, for what is made of --{key} is put there: give that"
+        requirement = f"omitted: 'distill' sets it from --{key}"
         require(setting not in overrides, f"--{setting}", value, requirement)
 
 

@@ -129,7 +129,7 @@ def read_seeds(text: str) -> List[int]:
     numbers = read_numbers(text, "--seeds")
     if "," in text:
         return numbers
-    require(numbers != [0], "--seeds", text, "1 or more (the seed 0 alone is 0, with a comma)")
+    require(numbers != [0], "--seeds", text, "1 or more (for seed 0 alone: 0,)")
     return list(range(numbers[0]))
 
 

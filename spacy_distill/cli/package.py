@@ -99,7 +99,7 @@ def package_cli(
 def check_name(name: str, version: str, *, lang: str) -> None:
     """Refuse what can't be the name or version of a package. RAISES (ValueError): D007."""
     is_name = re.fullmatch("[A-Za-z0-9_]+", name) and not name.startswith(f"{lang}_")
-    require(bool(is_name), "--name", name, f"letters, digits and _, without '{lang}_' in front")
+    require(bool(is_name), "--name", name, f"letters, digits and _, without the prefix '{lang}_'")
     try:
         is_version = version == str(Version(version))  # which the wheel is named by
     except InvalidVersion:

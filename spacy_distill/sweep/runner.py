@@ -56,7 +56,7 @@ def leave_out(runs: Sequence[Run], settings: Settings) -> Tuple[List[Run], List[
             continue
         kept += [run for run in own if run.limit <= n_pool]
         reasons += [
-            f"{run.limit:,} unlabelled sentences: beside {n_labelled:,} labelled, {settings.name} "
+            f"{run.limit:,} unlabelled sentences: with {n_labelled:,} labelled, {settings.name} "
             f"has {n_pool:,}"
             for run in own
             if run.limit > n_pool

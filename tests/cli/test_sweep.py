@@ -496,7 +496,7 @@ def test_sweep_leaves_out_what_the_corpus_has_too_few_for(run, ran, project):
     result = run("--sizes", "10,80", "--seeds", "2", "--pool-sizes", "20,45,all")
     assert result.exit_code == 0, result.output
     assert result.output.count("Left out: 80 labelled sentences: data has 50") == 1
-    assert result.output.count("Left out: 45 unlabelled sentences: beside 10 labelled") == 1
+    assert result.output.count("Left out: 45 unlabelled sentences: with 10 labelled") == 1
     students = [row for row in rows_of(project) if row["system"].startswith("student")]
     assert {(row["limit"], row["pool"]) for row in students} == {(20, 20), (0, 40)}
     assert (project / "output" / "pool.svg").exists()
