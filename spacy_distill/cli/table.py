@@ -15,7 +15,7 @@ from ..checks import require, require_installed, require_one_of
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..segmentation import Kind, Segmenter, word_segmenter
-from ..table import glove_table, random_table
+from ..table import Table, glove_table, random_table
 from .options import Gpu
 
 # What `--vectors` may be, other than a file.
@@ -75,31 +75,15 @@ def table_cli(
         raise ValueError(Errors.D313)
     if corpus:
         msg.info(f"{sum(counts.values()):,} words in the corpus, {len(counts):,} different ones")
-    if vectors not in BUILT_IN:
-        table, share = glove_table(
-            Path(vectors), words=words if corpus else None, width=width, seed=seed
-        )
-        msg.info(f"{share:.1%} of the table's words are in {vectors}; the others get random rows")
-    elif vectors == "random" and kind == "words":
-        table = random_table(word_segmenter(map(str.lower, words)), width=width, seed=seed)
-    elif vectors == "random":
-        check_teacher(teacher)
-        from ..encoder import load_tokenizer, make_segmenter
-
-        segmenter = make_segmenter(load_tokenizer(teacher), teacher=teacher)
-        table = random_table(segmenter, width=width, seed=seed)
-    else:
-        check_teacher(teacher)
-        from ..encoder import encoder_table
-
-        table, share = encoder_table(
-            teacher,
-            words=words if kind == "words" else None,
-            width=width,
-            gpu=gpu,
-            progress=partial(tqdm, desc="Encode", unit=" batches", disable=None),
-        )
-        msg.info(f"{width} dimensions explain {share:.1%} of the variance of the vectors")
+    table = build_table(
+        kind,
+        vectors,
+        teacher=teacher,
+        words=words if corpus else None,
+        width=width,
+        seed=seed,
+        gpu=gpu,
+    )
     table.to_disk(output)
     if counts:
         msg.info(
@@ -107,6 +91,54 @@ def table_cli(
         )
     seconds = time.perf_counter() - start
     msg.good(f"{len(table.rows):,} rows of {width} dimensions in {output} ({seconds:.1f} s)")
+
+
+def build_table(
+    kind: str,
+    vectors: str,
+    *,
+    teacher: str,
+    words: Optional[List[str]],
+    width: int,
+    seed: int,
+    gpu: int,
+) -> Table:
+    """A table of one kind, its rows from one source. What it has of them is shown.
+
+    kind (Literal["words", "pieces"]): Whether a row is a word's or a word piece's.
+    vectors (str): "encoder", "random", or a file of word vectors.
+    teacher (str): A transformer: a folder, or its name on the hub. Not needed for random rows of
+        words, nor with a file.
+    words (Optional[List[str]]): Words the table is for. None: there is no corpus.
+    width (int): Dimensions of a row.
+    seed (int): Of random rows.
+    gpu (int): Which to use, -1 for the CPU.
+    RETURNS (Table): The table.
+    RAISES (ValueError): D314 without a teacher that is needed, D024 without the libraries that read
+        it; what `glove_table` and `encoder_table` raise.
+    """
+    if vectors not in BUILT_IN:
+        table, share = glove_table(Path(vectors), words=words, width=width, seed=seed)
+        msg.info(f"{share:.1%} of the table's words are in {vectors}; the others get random rows")
+        return table
+    if vectors == "random" and kind == "words":
+        segmenter = word_segmenter(map(str.lower, words or ()))
+        return random_table(segmenter, width=width, seed=seed)
+    check_teacher(teacher)
+    from ..encoder import encoder_table, load_tokenizer, make_segmenter
+
+    if vectors == "random":
+        segmenter = make_segmenter(load_tokenizer(teacher), teacher=teacher)
+        return random_table(segmenter, width=width, seed=seed)
+    table, share = encoder_table(
+        teacher,
+        words=words if kind == "words" else None,
+        width=width,
+        gpu=gpu,
+        progress=partial(tqdm, desc="Encode", unit=" batches", disable=None),
+    )
+    msg.info(f"{width} dimensions explain {share:.1%} of the variance of the vectors")
+    return table
 
 
 def check_settings(output: Path, *, kind: str, vectors: str) -> None:
