@@ -7,26 +7,22 @@ workflow: table, annotate, train, tune, evaluate.
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Dict, List, Mapping, Optional, cast
+from typing import Annotated, Any, Dict, List, Mapping, Optional
 
 import typer
 from click import NoSuchOption
 from spacy.cli._util import app as spacy_app
-from spacy.cli._util import parse_config_overrides, show_validation_error
-from spacy.schemas import ConfigSchemaTraining
-from spacy.util import load_model_from_config, logger, registry, resolve_dot_names
+from spacy.cli._util import parse_config_overrides
+from spacy.util import logger
 from wasabi import msg
 
 from ..annotate.engines import Engine
 from ..annotate.job import Job
-from ..checks import find_unknown, require
 from ..data.raw_text import make_tokenizer
 from ..errors import Errors
-from ..files import check_apart, folder_size, make_and_hold
+from ..files import folder_size, make_and_hold
 from ..loading import find_code, import_code
-from ..pipeline.ner_tagger import NERTagger
-from ..table import load_table
-from ..teachers.choose import check_teacher, find_lang
+from ..teachers.choose import find_lang
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import (
     choose_engine,
@@ -35,19 +31,14 @@ from .annotate import (
     warn_unpinned_teachers,
 )
 from .corpus import split_paths, warn_passed_over, warn_unpinned_datasets
-from .distill_corpus import Given, Inputs, make_corpus
+from .distill_corpus import Given, make_corpus
+from .distill_plan import make_plan
 from .distill_scores import forget_agreement, report
 from .distill_student import (
-    check_paths,
-    claim_output,
     find,
-    find_student,
     has_table,
     make_table,
-    read_config,
-    set_inputs,
     train_student,
-    warn_unscored,
 )
 from .distill_teacher import annotate_corpus
 from .failing import fail_in_one_line
@@ -67,8 +58,6 @@ from .options import (
     Weights,
 )
 
-# What is written over in OUTPUT, beside a table.
-MAKES = ("corpus", "annotated", "model-best", "model-last", "metrics")
 # What is left over are settings of the config, as of `spacy train`.
 ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -213,41 +202,19 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): D805 for what is no teacher, D007 for a table that nothing loads or a path
-        that is not for the config to set, D420 for a setting that the config can't have, D915 if
-        OUTPUT is where something is read from, D417 if it holds what is of others; what
-        `load_table` and the steps raise.
+    RAISES (ValueError): What `make_plan` and the steps raise.
     """
-    for teacher in job.teachers:
-        check_teacher(teacher)
-    if table is not None and not table.exists():
-        raise FileNotFoundError(Errors.D110.format(source=table))
-    check_paths(overrides)
-    config = read_config(config_path, overrides)
-    name = find_student(config, source=config_path)
-    requirement = "omitted: nothing in the config loads a table"
-    require(table is None or has_table(config, name), "--table", str(table), requirement)
-    inputs = Inputs.plan(output, given, table=table)
-    for part in ("corpus", "annotated"):
-        check_apart(output / part, given.sources)
-    read = [*job.teachers, str(config_path), *([encoder] if encoder else [])]
-    for part in ("model-best", "model-last"):
-        check_apart(output / part, read if table is None else [*read, table])
-    made_table = [] if table is not None else [inputs.table.name]
-    claim_output(output, makes=[*MAKES, *made_table])
-    set_inputs(config, inputs, name=name)
+    plan = make_plan(
+        job,
+        config_path,
+        output,
+        given=given,
+        table=table,
+        encoder=encoder,
+        overrides=overrides,
+    )
+    config, name, inputs = plan.config, plan.name, plan.inputs
     settings = config.interpolate()
-    with show_validation_error(config_path):
-        student = load_model_from_config(settings, auto_fill=True)
-        filled = student.config.interpolate()
-        registry.resolve(filled["training"], schema=ConfigSchemaTraining)
-        corpora = [filled["training"][f"{part}_corpus"] for part in ("train", "dev")]
-        resolve_dot_names(filled, corpora)
-    if unknown := find_unknown(overrides, filled):  # spaCy would drop it
-        raise ValueError(Errors.D420.format(option=f"--{unknown[0]}"))
-    if table is not None:
-        load_table(cast(NERTagger, student.get_pipe(name)).model, path=table)
-    warn_unscored(filled["training"])
     lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
     job = replace(job, lang=lang)
     for other in {*map(find_lang, job.teachers)} - {lang, ""}:
@@ -255,7 +222,7 @@ def distill(
 
     msg.divider("Corpus")
     nlp = make_tokenizer(lang)
-    if filled["nlp"]["tokenizer"] != nlp.config["nlp"]["tokenizer"]:
+    if plan.filled["nlp"]["tokenizer"] != nlp.config["nlp"]["tokenizer"]:
         msg.warn(
             f"The student's tokenizer differs from that of '{lang}', which splits untokenised "
             "text. Give tokens (.spacy, columns, or JSONL with 'tokens')"
