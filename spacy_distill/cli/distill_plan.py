@@ -1,4 +1,4 @@
-"""What `distill` is to do. What can't work is refused before anything slow is done."""
+"""The plan of `distill`: checks its arguments and the student's config before any slow work."""
 
 from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Optional, cast
@@ -26,16 +26,16 @@ from .distill_student import (
     warn_unscored,
 )
 
-# What is written over in OUTPUT, beside a table.
+# What is replaced in OUTPUT, besides a table.
 MAKES = ("corpus", "annotated", "model-best", "model-last", "metrics")
 
 
 class Plan(NamedTuple):
-    """What is to be trained, on what."""
+    """What is trained, and on which data."""
 
     config: Config  # the student's, not interpolated; its block [paths] has the inputs
     filled: Config  # the same, interpolated, with all defaults
-    name: str  # of the component that learns
+    name: str  # of the component that is trained
     inputs: Inputs
 
 
@@ -49,15 +49,15 @@ def make_plan(
     encoder: str,
     overrides: Mapping[str, Any],
 ) -> Plan:
-    """Read the student's config and give it its inputs. OUTPUT is claimed for what will be made.
+    """Read the student's config, set its inputs, check everything, and claim OUTPUT for this run.
 
     The arguments are those of `distill`.
 
-    RETURNS (Plan): What is to be trained.
-    RAISES (ValueError): D805 for what is no teacher, D007 for a table that nothing loads or a path
-        that is not for the config to set, D420 for a setting that the config can't have, D915 if
-        OUTPUT is where something is read from, D417 if it holds what is of others; what
-        `load_table` raises. (FileNotFoundError): D110 for a table or a config that is not there.
+    RETURNS (Plan): What is trained.
+    RAISES (ValueError): D805 if a teacher is none, D007 for a table that nothing loads or a path
+        that the config can't set, D420 for an unknown setting, D915 if OUTPUT and an input overlap,
+        D417 if OUTPUT holds other files, and errors of `load_table`. (FileNotFoundError): D110 if
+        the table or the config does not exist.
     """
     for teacher in job.teachers:
         check_teacher(teacher)

@@ -103,19 +103,19 @@ def build_table(
     seed: int,
     gpu: int,
 ) -> Table:
-    """A table of one kind, its rows from one source. What it has of them is shown.
+    """Build a table, and show how well its source covers it.
 
     kind (Literal["words", "pieces"]): Whether a row is a word's or a word piece's.
     vectors (str): "encoder", "random", or a file of word vectors.
     teacher (str): A transformer: a folder, or its name on the hub. Not needed for random rows of
-        words, nor with a file.
-    words (Optional[List[str]]): Words the table is for. None: there is no corpus.
+        words, or with a file.
+    words (Optional[List[str]]): The words of the corpus; None without one.
     width (int): Dimensions of a row.
-    seed (int): Of random rows.
-    gpu (int): Which to use, -1 for the CPU.
+    seed (int): Seed of random rows.
+    gpu (int): Which GPU to use, -1 for the CPU.
     RETURNS (Table): The table.
-    RAISES (ValueError): D314 without a teacher that is needed, D024 without the libraries that read
-        it; what `glove_table` and `encoder_table` raise.
+    RAISES (ValueError): D314 if a teacher is needed and missing, D024 without the libraries that
+        load it, and errors of `glove_table` and `encoder_table`.
     """
     if vectors not in BUILT_IN:
         table, share = glove_table(Path(vectors), words=words, width=width, seed=seed)
@@ -142,12 +142,12 @@ def build_table(
 
 
 def check_settings(output: Path, *, kind: str, vectors: str) -> None:
-    """Refuse what can't work before anything slow is done."""
+    """Check the settings before any slow work. RAISES (ValueError): D007. (OSError): D008, D110."""
     if not output.parent.is_dir():
         raise FileNotFoundError(Errors.D008.format(path=output.parent))
     require_one_of(Kind, "--kind", kind)
     if vectors not in BUILT_IN:
-        choices = f"{' or '.join(BUILT_IN)} with --kind pieces, for a file has vectors of words"
+        choices = f"{' or '.join(BUILT_IN)} with --kind pieces, because a file has vectors of words"
         require(kind == "words", "--vectors", vectors, choices)
         if not Path(vectors).is_file():
             raise FileNotFoundError(Errors.D110.format(source=vectors))

@@ -213,7 +213,9 @@ def test_annotate_joins_teachers_of_different_kinds(run, source, read, rules_pat
     assert "['GPE', 'NORP', 'PERSON']" in str(result.exception)
     assert "['LOC', 'PER']" in str(result.exception)
     assert "[D802]" in str(run(source, "--drop", "MISC").exception)
-    assert "some of the labels, not all" in str(run(source, "--drop", "LOC", "--drop", "PER").exception)
+    assert "some of the labels, not all" in str(
+        run(source, "--drop", "LOC", "--drop", "PER").exception
+    )
 
 
 def test_annotate_takes_the_labels_of_gold(run, read, make_doc, tmp_path):
