@@ -1,4 +1,7 @@
-"""A bidirectional LSTM over packed documents: no padding, so no document depends on its batch."""
+"""A bidirectional LSTM over packed sequences.
+
+There is no padding, so a document's output does not depend on the rest of its batch.
+"""
 
 from typing import Any, Callable, List, Optional, Tuple
 
@@ -16,8 +19,8 @@ from ..types import Array
 InT = Ragged
 OutT = Ragged
 
-# Gates lie side by side in this order, each `width` wide: the sigmoid ones are the first three,
-# those that the cell's gradient reaches are the last three. Torch's order is i, f, g, o.
+# The gates are concatenated in this order, each `width` columns wide. The first three use the
+# sigmoid; the gradient of the cell state flows into the last three. PyTorch's order is i, f, g, o.
 GATES = ("output", "input", "forget", "candidate")
 
 
@@ -31,6 +34,7 @@ def build_bilstm_v1(
     depth (int): Number of layers.
     dropout (float): Dropout between layers. Training sets it to `training.dropout` in each update.
     RETURNS (Model[Ragged, Ragged]): (n_tokens, nI) -> (n_tokens, 2 * width).
+    RAISES (ValueError): D007 if `width` or `depth` is below 1.
     """
     for name, value in (("width", width), ("depth", depth)):
         require(value >= 1, name, value, "1 or more")
@@ -65,7 +69,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     rows = xp.asarray(steps.tokens)
     n_tokens = tokens.shape[0]
     n_docs = steps.starts[1]
-    # (n_tokens, nI) -> (2, n_tokens, nI): time-major, once for each direction
+    # (n_tokens, nI) -> (2, n_tokens, nI): time-major, once per direction
     inputs = tokens.take(rows, axis=0)
     gates = xp.matmul(inputs, Wx)  # (2, n_tokens, 4 * width)
     gates += b
@@ -74,7 +78,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     recurrent = xp.empty((2, n_docs, 4 * width), dtype=gates.dtype)
     update = xp.empty((2, n_docs, width), dtype=gates.dtype)
     for t, (start, end) in enumerate(zip(steps.starts, steps.starts[1:])):
-        n = end - start  # documents longer than t
+        n = end - start  # number of documents longer than t
         gate, cell = gates[:, start:end], cells[:, start:end]
         if t:
             before = slice(steps.starts[t - 1], steps.starts[t - 1] + n)
@@ -100,7 +104,7 @@ def forward(model: Model[InT, OutT], X: InT, is_train: bool) -> Tuple[OutT, Call
     def backprop(dY: OutT) -> InT:
         d_hidden = xp.stack([dY.data[rows[0], :width], dY.data[rows[1], width:]])
         d_gates = backprop_steps(model, d_hidden, gates, cells, tanh_cells, steps)
-        # The weights are shared by all steps: one product for all of them.
+        # All steps share the weights, so a single product covers all of them.
         previous = hidden.take(xp.asarray(steps.previous), axis=1)
         model.inc_grad("Wh", xp.matmul(previous.transpose(0, 2, 1), d_gates[:, n_docs:]))
         model.inc_grad("Wx", xp.matmul(inputs.transpose(0, 2, 1), d_gates))
@@ -122,9 +126,11 @@ def backprop_steps(
     tanh_cells: Array,
     steps: Steps,
 ) -> Array:
-    """The gradient of the gates' inputs, from that of the hidden states: (2, n_tokens, 4 * width).
+    """Compute the gradient of the gates' inputs from that of the hidden states.
 
-    Everything that does not depend on another step is multiplied out before the loop.
+    Everything that does not depend on another step is computed before the loop.
+
+    RETURNS (Floats3d): (2, n_tokens, 4 * width).
     """
     xp = model.ops.xp
     n_docs, width = steps.starts[1], tanh_cells.shape[2]
@@ -169,12 +175,12 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
         model.set_param(name, uniform_init(model.ops, (2, rows, 4 * width), lo=-k, hi=k))
     b: Array = model.ops.alloc3f(2, 1, 4 * width)
     forget = GATES.index("forget") * width
-    b[:, :, forget : forget + width] = 1.0  # remember at first (Jozefowicz et al. 2015)
+    b[:, :, forget : forget + width] = 1.0  # keep the cell state at first (Jozefowicz et al. 2015)
     model.set_param("b", b)
 
 
 def find_layers(model: Model) -> List[Model]:
-    """The layers of a BiLSTM that `build_bilstm_v1` built; none if it is anything else."""
+    """Return the layers of a BiLSTM that `build_bilstm_v1` built, or [] for any other model."""
     parts = model.layers if model._func is run_chain else [model]
     layers = [part for part in parts if part._func is not run_dropout]
     return layers if all(layer._func is forward for layer in layers) else []

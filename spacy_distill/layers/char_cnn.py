@@ -1,4 +1,4 @@
-"""A word's vector from its characters: a convolution, then the maximum over the word."""
+"""Word vectors from characters: a convolution, then the maximum over the word."""
 
 import warnings
 from collections import Counter
@@ -15,29 +15,34 @@ InT = List[str]
 OutT = Floats2d
 
 PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
-# Fewer distinct words are no sample of a language: `nlp.initialize()` alone gives "x y z".
+# Fewer distinct words are not a sample of a language: `nlp.initialize()` without examples passes
+# only "x y z".
 LEAST_WORDS = 10
-# Row of all characters that are not in the vocabulary.
+# The row of all characters that are not in the vocabulary.
 UNKNOWN = 0
-# Of a longer word, as an encoded picture is, only so many characters at each end are read.
+# Of a word longer than 2 * END, such as an encoded image, only this many characters at each end are
+# read.
 END = 100
-# What an empty word is read as. It is in no vocabulary, so its row is the unknown one.
+# An empty word is read as this character. It is never in the vocabulary, so its row is UNKNOWN.
 EMPTY = "\0"
 
 
 def build_char_cnn_v1(*, width: int = 30, filters: int = 60, window: int = 1) -> Model[InT, OutT]:
     """Convolution over the characters of each word (Ma and Hovy 2016, section 2.1).
 
-    The vocabulary is found by `initialize`: characters of at least two distinct words. Those of
-    one word only are what unknown characters will be like, and train the row for them. Where most
-    words are of one character, as spaCy splits Chinese, all are known. What can hardly be a sample
-    of a language, of fewer than ten words, gives printable ASCII, too.
-    Of a word of more than 200 characters the first and the last 100 are read.
+    `initialize` collects the vocabulary: all characters that occur in at least two distinct words.
+    Characters that occur in one word only are treated as unknown, which trains the row of unknown
+    characters. If most words have a single character, as in spaCy's tokenisation of Chinese, all
+    characters are included. If there are fewer than ten distinct words, which can hardly be a
+    sample of a language, printable ASCII is added.
+
+    Of a word of more than 200 characters, only the first and the last 100 are read.
 
     width (int): Width of a character's embedding.
     filters (int): Width of the output.
-    window (int): Characters seen on each side. Beyond the word's ends they are zeros.
-    RETURNS (Model[List[str], Floats2d]): One row a word: (n_words, filters).
+    window (int): Number of characters seen on each side. Beyond the ends of a word they are zeros.
+    RETURNS (Model[List[str], Floats2d]): One row per word: (n_words, filters).
+    RAISES (ValueError): D007 for a setting out of its range.
     """
     for name, value, least in (("width", width, 1), ("filters", filters, 1), ("window", window, 0)):
         require(value >= least, name, value, f"{least} or more")
@@ -58,9 +63,10 @@ def forward(model: Model[InT, OutT], words: InT, is_train: bool) -> Tuple[OutT, 
     b: Any = model.get_param("b")
     window = model.attrs["window"]
     ids, lengths = map(ops.xp.asarray, char_ids(words, model.attrs["chars"]))
-    # (n_chars, width) -> (n_chars, (2 * window + 1) * width): each with its neighbours
+    # (n_chars, width) -> (n_chars, (2 * window + 1) * width): each character with its neighbours
     columns = ops.seq2col(E.take(ids, axis=0), window, lengths=lengths)
-    # (n_chars, filters) -> (n_words, filters). The bias is the same for all: it can come last.
+    # (n_chars, filters) -> (n_words, filters). The bias is the same for all characters, so it can
+    # be added after the maximum.
     Y, which = ops.reduce_max(columns @ W.T, lengths)
     Y += b
 
@@ -70,7 +76,7 @@ def forward(model: Model[InT, OutT], words: InT, is_train: bool) -> Tuple[OutT, 
         model.inc_grad("W", d_conv.T @ columns)
         d_chars = ops.backprop_seq2col(d_conv @ W, window, lengths=lengths)
         dE = ops.xp.zeros_like(E)
-        ops.scatter_add(dE, ids, d_chars)  # a character that comes twice counts twice
+        ops.scatter_add(dE, ids, d_chars)  # repeated characters are added up
         model.inc_grad("E", dE)
         return []
 
@@ -78,18 +84,18 @@ def forward(model: Model[InT, OutT], words: InT, is_train: bool) -> Tuple[OutT, 
 
 
 def char_ids(words: InT, chars: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """The row of each character, and the number of characters of each word.
+    """Return the row of each character, and the number of characters of each word.
 
     words (List[str]): Words in any script.
-    chars (str): The vocabulary, in order of code points. Its rows begin after the unknown one.
-    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Rows (n_chars,) and lengths (n_words,), which
-        are at least 1, and at most 2 * END.
+    chars (str): The vocabulary, sorted by code point. Its rows follow that of unknown characters.
+    RETURNS (Tuple[numpy.ndarray, numpy.ndarray]): Rows (n_chars,) and lengths (n_words,), which are
+        from 1 to 2 * END.
     """
     words = [word if len(word) <= 2 * END else word[:END] + word[-END:] for word in words]
     words = [word or EMPTY for word in words]
     lengths = numpy.fromiter(map(len, words), dtype="i", count=len(words))
     codes = code_points("".join(words))
-    known = code_points(chars + EMPTY)[:-1]  # never an empty buffer
+    known = code_points(chars + EMPTY)[:-1]  # EMPTY keeps the buffer from being empty
     if not known.size:
         return numpy.full(codes.shape, UNKNOWN, dtype="i"), lengths
     found = known.searchsorted(codes).clip(max=known.size - 1)
@@ -101,7 +107,7 @@ def code_points(text: str) -> numpy.ndarray:
 
 
 def make_vocabulary(words: Iterable[str]) -> str:
-    """The characters to know, in order of code points: see `build_char_cnn_v1`."""
+    """Return the characters of the vocabulary, sorted by code point: see `build_char_cnn_v1`."""
     words = set(words)
     counts = Counter(char for word in words for char in set(word))
     least = 1 if 2 * sum(len(word) == 1 for word in words) > len(words) else 2

@@ -1,4 +1,4 @@
-"""Where a model keeps what its CRF adds to the scores of tokens."""
+"""The layer that holds the potentials of a model's CRF."""
 
 from typing import Any, Callable, List, Optional, Tuple
 
@@ -13,12 +13,13 @@ OutT = List[Floats2d]
 
 
 def crf(nO: Optional[int] = None) -> Model[InT, OutT]:
-    """Hold the potentials of a linear-chain CRF, zeros at first, and hand scores on unchanged.
+    """Hold the potentials of a linear-chain CRF, initially zero, and return the scores unchanged.
 
-    The loss, the decoding and the probabilities of tags use both; they are the component's.
+    The component uses both the scores and the potentials to compute the loss, to decode, and to
+    compute the probabilities of tags.
 
     nO (Optional[int]): Number of tags. Inferred from the data if None.
-    RETURNS (Model[List[Floats2d], List[Floats2d]]): Tag scores, as they came.
+    RETURNS (Model[List[Floats2d], List[Floats2d]]): Tag scores, unchanged.
     """
     return Model(
         "crf",
@@ -42,12 +43,15 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
 
 
 def find_crf(model: Model) -> Optional[Model[InT, OutT]]:
-    """The layer of a model that is its CRF; None if its tags are independent given their scores."""
+    """Return a model's CRF layer, or None if its tags are independent given their scores."""
     return next((node for node in model.walk() if node.name == "crf"), None)
 
 
 def find_potentials(model: Model) -> Optional[Potentials]:
-    """The potentials of a model's CRF, on the CPU; None if it has none, or not yet."""
+    """Return the potentials of a model's CRF, on the CPU.
+
+    None if the model has no CRF, or is not initialised yet.
+    """
     layer = find_crf(model)
     if layer is None or not layer.has_param("pairs"):
         return None

@@ -1,4 +1,4 @@
-"""A word's vector from a table: of its own, or the mean of its pieces' rows."""
+"""Word vectors from a table: the row of a word, or the mean of the rows of its word pieces."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +27,7 @@ LONGEST_REMEMBERED = 50
 
 @dataclass
 class Memory:
-    """The rows of words seen lately, for one segmenter. It is never written to disk."""
+    """The rows of recently seen words, for one segmenter. It is never written to disk."""
 
     segmenter: Segmenter = NO_WORDS
     rows: Dict[str, List[int]] = field(default_factory=dict)
@@ -52,26 +52,28 @@ class Memory:
 def build_lookup_v1(
     *, width: int = 100, unknown_rate: float = 0.05, piece_dropout: float = 0.0
 ) -> Model[InT, OutT]:
-    """Look words up in a table, which `set_table` or else `initialize` fills.
+    """Look words up in a table, which is filled by `set_table` or else by `initialize`.
 
-    A table of words has a row for each; in training a word is taken for unknown at times, so that
-    the row of unknown words is trained. A table of word pieces gives a word the mean of its
-    pieces' rows; with `piece_dropout` a word is split into shorter pieces at times, in training, so
-    that words of the table are split as new ones are (MaxMatch-Dropout, Hiraoka 2022). All rows are
-    trained.
+    A table of words has one row per word. During training, some words are replaced by the unknown
+    word at random, so that the row of unknown words is trained. A table of word pieces gives a word
+    the mean of its pieces' rows. With `piece_dropout`, some words are split into shorter pieces at
+    random during training, so that words of the table are split as new words are (MaxMatch-Dropout,
+    Hiraoka 2022). All rows are trained.
 
     width (int): Width of a row.
-    unknown_rate (float): How often a word is taken for unknown, in training, from a table of words.
-    piece_dropout (float): How often a piece that fits is passed over, in training, from a table of
+    unknown_rate (float): How often a word is replaced by the unknown word during training, with a
+        table of words.
+    piece_dropout (float): How often a matching piece is skipped during training, with a table of
         pieces.
-    RETURNS (Model[List[str], Floats2d]): One row a word: (n_words, width).
+    RETURNS (Model[List[str], Floats2d]): One row per word: (n_words, width).
+    RAISES (ValueError): D007 for a setting out of its range.
     """
     require(width >= 1, "width", width, "1 or more")
     require(0 <= unknown_rate < 1, "unknown_rate", unknown_rate, "at least 0 and below 1")
     require(0 <= piece_dropout < 1, "piece_dropout", piece_dropout, "at least 0 and below 1")
     return Model(
         "lookup",
-        # No attributes, which a trained model would bring along, whatever the config says.
+        # Not attributes: these would be loaded with a trained model and override the config.
         partial(forward, unknown_rate=unknown_rate, piece_dropout=piece_dropout),
         init=init,
         dims={"nO": width},
@@ -81,12 +83,12 @@ def build_lookup_v1(
 
 
 def set_table(model: Model[InT, OutT], *, segmenter: Segmenter, rows: Floats2d) -> None:
-    """Give a lookup its table. A later `initialize` leaves it as it is.
+    """Set the table of a lookup layer. A later `initialize` does not change it.
 
-    model (Model[List[str], Floats2d]): The lookup.
+    model (Model[List[str], Floats2d]): The lookup layer.
     segmenter (Segmenter): Finds the rows of a word.
     rows (Floats2d): The table (n_entries, width). It is copied.
-    RAISES (ValueError): D201 if the table does not fit the segmenter's entries or the lookup's
+    RAISES (ValueError): D201 if the table does not fit the segmenter's entries or the layer's
         width.
     """
     expected = (len(segmenter.entries), model.get_dim("nO"))
@@ -123,7 +125,7 @@ def forward(
     Y = ops.reduce_mean(E.take(rows, axis=0), lengths)
 
     def backprop(dY: OutT) -> InT:
-        # The table is large and a batch touches little of it: add to the gradient in place.
+        # The table is large and a batch touches few of its rows, so add to the gradient in place.
         if not model.has_grad("E"):
             model.set_grad("E", ops.xp.zeros_like(E))
         ops.scatter_add(model.get_grad("E"), rows, ops.backprop_reduce_mean(dY, lengths))

@@ -1,8 +1,9 @@
-"""A BiLSTM's prediction from inputs that are already multiplied by its weights.
+"""Prediction with a BiLSTM whose inputs are already multiplied by its input weights.
 
-In the first layer, the product of an input with a direction's weights depends on the word alone, so
-that a cache can keep it, and only the recurrent product is left for each token. It gives what
-`bilstm.forward` does, in fewer passes over memory, and keeps nothing for a backward pass.
+In the first layer, the product of an input with the weights of a direction depends on the word
+alone. A cache can therefore keep it, and only the recurrent product remains to be computed for each
+token. The output is the same as that of `bilstm.forward`, with fewer passes over memory and without
+keeping anything for a backward pass.
 """
 
 from typing import Sequence
@@ -17,17 +18,22 @@ from .bilstm import GATES, split_gates
 
 
 def recurrent_weights(layer: Model) -> Array:
-    """A BiLSTM's recurrent weights, scaled so that a step needs no halving: (2, width, 4 * width).
+    """Return a BiLSTM's recurrent weights, scaled so that its gates need no halving.
 
-    sigmoid(x) = (tanh(x / 2) + 1) / 2: the inner half is taken into the weights of the sigmoid
-    gates, and hidden states are twice what they are elsewhere, so their products are halved.
+    sigmoid(x) = (tanh(x / 2) + 1) / 2. The inner factor is included in the weights of the sigmoid
+    gates. All hidden states are stored at twice their value, so all weights are halved as well.
+
+    RETURNS (Floats3d): (2, width, 4 * width).
     """
     Wh: Array = layer.get_param("Wh")
     return halve_sigmoids(Wh * numpy.float32(0.5))
 
 
 def project(layer: Model, X: Floats2d) -> Array:
-    """Inputs times a BiLSTM's input weights: (n_words, nI) -> (2, n_words, 4 * width), scaled."""
+    """Multiply inputs by a BiLSTM's input weights, add its bias, and scale for `run`.
+
+    (n_words, nI) -> (2, n_words, 4 * width)
+    """
     gates = layer.ops.xp.matmul(X, layer.get_param("Wx"))
     gates += layer.get_param("b")
     return halve_sigmoids(gates)
@@ -45,14 +51,15 @@ def run_layers(
     which: numpy.ndarray,
     steps: Steps,
 ) -> Array:
-    """Twice the hidden states of the last of some layers of a BiLSTM.
+    """Return twice the hidden states of the last of a BiLSTM's layers.
 
     layers (Sequence[Model]): The layers, one or more.
-    weights (Sequence[Floats3d]): The `recurrent_weights` of each.
-    projected (Floats3d): What `project` made of the distinct words with the first layer.
-    which (ndarray): The word of each token, (n_tokens,).
-    steps (Steps): Where the tokens are.
-    RETURNS (Floats3d): (2, n_tokens, width), as `run` does.
+    weights (Sequence[Floats3d]): The `recurrent_weights` of each layer.
+    projected (Floats3d): The result of `project` for the distinct words with the first layer: (2,
+        n_words, 4 * width).
+    which (ndarray): Index of each token's word (n_tokens,).
+    steps (Steps): The layout of the tokens.
+    RETURNS (Floats3d): (2, n_tokens, width), laid out as in `run`.
     """
     hidden = run(weights[0], projected, which, steps)
     each_token = numpy.arange(len(which))
@@ -62,7 +69,7 @@ def run_layers(
 
 
 def join_directions(hidden: Array, steps: Steps) -> Array:
-    """What a layer gives to the next one, from what `run` gave: (n_tokens, 2 * width)."""
+    """Convert the result of `run` to the input of the next layer: (n_tokens, 2 * width)."""
     _, n_tokens, width = hidden.shape
     joined: Array = numpy.empty((n_tokens, 2 * width), dtype=hidden.dtype)
     for direction, tokens in enumerate(steps.tokens):
@@ -72,12 +79,12 @@ def join_directions(hidden: Array, steps: Steps) -> Array:
 
 
 def run(Wh: Array, projected: Array, which: numpy.ndarray, steps: Steps) -> Array:
-    """Twice the hidden states of both directions.
+    """Return twice the hidden states of both directions of a layer.
 
-    Wh (Floats3d): What `recurrent_weights` gave.
-    projected (Floats3d): What `project` made of the distinct words: (2, n_words, 4 * width).
-    which (ndarray): The word of each token, (n_tokens,).
-    steps (Steps): Where the tokens are.
+    Wh (Floats3d): The result of `recurrent_weights`.
+    projected (Floats3d): The result of `project` for the distinct words: (2, n_words, 4 * width).
+    which (ndarray): Index of each token's word (n_tokens,).
+    steps (Steps): The layout of the tokens.
     RETURNS (Floats3d): (2, n_tokens, width), time-major: row k is the token steps.tokens[:, k].
     """
     width = Wh.shape[1]
@@ -90,7 +97,7 @@ def run(Wh: Array, projected: Array, which: numpy.ndarray, steps: Steps) -> Arra
     n_before = before = 0
     for start, end in zip(steps.starts, steps.starts[1:]):
         n = end - start
-        if n != n_before:  # some documents have ended: they are the last rows
+        if n != n_before:  # some documents have ended: those of the last rows
             gate, product, cell, tanh_cell = (
                 gates[:, :n],
                 recurrent[:, :n],
@@ -101,7 +108,7 @@ def run(Wh: Array, projected: Array, which: numpy.ndarray, steps: Steps) -> Arra
             sigmoids = gate[..., : 3 * width]
             o, i, f, g = split_gates(gate, width)
             n_before = n
-        # "clip" is what makes take write into its place directly; all indices are in range.
+        # With mode="clip", take writes to `out` directly. All indices are in range.
         from_left.take(forwards[start:end], axis=0, out=left, mode="clip")
         from_right.take(backwards[start:end], axis=0, out=right, mode="clip")
         if start:

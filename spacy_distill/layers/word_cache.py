@@ -1,4 +1,4 @@
-"""What depends on a word's form alone, computed once for a word and kept between batches."""
+"""A cache for everything that depends on a word's form alone, kept between batches."""
 
 import os
 from contextlib import contextmanager
@@ -17,16 +17,16 @@ from .word_types import find_words, token_hashes
 
 
 class Kept(NamedTuple):
-    """The rows of the words seen lately. It is replaced, never changed, so threads can share it."""
+    """The rows of recently seen words. It is replaced, never modified, so threads can share it."""
 
-    weights: Tuple[Any, ...]  # the very arrays that the rows were computed with
-    prepared: Any  # what `prepare` made of them
+    weights: Tuple[Any, ...]  # the array objects that the rows were computed with
+    prepared: Any  # what `prepare` returned for them
     hashes: numpy.ndarray  # uint64 (n_words,), sorted
     places: numpy.ndarray  # (n_words,): where the row of each hash is
     rows: Array  # (n_planes, capacity, width)
 
     def find(self, hashes: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-        """The places of words, and which of them are there: (n_tokens,) each."""
+        """Return the row indices of words, and whether each word is kept: (n_tokens,) each."""
         at = self.hashes.searchsorted(hashes)
         at[at == len(self.hashes)] = 0
         return self.places[at], self.hashes[at] == hashes
@@ -36,15 +36,15 @@ NOTHING = Kept((), None, numpy.zeros(0, "uint64"), numpy.zeros(0, "intp"), None)
 
 
 class WordCache(Shim):
-    """Keeps rows by the hash of a word's text, for as long as the weights stay the same.
+    """A cache of rows by the hash of a word's text, valid as long as the weights stay the same.
 
-    Thinc tells shims when weights are updated in place; other changes are seen by the arrays being
-    others. Whatever else changes an array in place must call `empty`, and no thread may predict
-    during an update. It is local to a process and never written to disk. As it holds hashes,
-    neither strings nor lexemes, memory zones do not matter to it.
+    Thinc notifies shims when weights are updated in place. Other changes are recognised because the
+    array objects differ. Any other code that changes an array in place must call `empty`, and no
+    thread may predict during an update. The cache is local to a process and never written to disk.
+    It is not affected by memory zones, because it holds hashes, neither strings nor lexemes.
 
-    max_words (int): How many words are kept. When they are more, all but the last batch's are
-        forgotten.
+    max_words (int): Number of words to keep. If there would be more, all words but those of the
+        current batch are forgotten.
     """
 
     def __init__(self, max_words: int) -> None:
@@ -69,15 +69,15 @@ class WordCache(Shim):
         prepare: Callable[[], Any],
         compute: Callable[[List[str]], Array],
     ) -> Tuple[Array, numpy.ndarray, Any]:
-        """The rows of all tokens.
+        """Return the rows of all tokens.
 
-        docs (List[Doc]): A batch of documents, at least one token.
-        weights (Sequence[ndarray]): All that the rows depend on, besides the word.
-        prepare (Callable): Called when the weights are others than before, to derive what else is
-            needed of them.
-        compute (Callable): Words to rows: (n_planes, n_words, width).
-        RETURNS (Tuple[Floats3d, ndarray, Any]): Rows (n_planes, n_rows, width), the row of each
-            token (n_tokens,), and what `prepare` returned.
+        docs (List[Doc]): A batch of documents with at least one token.
+        weights (Sequence[ndarray]): All arrays that the rows depend on, besides the word.
+        prepare (Callable): Called when the weights have changed, to derive from them what else is
+            needed.
+        compute (Callable): Computes the rows of words: (n_planes, n_words, width).
+        RETURNS (Tuple[Floats3d, ndarray, Any]): Rows (n_planes, n_rows, width), the row index of
+            each token (n_tokens,), and what `prepare` returned.
         """
         hashes = token_hashes(docs)
         kept = self._kept
@@ -99,7 +99,7 @@ class WordCache(Shim):
         hashes: numpy.ndarray,
         compute: Callable[[List[str]], Array],
     ) -> Kept:
-        """The same with the words of a batch, or with these alone if they were too many."""
+        """Return a cache with a batch's words added, or with these alone if there are too many."""
         distinct, first = numpy.unique(hashes, return_index=True)
         if len(kept.hashes):
             known = kept.find(distinct)[1]
@@ -120,7 +120,7 @@ class WordCache(Shim):
                 larger = numpy.empty((rows.shape[0], capacity, rows.shape[2]), rows.dtype)
                 larger[:, :n_kept] = rows[:, :n_kept]
                 rows = larger
-            # Nobody reads these places yet: they are in no `places` that another thread has.
+            # No other thread reads these rows yet: its `places` do not refer to them.
             rows[:, n_kept:n_all] = values
         at = kept.hashes.searchsorted(distinct)
         return kept._replace(
@@ -129,14 +129,14 @@ class WordCache(Shim):
             rows=rows,
         )
 
-    # Thinc calls these of every shim of a model.
+    # Thinc calls the following methods of every shim of a model.
 
     def finish_update(self, optimizer: Optimizer) -> None:
         self.empty()
 
     @contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
-        yield  # these are other arrays
+        yield  # these parameters are different array objects
 
     def to_device(self, device_type: str, device_id: int) -> None:
         self.empty()
@@ -155,12 +155,12 @@ class WordCache(Shim):
         return WordCache, (self.max_words,)
 
 
-# All that there are in this process.
+# All caches of this process.
 CACHES: "WeakSet[WordCache]" = WeakSet()
 
 
 def renew_locks() -> None:
-    """Free what a thread held when the process was forked: in the child there is no such thread."""
+    """Replace the locks in a forked process, in which the threads that held them do not exist."""
     for cache in CACHES:
         cache._lock = Lock()
 
@@ -174,6 +174,6 @@ def same_arrays(first: Sequence[Any], second: Sequence[Any]) -> bool:
 
 
 def find_caches(nlp: Language) -> List[WordCache]:
-    """The caches of a pipeline's models that keep anything."""
+    """Return the caches of a pipeline's models, except for those that keep no words."""
     shims = [shim for node in find_nodes(nlp) for shim in node.shims]
     return [shim for shim in shims if isinstance(shim, WordCache) and shim.max_words > 0]

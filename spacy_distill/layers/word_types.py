@@ -15,8 +15,8 @@ OutT = Ragged
 def word_types(layer: Model[List[str], Floats2d]) -> Model[InT, OutT]:
     """Give each token the row that `layer` computes for its text.
 
-    layer (Model[List[str], Floats2d]): Gives one row a word, whatever stands around it.
-    RETURNS (Model[List[Doc], Ragged]): One row a token: (n_tokens, nO).
+    layer (Model[List[str], Floats2d]): Computes one row per word, independently of its context.
+    RETURNS (Model[List[Doc], Ragged]): One row per token: (n_tokens, nO).
     """
     return Model(
         f"word_types({layer.name})",
@@ -46,7 +46,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 
 
 def distinct_words(docs: InT) -> Tuple[List[str], numpy.ndarray]:
-    """The distinct words of a batch, and the index of each token's word.
+    """Return the distinct words of a batch, and the index of each token's word.
 
     docs (List[Doc]): A batch of documents.
     RETURNS (Tuple[List[str], numpy.ndarray]): The words (n_words,) and their indices (n_tokens,).
@@ -56,18 +56,19 @@ def distinct_words(docs: InT) -> Tuple[List[str], numpy.ndarray]:
 
 
 def token_hashes(docs: InT) -> numpy.ndarray:
-    """The hash of each token's text: uint64 (n_tokens,), of one document after another."""
+    """Return the hash of each token's text: uint64 (n_tokens,), documents concatenated."""
     return numpy.concatenate([numpy.zeros(0, "uint64"), *(doc.to_array(ORTH) for doc in docs)])
 
 
 def find_words(docs: List[Doc], hashes: numpy.ndarray, tokens: numpy.ndarray) -> List[str]:
-    """The texts of words, from the strings of a document that has them.
+    """Return the texts of words, from the string store of a document that contains them.
 
-    This is safe within memory zones, and where documents do not share a vocabulary.
+    This is safe within memory zones, and for documents that do not share a vocabulary.
 
     docs (List[Doc]): A batch of documents.
     hashes (ndarray): Hashes of words, (n_words,).
-    tokens (ndarray): For each of them, a token of the batch that it is the text of: (n_words,).
+    tokens (ndarray): For each word, the index of a token of the batch that has this text:
+        (n_words,).
     RETURNS (List[str]): The words.
     """
     ends = numpy.cumsum([len(doc) for doc in docs], dtype="i")

@@ -1,4 +1,4 @@
-"""The student: characters and a lookup table under a BiLSTM (Ma and Hovy 2016)."""
+"""The student's model: characters and a lookup table under a BiLSTM (Ma and Hovy 2016)."""
 
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
 
@@ -33,19 +33,20 @@ def build_char_cnn_bilstm_v1(
     cached_words: int = 20_000,
     nO: Optional[int] = None,
 ) -> TaggerModel:
-    """A tagger that is small and fast on CPUs.
+    """Build a tagger that is small and fast on CPUs.
 
-    When it predicts, what depends on a word's form alone is computed once for a word: its vector
-    and the product of that with the BiLSTM's input weights, 3.2 kB at a width of 100.
+    During prediction, everything that depends on a word's form alone is computed once per word: its
+    vector, and the product of the vector with the BiLSTM's input weights. The product is cached,
+    which takes 3.2 kB per word at a width of 100.
 
     lookup (Model[List[str], Floats2d]): A word's vector from a table.
     char_cnn (Model[List[str], Floats2d]): A word's vector from its characters.
     bilstm (Model[Ragged, Ragged]): A token's vector from those of its document.
     classifier (Classifier): "softmax": tags are independent given their scores; "crf": a
-        linear-chain CRF also knows which tag goes before which.
-    dropout (float): Dropout of what enters and leaves the BiLSTM. Training sets it to
-        `training.dropout` in each update.
-    cached_words (int): How many words are kept so; 0: none.
+        linear-chain CRF also models which tag follows which.
+    dropout (float): Dropout before and after the BiLSTM. Training sets it to `training.dropout` in
+        each update.
+    cached_words (int): Number of words to cache; 0: none.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
     RAISES (ValueError): D007 for a setting out of its range.
@@ -93,16 +94,16 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
 
 
 def can_keep_words(model: Model[InT, OutT]) -> bool:
-    """Whether `predict` can be used: with our BiLSTM, on a CPU."""
+    """Return whether `predict` can be used: with our BiLSTM and a cache, on a CPU."""
     _, bilstm, _, cache = parts_of(model)
     return bool(bilstm) and isinstance(model.ops, NumpyOps) and cache.max_words > 0
 
 
 class Parts(NamedTuple):
-    """The layers that `predict` works with. A model's copy has these, but no references."""
+    """The layers that `predict` uses, found by position: a model's copy has no references."""
 
     embed_words: Model[List[str], Floats2d]
-    bilstm: List[Model[Ragged, Ragged]]  # its layers; none if it isn't ours
+    bilstm: List[Model[Ragged, Ragged]]  # its layers; [] if it is another model
     output_layer: Model[Floats2d, Floats2d]
     cache: WordCache
 
@@ -117,7 +118,7 @@ def parts_of(model: Model[InT, OutT]) -> Parts:
 
 
 def predict(model: Model[InT, OutT], docs: InT) -> OutT:
-    """What the layers would give in turn, but what a word's form decides comes from a cache."""
+    """Compute the same scores as the layers, with the results that depend on words alone cached."""
     embed_words, bilstm, output_layer, cache = parts_of(model)
     nodes = [*embed_words.walk(), *bilstm]
     rows, which, recurrent = cache.look_up(
@@ -131,7 +132,8 @@ def predict(model: Model[InT, OutT], docs: InT) -> OutT:
     hidden = run_layers(bilstm, recurrent, rows, which, steps)
     W: Any = output_layer.get_param("W")  # (nO, 2 * width)
     b: Any = output_layer.get_param("b")
-    # Each direction's part in turn, (n_tokens, width) -> (n_tokens, nO), from twice its state.
+    # Contribution of each direction: (n_tokens, width) -> (n_tokens, nO). The weights are halved
+    # because the hidden states are doubled.
     from_left, from_right = numpy.matmul(hidden, 0.5 * W.reshape(len(W), 2, -1).transpose(1, 2, 0))
     scores: Array = numpy.empty_like(from_left)
     scores[steps.tokens[0]] = from_left + b
@@ -140,7 +142,11 @@ def predict(model: Model[InT, OutT], docs: InT) -> OutT:
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    """The vocabulary comes from all of X; one token of zeros tells all shapes but the last."""
+    """Initialise the layers.
+
+    The vocabulary comes from all of X, and the number of tags from Y. All other shapes are inferred
+    from one token of zeros.
+    """
     embed, encode = model.layers
     embed.initialize(X=X)
     if Y:

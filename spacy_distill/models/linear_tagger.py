@@ -1,4 +1,4 @@
-"""A linear layer over any token-to-vector layer of spaCy: the teacher's model."""
+"""The teacher's model: a linear layer over any token-to-vector layer of spaCy."""
 
 from functools import partial
 from typing import Any, Callable, Iterator, List, Optional, Tuple
@@ -17,9 +17,10 @@ from ..types import TaggerModel, TagScores
 InT = List[Doc]
 OutT = List[TagScores]
 
-# Shapes are inferred from this many documents: a transformer runs over each.
+# Shapes are inferred from this many documents only, because a transformer runs over each.
 N_SAMPLE = 10
-# A GPU is given so many times the word pieces at once: with as few as suit a core it mostly waits.
+# On a GPU, batches have this many times as many word pieces: with as few as suit a CPU core, it
+# would mostly wait.
 TIMES_ON_A_GPU = 16
 
 
@@ -30,17 +31,18 @@ def build_linear_tagger_v1(
     batch_pieces: Optional[int] = None,
     nO: Optional[int] = None,
 ) -> TaggerModel:
-    """The usual head for token classification: dropout and a linear layer.
+    """Build the usual head for token classification: dropout and a linear layer.
 
     tok2vec (Model[List[Doc], List[Floats2d]]): For example a transformer, or a listener.
     dropout (float): Dropout of the vectors. Training sets it to `training.dropout` in each update.
-    batch_pieces (Optional[int]): When predicting, documents of like length go through `tok2vec`
-        together, so many word pieces with padding at a time, on a GPU sixteen times as many: a
-        transformer then wastes little on padding. None: all at once, in their order. So it is with
-        a listener in any case.
+    batch_pieces (Optional[int]): When predicting, pass documents of similar length to `tok2vec`
+        together, at most this many word pieces at a time, including padding, and sixteen times as
+        many on a GPU. A transformer then wastes little time on padding. None: pass all documents at
+        once, in their order. A listener always gets all documents at once.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO). A token whose vector is 0,
-        for it has no word pieces or lies behind the transformer's last position, is outside.
+        because it has no word pieces or is beyond the transformer's last position, is outside.
+    RAISES (ValueError): D007 if `batch_pieces` is below 1.
     """
     holds = batch_pieces is None or batch_pieces >= 1
     require(holds, "batch_pieces", batch_pieces, "1 or more")
@@ -49,7 +51,7 @@ def build_linear_tagger_v1(
     tagger: TaggerModel = chain(tok2vec, with_array(head))
     return Model(
         "linear_tagger",
-        # Not an attribute, which a trained model would bring along, whatever the config says.
+        # Not an attribute: it would be loaded with a trained model and override the config.
         partial(forward, batch_pieces=batch_pieces),
         init=init,
         dims={"nO": nO},
@@ -63,7 +65,7 @@ def forward(
 ) -> Tuple[OutT, Callable]:
     if not any(len(doc) for doc in docs):
         return [_no_rows(model) for _ in docs], lambda d_scores: []
-    if listens(model):  # it must be asked about the very documents that its upstream component saw
+    if listens(model):  # a listener must get the same documents as its upstream component
         return score_docs(model, docs, is_train)
     if not is_train and batch_pieces is not None:
         return predict_by_length(model, docs, batch_pieces), lambda d_scores: []
@@ -78,11 +80,11 @@ def forward(
 
 
 def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    """Score documents with tokens. What `tok2vec` saw nothing of has fixed scores, not the bias."""
+    """Score documents. Tokens without a vector get fixed scores, independent of the bias."""
     tok2vec, head = model.layers[0].layers  # a model's copy has no references
     ops = model.ops
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
-    # All documents in one array: on a GPU every call takes time, however little there is to do.
+    # Concatenate all documents: on a GPU, each call takes time even if there is little to compute.
     flat = ops.flatten(vectors)
     scores, backprop_head = head(flat, is_train)
     unseen = ~flat.any(axis=1)[:, None]  # (n_tokens, 1)
@@ -97,7 +99,7 @@ def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT
 
 
 def predict_by_length(model: Model[InT, OutT], docs: InT, batch_pieces: int) -> OutT:
-    """Score documents in batches of like length; the scores are in the order of the documents."""
+    """Score documents in batches of similar length, and return the scores in the original order."""
     scores: OutT = [_no_rows(model)] * len(docs)
     with_tokens = [i for i, doc in enumerate(docs) if len(doc)]
     lengths = count_pieces(model, [docs[i] for i in with_tokens])
@@ -110,32 +112,33 @@ def predict_by_length(model: Model[InT, OutT], docs: InT, batch_pieces: int) -> 
 
 
 def count_pieces(model: Model, docs: InT) -> List[int]:
-    """The length of each document as the transformer sees it; its tokens where there is none.
+    """Count the word pieces of each document, or its tokens if there is no transformer.
 
-    The words of a document tell too little: one of a tweet's addresses may be twenty pieces.
+    The number of words is a poor estimate: a single URL in a tweet may have twenty pieces.
     """
     for node in model.walk():
-        tokenizer = getattr(node, "tokenizer", None)  # of spacy-transformers
+        tokenizer = getattr(node, "tokenizer", None)  # a layer of spacy-transformers has one
         if tokenizer is not None:
             return [count_text_pieces(tokenizer, doc.text) for doc in docs]
     return list(map(len, docs))
 
 
 def count_text_pieces(tokenizer: Any, text: str) -> int:
-    """The word pieces of a text, special ones included."""
+    """Count the word pieces of a text, including special ones."""
     fast = getattr(tokenizer, "backend_tokenizer", None)
     if fast is None:
         return len(tokenizer(text, verbose=False)["input_ids"])
-    # Called itself, a fast tokenizer would set how it cuts and pads, which fails while another
-    # thread encodes with it. So it cuts and pads as it was last set to.
+    # Calling a fast tokenizer sets its truncation and padding, which fails while another thread
+    # encodes with it. So its backend is called, with the truncation and padding that were set last.
     encoding = fast.encode(text)
     return sum(sum(part.attention_mask) for part in (encoding, *encoding.overflowing))
 
 
 def batch_by_length(lengths: List[int], *, batch_pieces: int) -> Iterator[List[int]]:
-    """Indices of documents, shortest first, in batches of at most so many pieces with padding.
+    """Yield indices of documents, shortest first, in batches of limited size.
 
-    A document that is longer is a batch of its own.
+    A batch has at most `batch_pieces` pieces, including padding. A longer document is a batch of
+    its own.
     """
     batch: List[int] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
