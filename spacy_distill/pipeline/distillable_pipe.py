@@ -1,4 +1,4 @@
-"""A component that learns by comparing scores: with a teacher's, or with its own earlier ones."""
+"""Base class of components that learn from a teacher's scores, or from their own earlier ones."""
 
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
@@ -30,20 +30,20 @@ class DistillablePipe(TrainablePipe):
     """Base class of components that another component can teach.
 
     spaCy v4 has `distill`, `get_teacher_student_loss` and `is_distillable` on its own
-    `TrainablePipe`. They are spelt as there, so that moving to v4 means dropping this class.
+    `TrainablePipe`. They have the same names here, so moving to v4 means dropping this class.
 
-    A subclass has `predict`, and the attributes below.
+    A subclass must define `predict` and the attributes below.
 
     model (Model[List[Doc], List[Floats2d]]): Scores the tags: one row of logits per token.
     tags (List[str]): The tags, in the order of the model's outputs.
-    loss (DistillationLoss): Says how far two distributions are from each other.
+    loss (DistillationLoss): Measures how far two distributions are apart.
     """
 
     name: str
     model: TaggerModel
     tags: List[str]
     loss: DistillationLoss
-    # Whether there was a step of training, since it was loaded.
+    # Whether there has been a training step since the component was loaded.
     has_learnt: bool = False
     # A copy of the model, set by `nlp.resume_training()`.
     _rehearsal_model: Optional[Model] = None
@@ -62,22 +62,22 @@ class DistillablePipe(TrainablePipe):
         sgd: Optional[Optimizer] = None,
         losses: Optional[Dict[str, float]] = None,
     ) -> Dict[str, float]:
-        """Learn from a teacher's distributions on a batch, where it saw the token.
+        """Learn from a teacher's distributions on a batch, for the tokens that the teacher saw.
 
-        teacher_pipe (DistillablePipe): The teacher. It sees `eg.reference`, the student
-            `eg.predicted`, which have the same tokens. Its tags may be of the other scheme. If it
-            listens to other components, such as a shared transformer, run these over the
-            references first.
+        teacher_pipe (DistillablePipe): The teacher. It gets `eg.reference`, and the student gets
+            `eg.predicted`; both must have the same tokens. The teacher's tags may have the other
+            scheme. If it listens to other components, such as a shared transformer, run these over
+            the references first.
         examples (Iterable[Example]): The batch. Its annotation is not used.
         drop (float): Dropout rate.
         sgd (Optional[Optimizer]): Applied if given.
-        losses (Optional[Dict[str, float]]): Means since it was empty, in nats per token: the loss
-            under the component's name, its parts under `NAME_task` and `NAME_distillation`, and
-            under `NAME_tokens` of how many tokens they are means.
+        losses (Optional[Dict[str, float]]): Updated with means in nats per token since the dict was
+            empty: the loss under the component's name, and its parts under `NAME_task` and
+            `NAME_distillation`. `NAME_tokens` is the number of tokens that they are means of.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D010 if the teacher's labels are not the student's, D015 if an
-            example's documents have different tokens, D021 if the teacher listens and saw nothing,
-            D022 if it is of another class, D011 if the loss is not finite.
+            example's documents have different tokens, D021 if the teacher listens and saw no token,
+            D022 if it is not a `DistillablePipe`, D011 if the loss is not finite.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.distill")
@@ -115,7 +115,7 @@ class DistillablePipe(TrainablePipe):
     ) -> Dict[str, float]:
         """Stay close to the model as it was at `nlp.resume_training()`, by KL divergence.
 
-        Without `nlp.resume_training()` before, nothing happens.
+        Do nothing if `nlp.resume_training()` was not called before.
 
         examples, drop, sgd, losses: As in `distill`.
         RETURNS (Dict[str, float]): The updated losses.
@@ -137,11 +137,11 @@ class DistillablePipe(TrainablePipe):
     def get_teacher_student_loss(
         self, teacher_scores: List[TagScores], student_scores: List[TagScores]
     ) -> Tuple[float, List[TagScores]]:
-        """The divergence from a teacher in nats per token, and its gradient.
+        """Return the divergence from a teacher in nats per token, and its gradient.
 
-        teacher_scores (List[Floats2d]): The teacher's scores, with the student's tags; their
-            softmax is its distribution. For a CRF, give the log-probabilities that it has. A token
-            with NaN counts for nothing.
+        teacher_scores (List[Floats2d]): The teacher's scores for the student's tags; their softmax
+            is the teacher's distribution. For a CRF, pass its log-probabilities. Tokens with NaN
+            are ignored.
         student_scores (List[Floats2d]): The student's scores.
         RETURNS (Tuple[float, List[Floats2d]]): The loss and the gradient of the student's scores.
         """
@@ -168,8 +168,10 @@ class DistillablePipe(TrainablePipe):
         return LossAndGradients(parts, self._split(d_scores, student_scores), d_potentials)
 
     def _flatten(self, scores: List[TagScores]) -> Tuple[Any, Optional[CRFInputs]]:
-        """The scores of a batch (n_tokens, n_tags), and the model's CRF, if it has one: then they
-        are on the CPU, where it is computed."""
+        """Return the scores of a batch (n_tokens, n_tags) and the model's CRF, if it has one.
+
+        With a CRF, the scores are on the CPU, where the CRF is computed.
+        """
         flat = self.model.ops.flatten(scores)
         potentials = find_potentials(self.model)
         if potentials is None:
@@ -186,10 +188,10 @@ class DistillablePipe(TrainablePipe):
         sgd: Optional[Optimizer],
         losses: Optional[Dict[str, float]],
     ) -> Dict[str, float]:
-        """One step of training: forward, loss, backward, and the optimizer if there is one.
+        """Run one training step: forward, loss, backward, and the optimizer if there is one.
 
-        get_loss (Callable): Called with the scores of `eg.predicted`. A batch without tokens has
-            none, and no model is asked about it, for it may not know what to do.
+        get_loss (Callable): Called with the scores of `eg.predicted`. For a batch without tokens,
+            neither this nor the model is called, because a model may not support that.
         RAISES (ValueError): D011 if the loss is not finite.
         """
         self.has_learnt = True
@@ -203,8 +205,8 @@ class DistillablePipe(TrainablePipe):
         if not numpy.isfinite(parts.total):
             raise ValueError(Errors.D011.format(name=self.name, loss=parts.total))
         if listens(self.model):
-            # Other components, too, teach what they share, by sums over tokens, as spaCy's do:
-            # beside these a mean would count for nothing.
+            # The upstream component also learns from other components, whose losses are sums over
+            # tokens, as spaCy's are. The gradient of a mean would be negligible next to these.
             d_scores = [part * parts.n_tokens for part in d_scores]
             if d_potentials is not None:
                 d_potentials = d_potentials.scaled(parts.n_tokens)
@@ -217,7 +219,7 @@ class DistillablePipe(TrainablePipe):
         return losses
 
     def _record(self, parts: LossParts, losses: Dict[str, float]) -> None:
-        """Keep means over tokens, so that a logger can show nats per token."""
+        """Update the means over tokens, so that a logger can show nats per token."""
         key = f"{self.name}_tokens"
         losses[key] = losses.get(key, 0) + parts.n_tokens
         share = parts.n_tokens / losses[key]
@@ -229,14 +231,16 @@ class DistillablePipe(TrainablePipe):
             losses[name] = losses.get(name, 0.0) * (1 - share) + value * share
 
     def _split(self, flat: Any, parts: List[TagScores]) -> List[TagScores]:
-        """(n_tokens, n_tags) of a batch -> those of each document."""
+        """Split the rows of a batch (n_tokens, n_tags) into those of each document."""
         ops = self.model.ops
         return ops.unflatten(ops.asarray2f(flat), ops.asarray1i([len(part) for part in parts]))
 
 
 def reset_gradients(model: Model) -> None:
-    """Forget the gradients of a model whose parameters are new. thinc adds the next ones to those
-    that are there: beyond their end, if a shape has changed."""
+    """Reset the gradients of a model whose parameters are new.
+
+    Thinc adds new gradients to existing ones, beyond their end if a shape has changed.
+    """
     for node in model.walk():
         for name in node.param_names:
             if node.has_param(name) and node.has_grad(name):

@@ -1,4 +1,4 @@
-"""Examples that a component is initialised from."""
+"""The examples that a component is initialised from."""
 
 from itertools import islice
 from typing import Iterable, List, Optional, Set, Tuple
@@ -11,8 +11,8 @@ from spacy.util import resolve_dot_names
 from ..soft_targets import find_taught_labels
 from ..types import GetExamples
 
-# How many `spacy train` gives of a stream, and how many are enough to meet the characters of a
-# language.
+# Number of examples that `spacy train` passes from a stream, and a number that is enough to cover
+# the characters of a language.
 GIVEN_OF_STREAM = 100
 SAMPLE_SIZE = 10_000
 
@@ -20,15 +20,15 @@ SAMPLE_SIZE = 10_000
 def read_initial_examples(
     get_examples: GetExamples, nlp: Optional[Language]
 ) -> Tuple[List[Doc], List[str]]:
-    """The documents that vocabularies are taken from, and their labels.
+    """Return the documents that the vocabularies are built from, and their labels.
 
-    With `max_epochs = -1` spaCy gives a component the first 100 examples, which don't have all
-    characters. Then as many as are needed are read from the training corpus, too.
+    With `max_epochs = -1`, spaCy passes only the first 100 examples to a component, which do not
+    contain all characters. In this case, more examples are read from the training corpus.
 
-    get_examples (Callable[[], Iterable[Example]]): What spaCy gives.
-    nlp (Optional[Language]): The pipeline, whose config has the training corpus.
-    RETURNS (Tuple[List[Doc], List[str]]): The documents to predict, and the labels of the gold ones
-        and of their soft targets, sorted.
+    get_examples (Callable[[], Iterable[Example]]): The function that spaCy passes.
+    nlp (Optional[Language]): The pipeline, whose config names the training corpus.
+    RETURNS (Tuple[List[Doc], List[str]]): The predicted documents, and the labels of the entities
+        and soft targets of the reference documents, sorted.
     """
     docs: List[Doc] = []
     labels: Set[str] = set()
@@ -39,7 +39,7 @@ def read_initial_examples(
 
 
 def sample_stream(nlp: Language) -> Iterable[Example]:
-    """The first examples of a pipeline's training corpus, if it is a stream that can be read."""
+    """Yield the first examples of a pipeline's training corpus, if it is a readable stream."""
     try:
         config = nlp.config.interpolate()
         if config["training"]["max_epochs"] != -1:
@@ -47,7 +47,7 @@ def sample_stream(nlp: Language) -> Iterable[Example]:
         (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
         yield from islice(corpus(nlp), SAMPLE_SIZE)
     except (OSError, ValueError):
-        return  # of a pipeline from elsewhere; training would say what is wrong
+        return  # a pipeline made elsewhere; errors of the corpus are reported by training itself
 
 
 def collect(examples: Iterable[Example], docs: List[Doc], labels: Set[str]) -> None:

@@ -51,17 +51,18 @@ def make_ner_tagger(
     score_tuned: bool,
     scorer: Optional[Callable],
 ) -> NERTagger:
-    """Make a `ner_tagger`.
+    """Create a `ner_tagger`.
 
     model (Model[List[Doc], List[Floats2d]]): Scores the tags: one row of logits per token.
-    loss (DistillationLoss): What it is trained with.
-    scheme (Optional[Literal["iob", "biluo"]]): How entities become tags; null: what is best for the
-        model, "iob" if it has a CRF, else "biluo".
-    spans_key (Optional[str]): Where in `doc.spans` the entities are put together with their
-        confidences, `doc.spans[spans_key].attrs["scores"]`; null: nowhere.
-    score_tuned (bool): Whether `ents_f_tuned` of the scores is the F1 that `spacy-distill tune`
-        will bring, and not `ents_f`. The best weights before tuning are not the best after it: with
-        `ents_f_tuned = 1.0` in `[training.score_weights]` training chooses by this.
+    loss (DistillationLoss): The training loss.
+    scheme (Optional[Literal["iob", "biluo"]]): How entities are encoded as tags; null: the better
+        scheme for the model, "iob" if it has a CRF, else "biluo".
+    spans_key (Optional[str]): Key of `doc.spans` under which the entities are stored together with
+        their confidences, `doc.spans[spans_key].attrs["scores"]`; null: they are not stored.
+    score_tuned (bool): Whether `ents_f_tuned` in the scores is the F1 that `spacy-distill tune`
+        will achieve, instead of `ents_f`. The best weights before tuning are not the best ones
+        after it: with `ents_f_tuned = 1.0` in `[training.score_weights]`, training selects the
+        weights by this score.
     scorer (Optional[Callable]): The scoring method.
     """
     return NERTagger(

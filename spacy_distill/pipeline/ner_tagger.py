@@ -1,7 +1,7 @@
 """The component `ner_tagger`: recognises entities with any model that scores tags.
 
-Teacher and student are this same component with different models. It asks one thing of its model:
-`Model[List[Doc], List[Floats2d]]`, one row of tag scores (logits) per token.
+Teacher and student are this same component with different models. The only requirement on the model
+is its type, `Model[List[Doc], List[Floats2d]]`: one row of tag scores (logits) per token.
 """
 
 from functools import partial
@@ -48,7 +48,8 @@ class NERTagger(DistillablePipe):
     ) -> None:
         """Initialise the component. The arguments are those of `factory.make_ner_tagger`."""
         if scheme is None:
-            # Tags that say where an entity ends tell a softmax what a CRF learns of neighbours.
+            # BILUO tags mark where an entity ends, which gives a softmax some of the information
+            # that a CRF learns from neighbouring tags.
             scheme = "iob" if find_crf(model) else "biluo"
         self.vocab = vocab
         self.model = model
@@ -68,15 +69,16 @@ class NERTagger(DistillablePipe):
 
     @property
     def label_data(self) -> Tuple[str, ...]:
-        """What `spacy init labels` saves and `initialize` takes."""
+        """The labels, as `spacy init labels` saves them and `initialize` takes them."""
         return self.labels
 
     def add_label(self, label: str) -> int:
         """Add an entity label, before the model has its output layer.
 
         label (str): The label.
-        RETURNS (int): 0 if the label is there already, else 1.
-        RAISES (ValueError): D006 for a label that is no text, D002 once the model is initialised.
+        RETURNS (int): 0 if the component already has the label, else 1.
+        RAISES (ValueError): D006 if the label is not a non-empty string, D002 if the model is
+            initialised and has no outputs for it.
         """
         if not isinstance(label, str) or not label:
             raise ValueError(Errors.D006.format(name=self.name, label=label))
@@ -100,19 +102,20 @@ class NERTagger(DistillablePipe):
     ) -> None:
         """Prepare for training: labels, vocabularies, shapes.
 
-        get_examples (Callable[[], Iterable[Example]]): The training data. Its text gives the
-            model its vocabularies, so it should be all of it.
+        get_examples (Callable[[], Iterable[Example]]): Returns the training data. The model builds
+            its vocabularies from the text, so this should be all of the data.
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Sequence[str]]): As `spacy init labels` makes them; None: those of the
             examples' entities and soft targets, sorted.
-        init_model (Optional[Callable[[Model], Model]]): Called with the model before its shapes
-            are inferred, for instance to load a lookup table.
-        RAISES (ValueError): D001 if there are no labels at all, D002 and D006 for those that can't
-            be added, D025 for a model that does not give scores.
+        init_model (Optional[Callable[[Model], Model]]): Called with the model before its shapes are
+            inferred, for example to load a lookup table.
+        RAISES (ValueError): D001 if there are no labels, D002 or D006 for a label that can't be
+            added, D025 for a model that returns probabilities instead of scores.
         """
         if any(node.name == "softmax" for node in self.model.walk()):
             raise ValueError(Errors.D025.format(name=self.name))
-        # spaCy looks at all examples, and reading them takes longer than all else here.
+        # Pass only a few: spaCy validates all examples, and reading them takes longer than
+        # everything else here.
         few = (lambda: list(islice(get_examples(), 10))) if callable(get_examples) else get_examples
         validate_get_examples(few, "NERTagger.initialize")
         docs, found = read_initial_examples(get_examples, nlp)
@@ -140,16 +143,17 @@ class NERTagger(DistillablePipe):
     def set_annotations(self, docs: Iterable[Doc], scores: List[TagScores]) -> None:
         """Set the entities of documents from their tag scores.
 
-        Entities that are there already are kept, and new ones found around them. A token that
-        was set to be outside is free, because `entity_ruler` sets all others so.
+        Existing entities are kept, and new ones are predicted around them. A token that is
+        annotated as outside may still get an entity, because `entity_ruler` annotates all other
+        tokens as outside.
 
         docs (Iterable[Doc]): The documents to modify.
         scores (List[Floats2d]): What `predict` returned for them.
-        RAISES (ValueError): D017 if a score is no number, or infinitely large.
+        RAISES (ValueError): D017 if a score is NaN or infinitely large.
         """
         docs = list(docs)
         attributes = TokenAttributes.from_docs(docs)
-        if self.score_tuned and self.has_learnt:  # else nobody asks, and copies take time
+        if self.score_tuned and self.has_learnt:  # otherwise not needed, and copying takes time
             self._score_cache.keep(docs, scores, attributes)
         preset = attributes.preset
         ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
@@ -166,14 +170,14 @@ class NERTagger(DistillablePipe):
         attributes: TokenAttributes,
         fixed: numpy.ndarray,
     ) -> numpy.ndarray:
-        """The best legal tags of each document.
+        """Find the best legal tags of each document.
 
         docs (Sequence[Doc]): The documents.
         scores (List[Floats2d]): What `predict` returned for them.
-        attributes (TokenAttributes): Of their tokens.
+        attributes (TokenAttributes): The attributes of their tokens.
         fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
-        RETURNS (ndarray): Tag indices (n_tokens,), of one document after another.
-        RAISES (ValueError): D017 if a score is no number, or infinitely large.
+        RETURNS (ndarray): Tag indices (n_tokens,), documents concatenated.
+        RAISES (ValueError): D017 if a score is NaN or infinitely large.
         """
         if not len(fixed):
             return numpy.zeros(0, dtype="i")
@@ -190,21 +194,21 @@ class NERTagger(DistillablePipe):
         return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
-        """Score predictions and, with `score_tuned`, what tuning can make of them.
+        """Score predictions and, with `score_tuned`, what tuning can achieve.
 
         examples (Iterable[Example]): The examples, with predictions.
-        RETURNS (Dict[str, Any]): What the scorer gives, and `ents_f_tuned` where there was a step
-            of training or `score_tuned` is set: F1 after tuning, or `ents_f` if it isn't set. None
-            without gold.
+        RETURNS (Dict[str, Any]): The results of the scorer, and `ents_f_tuned` if `score_tuned` is
+            set or there has been a training step: F1 after tuning if `score_tuned` is set, else
+            `ents_f`. None without gold annotation.
         """
         examples = list(examples)
         scores = super().score(examples, **settings)
         if self.score_tuned:
-            from ..tuning import score_candidates  # only who trains needs it
+            from ..tuning import score_candidates  # only needed for training
 
             get_scores = partial(self._score_cache.get_or_predict, predict=self.predict)
             scores["ents_f_tuned"] = max(score_candidates(self, examples, get_scores), default=None)
-        elif self.has_learnt:  # what a config chooses the best weights by must be there
+        elif self.has_learnt:  # [training.score_weights] may name it
             scores["ents_f_tuned"] = scores.get("ents_f")
         return scores
 
@@ -222,7 +226,8 @@ class NERTagger(DistillablePipe):
         drop, sgd, losses: As in `distill`.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D003 or D004 for soft targets that do not fit, D011 if the loss is not
-            finite, D026 for scores of another width. Labels that it lacks are warned of (W002).
+            finite, D026 for scores of another width. W002 warns of labels that the component does
+            not have.
         """
         examples = list(examples)
         validate_examples(examples, "NERTagger.update")
@@ -232,7 +237,7 @@ class NERTagger(DistillablePipe):
     def get_loss(
         self, examples: Iterable[Example], scores: List[TagScores]
     ) -> Tuple[float, List[TagScores]]:
-        """The loss of a batch in nats per token, and its gradient.
+        """Return the loss of a batch in nats per token, and its gradient.
 
         examples (Iterable[Example]): The batch.
         scores (List[Floats2d]): The model's scores for it.
@@ -243,18 +248,18 @@ class NERTagger(DistillablePipe):
         return found.parts.total, found.d_scores
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
-        """Load. RAISES (ValueError): D017 if a potential of the CRF is no number."""
+        """Load from bytes. RAISES (ValueError): D017 if a potential of the CRF is not finite."""
         super().from_bytes(bytes_data, exclude=exclude)
         return self._loaded()
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "NERTagger":
-        """Load. RAISES (ValueError): D017 if a potential of the CRF is no number."""
+        """Load from a folder. RAISES (ValueError): D017 if a potential of the CRF is not finite."""
         super().from_disk(path, exclude=exclude)
         return self._loaded()
 
     def _loaded(self) -> "NERTagger":
         restore(self.model)
-        # What no score shows: a potential that is no number.
+        # `find_tags` checks the scores, but not the potentials.
         for values in find_potentials(self.model) or ():
             if not numpy.isfinite(largest := numpy.abs(values).max(initial=0.0)):
                 raise ValueError(Errors.D017.format(name=self.name, score=largest))
@@ -265,7 +270,8 @@ class NERTagger(DistillablePipe):
     def _labels_changed(self) -> None:
         self.tags = make_tags(self.labels, scheme=self.cfg["scheme"])
         self.transitions = Transitions.from_tags(self.tags)
-        # Within a memory zone a new string is forgotten at its end: labels are added before.
+        # Strings that are first added within a memory zone are removed at its end, so add the
+        # labels now.
         for label in self.labels:
             self.vocab.strings.add(label)
 

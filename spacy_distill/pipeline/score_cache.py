@@ -1,4 +1,4 @@
-"""A component's scores of documents, kept from their annotation until they are evaluated."""
+"""A component's scores of documents, kept from annotation until evaluation."""
 
 from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 from weakref import WeakKeyDictionary
@@ -11,14 +11,14 @@ from ..types import TagScores
 
 
 class ScoredDoc(NamedTuple):
-    """A document's tag scores (n_tokens, n_tags), and its tokens as they were when it got them."""
+    """A document's tag scores (n_tokens, n_tags), and its token attributes when it was scored."""
 
     scores: TagScores
     attributes: TokenAttributes
 
 
 class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
-    """The scores of documents, for as long as these exist. A copy by pickle is empty."""
+    """Scores of documents, kept as long as the documents exist. A pickled copy is empty."""
 
     def __reduce__(self) -> Tuple[Callable[[], Any], Tuple[()]]:
         return ScoreCache, ()
@@ -26,11 +26,13 @@ class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
     def keep(
         self, docs: Sequence[Doc], scores: Sequence[TagScores], attributes: TokenAttributes
     ) -> None:
-        """Keep what is about to be annotated: copies, so that no document keeps its whole batch.
+        """Store the scores of documents that are about to be annotated.
+
+        Everything is copied, so that a document does not keep the arrays of its whole batch alive.
 
         docs (Sequence[Doc]): The documents.
-        scores (Sequence[Floats2d]): Of each, (n_tokens, n_tags).
-        attributes (TokenAttributes): Of their tokens, of one document after another.
+        scores (Sequence[Floats2d]): The scores of each document, (n_tokens, n_tags).
+        attributes (TokenAttributes): The attributes of their tokens, documents concatenated.
         """
         for doc, part, columns in zip(docs, scores, attributes.split(docs)):
             own = TokenAttributes(*(column.copy() for column in columns))
@@ -39,14 +41,14 @@ class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
     def get_or_predict(
         self, docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]
     ) -> List[ScoredDoc]:
-        """The scores of documents: those that are kept, and new ones of the others.
+        """Return the stored scores of documents, and predict those that are not stored.
 
         docs (Sequence[Doc]): The documents.
-        predict (Callable[[List[Doc]], List[Floats2d]]): Scores those that are not kept. Their
-            entities are left out of the attributes, for they may be the component's own.
+        predict (Callable[[List[Doc]], List[Floats2d]]): Scores documents that are not stored. Their
+            entities are left out of the attributes, because they may be those of this component.
         RETURNS (List[ScoredDoc]): One for each document.
         """
-        # A later component may have merged tokens.
+        # Stored scores no longer fit if a later component has merged tokens.
         is_kept = [doc in self and len(self[doc].scores) == len(doc) for doc in docs]
         new = [doc for doc, known in zip(docs, is_kept) if not known]
         bare = TokenAttributes.from_docs(new)

@@ -1,4 +1,4 @@
-"""A pipeline reads documents that were made elsewhere: in their tokens, or in its own."""
+"""Run a teacher's pipeline over existing documents, and align its tokens with theirs."""
 
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -18,9 +18,10 @@ TAG_PARTS: Dict[str, str] = {"B": "BII", "I": "III", "L": "IIL", "U": "BIL"}
 
 
 def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[Pipe] = None) -> List[Doc]:
-    """Run a pipeline up to a component, over documents of its own vocabulary.
+    """Run a pipeline, up to a given component, over documents that use its vocabulary.
 
-    before (Optional[Pipe]): The component that is not run, nor any after it; None: all are run.
+    before (Optional[Pipe]): The first component that is not run; those after it are not run either.
+        None: all components are run.
     """
     pipes = [pipe for _, pipe in nlp.pipeline]
     disable = [] if before is None else nlp.pipe_names[pipes.index(before) :]
@@ -28,28 +29,31 @@ def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[Pipe] = No
 
 
 def retokenise(nlp: Language, doc: Doc) -> Doc:
-    """The text of a document in a pipeline's own tokens, without annotation."""
-    # A document without text has no tokens, though it may be made of empty words. `make_doc` would
-    # refuse one that is long: whoever reads text refuses what has no tokens yet.
+    """Return the text of a document in a pipeline's own tokenisation, without annotation."""
+    # For an empty text the tokenizer returns no tokens, although the document may consist of empty
+    # words. `nlp.make_doc` is not used because it refuses long texts; the readers of untokenised
+    # text already enforce that limit.
     return nlp.tokenizer(doc.text) if doc.text else copy_words(doc, nlp.vocab)
 
 
 def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray, tags: Sequence[str]) -> numpy.ndarray:
-    """Rows of a teacher's tokens as rows of a document's tokens.
+    """Convert rows of a teacher's tokens to rows of a document's tokens.
 
     doc (Doc): The document.
     own (Doc): The same text in the teacher's tokens, which may be merged words.
-    rows (ndarray): A row for each of these (n_own_tokens, n_tags): log-probabilities, float32.
+    rows (ndarray): One row for each of the teacher's tokens (n_own_tokens, n_tags):
+        log-probabilities, float32.
     tags (Sequence[str]): The tags (n_tags,).
-    RETURNS (ndarray): A row for each token of the document (n_tokens, n_tags). Parts of a token of
-        the teacher's have the parts of its tag, which are as probable. NaN where spaCy's alignment
-        has no single token of the teacher's for one of the document's.
+    RETURNS (ndarray): One row for each token of the document (n_tokens, n_tags). If a token of the
+        teacher is split into several, each part gets the corresponding part of its tags, with the
+        same probabilities. NaN if spaCy's alignment has no single token of the teacher for a token
+        of the document.
     """
     words, own_words = [token.text for token in doc], [token.text for token in own]
     if words == own_words:
         return rows
     alignment = Alignment.from_strings(words, own_words)
-    # That of white space at the end may have one token more.
+    # With whitespace at the end, the alignment may have one token more.
     aligned = find_one_to_one(alignment)[: len(doc)]
     found = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype=rows.dtype)
     found[aligned >= 0] = rows[aligned[aligned >= 0]]
@@ -60,10 +64,10 @@ def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray, tags: Sequence[str]) -> 
 
 
 def find_parts(alignment: Alignment, *, n_tokens: int) -> Iterator[Tuple[int, List[int]]]:
-    """The teacher's tokens that are cut into several whole tokens of a document.
+    """Yield the teacher's tokens that are split into several whole tokens of a document.
 
-    n_tokens (int): Of the document.
-    YIELDS (Tuple[int, List[int]]): The index of one, and of all its parts.
+    n_tokens (int): Number of tokens of the document.
+    YIELDS (Tuple[int, List[int]]): The index of a teacher's token, and the indices of its parts.
     """
     x2y, y2x = alignment.x2y, alignment.y2x
     for i in numpy.flatnonzero(y2x.lengths > 1).tolist():
@@ -73,7 +77,7 @@ def find_parts(alignment: Alignment, *, n_tokens: int) -> Iterator[Tuple[int, Li
 
 
 def split_rows_in_parts(rows: numpy.ndarray, tags: Sequence[str]) -> List[numpy.ndarray]:
-    """Rows of tokens (n_tokens, n_tags) as those of their first parts, those amid and the last."""
+    """Convert rows of tokens (n_tokens, n_tags) to rows of their first, middle and last parts."""
     found = []
     for place in range(3):
         parts = [part_of_tag(tag, place) for tag in tags]
@@ -88,5 +92,5 @@ def part_of_tag(tag: str, place: int) -> str:
 
 
 def name_of(nlp: Language) -> str:
-    """What errors call a pipeline: where it was loaded from, if it was."""
+    """Return the name of a pipeline for errors: its path if it was loaded from one."""
     return str(nlp.path or f"{nlp.meta['lang']}_{nlp.meta['name']}")

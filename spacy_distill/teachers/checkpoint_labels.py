@@ -1,4 +1,4 @@
-"""What the labels of a checkpoint mean: IO, IOB1, IOB2, BILUO, IOBES or BMES become tags."""
+"""Convert the labels of a checkpoint, in IO, IOB1, IOB2, BILUO, IOBES or BMES, to tags."""
 
 import re
 from dataclasses import dataclass
@@ -10,19 +10,20 @@ from ..distributions import floor_probs
 from ..errors import Errors
 from ..tags import BILUO, OUTSIDE, make_tags
 
-# Where the prefix stands behind.
+# A label whose prefix is at its end, such as PER-B.
 SUFFIXED = re.compile(rf"(.+)[-_]([{''.join(BILUO)}])")
-# Labels of word pieces that are no word's first: a label beside the scheme, which means O.
+# Labels of special tokens, and of word pieces that do not begin a word. They are not part of the
+# scheme, and mean O.
 SPECIAL = {"X", "PAD", "[PAD]", "<pad>", "[CLS]", "[SEP]", "<s>", "</s>"}
 
 
 @dataclass(frozen=True)
 class LabelScheme:
-    """How a checkpoint's labels become tags.
+    """How a checkpoint's labels are converted to tags.
 
-    tags (List[str]): The tags: BILUO if the labels close entities, else IOB.
-    columns (List[List[int]]): For each tag the labels that mean it.
-    begins_with_inside (bool): Whether an entity may begin with I: IO and IOB1.
+    tags (List[str]): The tags: BILUO if the labels mark the ends of entities, else IOB.
+    columns (List[List[int]]): For each tag, the indices of the labels that mean it.
+    begins_with_inside (bool): Whether an entity may begin with I, as in IO and IOB1.
     """
 
     tags: List[str]
@@ -30,7 +31,11 @@ class LabelScheme:
     begins_with_inside: bool
 
     def to_tags(self, log_probs: numpy.ndarray) -> numpy.ndarray:
-        """Of labels (n_tokens, n_labels) -> of tags (n_tokens, n_tags), in nats; NaN stays."""
+        """Convert log-probabilities of labels to those of tags, in nats. NaN stays NaN.
+
+        log_probs (ndarray): (n_tokens, n_labels).
+        RETURNS (ndarray): (n_tokens, n_tags).
+        """
         probs = numpy.exp(log_probs)
         by_tag = numpy.stack([probs[:, of_tag].sum(axis=1) for of_tag in self.columns], axis=1)
         if self.begins_with_inside:
@@ -39,24 +44,25 @@ class LabelScheme:
 
 
 def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> LabelScheme:
-    """Find out what a checkpoint's labels mean.
+    """Determine what a checkpoint's labels mean.
 
-    labels (Sequence[str]): Its `id2label`: with prefixes (`B-PER`, `E_PER`), with them behind
-        (`PER-B`), or without (`PER`).
-    teacher (str): Its name, for the error.
+    labels (Sequence[str]): The labels in its `id2label`: with prefixes (`B-PER`, `E_PER`), with
+        prefixes at the end (`PER-B`), or without (`PER`).
+    teacher (str): Name of the checkpoint, for the error.
     iob1 (bool): See `HFTokenClassifier.load`.
     RETURNS (LabelScheme): The scheme.
-    RAISES (ValueError): D806 if none of them is `O`, if no other names an entity, or if some of
-        those that do have a prefix and some have none.
+    RAISES (ValueError): D806 if none of the labels is `O`, if no other label names an entity, or if
+        only some of those that do have a prefix.
     """
     given, labels = labels, put_in_front(labels)
     prefixed = [label for label in labels if has_prefix(label)]
     others = [label for label in labels if label not in (OUTSIDE, *prefixed)]
     is_scheme = bool(prefixed) and SPECIAL.issuperset(others)
-    # An entity may be called `I-9` where no other has a prefix.
+    # Labels are mixed only if B and one of I, M, L and E have the same type, because a type may
+    # itself be called `I-9`.
     begun = [label[1:] for label in prefixed if label[0] == "B"]
     is_mixed = not is_scheme and any(label[1:] in begun for label in prefixed if label[0] in "IMLE")
-    # "X" may be what entities are called.
+    # Without a scheme, "X" may be an entity type.
     named = prefixed if is_scheme else [*prefixed, *(o for o in others if o not in SPECIAL - {"X"})]
     if OUTSIDE not in labels or is_mixed or not named or {"B", "I"}.issuperset(named):
         raise ValueError(Errors.D806.format(teacher=teacher, labels=list(given)))
@@ -76,7 +82,7 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
 
 
 def put_in_front(labels: Sequence[str]) -> List[str]:
-    """Labels with their prefixes in front, if all have them behind: `PER-B` -> `B-PER`."""
+    """Move prefixes to the front, if all labels have them at the end: `PER-B` -> `B-PER`."""
     named = [label for label in labels if label not in (OUTSIDE, *SPECIAL)]
     parts = {label: match.groups() for label in named if (match := SUFFIXED.fullmatch(label))}
     begun = {name for name, prefix in parts.values() if prefix == "B"}
@@ -91,9 +97,9 @@ def has_prefix(label: str) -> bool:
 
 
 def begin_entities(probs: numpy.ndarray) -> None:
-    """Where no entity of a label can go on, what speaks for I of the label speaks for B. In place.
+    """Move probability from I to B where no entity of the label can continue. In place.
 
-    An entity can go on where the most probable label of the token before is the same.
+    An entity can continue if the most probable label of the previous token is the same.
 
     probs (ndarray): Probabilities of IOB tags (n_tokens, n_tags).
     """

@@ -1,4 +1,4 @@
-"""What is given says which kind of teacher it is."""
+"""Choose the kind of teacher by its source."""
 
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union
@@ -24,7 +24,7 @@ from .ner_tagger import NERTaggerTeacher
 from .stock_ner import StockNERTeacher
 from .whole_pipeline import WholePipelineTeacher
 
-# How transformers calls the architecture of a checkpoint that labels tokens.
+# Suffix of the architectures for token classification in transformers.
 ARCHITECTURE = "ForTokenClassification"
 
 
@@ -33,18 +33,19 @@ def load_teacher(
 ) -> Teacher:
     """Load a teacher of any kind.
 
-    source (str): A pipeline's folder or package; or a Hugging Face checkpoint for token
+    source (str): Folder or package of a pipeline; or a Hugging Face checkpoint for token
         classification: its folder, or its id on the hub, `NAME@REVISION`.
-    smoothing (float): Of a pipeline that only sets `doc.ents`; see `DocEntsTeacher`.
-    iob1 (bool): Of a checkpoint; see `HFTokenClassifier`.
+    smoothing (float): For a pipeline that only sets `doc.ents`; see `DocEntsTeacher`.
+    iob1 (bool): For a checkpoint; see `HFTokenClassifier.load`.
     gpu (int): GPU to run a checkpoint on, -1 for the CPU.
     RETURNS (Teacher): The teacher.
-    RAISES (ValueError): D808 for a pipeline that sets no entities, D805 for what is no teacher.
+    RAISES (ValueError): D805 if the source is not a teacher, D808 for a pipeline that sets no
+        entities.
     """
     check_teacher(source)
     path = Path(source)
     if is_pipeline(path) or is_package(source):
-        # Of a folder and a package of one name, the folder.
+        # A folder takes precedence over a package of the same name.
         nlp = load_pipeline(path if is_pipeline(path) else source)
         return choose_teacher(nlp, smoothing=smoothing)
     # Only a checkpoint needs torch and transformers.
@@ -55,7 +56,7 @@ def load_teacher(
 
 
 def check_teacher(source: str) -> None:
-    """Refuse what can't be loaded as a teacher. RAISES (ValueError): D805."""
+    """Check that a source can be a teacher. RAISES (ValueError): D805 if it can't."""
     path = Path(source)
     is_one = is_pipeline(path) or is_package(source) or is_checkpoint(path) or is_model_id(source)
     if not is_one:
@@ -63,18 +64,19 @@ def check_teacher(source: str) -> None:
 
 
 def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Teacher:
-    """A pipeline as a teacher, by its components: `ner_tagger`, `ner`, or what sets `doc.ents`.
+    """Create a teacher from a pipeline, by the component that sets its entities.
 
-    Where others of its components say that they set entities, rules say, they teach, too.
+    This is a `ner_tagger`, an `ner`, or any that sets `doc.ents`. If other components declare that
+    they set entities, such as rules, these entities are taught as well.
 
-    RAISES (ValueError): D808 if nothing of it sets entities.
+    RAISES (ValueError): D808 if no component sets entities.
     """
     for name, pipe in nlp.pipeline:
         if isinstance(pipe, NERTagger):
             return with_others(NERTaggerTeacher(nlp, pipe), list_others(nlp, name), smoothing)
     for i, (name, pipe) in enumerate(nlp.pipeline):
         if isinstance(pipe, EntityRecognizer):
-            # What stands before it is among what it looks at.
+            # Entities of earlier components are already taken into account by `ner`.
             others = [other for other in list_others(nlp, name) if other in nlp.pipe_names[i:]]
             return with_others(StockNERTeacher(nlp, pipe), others, smoothing)
     if not any(sets_entities(nlp, name) for name in nlp.pipe_names):
@@ -83,17 +85,17 @@ def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Te
 
 
 def list_others(nlp: Language, name: str) -> List[str]:
-    """The components beside one that say they set entities."""
+    """Return the other components that declare that they set entities."""
     return [other for other in nlp.pipe_names if other != name and says_it_sets(nlp, other)]
 
 
 def with_others(
     teacher: Union[NERTaggerTeacher, StockNERTeacher], others: Sequence[str], smoothing: float
 ) -> Teacher:
-    """A component as a teacher, together with components that change what it finds.
+    """Combine a component, as a teacher, with components that change its entities.
 
-    others (Sequence[str]): Their names.
-    smoothing (float): Of what these set.
+    others (Sequence[str]): Names of these components.
+    smoothing (float): Smoothing of the entities that they set.
     """
     if not others:
         return teacher
@@ -106,12 +108,12 @@ def with_others(
 
 
 def is_pipeline(path: Path) -> bool:
-    """Whether a folder holds a pipeline."""
+    """Return whether a folder holds a pipeline."""
     return (path / "meta.json").exists()
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a folder holds a Hugging Face checkpoint for token classification."""
+    """Return whether a folder holds a Hugging Face checkpoint for token classification."""
     config = path / "config.json"
     if not config.exists():
         return False
@@ -120,12 +122,12 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def is_model_id(source: str) -> bool:
-    """Whether a source can only be an id on the hub: `OWNER/NAME`, or with a revision."""
+    """Return whether a source can only be an id on the hub: `OWNER/NAME`, or with a revision."""
     return not is_path(source) and ("@" in source or source.count("/") == 1)
 
 
 def split_revision(source: str) -> Tuple[str, str]:
-    """`NAME@REVISION` -> its two parts, the latter empty where there is none, as for a folder."""
+    """Split `NAME@REVISION` into its two parts. The latter is empty if missing, or for a folder."""
     if Path(source).exists():
         return source, ""
     name, _, revision = source.partition("@")
@@ -133,8 +135,10 @@ def split_revision(source: str) -> Tuple[str, str]:
 
 
 def identify(source: str) -> str:
-    """What identifies a pipeline or a checkpoint: the digest of its folder or package, or the hub's
-    commit."""
+    """Return an identifier of a pipeline or a checkpoint.
+
+    This is the digest of its folder or package, or the hub's commit.
+    """
     folder = find_folder(source)
     if folder is not None:
         return f"sha256:{digest_folder(folder)}"
@@ -145,14 +149,14 @@ def identify(source: str) -> str:
 
 
 def find_lang(teacher: str) -> str:
-    """The language of a pipeline; empty for what is none."""
+    """Return the language of a pipeline, or an empty string for any other teacher."""
     folder = find_folder(teacher)
     meta = folder / "meta.json" if folder else Path()
     return read_json(meta).get("lang", "") if meta.is_file() else ""
 
 
 def find_folder(teacher: str) -> Optional[Path]:
-    """Where a teacher's files are: its folder, or its package's; None for an id on the hub.
+    """Return the folder with a teacher's files, that of its package, or None for an id on the hub.
 
     RAISES (ValueError): D019 for a package that can't be imported by that name.
     """
@@ -161,5 +165,5 @@ def find_folder(teacher: str) -> Optional[Path]:
         return path
     try:
         return get_package_path(teacher) if is_package(teacher) else None
-    except ImportError as error:  # en-core-web-sm is installed, and imported as en_core_web_sm
+    except ImportError as error:  # en-core-web-sm is installed, but imported as en_core_web_sm
         raise ValueError(Errors.D019.format(source=teacher, reason=error)) from error

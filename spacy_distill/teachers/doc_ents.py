@@ -1,7 +1,7 @@
-"""A pipeline that only sets `doc.ents` teaches: rules, spacy-llm, GLiNER and the like.
+"""A teacher from a pipeline that only sets `doc.ents`: rules, spacy-llm, GLiNER and the like.
 
-It says what, and not how surely. So most of the probability goes to the tag that it set, and a
-share is spread over the others.
+Such a pipeline predicts entities without probabilities. Most of the probability is therefore given
+to the tag that it sets, and the rest is spread over the other tags.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from .alignment import align_rows, name_of, retokenise, run_pipes
 from .label_map import NO_MAP, LabelMap
 
 DEFAULT_SMOOTHING = 0.1
-# Of spaCy's own components those that set no entities, and don't say what they set.
+# Components of spaCy that set no entities, and do not declare what they set.
 SILENT = {
     *("attribute_ruler", "doc_cleaner", "span_cleaner", "token_splitter"),
     *("merge_entities", "merge_noun_chunks", "merge_subtokens"),
@@ -29,13 +29,13 @@ SILENT = {
 
 @dataclass(frozen=True)
 class DocEntsTeacher:
-    """A pipeline of which all components are run. It reads a text in its own tokens.
+    """A pipeline of which all components are run, on its own tokenisation of the text.
 
     nlp (Language): The pipeline.
-    labels (Optional[Sequence[str]]): Labels of its entities after the map; None: not known.
-    smoothing (float): Share of the probability that the other tags get, all the same: above 0 and
-        below 0.5.
-    label_map (LabelMap): What the labels that the pipeline sets become.
+    labels (Optional[Sequence[str]]): Labels of its entities after mapping; None: unknown.
+    smoothing (float): Share of the probability that is divided equally among the other tags: above
+        0 and below 0.5.
+    label_map (LabelMap): Map of the labels that the pipeline sets.
     """
 
     nlp: Language
@@ -53,20 +53,23 @@ class DocEntsTeacher:
 
     @property
     def tags(self) -> List[str]:
-        """In the scheme `iob`."""
+        """The tags, in the scheme `iob`."""
         return make_tags(self.labels or (), scheme="iob")
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """See `Teacher`. RAISES (ValueError): D803 for an entity with another label."""
+        """See `Teacher`. RAISES (ValueError): D803 for an entity with an unknown label."""
         own = run_pipes(self.nlp, (retokenise(self.nlp, doc) for doc in docs))
         set_tags = make_tags(self.check_labels(own), scheme="iob")
         columns = numpy.asarray([self.tags.index(self.label_map.of_tag(tag)) for tag in set_tags])
-        ids = columns[numpy.maximum(tags_from_docs(own, set_tags), 0)]  # what is missing is outside
+        ids = columns[numpy.maximum(tags_from_docs(own, set_tags), 0)]  # missing tags are outside
         rows = split_rows(smooth(ids, n_tags=len(self.tags), smoothing=self.smoothing), own)
         return [align_rows(*parts, self.tags) for parts in zip(docs, own, rows)]
 
     def check_labels(self, docs: Sequence[Doc]) -> List[str]:
-        """The labels of the documents' entities, before the map. RAISES (ValueError): D803."""
+        """Return the labels of the documents' entities before mapping.
+
+        RAISES (ValueError): D803 if one of them is unknown.
+        """
         found = {ent.label_: ent.text for doc in docs for ent in doc.ents}
         known = list(self.labels or ())
         for label, text in found.items():
@@ -78,27 +81,27 @@ class DocEntsTeacher:
 
 
 def smooth(ids: numpy.ndarray, *, n_tags: int, smoothing: float) -> numpy.ndarray:
-    """Log-probabilities (n_tokens, n_tags), float32: 1 - smoothing for the tag that is set."""
+    """Return log-probabilities (n_tokens, n_tags), float32; the set tag has 1 - smoothing."""
     probs = numpy.full((len(ids), n_tags), smoothing / max(n_tags - 1, 1), dtype="f")
     probs[numpy.arange(len(ids)), ids] = 1 - smoothing
     return log_softmax(numpy.log(probs))
 
 
 def sets_entities(nlp: Language, name: str) -> bool:
-    """Whether a component may set `doc.ents`: it says so, or it does not say what it sets."""
+    """Return whether a component may set `doc.ents`: it declares this, or declares nothing."""
     meta = nlp.get_pipe_meta(name)
     is_silent = not meta.assigns and meta.factory not in SILENT
     return is_silent or says_it_sets(nlp, name)
 
 
 def says_it_sets(nlp: Language, name: str) -> bool:
-    """Whether a component says that it sets `doc.ents`."""
+    """Return whether a component declares that it sets `doc.ents`."""
     is_declared = "doc.ents" in nlp.get_pipe_meta(name).assigns
     return is_declared or getattr(nlp.get_pipe(name), "annotate_ents", False)
 
 
 def find_declared_labels(nlp: Language) -> Optional[List[str]]:
-    """The labels that a pipeline's components set; None if one of them does not say."""
+    """Return the labels that a pipeline's components set, or None if any does not declare them."""
     found: List[str] = []
     for name, pipe in nlp.pipeline:
         if sets_entities(nlp, name):
@@ -110,6 +113,6 @@ def find_declared_labels(nlp: Language) -> Optional[List[str]]:
 
 
 def find_entity_labels(nlp: Language) -> List[str]:
-    """The labels of the components that say they set entities, sorted."""
+    """Return the labels of the components that declare that they set entities, sorted."""
     names = [name for name in nlp.pipe_names if says_it_sets(nlp, name)]
     return sorted({label for name in names for label in getattr(nlp.get_pipe(name), "labels", ())})

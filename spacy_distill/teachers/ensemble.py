@@ -1,4 +1,4 @@
-"""Several teachers teach together: the mean of their distributions, and how far they disagree."""
+"""An ensemble of teachers: the mean of their distributions, and how far they disagree."""
 
 from dataclasses import dataclass, replace
 from typing import List, NamedTuple, Optional, Sequence, Tuple
@@ -14,12 +14,12 @@ from ..types import Teacher
 from .doc_ents import DocEntsTeacher
 from .label_map import NO_MAP, LabelMap, check_labels, check_map, list_labels, map_tags
 
-# In nats: of a double, the exponential is not yet 0.
+# The lowest log-probability, in nats: in float64 its exponential is still above 0.
 LOWEST = -700.0
 
 
 class Agreement(NamedTuple):
-    """What teachers say together of a document."""
+    """The joint prediction of several teachers for a document."""
 
     log_probs: numpy.ndarray  # in nats, float32 (n_tokens, n_tags)
     disagreement: numpy.ndarray  # Jensen-Shannon divergence in nats (n_tokens,)
@@ -27,7 +27,7 @@ class Agreement(NamedTuple):
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Teachers of the same tags, and their shares (n_teachers,), of a sum of 1."""
+    """Teachers with the same tags, and their shares (n_teachers,), which sum to 1."""
 
     teachers: Sequence[Teacher]
     shares: numpy.ndarray
@@ -45,7 +45,7 @@ class Ensemble:
         return [found.log_probs for found in self.agree(docs)]
 
     def agree(self, docs: Sequence[Doc]) -> List[Agreement]:
-        """The mean of the teachers' distributions, and their disagreement, of each document."""
+        """Return the mean of the teachers' distributions, and their disagreement, per document."""
         if not docs:
             return []
         found = [numpy.concatenate(teacher.predict(docs)) for teacher in self.teachers]
@@ -54,13 +54,13 @@ class Ensemble:
 
 
 def average(log_probs: numpy.ndarray, shares: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """The mean of distributions, and how far they are from it.
+    """Return the mean of distributions, and how far they diverge from it.
 
-    log_probs (ndarray): In nats (n_teachers, n_tokens, n_tags). What is NaN takes no part.
-    shares (ndarray): Their weights (n_teachers,), of a sum of 1.
+    log_probs (ndarray): In nats (n_teachers, n_tokens, n_tags). Rows with NaN are ignored.
+    shares (ndarray): Their weights (n_teachers,), which sum to 1.
     RETURNS (Tuple[ndarray, ndarray]): Logarithm of the mean (n_tokens, n_tags), float32, and
-        Jensen-Shannon divergence in nats (n_tokens,), 0 where all agree (Lin 1991, section IV).
-        NaN and 0 where no teacher has any.
+        Jensen-Shannon divergence in nats (n_tokens,), 0 if all agree (Lin 1991, section IV). NaN
+        and 0 for a token that no teacher has a distribution for.
     """
     has_targets = ~numpy.isnan(log_probs).any(axis=2)  # (n_teachers, n_tokens)
     weights = shares[:, None] * has_targets
@@ -84,17 +84,19 @@ def join_teachers(
     label_map: LabelMap = NO_MAP,
     may_lack: bool = False,
 ) -> Teacher:
-    """One teacher, with the student's labels, of one or several.
+    """Combine one or several teachers into one that has the student's labels.
 
-    teachers (Sequence[Teacher]): The teachers. Their tags become BILUO if all are, else IOB.
-    weights (Optional[Sequence[float]]): Of each of them; None: all the same.
-    labels (Optional[Sequence[str]]): The student's labels; None: the first teacher's after the map.
-    label_map (LabelMap): What the teachers' labels become.
-    may_lack (bool): Whether a teacher may lack some of the labels. It then gives them next to no
+    teachers (Sequence[Teacher]): The teachers. Their tags are converted to BILUO if all of them
+        are, else to IOB.
+    weights (Optional[Sequence[float]]): Weight of each teacher; None: equal weights.
+    labels (Optional[Sequence[str]]): The student's labels; None: those of the first teacher that
+        declares any, after mapping.
+    label_map (LabelMap): Map of the teachers' labels.
+    may_lack (bool): Whether a teacher may lack some of the labels. It then gives them almost no
         probability.
     RETURNS (Teacher): The only teacher, or an `Ensemble`.
-    RAISES (ValueError): D007 for weights that are not as many as teachers, or not above 0; D801 for
-        labels that remain unmatched, D802 for a map of unknown ones, D804 if none are known.
+    RAISES (ValueError): D007 if there is not one weight above 0 for each teacher, D801 for labels
+        that remain unmatched, D802 for a map of unknown labels, D804 if no labels are known.
     """
     shares = find_shares(teachers, weights)
     with_labels = [teacher for teacher in teachers if len(teacher.tags) > 1]
@@ -115,10 +117,10 @@ def join_teachers(
 def fit(
     teacher: Teacher, tags: Sequence[str], labels: Sequence[str], label_map: LabelMap
 ) -> Teacher:
-    """A teacher under the student's tags."""
+    """Convert a teacher to the student's tags."""
     is_fitted = list(teacher.tags) == list(tags) and label_map == NO_MAP
     if isinstance(teacher, DocEntsTeacher) and not is_fitted:
-        # Its smoothing is over those of the student's tags that it knows.
+        # Smooth only over those of the student's tags that the teacher knows.
         known = list_labels(teacher.tags, label_map) or labels
         own = [label for label in labels if label in known]
         return map_tags(replace(teacher, labels=own, label_map=label_map), tags, NO_MAP)
@@ -126,7 +128,7 @@ def fit(
 
 
 def find_shares(teachers: Sequence[Teacher], weights: Optional[Sequence[float]]) -> numpy.ndarray:
-    """The share of each teacher, of a sum of 1: (n_teachers,)."""
+    """Normalise the teachers' weights to a sum of 1: (n_teachers,). RAISES (ValueError): D007."""
     found = numpy.ones(len(teachers)) if weights is None else numpy.asarray(weights, dtype="d")
     holds = len(found) == len(teachers) and bool(((found > 0) & numpy.isfinite(found)).all())
     requirement = f"{len(teachers)} numbers above 0, one for each teacher"

@@ -1,4 +1,4 @@
-"""A Hugging Face checkpoint for token classification teaches, whatever its labels look like.
+"""A teacher from a Hugging Face checkpoint for token classification.
 
 Only `choose` imports this module, and only for a checkpoint, because it needs torch and
 transformers.
@@ -19,9 +19,9 @@ from ..encoder import find_device, find_max_length, find_specials, load, load_to
 from ..models.linear_tagger import batch_by_length
 from .checkpoint_labels import LabelScheme, read_scheme
 
-# Pieces in a batch, with padding.
+# Word pieces in a batch, including padding.
 BATCH_PIECES = 4096
-# How a document is cut, word by word and to its end.
+# Tokenizer options: documents are split word by word and not truncated.
 PIECES_OF_WORDS = {
     "is_split_into_words": True,
     "add_special_tokens": False,
@@ -31,7 +31,7 @@ PIECES_OF_WORDS = {
 
 
 class Window(NamedTuple):
-    """A part of a document's pieces: those from `start` on are fed, some of them are kept."""
+    """A window over a document's pieces: start:end is encoded, keep_start:keep_end is kept."""
 
     doc: int
     start: int
@@ -42,16 +42,16 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class HFTokenClassifier:
-    """A checkpoint. It reads the documents' own tokens, each cut into word pieces.
+    """A checkpoint for token classification. It splits a document's own tokens into word pieces.
 
-    A token has the distribution of its first piece. One without pieces, such as a line break, has
-    none. Longer documents are read in windows that overlap by half, and each piece is taken from
-    where it has most context.
+    A token gets the distribution of its first piece. A token without pieces, such as a line break,
+    gets none. Longer documents are processed in windows that overlap by half, and each piece is
+    scored in the window in which it has the most context.
 
     model (PreTrainedModel): `*ForTokenClassification`.
     tokenizer (PreTrainedTokenizerFast): Its tokenizer.
     scheme (LabelScheme): What its labels mean.
-    max_length (int): Pieces in a window, special ones included.
+    max_length (int): Pieces in a window, including special ones.
     """
 
     name: str
@@ -67,16 +67,16 @@ class HFTokenClassifier:
         """Load a checkpoint.
 
         name (str): Its folder, or its name on the hub.
-        revision (str): Of the name on the hub; empty: the newest.
-        iob1 (bool): Whether its labels are IOB1, where an entity begins with I unless it follows
-            one of its label. It can't be told from IOB2 by the labels' names.
+        revision (str): Revision of the name on the hub; empty: the latest.
+        iob1 (bool): Whether its labels are IOB1, in which an entity begins with I unless it follows
+            one with the same label. The names of the labels do not distinguish IOB1 from IOB2.
         gpu (int): GPU to run it on, -1 for the CPU.
-        RAISES (OSError): D309 if it can't be loaded. (ValueError): D806 if none of its labels is O,
-            D311 if its tokenizer is not a fast one, D020 without that GPU.
+        RAISES (OSError): D309 if it can't be loaded. (ValueError): D806 if its labels can't be
+            interpreted, D311 if its tokenizer is not a fast one, D020 if there is no such GPU.
         """
         device = find_device(gpu)
         options = {"revision": revision} if revision else {}
-        # Byte-level tokenizers need the space before a word that is given on its own.
+        # Byte-level tokenizers need a space before each word that is passed separately.
         tokenizer = load_tokenizer(name, add_prefix_space=True, **options)
         model = load(partial(AutoModelForTokenClassification.from_pretrained, **options), name)
         labels = [model.config.id2label[i] for i in range(model.config.num_labels)]
@@ -93,7 +93,7 @@ class HFTokenClassifier:
         return [self.scheme.to_tags(log_probs) for log_probs in self.predict_labels(docs)]
 
     def predict_labels(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """Log-probabilities of the checkpoint's own labels, (n_tokens, n_labels) each."""
+        """Return log-probabilities of the checkpoint's own labels, (n_tokens, n_labels) each."""
         words = [[token.text for token in doc] for doc in docs]
         encoded = [self.tokenizer(part, **PIECES_OF_WORDS) if part else None for part in words]
         pieces = [[] if part is None else part["input_ids"] for part in encoded]
@@ -102,14 +102,14 @@ class HFTokenClassifier:
         for doc, part, rows in zip(docs, encoded, scores):
             of_words = numpy.full((len(doc), rows.shape[1]), numpy.nan, dtype="f")
             word_ids = [] if part is None else part.word_ids()
-            # Backwards, so that of a word's pieces the first is what stays.
+            # In reverse order, so that a word keeps the row of its first piece.
             for piece in reversed(range(len(word_ids))):
                 of_words[word_ids[piece]] = rows[piece]
             found.append(log_softmax(of_words))
         return found
 
     def score_pieces(self, pieces: Sequence[List[int]]) -> List[numpy.ndarray]:
-        """Scores of the labels (n_pieces, n_labels), of each document's pieces."""
+        """Return the scores of the labels for each document's pieces: (n_pieces, n_labels) each."""
         before, after = find_specials(self.tokenizer)
         size = self.max_length - len(before) - len(after)
         found = [
@@ -130,7 +130,7 @@ class HFTokenClassifier:
         return found
 
     def forward(self, sequences: Sequence[List[int]]) -> numpy.ndarray:
-        """Scores (n_sequences, longest, n_labels) of pieces with their special ones."""
+        """Return scores (n_sequences, longest, n_labels) of pieces, including special ones."""
         longest = max(map(len, sequences))
         ids = torch.full((len(sequences), longest), self.tokenizer.pad_token_id or 0)
         mask = torch.zeros_like(ids)
@@ -144,13 +144,13 @@ class HFTokenClassifier:
 
 
 def find_commit(name: str, *, revision: str = "") -> str:
-    """The commit of a checkpoint on the hub. RAISES (OSError): D309 if it can't be reached."""
+    """Return a checkpoint's commit on the hub. RAISES (OSError): D309 if that fails."""
     find = partial(cached_file, filename="config.json", revision=revision or None)
     return str(extract_commit_hash(load(find, name), None))
 
 
 def list_windows(n_pieces: int, *, doc: int, size: int) -> Iterator[Window]:
-    """Windows over a document's pieces that overlap by half; of each the middle is kept.
+    """Yield windows over a document's pieces that overlap by half; the middle of each is kept.
 
     size (int): Pieces in a window.
     """
@@ -161,7 +161,7 @@ def list_windows(n_pieces: int, *, doc: int, size: int) -> Iterator[Window]:
     kept = 0
     for start in starts:
         end = min(start + size, n_pieces)
-        # Half of what overlaps with the next window is kept, of the last window all.
+        # Keep half of the overlap with the next window, and the last window to its end.
         keep_end = end if end == n_pieces else end - (size - step) // 2
         yield Window(doc, start, end, kept, keep_end)
         kept = keep_end

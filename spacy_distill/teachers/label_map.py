@@ -1,4 +1,4 @@
-"""Labels of teachers become those of the student: some under another name, some left out."""
+"""Map the labels of teachers to those of the student: some are renamed, some are dropped."""
 
 from dataclasses import dataclass, field
 from typing import FrozenSet, List, Mapping, Optional, Sequence
@@ -15,13 +15,13 @@ from ..types import Teacher
 
 @dataclass(frozen=True)
 class LabelMap:
-    """New names of labels, and labels whose probability goes to `O`; all others stay."""
+    """New names of labels, and labels whose probability is added to `O`. All others are kept."""
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     dropped: FrozenSet[str] = frozenset()
 
     def __call__(self, label: str) -> str:
-        """The label that this one becomes; empty for one that is dropped."""
+        """Return the label that a label is mapped to, or an empty string if it is dropped."""
         return "" if label in self.dropped else self.renamed.get(label, label)
 
     def of_tag(self, tag: str) -> str:
@@ -33,12 +33,12 @@ NO_MAP = LabelMap()
 
 
 def read_label_map(renames: Sequence[str], *, drop: Sequence[str] = ()) -> LabelMap:
-    """Read a map from the command line.
+    """Read a label map from the command line.
 
-    renames (Sequence[str]): `OLD=NEW` each.
+    names (Sequence[str]): `OLD=NEW` each.
     drop (Sequence[str]): Labels to drop.
     RETURNS (LabelMap): The map.
-    RAISES (ValueError): D007 for what is no such pair, or names a label twice.
+    RAISES (ValueError): D007 for anything else, or for a label that is named twice.
     """
     pairs = [tuple(text.rsplit("=", 1)) for text in renames]
     holds = all(len(pair) == 2 and all(pair) for pair in pairs)
@@ -50,12 +50,12 @@ def read_label_map(renames: Sequence[str], *, drop: Sequence[str] = ()) -> Label
 
 @dataclass(frozen=True)
 class MappedTeacher:
-    """A teacher under the student's tags: probabilities of tags that become one are added.
+    """A teacher with the student's tags. Probabilities of tags that become one are added.
 
     teacher (Teacher): The teacher.
     tags (List[str]): The student's tags.
-    columns (List[List[int]]): For each of them the teacher's that it is made of; none for a label
-        that the teacher does not know.
+    columns (List[List[int]]): For each of these, the indices of the teacher's tags that it
+        combines; empty for a label that the teacher does not know.
     """
 
     teacher: Teacher
@@ -77,10 +77,11 @@ class MappedTeacher:
 
 
 def map_tags(teacher: Teacher, tags: Sequence[str], label_map: LabelMap) -> Teacher:
-    """A teacher under other tags; the teacher itself if it has just these, in this order.
+    """Convert a teacher to other tags. It is returned as it is if it has these tags in this order.
 
-    tags (Sequence[str]): The tags wanted. If they are IOB, a teacher of BILUO gives them.
-    label_map (LabelMap): Must leave no label that is not among them.
+    tags (Sequence[str]): The required tags. If they are IOB, BILUO tags of the teacher are
+        converted.
+    label_map (LabelMap): Must map each label to one of the required labels, or drop it.
     """
     as_wanted = [label_map.of_tag(tag) for tag in teacher.tags]
     if not is_biluo(tags):
@@ -92,7 +93,7 @@ def map_tags(teacher: Teacher, tags: Sequence[str], label_map: LabelMap) -> Teac
 
 
 def list_labels(tags: Sequence[str], label_map: LabelMap) -> List[str]:
-    """The labels of tags after the map, in order."""
+    """Return the labels of tags after mapping, in order."""
     labels = (label_map(split_tag(tag)[1]) for tag in tags)
     return list(dict.fromkeys(label for label in labels if label))
 
@@ -100,11 +101,11 @@ def list_labels(tags: Sequence[str], label_map: LabelMap) -> List[str]:
 def check_labels(
     teacher: Teacher, labels: Sequence[str], label_map: LabelMap, *, may_lack: bool
 ) -> None:
-    """Refuse labels that remain unmatched, on either side.
+    """Check that no labels remain unmatched, on either side.
 
-    labels (Sequence[str]): The student's.
+    labels (Sequence[str]): The student's labels.
     may_lack (bool): Whether the student may have labels that the teacher does not know.
-    RAISES (ValueError): D801.
+    RAISES (ValueError): D801 if any do.
     """
     found = list_labels(teacher.tags, label_map)
     extra = [label for label in found if label not in labels]
@@ -133,9 +134,9 @@ def check_labels(
 
 
 def check_map(label_map: LabelMap, known: Optional[Sequence[str]]) -> None:
-    """Refuse a map of labels that no teacher has, if it is known which they have.
+    """Check that a map only names labels that some teacher has, if the teachers' labels are known.
 
-    RAISES (ValueError): D802.
+    RAISES (ValueError): D802 if it does not.
     """
     unknown = sorted({*label_map.renamed, *label_map.dropped} - set(known or ()))
     if known is not None and unknown:

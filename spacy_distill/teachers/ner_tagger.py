@@ -1,4 +1,4 @@
-"""A pipeline with our `ner_tagger` teaches: what its model says of each token."""
+"""A teacher from a pipeline with our `ner_tagger`: its model's distribution for each token."""
 
 from dataclasses import dataclass
 from typing import List, Sequence
@@ -17,7 +17,7 @@ from .alignment import name_of, run_pipes
 
 @dataclass(frozen=True)
 class NERTaggerTeacher:
-    """A pipeline, and the component of it that teaches. It reads the documents' own tokens."""
+    """A pipeline, and the component of it that teaches, on the documents' own tokens."""
 
     nlp: Language
     ner: NERTagger
@@ -31,22 +31,22 @@ class NERTaggerTeacher:
         return self.ner.tags
 
     def score(self, docs: Sequence[Doc]) -> List[TagScores]:
-        """The component's tag scores of documents: (n_tokens, n_tags) each."""
-        # What the teacher's pipes write on the way must not stay, so they see copies of the words.
+        """Return the component's tag scores of documents: (n_tokens, n_tags) each."""
+        # Other pipes of the teacher modify the documents, so they get copies of the words.
         copies = (copy_words(doc, self.nlp.vocab) for doc in docs)
         return self.ner.predict(run_pipes(self.nlp, copies, before=self.ner))
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """See `Teacher`: by softmax, or the marginals of the model's CRF."""
+        """See `Teacher`. Uses the softmax, or the marginals of the model's CRF."""
         return self.to_log_probs(self.score(docs))
 
     def to_log_probs(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
-        """Log-probabilities from `score`'s scores; NaN where the model saw nothing of a token."""
+        """Convert scores to log-probabilities; NaN for tokens that the model saw nothing of."""
         return get_teacher_log_probs(self.ner.model, scores)
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:
-    """The pipeline's first `ner_tagger`. RAISES (ValueError): D012 if there is none."""
+    """Return the pipeline's first `ner_tagger`. RAISES (ValueError): D012 if there is none."""
     for _, pipe in nlp.pipeline:
         if isinstance(pipe, NERTagger):
             return pipe

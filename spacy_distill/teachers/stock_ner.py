@@ -1,8 +1,8 @@
-"""A pipeline with spaCy's stock `ner` teaches: how it scores its moves on the greedy path.
+"""A teacher from a pipeline with spaCy's own `ner`: its scores of moves on the greedy path.
 
-The component reads a text from left to right, and each of its moves takes one token: B, I, L and U
-with a label, or O. Which of them are valid depends on the moves before, so a token's distribution
-is conditional on the path: it is the softmax over the valid moves. Its arg max is the move that the
+The component reads a text from left to right, and each of its moves consumes one token: B, I, L and
+U with a label, or O. Which moves are valid depends on the previous moves, so a token's distribution
+is conditional on the path: it is the softmax over the valid moves. Its argmax is the move that the
 component makes (`greedy_parse` in spacy/pipeline/transition_parser.pyx).
 """
 
@@ -24,20 +24,21 @@ from ..tags import OUTSIDE, make_tags, split_tag
 from .alignment import align_rows, name_of, retokenise, run_pipes
 from .doc_ents import says_it_sets
 
-# Documents of about so many tokens are read in step: for each of them the component's model holds
-# its vectors for every feature, 16 kB a token.
+# Documents are processed in parallel, about this many tokens at a time: for each token, the
+# component's model holds the vectors of every feature, 16 kB per token.
 TOKENS_IN_STEP = 20_000
-# All that spaCy looks at when it says which moves are valid (spacy/pipeline/_parser_internals/
-# ner.pyx): the label of the open entity; of the next token, its entity that is preset and whether
-# it is space; of the one after it whether there is one, its preset entity, its sentence start.
+# Everything that determines which moves are valid in spaCy
+# (spacy/pipeline/_parser_internals/ner.pyx): the label of the open entity; for the next token, its
+# preset entity and whether it is whitespace; for the token after it, whether there is one, its
+# preset entity and its sentence start.
 Situation = Tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class StockNERTeacher:
-    """A pipeline, and the component of it that teaches. It reads a text in its own tokens.
+    """A pipeline, and the component of it that teaches, on the pipeline's own tokenisation.
 
-    Of a component with `beam_width` above 1, what is read is its greedy path none the less.
+    The greedy path is used even if the component's `beam_width` is above 1.
     """
 
     nlp: Language
@@ -45,7 +46,8 @@ class StockNERTeacher:
     valid_moves: Dict[Situation, numpy.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        # Moves for preset entities are otherwise added when one is met, and the tags would change.
+        # Otherwise moves for preset entities are added when the first one occurs, and the tags
+        # change.
         for name, pipe in self.nlp.pipeline:
             if pipe is self.ner:
                 return
@@ -59,7 +61,7 @@ class StockNERTeacher:
 
     @property
     def tags(self) -> List[str]:
-        """In the scheme `biluo`."""
+        """The tags, in the scheme `biluo`."""
         return make_tags(self.ner.labels, scheme="biluo")
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
@@ -68,9 +70,9 @@ class StockNERTeacher:
         return [align_rows(*parts, self.tags) for parts in zip(docs, own, self.predict_own(own))]
 
     def predict_own(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """The same for documents that the pipes before the component have seen.
+        """Predict for documents that the pipes before the component have processed.
 
-        RAISES (ValueError): D807 for a preset entity of a label that nothing of it says it has.
+        RAISES (ValueError): D807 for a preset entity with a label that no component declares.
         """
         known = set(self.ner.labels)
         for doc in docs:
@@ -89,14 +91,14 @@ class StockNERTeacher:
 
 
 def group_docs(docs: Sequence[Doc], *, n_tokens: int = TOKENS_IN_STEP) -> Iterator[List[Doc]]:
-    """Cut documents, in their order, into groups of about so many tokens."""
+    """Split documents, in their order, into groups of about `n_tokens` tokens."""
     ends = numpy.cumsum([len(doc) for doc in docs]).tolist()
     for _, pairs in groupby(zip(docs, ends), key=lambda pair: pair[1] // n_tokens):
         yield [doc for doc, _ in pairs]
 
 
 def list_moves(ner: EntityRecognizer) -> List[str]:
-    """Names of the moves in the order of their scores: `B-PER`, `O`, `U-` of blocked tokens."""
+    """Return the moves' names in the order of their scores: `B-PER`, `O`, `U-` for blocked ones."""
     return [ner.moves.get_class_name(i) for i in range(ner.moves.n_moves)]
 
 
@@ -107,11 +109,12 @@ def tag_of(move: str) -> str:
 def predict_moves(
     ner: EntityRecognizer, docs: Sequence[Doc], *, valid_moves: Dict[Situation, numpy.ndarray]
 ) -> numpy.ndarray:
-    """Probabilities of the moves on the greedy path, all documents in step.
+    """Return the probabilities of the moves on the greedy path, all documents in parallel.
 
-    valid_moves (Dict[Situation, ndarray]): Which moves spaCy said are valid: bool (n_moves,). It is
-        asked once for each situation, because asking takes longer than all else.
-    RETURNS (ndarray): (n_tokens, n_moves), of one document after another.
+    valid_moves (Dict[Situation, ndarray]): The moves that spaCy allows in each situation: bool
+        (n_moves,). New situations are added. spaCy is called only once for each of them, because
+        this takes longer than everything else.
+    RETURNS (ndarray): (n_tokens, n_moves), documents concatenated.
     """
     moves = list_moves(ner)
     situations = list_situations(docs)
@@ -120,9 +123,9 @@ def predict_moves(
     if not situations:
         return probs
     ends = numpy.cumsum([len(doc) for doc in docs])
-    at = [int(end) - len(doc) for doc, end in zip(docs, ends)]  # of all tokens, the next
+    at = [int(end) - len(doc) for doc, end in zip(docs, ends)]  # each doc's next token
     states = ner.moves.init_batch(docs)
-    labels = [""] * len(docs)  # of the open entities
+    labels = [""] * len(docs)  # of the open entity of each document
     model = ner.model.predict(docs)
     reading = [i for i, state in enumerate(states) if not state.is_final()]
     while reading:
@@ -147,9 +150,9 @@ def predict_moves(
 
 
 def list_situations(docs: Sequence[Doc]) -> List[Situation]:
-    """What the document says of each token, beside the open entity."""
+    """Return the situation of each token, without the label of the open entity."""
     attributes = TokenAttributes.from_docs(docs)
-    # One after a document's last token: nothing is preset.
+    # After a document's last token, nothing is preset.
     last = numpy.zeros(len(attributes.ent_iob), dtype=bool)
     last[numpy.cumsum([len(doc) for doc in docs if len(doc)], dtype="i") - 1] = True
     next_iob = numpy.where(last, 0, numpy.roll(attributes.ent_iob, -1))
@@ -159,8 +162,8 @@ def list_situations(docs: Sequence[Doc]) -> List[Situation]:
 
 
 def find_valid_moves(ner: EntityRecognizer, state: Any, moves: Sequence[str]) -> numpy.ndarray:
-    """Which moves spaCy allows in a state: bool (n_moves,)."""
+    """Return which moves spaCy allows in a state: bool (n_moves,)."""
     valid = numpy.asarray([ner.moves.is_valid(state, move) for move in moves])
-    if not valid.any():  # spaCy then stops reading, with what it has
+    if not valid.any():  # spaCy then stops, and keeps its predictions so far
         valid[moves.index(OUTSIDE)] = True
     return valid

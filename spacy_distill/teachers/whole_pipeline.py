@@ -1,4 +1,4 @@
-"""A pipeline whose entities are not those of one component alone: rules beside a model, say."""
+"""A teacher from a pipeline in which several components set entities, such as a model and rules."""
 
 from dataclasses import dataclass
 from typing import List, Sequence
@@ -13,15 +13,15 @@ from .doc_ents import DocEntsTeacher
 
 @dataclass(frozen=True)
 class WholePipelineTeacher:
-    """A component that scores tags, and what the rest of its pipeline makes of them.
+    """A component that scores tags, combined with what the rest of its pipeline makes of them.
 
-    Where the pipeline sets what the component finds most probable, a token has the component's
-    distribution; elsewhere what the pipeline sets teaches, as of any `DocEntsTeacher`. The
-    component, and what comes before it, run twice: once for the distribution, once as a part of the
-    whole pipeline.
+    If the pipeline sets the tag that the component finds most probable, a token gets the
+    component's distribution. Otherwise it gets the distribution of the tag that the pipeline sets,
+    as in `DocEntsTeacher`. The component, and those before it, run twice: once for the
+    distribution, and once as part of the whole pipeline.
 
-    component (Teacher): The component, under the tags of the pipeline.
-    pipeline (DocEntsTeacher): All of it.
+    component (Teacher): The component, with the tags of the pipeline.
+    pipeline (DocEntsTeacher): The whole pipeline.
     """
 
     component: Teacher
@@ -48,11 +48,10 @@ class WholePipelineTeacher:
 def override(
     component_log_probs: numpy.ndarray, pipeline_log_probs: numpy.ndarray
 ) -> numpy.ndarray:
-    """Of two distributions of a token the second, unless they agree on its most probable tag.
+    """Return the second of two distributions, or the first if both have the same most probable tag.
 
-    component_log_probs, pipeline_log_probs (ndarray): In nats (n_tokens, n_tags); a row that is NaN
-        gives way.
-    RETURNS (ndarray): In nats (n_tokens, n_tags).
+    scored, said (ndarray): Log-probabilities (n_tokens, n_tags). If one of them is NaN, the other
+        is returned.
     """
     # Of a row of NaN, arg max is 0.
     differs = component_log_probs.argmax(axis=1) != pipeline_log_probs.argmax(axis=1)
