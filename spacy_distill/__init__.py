@@ -1,1 +1,1 @@
-"""Distils a transformer that recognises entities into a compact student for spaCy."""
+"""Distil a transformer that recognises entities into a compact student for spaCy."""

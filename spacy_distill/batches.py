@@ -1,4 +1,4 @@
-"""What the documents of a batch have, one document after another."""
+"""Conversion between arrays of a whole batch and arrays of its documents."""
 
 from itertools import accumulate, pairwise
 from typing import List, Sequence, Sized, TypeVar
@@ -10,8 +10,9 @@ RowsT = TypeVar("RowsT", numpy.ndarray, Floats2d)
 
 
 def split_rows(rows: RowsT, parts: Sequence[Sized]) -> List[RowsT]:
-    """The rows of all tokens, (n_tokens of all, ...), as those of each document (n_tokens, ...).
+    """Split the rows of all tokens, (n_tokens of all, ...), into those of each document.
 
-    parts (Sequence[Sized]): The documents, or whatever else is as long as they are.
+    parts (Sequence[Sized]): The documents, or other objects of the same lengths.
+    RETURNS (List[ndarray]): The rows of each document, (n_tokens, ...).
     """
     return [rows[start:end] for start, end in pairwise(accumulate(map(len, parts), initial=0))]

@@ -1,4 +1,4 @@
-"""Settings are refused where they are given, not where they break."""
+"""Checks of settings where they are given, before they cause errors elsewhere."""
 
 from importlib.util import find_spec
 from typing import Any, Iterable, Iterator, List, Mapping, get_args
@@ -7,13 +7,13 @@ from .errors import Errors
 
 
 def require(holds: bool, setting: str, value: Any, requirement: object) -> None:
-    """Refuse a setting out of its range.
+    """Check that a setting is valid.
 
-    holds (bool): Whether the value is what it must be.
-    setting (str): Its name.
+    holds (bool): Whether the value is valid.
+    setting (str): Name of the setting.
     value (Any): Its value.
-    requirement (object): What it must be, after "must be".
-    RAISES (ValueError): D007.
+    requirement (object): What the value must be: the text after "must be".
+    RAISES (ValueError): D007 if it is not.
     """
     if not holds:
         raise ValueError(
@@ -22,18 +22,18 @@ def require(holds: bool, setting: str, value: Any, requirement: object) -> None:
 
 
 def require_one_of(choices: Any, setting: str, value: Any) -> None:
-    """Refuse what is none of a Literal's values. RAISES (ValueError): D007."""
+    """Check that a value is one of a Literal's. RAISES (ValueError): D007 if it is not."""
     values = get_args(choices)
     require(value in values, setting, value, f"one of {', '.join(values)}")
 
 
 def require_installed(*packages: str, purpose: str, extra: str) -> None:
-    """Refuse work before it begins whose packages are not there.
+    """Check that packages are installed, before the work that needs them begins.
 
-    packages (str): What is needed.
-    purpose (str): For what.
-    extra (str): Of this project, that brings them.
-    RAISES (ValueError): D024.
+    packages (str): The required packages.
+    purpose (str): What they are needed for.
+    extra (str): The extra of this project that installs them.
+    RAISES (ValueError): D024 if any is missing.
     """
     missing = [name for name in packages if find_spec(name) is None]
     if missing:
@@ -43,19 +43,21 @@ def require_installed(*packages: str, purpose: str, extra: str) -> None:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text can name a system: in files, in a figure, which has no label for what begins
-    with _, and on the command line."""
+    """Return whether a text can name a system, in files, in figures and on the command line.
+
+    In figures, a name that begins with _ would have no label.
+    """
     return text.replace("-", "").replace("_", "").isalnum() and not text.startswith("_")
 
 
 def find_unknown(names: Iterable[str], config: Mapping[str, Any]) -> List[str]:
-    """Those settings, given as section.key, that a config does not have."""
+    """Return the settings, given as section.key, that a config does not have."""
     settings = set(flat_settings(config))
     return [name for name in names if name not in settings]
 
 
 def flat_settings(section: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The settings of a config, and its sections, as section.key."""
+    """Yield the settings of a config, and its sections, as section.key."""
     for key, value in section.items():
         yield prefix + key
         if isinstance(value, Mapping):

@@ -1,7 +1,7 @@
-"""Weights in fewer bytes: rounded when a pipeline is packaged, float32 again when it is loaded.
+"""Compressed weights: rounded when a pipeline is packaged, float32 again when it is loaded.
 
-A pipeline in memory has float32 weights, wherever it came from: nothing but this module knows of
-the others, and a pipeline that was loaded from a package is saved with float32 again.
+In memory, weights are always float32. No other module handles the other types, and a pipeline that
+was loaded from a package is saved with float32 again.
 """
 
 from typing import Any, List, Literal, Tuple
@@ -12,13 +12,13 @@ from thinc.api import Model
 from .checks import require_one_of
 from .errors import Errors
 
-# How weights are stored. "int8": the lookup tables so, all others as float16.
+# How weights are stored. "int8": lookup tables as int8, all other weights as float16.
 Dtype = Literal["float16", "float32", "int8"]
 
 FLOAT16_MAX = 65504.0
 INT8_MAX = 127
-# The layer and the parameter that are a lookup table, and the attribute for its rows' scales. An
-# attribute, because a parameter that was ever set can't be taken from a layer again.
+# The layer and the parameter that are a lookup table, and the attribute for the scales of its rows.
+# This is an attribute because a parameter can't be removed from a layer once it has been set.
 TABLE = ("lookup", "E")
 SCALES = "scales"
 
@@ -27,11 +27,12 @@ def compress(model: Model, *, dtype: Dtype) -> None:
     """Round the weights of a model, in place. It can then be saved; `restore` makes it usable.
 
     model (Model): The model.
-    dtype (Literal["float16", "float32", "int8"]): "float16": of half the size, with 11
-        significant bits. "int8": of a quarter for the lookup tables, by `quantise`, and float16 for
-        all others. "float32": as they are.
+    dtype (Literal["float16", "float32", "int8"]): "float16": half the size, with 11 significant
+        bits. "int8": a quarter of the size for lookup tables, by `quantise`, and float16 for all
+        other weights. "float32": unchanged.
     RAISES (ValueError): D007 for another type, D202 if a value is not finite, D203 if one is too
-        large for float16, D204 if there is no table to be stored as int8. The model is unchanged.
+        large for float16, D204 if there is no table to be stored as int8. In these cases the model
+        is unchanged.
     """
     require_one_of(Dtype, "dtype", dtype)
     tables: List[Tuple[Model, str]] = []
@@ -56,7 +57,7 @@ def compress(model: Model, *, dtype: Dtype) -> None:
 
 
 def restore(model: Model) -> None:
-    """Turn the weights of a model that was loaded into float32, in place, however it was saved."""
+    """Convert the weights of a loaded model to float32, in place, however they were stored."""
     for node in model.walk():
         for name in node.param_names:
             if not node.has_param(name):
@@ -72,8 +73,8 @@ def restore(model: Model) -> None:
 def quantise(rows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """Round each row of a table to 8 bits, symmetrically around zero.
 
-    `scale = max|row| / 127`, `value = round(row / scale)`; back by `row = value * scale`, which is
-    off by half a scale at most. A row of zeros has scale 0.
+    `scale = max|row| / 127`, `value = round(row / scale)`. The row is restored by `value * scale`,
+    with an error of at most half the scale. A row of zeros has scale 0.
 
     rows (ndarray): The table, float32 (n_entries, width).
     RETURNS (Tuple[ndarray, ndarray]): Values, int8 (n_entries, width), and scales, float32
@@ -81,13 +82,13 @@ def quantise(rows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """
     scales = numpy.abs(rows).max(axis=1, keepdims=True) / numpy.float32(INT8_MAX)
     values = numpy.rint(rows / numpy.where(scales > 0, scales, 1))
-    # Next to the smallest float32 a scale has so few digits that values may end up beyond.
+    # Near the smallest float32, a scale has so few digits that values may exceed 127.
     return numpy.clip(values, -INT8_MAX, INT8_MAX).astype("int8"), scales
 
 
 def check_values(values: Any, *, layer: str, name: str, limit: float) -> None:
-    """RAISES: D202 if a value is not finite, D203 if one is larger than `limit`."""
-    largest = float(abs(values).max()) if values.size else 0.0  # NaN if any is
+    """Check values. RAISES (ValueError): D202 if one is not finite, D203 if one exceeds `limit`."""
+    largest = float(abs(values).max()) if values.size else 0.0  # NaN if any value is
     if not numpy.isfinite(largest):
         raise ValueError(Errors.D202.format(layer=layer, name=name, value=largest))
     if largest > limit:

@@ -1,4 +1,4 @@
-"""The reader of distillation: mixes labelled and annotated examples."""
+"""The corpus reader for distillation: mixes labelled documents with teacher-annotated ones."""
 
 import random
 from dataclasses import dataclass
@@ -29,22 +29,22 @@ def build_distillation_corpus_v1(
     limit: int = 0,
     shuffle_buffer: int = 0,
 ) -> Reader:
-    """The reader `spacy-distill.DistillationCorpus.v1`.
+    """Create the reader `spacy-distill.DistillationCorpus.v1`.
 
     labelled (Optional[Path]): DocBin file or folder of them: gold entities, with soft targets if
-        `annotate` has seen them. None: distil from the teacher alone.
+        `annotate` was run on them. None: distil from the teacher alone.
     unlabelled (Path): DocBin file or folder of them, as `annotate` writes them: soft targets, and
         pseudo-labels as entities.
-    labelled_fraction (float): Share of labelled examples in a batch, in the mean, from 0 to 1
-        (exclusive). Few labelled examples are repeated within an epoch to reach it; each one
-        appears at least once, with 0 just once.
-    min_confidence (float): Pseudo-labels of tokens whose probability is lower, and of the whole
-        entities that they are in, are left out; the soft targets stay.
-    seed (int): Of the order. Each epoch has another.
-    limit (int): How many unlabelled documents are read, the first ones; 0 for all.
-    shuffle_buffer (int): For training that does not hold all of it in memory (`max_epochs = -1`):
-        unlabelled documents come in a random order, drawn from so many that wait, out of files in
-        a random order if there is no limit; 0: as they lie.
+    labelled_fraction (float): Mean share of labelled examples in a batch, from 0 to 1 (exclusive).
+        To reach it, labelled examples are repeated within an epoch. Each one appears at least once,
+        and exactly once if this is 0.
+    min_confidence (float): Pseudo-labels of tokens with a lower probability, and of all entities
+        that contain such a token, are left out; the soft targets are kept.
+    seed (int): Seed of the order, which is different in each epoch.
+    limit (int): How many unlabelled documents are read, from the first on; 0 for all.
+    shuffle_buffer (int): For training that does not hold all documents in memory (`max_epochs =
+        -1`): unlabelled documents are drawn at random from a buffer of this size, and files are
+        read in a random order if there is no limit. 0: documents are read in order.
     RETURNS (Callable[[Language], Iterable[Example]]): The reader. An epoch is one pass over the
         unlabelled documents.
     RAISES (ValueError): D007 for a setting out of its range.
@@ -67,7 +67,7 @@ def build_distillation_corpus_v1(
 
 @dataclass
 class DistillationCorpus:
-    """See `build_distillation_corpus_v1`. The state is the random generator."""
+    """See `build_distillation_corpus_v1`. Its state is the random generator."""
 
     labelled: Optional[Path]
     unlabelled: Path
@@ -78,11 +78,12 @@ class DistillationCorpus:
     rng: random.Random
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """Yield one epoch, labelled examples in among the others at random.
+        """Yield one epoch, with the labelled examples at random positions among the others.
 
-        RAISES (FileNotFoundError): D008. (ValueError): D005 for a document without soft targets,
-            D009 for an empty folder, D023 for one that is not annotated to its end, D114 for a
-            damaged file.
+        RAISES (FileNotFoundError): D008 for a path that does not exist. (ValueError): D005 for an
+            unlabelled document without soft targets, D009 for a folder without documents, D023 for
+            one whose annotation is not finished, D114 for a damaged file, D128 for a file that is
+            not .spacy.
         """
         for path in (self.labelled, self.unlabelled):
             if path is not None and is_unfinished(path):
@@ -93,7 +94,7 @@ class DistillationCorpus:
             gold = list(read_examples(self.labelled, nlp.vocab))
         waiting = self.rng.sample(gold, len(gold))
         n_unseen = len(gold)
-        last = self.limit or None  # None: there is no last one
+        last = self.limit or None  # None: no limit
         n_docs = count_docs(self.unlabelled) if gold else 0
         n_left = min(n_docs, self.limit or n_docs)
         if self.shuffle_buffer:
@@ -106,7 +107,8 @@ class DistillationCorpus:
                 text = eg.reference.text[:50]
                 raise ValueError(Errors.D005.format(source=self.unlabelled, text=text))
             leave_out_unsure(eg.reference, self.min_confidence)
-            # More often than `labelled_fraction` where the pool would end before all gold was read.
+            # Exceed `labelled_fraction` if the pool would otherwise end before all gold examples
+            # are read.
             while gold and self.rng.random() < max(fraction, n_unseen / max(n_unseen + n_left, 1)):
                 yield waiting.pop()
                 n_unseen = max(n_unseen - 1, 0)
@@ -117,7 +119,7 @@ class DistillationCorpus:
 
 
 def shuffle(examples: Iterable[Example], *, size: int, rng: random.Random) -> Iterator[Example]:
-    """Yield examples in a random order, of which no more than `size` are held at a time."""
+    """Yield examples in a random order, holding at most `size` of them at a time."""
     held: List[Example] = []
     for eg in examples:
         if len(held) < size:
@@ -133,7 +135,7 @@ def shuffle(examples: Iterable[Example], *, size: int, rng: random.Random) -> It
 
 
 def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
-    """Make the pseudo-labels of unsure tokens, and of entities with such tokens, missing.
+    """Set the pseudo-labels of uncertain tokens, and of entities with such tokens, to missing.
 
     doc (Doc): A document with soft targets. Modified in place.
     min_confidence (float): Least probability of a token's most probable tag, from 0 to 1.
@@ -143,7 +145,7 @@ def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
 
 
 def leave_out_labels(doc: Doc, left_out: numpy.ndarray) -> None:
-    """Make the annotation of tokens, and of entities with such tokens, missing.
+    """Set the annotation of tokens, and of entities with such tokens, to missing.
 
     doc (Doc): The document. Modified in place.
     left_out (ndarray): Which tokens these are: bool (n_tokens,).

@@ -1,9 +1,10 @@
 """A linear-chain conditional random field (Lafferty, McCallum and Pereira 2001) in NumPy.
 
-The score of a sequence of tags is the sum of its tokens' scores, of a score for each pair of
-neighbours, and of one for where it starts and ends; its probability is the exponential of that,
-divided by the sum over all sequences. All documents of a batch run in step, forwards and backwards
-at once, in float64: a document read backwards is one read forwards whose pairs are transposed.
+The score of a sequence of tags is the sum of its tokens' scores, a score for each pair of
+neighbouring tags, and scores for the first and the last tag. Its probability is the exponential of
+this sum, divided by the sum of the exponentials of all sequences. All documents of a batch are
+processed in parallel, forwards and backwards at once, in float64: reading a document backwards is
+the same as reading it forwards with transposed pairs.
 """
 
 from typing import NamedTuple, Tuple
@@ -14,25 +15,25 @@ from .steps import Steps, plan_steps
 from .threads import ONE_THREAD
 from .types import Array, Direction
 
-# The score of a tag that a token does not have: e to its power is 0 beside that of any other.
+# The score of a tag that is ruled out for a token: next to any other score, its exponential is 0.
 RULED_OUT = -1e6
-# The largest log p - log q, in nats, of which the exponential is taken, of teacher p and CRF q: its
-# square is still a finite number. What is larger is made smaller by as much at most.
+# The largest log p - log q, in nats, whose exponential is taken, for teacher p and CRF q: its
+# square is still finite. Larger values are reduced, by at most the same amount.
 LARGEST_RATIO = 300.0
 
 
 class Potentials(NamedTuple):
-    """What a CRF adds to the scores of tokens, in nats. Gradients are of the same form."""
+    """The scores that a CRF adds to those of tokens, in nats. Gradients have the same form."""
 
-    start: Array  # (n_tags,): of a document's first tag
-    pairs: Array  # (n_tags, n_tags): of a tag, the row, before another, the column
-    end: Array  # (n_tags,): of a document's last tag
+    start: Array  # (n_tags,): for a document's first tag
+    pairs: Array  # (n_tags, n_tags): for a tag (row) before another (column)
+    end: Array  # (n_tags,): for a document's last tag
 
     def zeros(self) -> "Potentials":
         return Potentials(*(numpy.zeros(part.shape, dtype="d") for part in self))
 
     def scaled(self, factor: float) -> "Potentials":
-        """In float64."""
+        """Return the potentials multiplied by a factor, in float64."""
         return Potentials(*(factor * numpy.asarray(part, dtype="d") for part in self))
 
     def plus(self, other: "Potentials") -> "Potentials":
@@ -44,44 +45,48 @@ Gradients = Tuple[Array, Potentials]
 
 
 class Posterior(NamedTuple):
-    """The distribution over all sequences of tags of each document.
+    """The distribution over all tag sequences of each document.
 
-    Arrays of tokens are of one document after another, (n_tokens, n_tags).
+    Arrays of tokens are (n_tokens, n_tags), documents concatenated.
     """
 
     log_partition: Array  # (n_docs,): log of the sum over all sequences
     log_marginals: Array  # of each tag of each token, in nats
     marginals: Array
-    expected: Potentials  # how often each pair, start and end is expected, over all documents
+    expected: Potentials  # expected counts of pairs, first tags and last tags, over all documents
     chains: "Chains"
 
 
 class Chains(NamedTuple):
-    """What `infer` keeps for `differentiate`. Axis 0 is the direction: forwards, backwards."""
+    """Results of `infer` that `differentiate` needs.
+
+    Axis 0 of size 2 is the direction: forwards, backwards.
+    """
 
     steps: Steps
-    docs: Array  # (n_tokens,): which document a token is of
+    docs: Array  # (n_tokens,): the document of each token
     first: Array  # (n_docs,): its first token
     last: Array  # (n_docs,): its last token
     pairs: Array  # (2, n_tags, n_tags): exp(potentials), and transposed
-    weights: Array  # (2, n_tokens - n_docs, n_tags): exp of the states before, each row scaled
-    sums: Array  # (2, n_tokens - n_docs, n_tags): their sums over the tag before
-    before: Array  # (n_tokens - n_docs, n_tags): `weights` of the left of two neighbours
-    after: Array  # (n_tokens - n_docs, n_tags): of the right one, so that products are marginals
+    weights: Array  # (2, n_tokens - n_docs, n_tags): exp of the previous states, scaled
+    sums: Array  # (2, n_tokens - n_docs, n_tags): their sums over the previous tag
+    before: Array  # (n_tokens - n_docs, n_tags): exp of the left neighbours' states, scaled
+    after: Array  # (n_tokens - n_docs, n_tags): of the right ones', so that products are marginals
 
 
 @ONE_THREAD
 def infer(
     scores: Array, lengths: Array, potentials: Potentials, *, temperature: float = 1.0
 ) -> Posterior:
-    """The posterior distribution over tags, by the forward-backward algorithm in log space.
+    """Compute the posterior distribution over tags by the forward-backward algorithm in log space.
 
-    Rabiner (1989), section III. Sums over the tag before are products of matrices, of states less
-    the largest of their token, so scores of any size do no harm; potentials may be 700 nats apart.
+    Rabiner (1989), section III. The sums over the previous tag are matrix products. Before states
+    are exponentiated, the largest state of each token is subtracted, so scores of any size are
+    safe; potentials may differ by up to 700 nats.
 
-    scores (ndarray): Of each token and tag (n_tokens, n_tags), one document after another.
-    lengths (ndarray): Tokens of each document, at least one.
-    potentials (Potentials): The CRF's.
+    scores (ndarray): Scores of each token's tags (n_tokens, n_tags), documents concatenated.
+    lengths (ndarray): Number of tokens of each document, at least one.
+    potentials (Potentials): The CRF's potentials.
     temperature (float): Softens the CRF as it does a softmax: all scores and potentials are divided
         by it.
     RETURNS (Posterior): The distribution.
@@ -93,7 +98,7 @@ def infer(
     docs = numpy.repeat(numpy.arange(len(lengths)), lengths)
     start, transitions, end = potentials.scaled(1 / temperature)
     pairs = numpy.exp(numpy.stack([transitions, transitions.T]))
-    states = scores[steps.tokens]  # (2, n_tokens, n_tags), in step
+    states = scores[steps.tokens]  # (2, n_tokens, n_tags), time-major
     n_first = steps.starts[1]
     states[:, :n_first] += numpy.stack([start, end])[:, None]
     weights = numpy.empty_like(states[:, n_first:])
@@ -126,21 +131,21 @@ def infer(
 
 @ONE_THREAD
 def differentiate(posterior: Posterior, tangent: Array) -> Gradients:
-    """How the marginals and expected counts change when the scores move along a tangent.
+    """Compute how marginals and expected counts change when the scores move along a tangent.
 
     Marginals are derivatives of the log partition function, so their Jacobian is its Hessian, which
-    is symmetric: what `tangent` does to them is also the gradient, with respect to scores and
-    potentials, of the sum of marginals times `tangent`. (Pearlmutter 1994: a product with the
-    Hessian is a derivative along the computation of the gradient.)
+    is symmetric. The change of the marginals along `tangent` is therefore also the gradient, with
+    respect to scores and potentials, of the sum of marginals times `tangent`. (Pearlmutter 1994: a
+    product with the Hessian is a directional derivative of the computation of the gradient.)
 
-    posterior (Posterior): Of `infer`.
+    posterior (Posterior): The result of `infer`.
     tangent (ndarray): (n_tokens, n_tags).
     RETURNS (Tuple[ndarray, Potentials]): Change of the marginals (n_tokens, n_tags), and of the
         expected counts.
     """
     _, _, marginals, _, chains = posterior
     steps, pairs = chains.steps, chains.pairs
-    states = tangent[steps.tokens]  # (2, n_tokens, n_tags), in step: change of the states
+    states = tangent[steps.tokens]  # (2, n_tokens, n_tags), time-major: change of the states
     n_first = steps.starts[1]
     for before, begin, stop in steps.after_first():
         n = stop - begin
@@ -150,7 +155,7 @@ def differentiate(posterior: Posterior, tangent: Array) -> Gradients:
     forwards, backwards = numpy.empty_like(states)
     forwards[steps.tokens[0]] = states[0]
     backwards[steps.tokens[1]] = states[1]
-    # The expectation of the sum of `tangent` over a document's tags, (n_docs, 1).
+    # The expected sum of `tangent` over a document's tags, (n_docs, 1).
     mean = numpy.add.reduceat((marginals * tangent).sum(axis=1), chains.first)[:, None]
     changes = marginals * (forwards + backwards - tangent - mean[chains.docs])
     left = numpy.delete(numpy.arange(len(tangent)), chains.last)
@@ -166,17 +171,17 @@ def differentiate(posterior: Posterior, tangent: Array) -> Gradients:
 def negative_log_likelihood(
     scores: Array, lengths: Array, potentials: Potentials, tags: Array
 ) -> Tuple[float, Gradients, Posterior]:
-    """The loss of the task: nats per token that has a tag, and its gradients.
+    """Compute the loss of the task in nats per tagged token, and its gradients.
 
-    Where tags are missing, the likelihood is that of all sequences that agree with the others
+    If some tags are missing, the likelihood is that of all sequences that agree with the given tags
     (Tsuboi et al. 2008).
 
-    scores (ndarray): Of each token and tag (n_tokens, n_tags), one document after another.
-    lengths (ndarray): Tokens of each document, at least one.
-    potentials (Potentials): The CRF's.
-    tags (ndarray): A tag of each token (n_tokens,), -1 where there is none; one at least is there.
-    RETURNS (Tuple[float, Gradients, Posterior]): The loss, its exact gradients, and what `infer`
-        found of the scores.
+    scores (ndarray): Scores of each token's tags (n_tokens, n_tags), documents concatenated.
+    lengths (ndarray): Number of tokens of each document, at least one.
+    potentials (Potentials): The CRF's potentials.
+    tags (ndarray): The tag of each token (n_tokens,), -1 if it is missing. At least one is given.
+    RETURNS (Tuple[float, Gradients, Posterior]): The loss, its exact gradients, and the result of
+        `infer` for the scores.
     """
     n_tagged = int((tags >= 0).sum())
     agrees = (tags[:, None] < 0) | (tags[:, None] == numpy.arange(scores.shape[1]))
@@ -195,25 +200,25 @@ def marginal_kl(
     temperature: float,
     direction: Direction,
 ) -> Tuple[float, Gradients]:
-    """T^2 times the mean divergence between softened marginals and a teacher's distributions.
+    """Compute T^2 times the mean divergence of softened marginals and a teacher's distributions.
 
-    posterior (Posterior): Of `infer`, at the temperature T.
+    posterior (Posterior): The result of `infer` at the temperature T.
     teacher_log_probs (ndarray): The teacher's distributions, softened: (n_taught, n_tags).
-    taught (ndarray): Which tokens these belong to (n_taught,).
+    taught (ndarray): Indices of their tokens (n_taught,).
     temperature (float): T.
     direction (Direction): Which distribution the logarithms are weighted by.
-    RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its gradients, exact
-        unless a tag's marginal is below e^-600 of the teacher's probability.
+    RETURNS (Tuple[float, Gradients]): T^2 * nats per taught token, and its gradients, exact unless
+        a tag's marginal is below e^-600 of the teacher's probability.
     """
     shrunk = 0.0
     log_q, log_p = posterior.log_marginals[taught], teacher_log_probs.astype("d")
     if direction == "student_teacher":
         terms = posterior.marginals[taught] * (log_q - log_p)
-        by_marginal = log_q - log_p  # and 1, which changes nothing: marginals of a token sum to 1
+        by_marginal = log_q - log_p  # the + 1 has no effect: marginals of a token sum to 1
     else:
         p = numpy.exp(log_p)
         terms = p * (log_p - log_q)
-        # Multiplied with its marginal a ratio is a probability again, however large it is.
+        # However large a ratio is, its product with the marginal is a probability again.
         shrunk = min(max(float((log_p - log_q).max()) - LARGEST_RATIO, 0.0), LARGEST_RATIO)
         by_marginal = -numpy.exp(numpy.minimum(log_p - log_q - shrunk, LARGEST_RATIO))
     along = numpy.zeros_like(posterior.marginals)

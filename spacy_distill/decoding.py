@@ -1,9 +1,9 @@
-"""Tag scores become tags: the best legal sequence of each document, all documents at once.
+"""Decode tag scores: the best legal sequence of tags of each document, all documents at once.
 
-Where tags are independent given their scores, the best sequence is the arg max of each token
-wherever that is legal; the few documents where it is not go through Viterbi's algorithm, whose
-transitions are allowed (0) or forbidden (-inf). With a CRF what is allowed has its score, and all
-tokens go through it that may be of an entity.
+If tags are independent given their scores, the best sequence consists of the argmax of each token,
+wherever that is legal. The few documents in which it is illegal are decoded by the Viterbi
+algorithm, in which transitions are allowed (0) or forbidden (-inf). With a CRF, allowed transitions
+have its scores, and the algorithm runs over all tokens that may be part of an entity.
 """
 
 from dataclasses import dataclass
@@ -18,26 +18,27 @@ from .pruning import may_have_entity
 from .steps import plan_steps
 from .tags import is_biluo, split_tag
 
-# How many paths are compared at a time, so that memory does not grow with documents times tags^2.
+# Number of paths that are compared at a time, so that memory does not grow with documents times
+# tags^2.
 MAX_PATHS = 1 << 20
 
-# Scores where the model left them, maybe on a GPU, or on the CPU.
+# Scores on the model's device, possibly a GPU, or on the CPU.
 ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
 
 
 @dataclass(frozen=True)
 class Transitions:
-    """Which tag may come where, and which tags begin or close an entity: all bool."""
+    """Which tags may follow which, and which tags begin or close an entity: all bool."""
 
-    start: numpy.ndarray  # (n_tags,): may begin a document: all but I and L
-    follows: numpy.ndarray  # (n_tags, n_tags): that of the column may come after that of the row
+    start: numpy.ndarray  # (n_tags,): may begin a document: all tags but I and L
+    follows: numpy.ndarray  # (n_tags, n_tags): the tag of the column may follow that of the row
     end: numpy.ndarray  # (n_tags,): may end a document
     begins: numpy.ndarray  # (n_tags,): B and U
     closes: numpy.ndarray  # (n_tags,): L and U
 
     @classmethod
     def from_tags(cls, tags: Sequence[str]) -> "Transitions":
-        """Those of a component's tags, of either scheme."""
+        """Create the transitions of a component's tags, of either scheme."""
         prefixes, labels = numpy.asarray([split_tag(tag) for tag in tags]).T
         begins, closes = numpy.isin(prefixes, ["B", "U"]), numpy.isin(prefixes, ["L", "U"])
         continues, opens = numpy.isin(prefixes, ["I", "L"]), numpy.isin(prefixes, ["B", "I"])
@@ -48,7 +49,7 @@ class Transitions:
 
 
 def log_softmax(scores: ScoresT) -> ScoresT:
-    """Log-probabilities of each row, in nats: (n_tokens, n_tags) -> (n_tokens, n_tags)."""
+    """Return the log-probabilities of each row, in nats: (n_tokens, n_tags), as the scores."""
     xp = get_array_module(scores)
     shifted = scores - xp.max(scores, axis=-1, keepdims=True)
     return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
@@ -62,14 +63,15 @@ def forbid_tags(
     is_space: numpy.ndarray,
     sent_start: numpy.ndarray,
 ) -> numpy.ndarray:
-    """Scores with -inf for what a document rules out. `O` stays possible everywhere.
+    """Set the scores of tags that a document rules out to -inf. `O` is possible everywhere.
 
     scores (ndarray): Tag scores (n_tokens, n_tags). Not changed.
-    transitions (Transitions): Of the tags.
+    transitions (Transitions): The transitions of the tags.
     fixed (ndarray): Tokens that no new entity may cover, bool (n_tokens,).
-    is_space (ndarray): Whitespace tokens, with which no entity begins or ends, bool (n_tokens,).
-    sent_start (ndarray): Tokens that are set to begin a sentence, which no entity crosses.
-    RETURNS (ndarray): The scores themselves where nothing is ruled out, else a changed copy.
+    is_space (ndarray): Whitespace tokens, which can't begin or end an entity, bool (n_tokens,).
+    sent_start (ndarray): Tokens annotated as sentence starts, which no entity may cross, bool
+        (n_tokens,).
+    RETURNS (ndarray): The scores themselves if nothing is ruled out, else a changed copy.
     """
     if not (fixed.any() or is_space.any() or sent_start.any()):
         return scores
@@ -85,11 +87,11 @@ def decode(
     transitions: Transitions,
     potentials: Optional[Potentials] = None,
 ) -> numpy.ndarray:
-    """The best legal sequence of tags of each document.
+    """Find the best legal sequence of tags of each document.
 
-    scores (ndarray): Tag scores (n_tokens, n_tags), one document after another, -inf where a
-        tag is ruled out.
-    lengths (Sequence[int]): Tokens of each document; their sum is n_tokens.
+    scores (ndarray): Tag scores (n_tokens, n_tags), documents concatenated, -inf for tags that are
+        ruled out.
+    lengths (Sequence[int]): Number of tokens of each document; their sum is n_tokens.
     transitions (Transitions): Which sequences are legal.
     potentials (Optional[Potentials]): A CRF's; None if tags are independent given their scores.
     RETURNS (ndarray): Tag indices (n_tokens,).
@@ -117,7 +119,7 @@ def decode(
 def legal_potentials(
     transitions: Transitions, potentials: Optional[Potentials] = None
 ) -> Potentials:
-    """Scores of transitions: a CRF's, or 0, and -inf where they are illegal."""
+    """Return the scores of transitions: a CRF's, or 0, and -inf if they are illegal."""
     start, pairs, end = potentials or (0.0, 0.0, 0.0)
     return Potentials(
         numpy.where(transitions.start, start, -numpy.inf),
@@ -127,11 +129,11 @@ def legal_potentials(
 
 
 def search(scores: numpy.ndarray, lengths: numpy.ndarray, potentials: Potentials) -> numpy.ndarray:
-    """The highest-scoring sequence of each document, looked for only where an entity may be.
+    """Find the highest-scoring sequence of each document, searching only where an entity may be.
 
-    scores (ndarray): Tag scores (n_tokens, n_tags), of one document after another.
-    lengths (ndarray): Tokens of each document, at least one.
-    potentials (Potentials): The transitions.
+    scores (ndarray): Tag scores (n_tokens, n_tags), documents concatenated.
+    lengths (ndarray): Number of tokens of each document, at least one.
+    potentials (Potentials): The scores of transitions.
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
     ids = numpy.zeros(len(scores), dtype="i")
@@ -141,7 +143,7 @@ def search(scores: numpy.ndarray, lengths: numpy.ndarray, potentials: Potentials
     begins = numpy.zeros(len(scores) + 1, dtype=bool)
     begins[numpy.cumsum(lengths)] = begins[0] = True
     is_first, is_last = begins[tokens], begins[tokens + 1]
-    # Zones of neighbours, each of one document. Beside them is O, or the document's edge.
+    # Runs of adjacent tokens within a document. Each borders on O, or on the edge of the document.
     firsts = numpy.flatnonzero(numpy.append(True, (numpy.diff(tokens) > 1) | is_first[1:]))
     lasts = numpy.append(firsts[1:], len(tokens)) - 1
     found = scores[tokens].astype("d")
@@ -154,13 +156,14 @@ def search(scores: numpy.ndarray, lengths: numpy.ndarray, potentials: Potentials
 def best_paths(
     scores: numpy.ndarray, lengths: numpy.ndarray, pairs: numpy.ndarray
 ) -> numpy.ndarray:
-    """The best path through each sequence, whose scores have those of its edges in them.
+    """Find the best path through each sequence, by the algorithm of Viterbi (1967).
 
-    By the algorithm of Viterbi (1967), all sequences in step.
+    All sequences are processed in parallel.
 
-    scores (ndarray): (n_tokens, n_tags), of one sequence after another.
-    lengths (ndarray): Tokens of each, at least one.
-    pairs (ndarray): What a tag, the row, before another, the column, adds (n_tags, n_tags).
+    scores (ndarray): (n_tokens, n_tags), sequences concatenated, including the scores of their
+        edges.
+    lengths (ndarray): Number of tokens of each sequence, at least one.
+    pairs (ndarray): Score of a tag (row) before another (column): (n_tags, n_tags).
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
     steps = plan_steps(lengths)
@@ -169,7 +172,7 @@ def best_paths(
     best = scores[rows]
     for before, first, last in steps.after_first():
         best[first:last] += best_before(best[before : before + last - first], pairs)
-    # From the end: the tag of a sequence's last token, then the best before each.
+    # Trace back from the tag of each sequence's last token to the best previous tags.
     found = best.argmax(axis=1)
     before_tag = numpy.ascontiguousarray(pairs.T)
     for before, first, last in reversed([*steps.after_first()]):
@@ -182,7 +185,7 @@ def best_paths(
 
 
 def best_before(best: numpy.ndarray, pairs: numpy.ndarray) -> numpy.ndarray:
-    """Of the best paths to each tag, what the best is that goes on with each: (n, n_tags) both."""
+    """Return the score of the best path before each tag, with the transition to it: (n, n_tags)."""
     found = numpy.empty_like(best)
     n = max(MAX_PATHS // pairs.size, 1)
     for start in range(0, len(best), n):

@@ -1,4 +1,4 @@
-"""Documents in DocBin files: read one at a time, streamed, or as examples, and written."""
+"""Documents in DocBin files: reading, streaming, making examples, and writing."""
 
 import copy
 import hashlib
@@ -20,21 +20,21 @@ from .errors import Errors
 from .files import write_whole
 from .manifest import find_counts
 
-# What a corpus keeps of a document, beside its words and white space.
+# What a corpus stores for a document, besides its words and whitespace.
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
-# spaCy's value of SENT_START where no sentence begins: -1 without a sign.
+# spaCy's value of SENT_START for a token that begins no sentence: -1 as an unsigned integer.
 NO_START = 2**64 - 1
-# What tells one corpus from another: what is trained on, or scored.
+# What distinguishes corpora: everything that is trained on or scored.
 TOLD_BY = [ORTH, SENT_START, ENT_IOB, ENT_TYPE]
 # The files of a corpus.
 PARTS = ("labelled", "unlabelled", "dev", "test")
 
 
 def find_docbins(path: Path) -> List[Path]:
-    """A DocBin file itself, or all such files in a folder, in order of their names.
+    """Return a DocBin file itself, or all such files in a folder, sorted by name.
 
-    RAISES (FileNotFoundError): D008 if the path does not exist. (ValueError): D128 for a file that
-        is not called so, D009 for a folder without one.
+    RAISES (FileNotFoundError): D008 if the path does not exist. (ValueError): D128 for a file whose
+        name does not end in .spacy, D009 for a folder without such files.
     """
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))
@@ -47,28 +47,29 @@ def find_docbins(path: Path) -> List[Path]:
 
 
 def load_docbin(path: Path) -> DocBin:
-    """Load a DocBin file. RAISES (ValueError): D114 if it is something else, or damaged."""
+    """Load a DocBin file. RAISES (ValueError): D114 if it is damaged or not a DocBin."""
     try:
         return DocBin().from_disk(path)
-    except Exception as error:  # whatever zlib, msgpack or NumPy think of the bytes
+    except Exception as error:  # any error of zlib, msgpack or NumPy
         raise ValueError(Errors.D114.format(source=path, reason=error)) from error
 
 
 def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Documents of a DocBin file, or of all such files in a folder."""
+    """Yield the documents of a DocBin file, or of all such files in a folder."""
     for file in find_docbins(path):
         yield from unpack_docs(load_docbin(file), vocab)
 
 
 def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
-    """Documents of a DocBin; a memory zone may begin or end between two of them."""
+    """Yield the documents of a DocBin. A memory zone may begin or end between two of them."""
     packed = docbin.user_data or [None] * len(docbin)
     bare = copy.copy(docbin)
-    bare.user_data = []  # so that `get_docs` unpacks none itself: `unpack_user_data` is faster
+    bare.user_data = []  # so that `get_docs` does not unpack it: `unpack_user_data` is faster
     docs = bare.get_docs(vocab)
-    # The end of a zone forgets the strings that `get_docs` added in it, and this one with them.
+    # When a memory zone ends, the strings that `get_docs` added within it are removed, and so is
+    # this mark.
     mark = f"\0{id(docbin)}"
-    is_kept = False  # Outside of zones they stay, and a mark would stay in what is saved.
+    is_kept = False  # outside of zones, strings are kept; a mark would be saved with them
     for user_data in unpack_user_data(packed):
         if not is_kept and mark not in vocab.strings:
             is_kept = not cast(Any, vocab).in_memory_zone
@@ -80,10 +81,11 @@ def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
 
 
 def unpack_user_data(packed: Iterable[Optional[bytes]]) -> Iterator[Dict[Any, Any]]:
-    """The user data of a DocBin's documents; None is of one that has none.
+    """Yield the user data of a DocBin's documents; None stands for no data.
 
-    One unpacker for all: when it is made it looks for plug-ins, which takes longer than all else in
-    reading a document. It takes 2 GiB of one (which it calls 0), where it would take 100 MiB.
+    One unpacker is used for all documents, because it looks for plug-ins when it is created, which
+    takes longer than all other steps of reading a document. It accepts 2 GiB per document (which it
+    calls 0) instead of 100 MiB.
     """
     unpacker = srsly.msgpack.Unpacker(
         use_list=False, raw=False, strict_map_key=False, max_buffer_size=0
@@ -97,7 +99,7 @@ def unpack_user_data(packed: Iterable[Optional[bytes]]) -> Iterator[Dict[Any, An
 
 
 def count_docs(path: Path) -> int:
-    """How many documents `read_docbins` reads: as a manifest says, else by loading the files."""
+    """Count the documents that `read_docbins` reads, by the manifest or by loading the files."""
     known = find_counts(path)
     return sum(
         known[file] if file in known else len(load_docbin(file)) for file in find_docbins(path)
@@ -105,10 +107,10 @@ def count_docs(path: Path) -> int:
 
 
 def digest_docs(path: Path) -> str:
-    """The SHA-256 of what documents say: their words, white space, sentences and entities.
+    """Return the SHA-256 of documents' content: words, whitespace, sentences and entities.
 
-    Files of the same documents have the same one, whichever version of this package, spaCy or zlib
-    has written them.
+    Files of the same documents have the same digest, whichever version of this package, spaCy or
+    zlib wrote them.
     """
     found = hashlib.sha256()
     for file in find_docbins(path):
@@ -122,31 +124,33 @@ def digest_docs(path: Path) -> str:
 
 
 def read_examples(path: Path, vocab: Vocab) -> Iterator[Example]:
-    """Examples whose predicted documents have the tokens of their references."""
+    """Yield examples whose predicted documents have the tokens of their references."""
     for doc in read_docbins(path, vocab):
         yield Example(copy_words(doc), doc)
 
 
 def read_gold(path: Path, nlp: Language, *, limit: int = 0) -> List[Example]:
-    """Sentences to score on, as `spacy evaluate --gold-preproc` reads them: their tokens given.
+    """Read sentences to score on, with gold tokens, as `spacy evaluate --gold-preproc` does.
 
-    limit (int): How many documents are read at most; 0: all.
-    RAISES (FileNotFoundError): D008. (ValueError): D114 for a damaged file.
+    limit (int): Maximum number of documents to read; 0: all.
+    RAISES (FileNotFoundError): D008 if the path does not exist. (ValueError): D009 for a folder
+        without documents, D114 for a damaged file, D128 for a file that is not .spacy.
     """
     for file in find_docbins(path):
-        load_docbin(file)  # spaCy's errors don't name it
+        load_docbin(file)  # spaCy's own errors don't name the file
     return list(Corpus(path, gold_preproc=True, limit=limit)(nlp))
 
 
 def stream_examples(
     path: Path, nlp: Language, *, rng: Optional[random.Random]
 ) -> Iterator[Example]:
-    """As `read_examples`, without filling the vocabulary with all words of a large pool.
+    """Yield examples as `read_examples` does, but without filling the pipeline's vocabulary.
 
-    Those of a file are in a vocabulary of its own, which goes when its documents do. Where there
-    are word vectors, it must be the pipeline's.
+    Each file's documents have a vocabulary of their own, which is freed with them, so that the
+    words of a large pool do not accumulate. If there are word vectors, the pipeline's vocabulary is
+    used, because it holds them.
 
-    rng (Optional[Random]): Brings the files into a random order, if given.
+    rng (Optional[Random]): Shuffles the files, if given.
     """
     files = find_docbins(path)
     if rng is not None:
@@ -157,16 +161,16 @@ def stream_examples(
 
 
 def make_vocab(nlp: Language) -> Vocab:
-    """A vocabulary that knows no words yet, and makes lexemes as a pipeline's does."""
+    """Create a vocabulary without words, which makes lexemes as a pipeline's vocabulary does."""
     vocab = create_vocab(nlp.lang, nlp.Defaults)
-    vocab.lookups = nlp.vocab.lookups  # norms are looked up in them
+    vocab.lookups = nlp.vocab.lookups  # norms are taken from these
     return vocab
 
 
 def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
-    """A document of the same words and white space, without annotation.
+    """Return a document with the same words and whitespace, without annotation.
 
-    vocab (Optional[Vocab]): Of the copy; None: the document's own.
+    vocab (Optional[Vocab]): Vocabulary of the copy; None: the document's own.
     """
     orths, spaces = doc.to_array([ORTH, SPACY]).reshape(-1, 2).T
     words = orths if vocab in (None, doc.vocab) else [token.text for token in doc]
@@ -174,16 +178,17 @@ def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
 
 
 def strip_labels(doc: Doc) -> Doc:
-    """Take a document's entities and spans away, in place."""
+    """Remove a document's entities and spans, in place."""
     doc.set_ents([], default="missing")
     doc.spans.clear()
     return doc
 
 
 def trim_entities(doc: Doc) -> int:
-    """Let no entity begin or end with white space, as none does that `ner_tagger` finds.
+    """Remove whitespace from both ends of entities, because `ner_tagger` never predicts it there.
 
-    RETURNS (int): How many did. One that is nothing else is no longer an entity.
+    RETURNS (int): Number of entities that began or ended with whitespace. If they consist of
+        nothing else, they are removed.
     """
     found = [ent for ent in doc.ents if ent[0].is_space or ent[-1].is_space]
     trimmed: List[Span] = []
@@ -200,9 +205,9 @@ def trim_entities(doc: Doc) -> int:
 
 
 def join_sentences(doc: Doc) -> int:
-    """Let no sentence begin within an entity: it would be neither learnt nor scored.
+    """Remove sentence starts within entities, which could otherwise be neither learned nor scored.
 
-    RETURNS (int): How many entities a sentence began in.
+    RETURNS (int): Number of entities that contained a sentence start.
     """
     starts: Any = doc.to_array(SENT_START)
     crossing = [ent for ent in doc.ents if (starts[ent.start + 1 : ent.end] == 1).any()]
@@ -224,11 +229,11 @@ def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:
 
 
 def write_docbin(docbin: DocBin, path: Path) -> None:
-    """Write a DocBin so that the file is either whole or not there, and only if it changes.
+    """Write a DocBin file atomically, and only if its content changes.
 
     RAISES (OSError): D901 if it can't be written.
     """
     data = docbin.to_bytes()
-    # A file that is not touched does not make later stages out of date.
+    # An untouched file does not make later stages outdated.
     if not (path.exists() and path.read_bytes() == data):
         write_whole(path, data)

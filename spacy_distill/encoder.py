@@ -1,6 +1,6 @@
 """Rows of a lookup table from a pre-trained transformer, and a segmenter from its tokenizer.
 
-Only what works with a transformer imports this module, because it needs torch and transformers.
+Only modules that use a transformer import this one, because it needs torch and transformers.
 """
 
 import json
@@ -29,13 +29,14 @@ from .errors import Errors
 from .segmentation import BYTE_ALPHABET, NORMALISATION, Segmenter, UnicodeForm, word_segmenter
 from .table import Table, reduce_rows
 
-# Tokens in a batch. More is slower: the activations leave the processor's cache.
+# Tokens in a batch. Larger batches are slower, because the activations exceed the CPU cache.
 BATCH_TOKENS = 1024
-# No more of a word is encoded: positions are limited, and what is longer is not a word.
+# Only this many pieces of a word are encoded: positions are limited, and anything longer is not a
+# word.
 MAX_PIECES = 128
-# The most pieces in a text where a transformer does not say.
+# The most pieces in a text if a transformer does not specify it.
 DEFAULT_LENGTH = 512
-# What draws a progress bar: it hands on the batches, and counts them.
+# Draws a progress bar: it passes the batches on, and counts them.
 Progress = Callable[[List[List[int]]], Iterable[List[int]]]
 # PreTrainedModel and PreTrainedTokenizerFast; transformers has no types for them.
 Encoder = Any
@@ -50,22 +51,22 @@ def encoder_table(
     gpu: int = -1,
     progress: Progress = iter,
 ) -> Tuple[Table, float]:
-    """A table of what a pre-trained encoder gives for each word piece, or word, on its own.
+    """Create a table of a pre-trained encoder's vectors for single word pieces or words.
 
     The vector of an entry is the encoder's last hidden state for it between the special tokens,
-    without context; that of a word is the mean over its pieces. All are then reduced by PCA.
+    without context; that of a word is the mean over its pieces. All vectors are then reduced by
+    PCA.
 
     teacher (str): Folder with a transformer and its fast tokenizer, or its name on the hub.
-    words (Optional[Iterable[str]]): Make a table of these words. None: of the teacher's pieces.
+    words (Optional[Iterable[str]]): Words of the table. None: the teacher's word pieces.
     width (int): Dimensions of a row, at most the transformer's hidden size.
     gpu (int): GPU to run the transformer on, -1 for the CPU.
-    progress (Progress): Called with the list of batches, of which it must yield each; `tqdm`
-        will do.
-    RETURNS (Tuple[Table, float]): The table, with a standard deviation of 0.4, and the share of
-        the vectors' variance that it explains.
+    progress (Progress): Called with the list of batches; must yield each of them, as `tqdm` does.
+    RETURNS (Tuple[Table, float]): The table, with a standard deviation of 0.4, and the share of the
+        vectors' variance that it explains.
     RAISES (OSError): D309 if the teacher can't be loaded. (ValueError): D310 or D311 if the
-        tokenizer is of an unknown kind, D308 if `width` is more than the hidden size, D020 without
-        that GPU.
+        tokenizer is of an unknown kind, D308 if `width` is more than the hidden size, D020 if there
+        is no such GPU.
     """
     device = find_device(gpu)
     tokenizer = load_tokenizer(teacher)
@@ -88,19 +89,20 @@ def encoder_table(
 
 
 def find_device(gpu: int) -> torch.device:
-    """A GPU, or with -1 the CPU, as PyTorch has it. RAISES (ValueError): D020 if there is none."""
+    """Return a GPU, or the CPU for -1, for PyTorch. RAISES (ValueError): D020 if there is none."""
     n_gpus = torch.cuda.device_count()
     if gpu == 0 and not n_gpus and torch.backends.mps.is_available():
-        return torch.device("mps")  # Apple's, which spaCy takes, too
+        return torch.device("mps")  # Apple's GPU, which spaCy supports, too
     if gpu >= n_gpus:
         raise ValueError(Errors.D020.format(gpu=gpu, reason=f"PyTorch finds {n_gpus}"))
     return torch.device("cpu" if gpu < 0 else f"cuda:{gpu}")
 
 
 def load_tokenizer(teacher: str, **options: Any) -> Tokenizer:
-    """Load a teacher's tokenizer. RAISES (OSError): D309. (ValueError): D311 if not a fast one.
+    """Load a teacher's tokenizer.
 
-    options (Any): Of `AutoTokenizer.from_pretrained`.
+    options (Any): Options of `AutoTokenizer.from_pretrained`.
+    RAISES (OSError): D309 if it can't be loaded. (ValueError): D311 if it is not a fast one.
     """
     tokenizer = load(partial(AutoTokenizer.from_pretrained, **options), teacher)
     if not tokenizer.is_fast:
@@ -109,17 +111,17 @@ def load_tokenizer(teacher: str, **options: Any) -> Tokenizer:
 
 
 def load_encoder(teacher: str) -> Encoder:
-    """Load a teacher's transformer, without a head. RAISES (OSError): D309."""
+    """Load a teacher's transformer, without a head. RAISES (OSError): D309 if that fails."""
     return load(AutoModel.from_pretrained, teacher).eval()
 
 
 def load(from_pretrained: Callable[[str], Any], teacher: str) -> Any:
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # a checkpoint without a pooler is as good
+    logging.set_verbosity_error()  # hide the warning about a missing pooler, which is not used
     try:
         return from_pretrained(teacher)
-    except Exception as error:  # whatever tokenizers and safetensors think of the files
-        # Some messages name every kind of model that there is.
+    except Exception as error:  # including those of tokenizers and safetensors
+        # Some messages list every class of models.
         reason = shorten(str(error).strip().partition("\n")[0], 200, placeholder=" ...").rstrip(".")
         raise OSError(Errors.D309.format(teacher=teacher, reason=reason)) from error
     finally:
@@ -156,7 +158,7 @@ def encode(
 
 
 def batch_equal_lengths(sequences: Sequence[List[int]], *, extra: int) -> Iterator[List[int]]:
-    """Indices of sequences of the same length, so that a batch needs no padding."""
+    """Yield indices of sequences of equal length, so that a batch needs no padding."""
     by_length: Dict[int, List[int]] = {}
     for i, sequence in enumerate(sequences):
         by_length.setdefault(len(sequence), []).append(i)
@@ -167,11 +169,11 @@ def batch_equal_lengths(sequences: Sequence[List[int]], *, extra: int) -> Iterat
 
 
 def find_max_length(tokenizer: Tokenizer, model: Encoder) -> int:
-    """The most pieces that a transformer reads at a time, special ones included."""
+    """Return the most pieces that a transformer accepts at a time, including special ones."""
     positions = getattr(model.config, "max_position_embeddings", DEFAULT_LENGTH)
     if positions < 1:  # XLNet has no limit
         positions = DEFAULT_LENGTH
-    # RoBERTa and its kin keep the first positions for padding.
+    # RoBERTa and related models reserve the first positions for padding.
     kept = [
         module.padding_idx + 1
         for name, module in model.named_modules()
@@ -181,7 +183,7 @@ def find_max_length(tokenizer: Tokenizer, model: Encoder) -> int:
 
 
 def find_specials(tokenizer: Tokenizer) -> Tuple[List[int], List[int]]:
-    """The ids of the special tokens that the tokenizer puts before and after a text."""
+    """Return the ids of the special tokens that the tokenizer puts before and after a text."""
     encoded = tokenizer("a", return_special_tokens_mask=True)
     is_special = encoded["special_tokens_mask"]
     first = is_special.index(0)
@@ -190,13 +192,13 @@ def find_specials(tokenizer: Tokenizer) -> Tuple[List[int], List[int]]:
 
 
 def make_word_segmenter(pieces: Segmenter, words: Iterable[str]) -> Segmenter:
-    """A segmenter of words, in the form in which the pieces' segmenter sees them."""
+    """Create a segmenter of words, normalised as by the segmenter of the word pieces."""
     settings = {name: getattr(pieces, name) for name in NORMALISATION}
     return word_segmenter(map(pieces.normalise, words), **settings)
 
 
 def make_segmenter(tokenizer: Tokenizer, *, teacher: str) -> Segmenter:
-    """A segmenter with a tokenizer's vocabulary, normalisation and marks.
+    """Create a segmenter with a tokenizer's vocabulary, normalisation and marks.
 
     tokenizer (Tokenizer): WordPiece as in BERT, byte-level BPE as in GPT-2 and RoBERTa, or
         SentencePiece (unigram or BPE with a mark for spaces).
@@ -234,7 +236,7 @@ def make_segmenter(tokenizer: Tokenizer, *, teacher: str) -> Segmenter:
 
 
 def read_normalizers(normalizers: Mapping[str, Dict[str, Any]]) -> Dict[str, Any]:
-    """What a tokenizer's normalizers, by type, do to a word, as settings of a segmenter."""
+    """Convert a tokenizer's normalizers, by type, to settings of a segmenter."""
     bert = normalizers.get("BertNormalizer")
     if bert is None:
         return {
@@ -253,7 +255,7 @@ def read_normalizers(normalizers: Mapping[str, Dict[str, Any]]) -> Dict[str, Any
 
 
 def walk(step: Optional[Dict[str, Any]]) -> Iterator[Dict[str, Any]]:
-    """The steps of a tokenizer's setting, which may be a sequence of sequences, or missing."""
+    """Yield the steps of a tokenizer's setting, which may be nested sequences, or missing."""
     if step is None:
         return
     if step["type"] != "Sequence":
@@ -263,17 +265,17 @@ def walk(step: Optional[Dict[str, Any]]) -> Iterator[Dict[str, Any]]:
 
 
 def find_unicode_form(normalizers: Container[str]) -> UnicodeForm:
-    """The normal form that they bring a word into, of which one that decomposes comes first."""
+    """Return the normal form that the normalizers produce. A decomposing form takes precedence."""
     if "NFKD" in normalizers or "NFD" in normalizers:
         return "NFKD" if "NFKD" in normalizers or "Precompiled" in normalizers else "NFD"
-    # "Precompiled" is SentencePiece's table, which is NFKC and a little more.
+    # "Precompiled" is SentencePiece's table, which is NFKC with small additions.
     if "Precompiled" in normalizers or "NFKC" in normalizers:
         return "NFKC"
     return "NFC" if "NFC" in normalizers else ""
 
 
 def list_entries(vocab: Dict[str, int]) -> Tuple[str, ...]:
-    """Entries by id. An id that no piece has gets an empty entry."""
+    """Return the entries by id. An id without a piece gets an empty entry."""
     entries = [""] * (max(vocab.values()) + 1)
     for piece, row in vocab.items():
         entries[row] = piece

@@ -1,4 +1,4 @@
-"""Tags become entities of documents, all documents of a batch at once, written as arrays."""
+"""Convert tags to entities of documents, as arrays, for all documents of a batch at once."""
 
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
@@ -19,13 +19,13 @@ IOB: Dict[str, int] = {
 
 
 class TokenAttributes(NamedTuple):
-    """What the tokens of a batch have that entities depend on: (n_tokens,) each."""
+    """Those attributes of a batch's tokens that entities depend on: (n_tokens,) each."""
 
     ent_iob: numpy.ndarray  # int: 0 missing, 1 inside, 2 outside, 3 begin
     ent_type: numpy.ndarray  # uint64: hash of the label, or 0
     ent_kb_id: numpy.ndarray  # uint64: hash of the entity's id in a knowledge base, or 0
     is_space: numpy.ndarray  # bool
-    sent_start: numpy.ndarray  # bool: set to begin a sentence
+    sent_start: numpy.ndarray  # bool: annotated as a sentence start
 
     @classmethod
     def from_docs(cls, docs: Sequence[Doc]) -> "TokenAttributes":
@@ -42,11 +42,11 @@ class TokenAttributes(NamedTuple):
 
     @classmethod
     def join(cls, parts: Iterable["TokenAttributes"]) -> "TokenAttributes":
-        """Those of each document -> those of a batch."""
+        """Concatenate the attributes of several documents."""
         return cls(*map(numpy.concatenate, zip(*parts)))
 
     def split(self, docs: Sequence[Doc]) -> List["TokenAttributes"]:
-        """Those of a batch -> those of each document."""
+        """Split the attributes of a batch into those of each document."""
         columns = [split_rows(column, docs) for column in self]
         return [TokenAttributes(*parts) for parts in zip(*columns)]
 
@@ -59,13 +59,13 @@ def write_entities(
     fixed: numpy.ndarray,
     attributes: TokenAttributes,
 ) -> None:
-    """Set the entities of documents. Whitespace at the end of an entity is left out of it.
+    """Set the entities of documents. Whitespace at the end of an entity is excluded from it.
 
     docs (Sequence[Doc]): The documents. Modified in place.
-    ids (ndarray): Tag indices (n_tokens,), legal in each document, of one after another.
+    ids (ndarray): Tag indices (n_tokens,), legal in each document, documents concatenated.
     tags (Sequence[str]): The tags of a component.
     fixed (ndarray): Tokens whose annotation stays as it is, bool (n_tokens,).
-    attributes (TokenAttributes): Of the documents' tokens, as they are before.
+    attributes (TokenAttributes): Attributes of the documents' tokens before the call.
     """
     labels = sorted({label for _, label in map(split_tag, tags) if label})
     for vocab in {doc.vocab for doc in docs}:
@@ -74,7 +74,7 @@ def write_entities(
     ent_iob, ent_type = tags_as_annotation(ids, tags, fixed=fixed, attributes=attributes)
     annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
     annotation[:, 0], annotation[:, 1] = ent_iob, ent_type
-    # What another component once said of these tokens is not about a new entity.
+    # An id that another component set for these tokens does not apply to a new entity.
     annotation[:, 2] = numpy.where(fixed | (ent_iob == IOB_OUTSIDE), attributes.ent_kb_id, 0)
     for doc, rows in zip(docs, split_rows(annotation, docs)):
         doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], rows)
@@ -83,7 +83,7 @@ def write_entities(
 def tags_as_annotation(
     ids: numpy.ndarray, tags: Sequence[str], *, fixed: numpy.ndarray, attributes: TokenAttributes
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """spaCy's values of ENT_IOB and ENT_TYPE for tags, (n_tokens,) each: see `write_entities`."""
+    """Return spaCy's values of ENT_IOB and ENT_TYPE, (n_tokens,) each: see `write_entities`."""
     parts = [split_tag(tag) for tag in tags]
     iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts], dtype="i")
     type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
@@ -93,14 +93,14 @@ def tags_as_annotation(
 
 
 class Entities(NamedTuple):
-    """Entities of documents that follow each other: (n_entities,) each."""
+    """Entities of concatenated documents: (n_entities,) each."""
 
-    starts: numpy.ndarray  # int: their first token
-    ends: numpy.ndarray  # int: the token behind their last
+    starts: numpy.ndarray  # int: the first token
+    ends: numpy.ndarray  # int: the token after the last one
     labels: numpy.ndarray  # uint64: hash of the label
 
     def chosen(self, which: numpy.ndarray) -> "Entities":
-        """Some of them. which (ndarray): bool (n_entities,)."""
+        """Return some of the entities. which (ndarray): bool (n_entities,)."""
         return Entities(*(part[which] for part in self))
 
     def as_set(self) -> Set[Tuple[int, int, int]]:
@@ -108,9 +108,9 @@ class Entities(NamedTuple):
 
 
 def find_entities(ent_iob: numpy.ndarray, ent_type: numpy.ndarray) -> Entities:
-    """The entities of tokens, without those that only block a token, which have no label.
+    """Find the entities of tokens, except those that only block a token, which have no label.
 
-    ent_iob (ndarray): spaCy's values of ENT_IOB (n_tokens,), of documents that follow each other.
+    ent_iob (ndarray): spaCy's values of ENT_IOB (n_tokens,), documents concatenated.
     ent_type (ndarray): spaCy's values of ENT_TYPE: uint64 (n_tokens,).
     """
     starts = numpy.flatnonzero(ent_iob == IOB_BEGIN)
@@ -123,15 +123,16 @@ def find_entities(ent_iob: numpy.ndarray, ent_type: numpy.ndarray) -> Entities:
 def leave_out_final_space(
     ids: numpy.ndarray, iob_of_tag: numpy.ndarray, is_space: numpy.ndarray
 ) -> numpy.ndarray:
-    """Tags with O (0) for whitespace that ends an entity.
+    """Set the tags of whitespace at the end of entities to O (0).
 
-    No entity begins with whitespace, and no document with a tag that goes on with an entity.
+    It is assumed that no entity begins with whitespace, and that no document begins with a tag that
+    continues an entity.
     """
     ids = ids.copy()
     starts = numpy.flatnonzero(iob_of_tag[ids] == IOB_BEGIN)
     if is_space.any() and len(starts):
         places = numpy.arange(len(ids))
-        # Of each entity the last token that is no white space; what is behind it, is O.
+        # The last token of each entity that is not whitespace; all tokens after it become O.
         with_text = numpy.where((ids > 0) & ~is_space, places, -1)
         last = numpy.maximum.reduceat(with_text, starts)
         entity = numpy.cumsum(iob_of_tag[ids] == IOB_BEGIN) - 1
@@ -140,9 +141,9 @@ def leave_out_final_space(
 
 
 def span_confidence(log_probs: numpy.ndarray, ids: numpy.ndarray) -> float:
-    """The geometric mean of the probabilities of an entity's tags, from 0 to 1.
+    """Return the geometric mean of the probabilities of an entity's tags, from 0 to 1.
 
-    log_probs (ndarray): Log-probabilities of its tokens, (n_tokens, n_tags).
+    log_probs (ndarray): Log-probabilities of the entity's tokens, (n_tokens, n_tags).
     ids (ndarray): Their tags (n_tokens,).
     """
     return float(numpy.exp(log_probs[numpy.arange(len(ids)), ids].mean()))
@@ -156,14 +157,13 @@ def write_confidences(
     fixed: numpy.ndarray,
     key: str,
 ) -> None:
-    """Put all entities into `doc.spans[key]`, with their confidences: 1.0 for one that was preset.
+    """Put all entities into `doc.spans[key]`, with their confidences; 1.0 for preset ones.
 
     docs (Sequence[Doc]): The documents, with their entities. Modified in place.
-    ids (ndarray): The tags that the entities were found with (n_tokens,), of one document after
-        another.
+    ids (ndarray): The tags that the entities were made from (n_tokens,), documents concatenated.
     log_probs (Sequence[ndarray]): Log-probabilities of each document's tags, (n_tokens, n_tags).
-    fixed (ndarray): Tokens of entities that were there before, bool (n_tokens,).
-    key (str): Where they are put.
+    fixed (ndarray): Tokens of preset entities, bool (n_tokens,).
+    key (str): Key of `doc.spans`.
     """
     parts = zip(docs, split_rows(ids, docs), split_rows(fixed, docs), log_probs)
     for doc, doc_ids, doc_fixed, doc_log_probs in parts:

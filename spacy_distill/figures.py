@@ -1,4 +1,4 @@
-"""What all figures have in common."""
+"""Functions and constants that all figures share."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-# Marker, line and grey of each system in turn. They differ without colours, too.
+# Marker, line style and colour of each system in turn. They are distinguishable without colours.
 STYLES = (
     ("o", "-", "#000000"),
     ("s", "-", "#666666"),
@@ -20,7 +20,7 @@ STYLES = (
     ("X", "-.", "#a61c1c"),
     ("*", ":", "#3d3d3d"),
 )
-# Names beside the lines are at least so far from each other, in parts of the axis.
+# Minimum distance between the names beside the lines, as a fraction of the axis.
 LABEL_DISTANCE = 0.05
 
 
@@ -33,8 +33,8 @@ def draw_grid(axes: Axes) -> None:
 
 
 def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write a figure to files, each in the form that its suffix names."""
-    # A fixed salt and no date: the same numbers give the same file.
+    """Write a figure to files, each in the format of its suffix."""
+    # A fixed salt and no date, so that the same numbers give the same file.
     with matplotlib.rc_context({"svg.hashsalt": "spacy-distill", "svg.fonttype": "none"}):
         for path in paths:
             metadata = {"Date": None} if path.suffix == ".svg" else {}
@@ -42,9 +42,9 @@ def save_figure(figure: Figure, paths: Sequence[Path]) -> None:
 
 
 def label_lines(axes: Axes) -> None:
-    """Write each system's name at the right end of its line, none over another."""
+    """Write each system's name at the right end of its line, without overlaps."""
     handles, names = axes.get_legend_handles_labels()
-    # With bars of error, the line is the first of several things.
+    # With error bars, the line is the first of several objects.
     lines: List[Any] = [handle[0] if isinstance(handle, tuple) else handle for handle in handles]
     to_axes = axes.transScale + axes.transLimits
     ends = [to_axes.transform((line.get_xdata()[-1], line.get_ydata()[-1]))[1] for line in lines]
@@ -62,7 +62,7 @@ def label_lines(axes: Axes) -> None:
 
 
 def spread_out(places: Sequence[float], distance: float) -> List[float]:
-    """Move numbers apart until any two of them are so far from each other, in their order."""
+    """Move numbers apart until any two of them differ by `distance`, keeping their order."""
     order = sorted(range(len(places)), key=lambda i: places[i])
     moved = list(places)
     for _ in range(100):

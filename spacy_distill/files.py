@@ -1,4 +1,4 @@
-"""Files that are whole or not there, whatever happens on the way, and what identifies them."""
+"""Files: atomic writes, folders that are replaced or locked, and digests."""
 
 import hashlib
 import json
@@ -14,18 +14,18 @@ import srsly
 
 from .errors import Errors
 
-# What a file is called until it is whole: hidden, so that no reader of a corpus sees it.
+# Name of a file until it is complete: hidden, so that no reader of a corpus sees it.
 PART = ".{name}.{unique}.part"
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a file where a folder is to be. RAISES (OSError): D901."""
+    """Check that a path is not a file, if a folder is needed. RAISES (OSError): D901 if it is."""
     if path.exists() and not path.is_dir():
         raise OSError(Errors.D901.format(path=path, reason="it is a file, not a folder"))
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those that it is in. RAISES (OSError): D901 if there is a file instead."""
+    """Create a folder and its parents. RAISES (OSError): D901 if that fails."""
     check_folder(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -34,9 +34,9 @@ def make_folder(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is either whole or not there, even after a loss of power.
+    """Write a file atomically: no reader finds a part of it, even after a power failure.
 
-    RAISES (OSError): D901 if it can't be written. Nothing of it is left then.
+    RAISES (OSError): D901 if it can't be written. No temporary file is left in this case.
     """
     part = path.with_name(PART.format(name=path.name, unique=uuid4().hex))
     try:
@@ -53,10 +53,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
-    """Refuse to write where something is read from. RAISES (ValueError): D915.
+    """Check that an output folder neither contains a source nor lies in one.
 
-    path (Path): The folder, which need not exist.
-    sources (Iterable[Union[str, Path]]): Files and folders; others are passed over.
+    path (Path): The output folder, which need not exist.
+    sources (Iterable[Union[str, Path]]): Files and folders; sources that do not exist are ignored.
+    RAISES (ValueError): D915 if it does.
     """
     output = path.resolve()
     for source in (Path(source).resolve() for source in sources if Path(source).exists()):
@@ -65,10 +66,10 @@ def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
 
 
 def is_path(source: str) -> bool:
-    """Whether a source is a path, or meant as one, rather than an id on the hub.
+    """Return whether a source is a path, or meant as one, instead of an id on the hub.
 
-    What looks like `OWNER/NAME` is a path if there is a folder OWNER here; one with a revision is
-    an id, whatever there is.
+    A path that exists is always a path. `OWNER/NAME` is also taken for one if there is a folder
+    OWNER here, unless it has a revision.
     """
     if Path(source).exists() or Path(source).is_absolute():
         return True
@@ -79,10 +80,11 @@ def is_path(source: str) -> bool:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """Fill a folder that takes the place of another, or is a new one, once it is whole.
+    """Fill a new folder, which replaces any existing one when it is complete.
 
-    YIELDS (Path): What to make and fill, in a folder that is removed at the end. Where that fails,
-        the other stays as it is.
+    YIELDS (Path): The folder to create and fill, within a temporary folder that is removed at the
+        end. If filling it fails, an existing folder stays as it is.
+    RAISES (OSError): D901 if files can't be copied to it, or if its parent can't be created.
     """
     folder = folder.resolve()
     make_folder(folder.parent)
@@ -104,10 +106,10 @@ def replacing(folder: Path) -> Iterator[Path]:
 
 
 def read_json(path: Path, *, kind: type = dict) -> Any:
-    """Read a file of JSON.
+    """Read a JSON file.
 
-    kind (type): What it must hold, dict or list.
-    RAISES (ValueError): D916 if it does not.
+    kind (type): Type of its content, dict or list.
+    RAISES (ValueError): D916 if it is not valid JSON of this type.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -129,7 +131,7 @@ def write_json(path: Path, value: Any) -> None:
 def make_parent(path: Path) -> None:
     """Make the folder of a file, before the work whose result it gets.
 
-    RAISES (OSError): D901 if that can't be, or if the file is a folder.
+    RAISES (OSError): D901 if that fails, or if the path is a folder.
     """
     make_folder(path.parent)
     if path.is_dir():
@@ -137,18 +139,18 @@ def make_parent(path: Path) -> None:
 
 
 def last_name(path: str) -> str:
-    """The last part of a path, of `.` and `..` that of the folder which they are."""
+    """Return the last part of a path; for `.` and `..`, the name of the folder they refer to."""
     name = Path(path).name
     return name if name not in ("", "..") else Path(path).resolve().name
 
 
 def public_name(source: str) -> str:
-    """A source as others may see it: of a path the last part, for the rest is private."""
+    """Return a source as others may see it: only the last part of a path; the rest is private."""
     return last_name(source) if is_path(source) else source
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append to a file. It is on the disk when this returns. RAISES (OSError): D901."""
+    """Append a line to a file and flush it to disk. RAISES (OSError): D901 if that fails."""
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
@@ -160,11 +162,11 @@ def append_line(path: Path, line: str) -> None:
 
 @contextmanager
 def hold(folder: Path) -> Iterator[Optional[int]]:
-    """Hold a folder, where the system can, until the end, even that of a process that is killed.
+    """Lock a folder, if the system supports it, until the end of the context or of the process.
 
-    YIELDS (Optional[int]): The handle that holds it. A process that gets it (`pass_fds`) holds the
-        folder, too, until its own end. None where the system can't.
-    RAISES (OSError): D914 if another process holds it.
+    YIELDS (Optional[int]): The handle of the lock. A process that inherits it (`pass_fds`) also
+        holds the lock, until it ends. None if the system does not support locks.
+    RAISES (OSError): D914 if another process holds the lock.
     """
     if os.name != "posix":
         yield None
@@ -178,7 +180,7 @@ def hold(folder: Path) -> Iterator[Optional[int]]:
         os.close(handle)
         raise OSError(Errors.D914.format(path=folder)) from error
     except OSError:
-        pass  # of some file systems no part can be held
+        pass  # some file systems do not support locks
     try:
         yield handle
     finally:
@@ -187,10 +189,10 @@ def hold(folder: Path) -> Iterator[Optional[int]]:
 
 @contextmanager
 def make_and_hold(folder: Path) -> Iterator[Optional[int]]:
-    """Hold a folder that need not be there yet. One that was made for this goes if it stays empty.
+    """Lock a folder, which is created if necessary. In this case it is removed if it stays empty.
 
     YIELDS (Optional[int]): As `hold` does.
-    RAISES (OSError): D901 if it can't be made, D914 if another process holds it.
+    RAISES (OSError): D901 if it can't be created, D914 if another process holds the lock.
     """
     was_there = folder.exists()
     make_folder(folder)
@@ -204,18 +206,18 @@ def make_and_hold(folder: Path) -> Iterator[Optional[int]]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what writers that were killed have left."""
+    """Remove the temporary files of writers that were killed."""
     for path in folder.glob(PART.format(name="*", unique="*")):
         path.unlink(missing_ok=True)
 
 
 def folder_size(path: Path) -> int:
-    """Bytes of all files in a folder and below."""
+    """Return the size in bytes of all files in a folder and its subfolders."""
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def list_files(folder: Path) -> List[Path]:
-    """The files in a folder and below, in order of their names, without what is hidden.
+    """Return the files in a folder and its subfolders, sorted by name, without hidden ones.
 
     Links to folders are followed, but no folder is read twice.
     """
@@ -223,7 +225,7 @@ def list_files(folder: Path) -> List[Path]:
     seen = set()
     for parent, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(parent)
-        if real in seen:  # where a link leads back, there would be no end
+        if real in seen:  # otherwise a link to a parent folder would never end
             folders.clear()
             continue
         seen.add(real)
@@ -233,18 +235,18 @@ def list_files(folder: Path) -> List[Path]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk, where the system can."""
+    """Flush the names in a folder to disk, if the system supports it."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
-            with suppress(OSError):  # some file systems of other machines can't
+            with suppress(OSError):  # some network file systems do not support it
                 os.fsync(handle)
         finally:
             os.close(handle)
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -253,19 +255,19 @@ def digest(path: Path) -> str:
 
 
 def digest_json(value: Any) -> str:
-    """The SHA-256 of what JSON can hold, in whatever order its keys are."""
+    """Return the SHA-256 of JSON data, independently of the order of keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def digest_source(path: Path) -> str:
-    """The SHA-256 of a file, or of all files in a folder."""
+    """Return the SHA-256 of a file, or of all files in a folder."""
     return digest_folder(path) if path.is_dir() else digest(path)
 
 
 def digest_folder(folder: Path) -> str:
-    """The SHA-256 of all files in a folder and below: of their names and what they hold.
+    """Return the SHA-256 of the names and contents of all files in a folder and its subfolders.
 
-    Hidden files, and what Python compiled, take no part.
+    Hidden files and files compiled by Python are ignored.
     """
     found = hashlib.sha256()
     for name in sorted(path.relative_to(folder).as_posix() for path in list_files(folder)):

@@ -1,4 +1,4 @@
-"""More labelled sentences, more steps: a config's `max_steps` is the least."""
+"""More training steps for more labelled sentences: `max_steps` of a config is the minimum."""
 
 import math
 from typing import Callable
@@ -13,14 +13,14 @@ from .checks import require
 def build_lengthen_training_v1(
     *, epochs: float = 3, sentences_a_step: float = 8
 ) -> Callable[[Language], Language]:
-    """The callback `spacy-distill.LengthenTraining.v1`, for `[initialize.before_init]`.
+    """Create the callback `spacy-distill.LengthenTraining.v1`, for `[initialize.before_init]`.
 
     It multiplies `[training] max_steps`, on which a schedule may depend, until the training corpus
-    is seen often enough: a config for a few hundred sentences then serves for thousands. A corpus
-    that is streamed (`max_epochs = -1`) is not counted, and changes nothing.
+    is seen often enough. A config for a few hundred sentences can then be used for thousands. If
+    the corpus is streamed (`max_epochs = -1`), it is not counted, and nothing changes.
 
     epochs (float): How often each sentence is seen at least; 0 leaves `max_steps` as it is.
-    sentences_a_step (float): How many a batch has, about.
+    sentences_a_step (float): Approximate number of sentences in a batch.
     RETURNS (Callable[[Language], Language]): Changes the pipeline's config before training.
     RAISES (ValueError): D007 for a setting out of its range.
     """
@@ -30,7 +30,7 @@ def build_lengthen_training_v1(
     def lengthen_training(nlp: Language) -> Language:
         config = nlp.config.interpolate()
         own = config["training"]["max_steps"]
-        is_stream = config["training"]["max_epochs"] == -1  # which may have no end
+        is_stream = config["training"]["max_epochs"] == -1  # which may be infinite
         if is_stream or not (own and epochs):
             return nlp
         (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
@@ -47,5 +47,5 @@ def build_lengthen_training_v1(
 def lengthen(
     steps: int, n_sentences: int, *, epochs: float = 3, sentences_a_step: float = 8
 ) -> int:
-    """The least multiple of the steps in which each sentence is seen so often."""
+    """Return the smallest multiple of the steps in which each sentence is seen `epochs` times."""
     return steps * max(1, math.ceil(epochs * n_sentences / sentences_a_step / steps))

@@ -1,4 +1,4 @@
-"""Loading a pipeline that somebody names, and the code that it needs, onto a device."""
+"""Load a pipeline, and any code that it needs, onto a device."""
 
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,8 @@ def load_pipeline(source: Union[str, Path]) -> Language:
 
     source (Union[str, Path]): Its folder, or the name of an installed package.
     RETURNS (Language): The pipeline.
-    RAISES (OSError): spaCy's, for a file that is not there. (ValueError): D019 for whatever else
-        keeps it from being loaded: damaged files may raise anything.
+    RAISES (OSError): spaCy's error for a missing file. (ValueError): D019 for any other error,
+        because damaged files may raise anything.
     """
     try:
         return spacy.load(source)
@@ -29,15 +29,18 @@ def load_pipeline(source: Union[str, Path]) -> Language:
 
 
 def use_gpu(gpu: int) -> None:
-    """Use a GPU, or -1: the CPU. RAISES (ValueError): D020 if there is none."""
+    """Use a GPU, or the CPU for -1. RAISES (ValueError): D020 if there is no such GPU."""
     try:
         setup_gpu(gpu, silent=True)
-    except Exception as error:  # CuPy has its own for a number that is too high
+    except Exception as error:  # CuPy has its own exception for a number that is too high
         raise ValueError(Errors.D020.format(gpu=gpu, reason=error)) from error
 
 
 def find_code(path: Optional[Path]) -> str:
-    """A file of code, wherever it is imported. RAISES (FileNotFoundError): D016."""
+    """Return the absolute path of a Python file, or an empty string for None.
+
+    RAISES (FileNotFoundError): D016 if it does not exist, or is not a .py file.
+    """
     if path is None:
         return ""
     if not path.is_file() or path.suffix != ".py":
@@ -47,13 +50,15 @@ def find_code(path: Optional[Path]) -> str:
 
 @cache
 def import_code(path: str) -> None:
-    """Import a file of code, if one is given: once a process, for most can't be registered twice.
+    """Import a Python file, if one is given.
+
+    A file is imported only once per process, because most functions can't be registered twice.
 
     RAISES (ValueError): D018 if it fails.
     """
     if path:
         try:
             import_file("python_code", path)
-        except Exception as error:  # whatever somebody's code does
+        except Exception as error:  # users' code may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ValueError(Errors.D018.format(path=path, reason=reason)) from error

@@ -1,4 +1,4 @@
-"""What the training loop prints: one row an evaluation, losses in nats per token."""
+"""The console logger for training: one row per evaluation, losses in nats per token."""
 
 import sys
 from typing import IO, Any, Callable, Dict, Optional, Tuple
@@ -14,14 +14,14 @@ LogStep = Callable[[Optional[Dict[str, Any]]], None]
 
 
 def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
-    """The logger `spacy-distill.ConsoleLogger.v1`.
+    """Create the logger `spacy-distill.ConsoleLogger.v1`.
 
     It shows both parts of the loss of each `ner_tagger`: TASK, the cross-entropy, and KL, the
-    divergence from the teacher, where spaCy's logger has room for their sum only. Where there is
-    more than one, the component's name comes before them. The losses of other components follow.
+    divergence from the teacher. spaCy's logger only shows their sum. If there are several, each is
+    preceded by the component's name. The losses of other components follow.
 
-    progress_bar (bool): Show the steps until the next evaluation. Never if no one watches.
-    RETURNS (Callable): The logger, as `[training.logger]` wants it.
+    progress_bar (bool): Show the steps until the next evaluation. It is only shown in a terminal.
+    RETURNS (Callable): The logger, as `[training.logger]` expects it.
     """
 
     def setup_logger(
@@ -43,7 +43,7 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
         header, widths, aligns = setup_table(
             cols=["E", "#", *parts, *columns, "Score"],
             widths=[3, 6, *[8] * len(parts), *[6] * len(columns), 6],
-            max_width=max([13, *map(len, parts)]),  # whose names are not cut
+            max_width=max([13, *map(len, parts)]),  # so that no name is cut
         )
 
         def write(row: Any) -> None:
@@ -52,7 +52,7 @@ def build_console_logger_v1(*, progress_bar: bool = True) -> Callable:
             )
 
         def new_bar() -> tqdm:
-            hide = None if progress_bar else True  # None: only where a person watches
+            hide = None if progress_bar else True  # None: shown in a terminal only
             total = settings["eval_frequency"]
             return tqdm(total=total, disable=hide, leave=False, file=stderr, unit="step")
 
@@ -88,7 +88,7 @@ def is_trained(pipe: object) -> bool:
 
 
 def show_score(name: str, value: Optional[float]) -> str:
-    """A score as spaCy's logger shows it: in percent, but for the speed, which is in words/s."""
+    """Format a score as spaCy's logger does: in percent, except for the speed in words/s."""
     if value is None:  # nothing in the development set to score
         return "-"
     return f"{value:.2f}" if name == "speed" else f"{100 * value:.2f}"

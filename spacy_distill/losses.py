@@ -1,4 +1,4 @@
-"""What a student learns from: gold tags, pseudo-labels and its teacher's distributions.
+"""The training loss, from gold tags, pseudo-labels and a teacher's distributions.
 
 `L = task_weight * CE + distillation_weight * T^2 * KL`, the loss of Izsak, Guskin and Wasserblat
 (2019), section 3, with the factor of Hinton, Vinyals and Dean (2015), section 2, that keeps the
@@ -20,14 +20,14 @@ from .types import CRFDistribution, Direction, TagIds
 
 @dataclass(frozen=True)
 class LossParts:
-    """A loss and what it is the weighted sum of, in nats per token.
+    """A loss and the parts of which it is the weighted sum, in nats per token.
 
-    Means over several batches count each batch by all of its tokens.
+    Means over several batches weight each batch by the number of all its tokens.
 
-    total (float): What is minimised.
+    total (float): The loss that is minimised.
     task (float): Cross-entropy, mean over the tokens that have a tag.
     distillation (float): T^2 * KL, mean over the tokens that have soft targets.
-    n_tokens (int): How many tokens the batch has, for a mean over batches.
+    n_tokens (int): Number of tokens in the batch, for a mean over batches.
     """
 
     total: float
@@ -37,9 +37,9 @@ class LossParts:
 
 
 class CRFInputs(NamedTuple):
-    """What the loss of a CRF depends on beside the scores of tokens.
+    """The inputs of a CRF's loss, besides the scores of tokens.
 
-    lengths (ndarray): Tokens of each document, at least one (n_docs,).
+    lengths (ndarray): Number of tokens of each document, at least one (n_docs,).
     potentials (Potentials): In nats.
     """
 
@@ -70,16 +70,16 @@ class DistillationLoss:
         taught: Any,
         crf: Optional[CRFInputs] = None,
     ) -> Tuple[LossParts, LossGradients]:
-        """The loss of a batch and its gradients.
+        """Compute the loss of a batch and its gradients.
 
-        The cross-entropy of a CRF is that of whole sequences, in nats per token.
+        For a CRF, the cross-entropy is that of whole sequences, in nats per token.
 
         scores (Floats2d): The student's tag scores (n_tokens, n_tags); with a CRF, on the CPU.
-        tags (TagIds): Gold tags or pseudo-labels (n_tokens,), -1 where there are none.
-        teacher_scores (Floats2d): The teacher's logits or log-probabilities, for the softmax does
-            not tell them apart: (n_taught, n_tags).
-        taught (Ints1d): Which tokens these rows belong to (n_taught,).
-        crf (Optional[CRFInputs]): The CRF that predicts the tags; None: a softmax does.
+        tags (TagIds): Gold tags or pseudo-labels (n_tokens,), -1 for tokens without one.
+        teacher_scores (Floats2d): The teacher's logits or log-probabilities, which have the same
+            softmax: (n_taught, n_tags).
+        taught (Ints1d): Indices of the tokens that these rows belong to (n_taught,).
+        crf (Optional[CRFInputs]): The CRF that predicts the tags; None for a softmax.
         RETURNS (Tuple[LossParts, LossGradients]): The loss, and its exact gradients with respect to
             `scores` and the CRF's potentials.
         """
@@ -105,11 +105,11 @@ class DistillationLoss:
         crf: Optional[CRFInputs],
         posterior: Optional[Posterior] = None,
     ) -> Tuple[float, LossGradients]:
-        """The divergence alone, without its weight: see `softened_kl` and `marginal_kl`.
+        """Compute the divergence alone, without its weight: see `softened_kl` and `marginal_kl`.
 
-        scores, teacher_scores, taught, crf: As in `__call__`, one token taught at least.
-        posterior (Optional[Posterior]): What `infer` found of these scores at temperature 1, if it
-            is known.
+        scores, teacher_scores, taught, crf: As in `__call__`, with at least one taught token.
+        posterior (Optional[Posterior]): The result of `infer` for these scores at temperature 1, if
+            known.
         """
         settings: Any = {"temperature": self.temperature, "direction": self.direction}
         if crf is not None and self.crf_distribution == "marginals":
@@ -130,14 +130,15 @@ def build_distillation_loss_v1(
     direction: Direction = "teacher_student",
     crf_distribution: CRFDistribution = "marginals",
 ) -> DistillationLoss:
-    """The loss `spacy-distill.DistillationLoss.v1`.
+    """Create the loss `spacy-distill.DistillationLoss.v1`.
 
     temperature (float): Softens both distributions; above 0.
-    task_weight (float): Of the cross-entropy against gold tags and pseudo-labels; at least 0.
-    distillation_weight (float): Of the divergence from the teacher; at least 0.
-    direction (Direction): "student_teacher" for KL(student || teacher), the paper's;
-        "teacher_student" for KL(teacher || student), Hinton's.
-    crf_distribution (CRFDistribution): What of a CRF is compared with the teacher's distributions:
+    task_weight (float): Weight of the cross-entropy against gold tags and pseudo-labels; at least
+        0.
+    distillation_weight (float): Weight of the divergence from the teacher; at least 0.
+    direction (Direction): "student_teacher" for KL(student || teacher), as in Izsak et al. (2019);
+        "teacher_student" for KL(teacher || student), as in Hinton et al. (2015).
+    crf_distribution (CRFDistribution): Which distribution of a CRF is compared with the teacher's:
         its posterior "marginals", or the softmax of its scores alone, "emissions".
     RAISES (ValueError): D007 for a setting out of its range.
     """
@@ -154,8 +155,11 @@ def build_distillation_loss_v1(
 def task_loss(
     scores: Any, tags: Any, crf: Optional[CRFInputs]
 ) -> Tuple[float, LossGradients, Optional[Posterior]]:
-    """The loss of the task, of which one tag is there at least: `cross_entropy` where there is a
-    tag, or `negative_log_likelihood`, with the posterior that it needs."""
+    """Compute the loss of the task, if at least one token has a tag.
+
+    With a CRF, this is `negative_log_likelihood`, and its posterior is returned as well. Otherwise
+    it is the `cross_entropy` of the tokens that have a tag.
+    """
     if crf is not None:
         return negative_log_likelihood(scores, *crf, tags)
     tagged = get_array_module(scores).flatnonzero(tags >= 0)
@@ -165,7 +169,7 @@ def task_loss(
 
 
 def no_gradients(scores: Any, crf: Optional[CRFInputs]) -> LossGradients:
-    """Zeros, for gradients to be put in; in float64 with a CRF, as it computes."""
+    """Return gradients of zero; in float64 with a CRF, which is computed in float64."""
     if crf is not None:
         return numpy.zeros(scores.shape, dtype="d"), crf.potentials.zeros()
     return get_array_module(scores).zeros_like(scores), None
@@ -174,7 +178,7 @@ def no_gradients(scores: Any, crf: Optional[CRFInputs]) -> LossGradients:
 def add_gradients(
     gradients: LossGradients, others: LossGradients, *, weight: float
 ) -> LossGradients:
-    """Gradients, and the weighted ones of another loss of the same scores."""
+    """Add the weighted gradients of another loss of the same scores to gradients."""
     (d_scores, d_potentials), (more, of_crf) = gradients, others
     if d_potentials is not None and of_crf is not None:
         d_potentials = d_potentials.plus(of_crf.scaled(weight))
@@ -182,10 +186,10 @@ def add_gradients(
 
 
 def cross_entropy(scores: Floats2d, tags: TagIds) -> Tuple[float, Floats2d]:
-    """Mean negative log-probability of the tags, and its gradient.
+    """Compute the mean negative log-probability of the tags, and its gradient.
 
     scores (Floats2d): Logits (n_tokens, n_tags).
-    tags (TagIds): One tag a token (n_tokens,).
+    tags (TagIds): One tag per token (n_tokens,).
     RETURNS (Tuple[float, Floats2d]): Nats per token; gradient (n_tokens, n_tags).
     """
     xp = get_array_module(scores)
@@ -203,11 +207,11 @@ def softened_kl(
     temperature: float,
     direction: Direction,
 ) -> Tuple[float, Floats2d]:
-    """T^2 times the mean divergence between two softened distributions, and its gradient.
+    """Compute T^2 times the mean divergence of two softened distributions, and its gradient.
 
     student_scores (Floats2d): Logits (n_tokens, n_tags).
     teacher_scores (Floats2d): Logits or log-probabilities (n_tokens, n_tags).
-    temperature (float): T, by which both are divided.
+    temperature (float): T, by which both scores are divided.
     direction (Direction): Which distribution the logarithms are weighted by.
     RETURNS (Tuple[float, Floats2d]): T^2 * nats per token; gradient with respect to the
         student's scores (n_tokens, n_tags).

@@ -1,4 +1,4 @@
-"""What a measurement ran on."""
+"""Describe the machine and the software that a measurement ran on."""
 
 import os
 import platform
@@ -16,9 +16,10 @@ PACKAGES = (
 
 
 def describe_machine() -> Dict[str, Any]:
-    """The processor, its cores, how busy they were before, and the versions of what computes.
+    """Return the processor, its cores, the load, and the versions of the software that computes.
 
-    RETURNS (Dict[str, Any]): `load` is the mean number of running processes in the last minute.
+    RETURNS (Dict[str, Any]): `load` is the mean number of running processes during the last minute,
+        hence before the measurement.
     """
     config: Any = numpy.show_config(mode="dicts")
     blas = config["Build Dependencies"]["blas"]
@@ -34,7 +35,7 @@ def describe_machine() -> Dict[str, Any]:
 
 
 def find_cpu() -> str:
-    """The name of the processor."""
+    """Return the name of the processor."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():
@@ -44,7 +45,7 @@ def find_cpu() -> str:
 
 
 def find_versions(names: Iterable[str]) -> Dict[str, str]:
-    """Versions of those packages that are installed."""
+    """Return the versions of those packages that are installed."""
     found = {}
     for name in names:
         with suppress(PackageNotFoundError):

@@ -1,8 +1,7 @@
-"""What a folder of annotated shards holds: the manifest, and the journal while it is being made.
+"""The manifest of a folder of annotated shards, and the journal while it is being annotated.
 
-`manifest.json` is written when all is done, whole or not at all. Until then `shards.jsonl` has a
-line for what is annotated with what, and one for each shard that is finished. Where both are there,
-the journal is newer.
+`manifest.json` is written atomically when everything is finished. Until then, `shards.jsonl` has a
+line with the settings, and one for each finished shard. If both exist, the journal is newer.
 """
 
 import json
@@ -16,22 +15,22 @@ from .files import append_line, digest, write_whole
 FORMAT = 1
 MANIFEST = "manifest.json"
 JOURNAL = "shards.jsonl"
-# As JSON has them.
+# The settings of an annotation, as JSON represents them.
 Settings = Dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Record:
-    """A shard that is finished.
+    """A finished shard.
 
-    name (str): Of its file.
-    size (int): In bytes.
+    name (str): Name of its file.
+    size (int): Size of the file in bytes.
     sha256 (str): Digest of the file.
-    source (str): Digest of the documents that it was annotated from.
-    docs, words (int): How many there are.
-    entities (Dict[str, int]): How many, by label.
+    source (str): Digest of the documents that were annotated.
+    docs, words (int): Number of documents and of words.
+    entities (Dict[str, int]): Number of entities, by label.
     confidence (float): Sum of the probabilities of the tokens' most probable tags.
-    confidences (List[int]): Tokens by this probability, see `count_confidences`.
+    confidences (List[int]): Number of tokens by this probability: see `count_confidences`.
     """
 
     name: str
@@ -45,30 +44,30 @@ class Record:
     confidences: List[int]
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether its file is as it was written."""
+        """Return whether its file is unchanged since it was written."""
         path = folder / self.name
         is_there = path.is_file() and path.stat().st_size == self.size
         return is_there and digest(path) == self.sha256
 
 
 class State(NamedTuple):
-    """What a folder says of itself."""
+    """The contents of a folder's journal or manifest."""
 
-    settings: Optional[Settings]  # None: nothing
+    settings: Optional[Settings]  # None: it has neither
     records: Dict[str, Record]  # by name
     is_finished: bool
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a folder is being annotated, or was when that was interrupted."""
+    """Return whether a folder is being annotated, or its annotation was interrupted."""
     return (folder / JOURNAL).exists()
 
 
 def is_others(folder: Path) -> bool:
-    """Whether a folder's manifest is another program's: JSON that says nothing of a format."""
+    """Return whether a folder's manifest is another program's: valid JSON without a format."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # there is none, or it is damaged
+    except (OSError, ValueError):  # it does not exist, or is damaged
         return False
     return not (isinstance(found, dict) and "format" in found)
 
@@ -76,7 +75,7 @@ def is_others(folder: Path) -> bool:
 def read_state(folder: Path) -> State:
     """Read the journal, or else the manifest.
 
-    RAISES (ValueError): D905 for one that is damaged, or a manifest of another format.
+    RAISES (ValueError): D905 for a damaged one, or for a manifest of another format.
     """
     path = folder / JOURNAL
     try:
@@ -97,11 +96,14 @@ def read_state(folder: Path) -> State:
 
 
 def read_journal(path: Path) -> Tuple[Optional[Settings], Dict[str, Record]]:
-    """The settings and the finished shards; None and nothing if it was not even begun."""
+    """Return the settings and the finished shards.
+
+    None and {} if the journal does not begin with valid settings.
+    """
     lines: List[Dict] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
         try:
-            # Of a line without its end nobody knows whether it is whole.
+            # A line without a line end may be incomplete.
             lines.append(json.loads(line if line.endswith("\n") else ""))
         except ValueError:
             break
@@ -112,7 +114,7 @@ def read_journal(path: Path) -> Tuple[Optional[Settings], Dict[str, Record]]:
 
 
 def begin_journal(folder: Path, settings: Settings, records: Dict[str, Record]) -> None:
-    """Say what is annotated with what, and what of it is there already."""
+    """Begin a journal with the settings, and with the shards that are already finished."""
     lines = [{"format": FORMAT, "settings": settings}, *map(asdict, records.values())]
     text = "".join(f"{json.dumps(line)}\n" for line in lines)
     write_whole(folder / JOURNAL, text.encode())
@@ -124,15 +126,18 @@ def add_record(folder: Path, record: Record) -> None:
 
 
 def write_manifest(folder: Path, settings: Settings, records: List[Record]) -> None:
-    """All is done: the journal becomes the manifest."""
+    """Finish the annotation: replace the journal by the manifest."""
     found = {"format": FORMAT, "settings": settings, "shards": [asdict(part) for part in records]}
     write_whole(folder / MANIFEST, f"{json.dumps(found, indent=1)}\n".encode())
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
 def find_records(folder: Path) -> Dict[str, Record]:
-    """What a folder says of its shards, by name: nothing if it is not one of annotated shards,
-    whatever else may be called a manifest there."""
+    """Return the records of a folder's shards, by name.
+
+    Empty if it is not a folder of annotated shards, even if it holds another file called
+    `manifest.json`.
+    """
     try:
         return read_state(folder).records
     except ValueError:
@@ -140,7 +145,7 @@ def find_records(folder: Path) -> Dict[str, Record]:
 
 
 def find_counts(folder: Path) -> Dict[Path, int]:
-    """How many documents each file of a folder has, as far as it says so itself."""
+    """Return the number of documents of each file in a folder that its records describe."""
     paths = {folder / name: record for name, record in find_records(folder).items()}
     return {
         path: record.docs

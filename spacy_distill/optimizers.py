@@ -10,11 +10,12 @@ from thinc.optimizers import ADAM_DEFAULTS, FloatOrSeq, KeyT
 
 from .checks import require
 
-# Thinc's averages decay by (1 + t) / (10 + t) in update t, but never by more than this.
+# In update t, Thinc's averages decay by the factor (1 + t) / (10 + t), or by this one if it is
+# smaller.
 SLOWEST_DECAY = 0.9999
-# The last update at which the decay is faster.
+# The last update at which the former factor is not larger.
 LAST_FASTER = 89_990
-# 10! / 1!: see `log_decay`.
+# log(10!): see `log_decay`.
 LOG_START = math.lgamma(11)
 
 
@@ -30,14 +31,15 @@ def build_lazy_adam_v1(
     use_averages: bool = True,
     min_rows: int = 1000,
 ) -> Optimizer:
-    """The optimizer `spacy-distill.LazyAdam.v1`: Adam that leaves untouched rows of a table alone.
+    """Create the optimizer `spacy-distill.LazyAdam.v1`: Adam that skips untouched rows of a table.
 
-    In a table of at least `min_rows` rows, only rows with a gradient are updated: weights, both
-    moments and the L2 term of the others wait, as in PyTorch's `SparseAdam`. Everything else is
-    updated as by thinc's `Adam.v1` (Kingma and Ba 2015), and so are the averages of all.
+    In a table of at least `min_rows` rows, only rows with a gradient are updated. The weights, both
+    moments and the L2 term of other rows are left unchanged, as in PyTorch's `SparseAdam`.
+    Everything else is updated as by Thinc's `Adam.v1` (Kingma and Ba 2015), including the averages
+    of all rows.
 
     learn_rate, beta1, beta2, eps, L2, L2_is_weight_decay, grad_clip, use_averages: As in `Adam.v1`.
-    min_rows (int): Rows from which a parameter of two dimensions is a table.
+    min_rows (int): Number of rows from which a parameter of two dimensions is a table.
     RETURNS (Optimizer): The optimizer.
     RAISES (ValueError): D007 if `min_rows` is not positive.
     """
@@ -72,9 +74,9 @@ class LazyAdam(Optimizer):
             return super().__call__(key, weights, gradient, lr_scale=lr_scale)
         xp = get_array_module(weights)
         self.nr_update[key] += 1
-        # (n_rows, width) -> (n_rows,): the fastest pass over a table that NumPy has
+        # (n_rows, width) -> (n_rows,): NumPy's fastest pass over a table
         rows: Any = xp.flatnonzero(xp.einsum("ij,ij->i", gradient, gradient))
-        if len(rows) == len(weights):  # no table, or all of it: faster without copies of the rows
+        if len(rows) == len(weights):  # all rows are touched: avoid copies of them
             rows = slice(None)
         averages = self.averages
         if isinstance(averages, LazyAverages):
@@ -88,9 +90,9 @@ class LazyAdam(Optimizer):
     def _updated(
         self, key: KeyT, rows: Any, weights: Any, gradient: Any, *, lr_scale: float
     ) -> Any:
-        """New values of some rows, (n_touched, width), from their gradient of the same shape.
+        """Return new values of some rows, given their gradient, (n_touched, width) both.
 
-        The gradient is used up.
+        The gradient is overwritten.
         """
         xp = get_array_module(weights)
         old = weights[rows]
@@ -100,8 +102,8 @@ class LazyAdam(Optimizer):
             gradient = get_array_ops(gradient).clip_gradient(gradient, self.grad_clip)
         if key not in self.mom1:
             self.mom1[key], self.mom2[key] = xp.zeros_like(weights), xp.zeros_like(weights)
-        # Kingma and Ba, algorithm 1, in the order of the end of section 2. In place:
-        # making arrays takes longer than computing them.
+        # Kingma and Ba, algorithm 1, in the order of the end of section 2. In place, because
+        # allocating arrays takes longer than computing them.
         mom1, mom2 = self.mom1[key][rows], self.mom2[key][rows]
         mom1 *= self.b1
         mom1 += (1 - self.b1) * gradient
@@ -124,15 +126,15 @@ class LazyAdam(Optimizer):
 
 
 class LazyAverages(Dict[KeyT, Any]):
-    """Moving averages of all parameters; those of tables are brought up to date when read by key.
+    """Moving averages of all parameters; those of tables are brought up to date when they are read.
 
-    An average moves towards a row of weights that stays as it is by a known factor in each
-    update, hence by the product of the factors in many.
+    As long as a row of weights does not change, each update moves its average towards it by a known
+    factor, and several updates by the product of their factors.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.weights: Dict[KeyT, Any] = {}  # the tables, (n_rows, width): the model's own arrays
+        self.weights: Dict[KeyT, Any] = {}  # tables (n_rows, width): the model's own arrays
         self.n_updates: Dict[KeyT, int] = {}
         # (n_rows,): the update up to which a row's average is current
         self.updated: Dict[KeyT, numpy.ndarray] = {}
@@ -151,7 +153,7 @@ class LazyAverages(Dict[KeyT, Any]):
         self.weights[key] = weights
 
     def catch_up(self, key: KeyT, rows: Any) -> None:
-        """Bring rows of a table's averages to the present update, before the weights change."""
+        """Bring rows of a table's averages up to the current update, before the weights change."""
         weights, updated, now = self.weights[key][rows], self.updated[key], self.n_updates[key]
         averages = super().__getitem__(key)
         xp = get_array_module(weights)
@@ -161,10 +163,10 @@ class LazyAverages(Dict[KeyT, Any]):
 
 
 def log_decay(t: Any) -> Any:
-    """The logarithm of the product of the first t decays, where these are (1 + k) / (10 + k).
+    """Return the logarithm of the product of the first t decay factors, (1 + k) / (10 + k).
 
-    The product is 10! / ((t + 2) (t + 3) ... (t + 10)), up to the update from which the decay
-    stays the same.
+    The product is 10! / ((t + 2) (t + 3) ... (t + 10)), up to the update from which on the factor
+    is constant.
     """
     xp = get_array_module(t)
     n = xp.minimum(t, LAST_FASTER)

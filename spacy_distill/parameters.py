@@ -1,4 +1,4 @@
-"""The layers of pipelines, and their parameters."""
+"""The layers and parameters of pipelines."""
 
 from typing import Any, List, Sequence
 
@@ -7,18 +7,18 @@ from thinc.api import Model
 
 
 def find_nodes(nlp: Language) -> List[Model]:
-    """Every layer of every component."""
+    """Return every layer of every component."""
     models = [getattr(pipe, "model", None) for _, pipe in nlp.pipeline]
     return [node for model in models if isinstance(model, Model) for node in model.walk()]
 
 
 def listens(model: Model) -> bool:
-    """Whether some layer gets its vectors from another component, as spaCy's listeners do."""
+    """Return whether any layer gets its vectors from another component, as spaCy's listeners do."""
     return any(hasattr(node, "upstream_name") for node in model.walk())
 
 
 def count_parameters(nodes: Sequence[Model]) -> int:
-    """Trained numbers of layers, those in PyTorch modules with them."""
+    """Count the trained parameters of layers, including those in PyTorch modules."""
     own = sum(
         node.get_param(name).size
         for node in nodes

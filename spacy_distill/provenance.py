@@ -1,4 +1,7 @@
-"""What a pipeline was trained on: written down when it is tuned, and compared when it is scored."""
+"""Provenance of pipelines: the data that they were trained on.
+
+It is recorded when a pipeline is tuned, and compared when the pipeline is scored.
+"""
 
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping
@@ -9,43 +12,43 @@ from thinc.api import Config
 from .files import digest_source, read_json
 from .manifest import MANIFEST, find_records
 
-# Of a pipeline's meta: what `tune` wrote down.
+# The key in a pipeline's meta under which `tune` records it.
 TUNED = "tuned"
-# Of a config's block [paths]: what a pipeline learns from.
+# The keys in a config's block [paths] of the files that a pipeline learns from.
 INPUTS = ("labelled", "unlabelled", "dev", "table")
 
 
 def digest_input(path: Path) -> str:
-    """The SHA-256 of a file or folder, or of its manifest, which has those of the rest."""
+    """Return the SHA-256 of a file or folder, or of its manifest, which holds the other digests."""
     manifest = path / MANIFEST
     is_annotated = manifest.exists() and find_records(path)
     return digest_source(manifest if is_annotated else path)
 
 
 def digest_inputs(config: Mapping[str, Any]) -> Dict[str, str]:
-    """The digests of what a config's pipeline learns from, by names; none of what is not there."""
+    """Return the digests of the inputs of a config's pipeline, by name, if they exist."""
     paths = find_inputs(Config({**config}).interpolate(), Path())
     return {name: digest_input(path) for name, path in paths.items()}
 
 
 def digest_components(names: Iterable[str], model: Path) -> Dict[str, str]:
-    """The SHA-256 of what components have in a pipeline's folder, of those that have something."""
+    """Return the SHA-256 of components' files in a pipeline's folder, if they have any."""
     folders = {name: model / name for name in names}
     return {name: digest_source(path) for name, path in folders.items() if path.exists()}
 
 
 def waits_for_tuning(model: Path) -> bool:
-    """Whether training chose the weights by what `tune` would bring, and that was not done."""
+    """Return whether training chose the weights by their tuned score, but `tune` was not run."""
     components = load_config(model / "config.cfg", interpolate=True).get("components", {})
     return any(settings.get("score_tuned") for settings in components.values())
 
 
 def find_changed(model: Path, folder: Path = Path()) -> List[Path]:
-    """What lies where a pipeline's training data were, and is something else now.
+    """Find the training data of a pipeline that have changed since `tune` was run.
 
-    model (Path): The pipeline. Nothing is known of one that `tune` has not seen.
-    folder (Path): What its config's paths begin from.
-    RETURNS (List[Path]): The paths.
+    model (Path): Folder of the pipeline. Nothing is found if `tune` was not run.
+    folder (Path): Folder that the paths in the config are relative to.
+    RETURNS (List[Path]): The paths of the changed data.
     """
     known = read_json(model / "meta.json").get(TUNED, {}).get("inputs", {})
     paths = (
@@ -59,7 +62,7 @@ def find_changed(model: Path, folder: Path = Path()) -> List[Path]:
 
 
 def find_inputs(config: Mapping[str, Any], folder: Path) -> Dict[str, Path]:
-    """Those of `INPUTS` that are there."""
+    """Return those of `INPUTS` that exist."""
     paths = config.get("paths", {})
     given = {name: Path(paths[name]) for name in INPUTS if paths.get(name)}
     return {name: path for name, path in given.items() if (folder / path).exists()}

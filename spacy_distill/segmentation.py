@@ -1,8 +1,8 @@
-"""Words to rows of the lookup table: whole words, or the word pieces of a teacher's vocabulary.
+"""Map words to rows of the lookup table: whole words, or word pieces of a teacher's vocabulary.
 
 Pieces are found by greedy longest match, after the normalisation of the teacher's tokenizer. For
-WordPiece (BERT) that is what the tokenizer itself does; for BPE and unigram vocabularies it is
-close to it. No tokenizer library is needed, so a packaged student does not need one either.
+WordPiece (BERT) this is what the tokenizer itself does; for BPE and unigram vocabularies it is an
+approximation. No tokenizer library is needed, so a packaged student does not need one either.
 """
 
 import random
@@ -19,11 +19,11 @@ NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
 UnicodeForm = Literal["", NormalForm]
 Accents = Literal["Mn", "M"]
 
-# Characters that are brought to a normal form of Unicode at once.
+# Number of characters that are converted to a Unicode normal form at a time.
 NORMALISED_AT_ONCE = 1000
-# Of a segmenter: the settings that say what `normalise` does.
+# The settings of a segmenter that determine what `normalise` does.
 NORMALISATION = ("lowercase", "strip_accents", "accents", "unicode_form", "strip_controls")
-# What BERT's tokenizer takes for a Chinese character, hence for a word of its own.
+# Characters that BERT's tokenizer treats as Chinese, hence as words of their own.
 CJK_RANGES = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
@@ -38,26 +38,26 @@ CJK_RANGES = (
 
 @dataclass(frozen=True)
 class Segmenter:
-    """Finds the rows of a word, for the lookup table they index.
+    """Finds the rows of a word in a lookup table.
 
-    entries (Tuple[str, ...]): Row i of the table belongs to entries[i], written as the
-        vocabulary writes it, marks included. An empty string is a row that no word has.
+    entries (Tuple[str, ...]): Row i of the table belongs to entries[i], spelt as in the vocabulary,
+        including marks. An empty string is a row that no word has.
     kind (Literal["words", "pieces"]): Whether an entry is a word or a word piece.
-    unknown (int): Row of what is not in the vocabulary.
-    lowercase (bool): Whether to lower-case. Words are looked up as they are first.
-    strip_accents (bool): Whether to strip accents. Words are looked up as they are first.
-    initial_mark (str): Stands before a word's first piece: "▁", "Ġ". An empty one means that
-        words are split at punctuation and Chinese characters first, as BERT does.
-    continuing_mark (str): Stands before the other pieces: "##" for BERT.
+    unknown (int): Row for everything that is not in the vocabulary.
+    lowercase (bool): Whether to lower-case. Words are first looked up unchanged.
+    strip_accents (bool): Whether to strip accents. Words are first looked up unchanged.
+    initial_mark (str): Prefix of a word's first piece: "▁", "Ġ". If it is empty, words are first
+        split at punctuation and Chinese characters, as BERT does.
+    continuing_mark (str): Prefix of the other pieces: "##" for BERT.
     byte_level (bool): Whether pieces are written in the byte alphabet of GPT-2.
     unicode_form (Literal["", "NFC", "NFD", "NFKC", "NFKD"]): Unicode normal form that is applied
         first.
-    accents (Literal["Mn", "M"]): What is stripped: what a letter is written with above and below,
-        wherever it can be taken off, as BERT does; or each mark that stands by itself, vowel signs
-        of Indic scripts among them.
+    accents (Literal["Mn", "M"]): Which accents are stripped: nonspacing marks, after letters are
+        decomposed, as BERT does; or all characters that are marks, including vowel signs of Indic
+        scripts, without decomposing letters.
     strip_controls (bool): Whether to strip control characters.
-    split_chinese (bool): Whether a Chinese character is a word of its own, where words are split.
-    max_chars (int): BERT gives up on longer words: the whole becomes [UNK].
+    split_chinese (bool): Whether a Chinese character is a word of its own, if words are split.
+    max_chars (int): A longer word becomes [UNK] as a whole, as in BERT.
     """
 
     entries: Tuple[str, ...]
@@ -82,15 +82,15 @@ class Segmenter:
             raise ValueError(Errors.D301.format(unknown=self.unknown, entries=len(self.entries)))
 
     def __call__(self, word: str, *, dropout: float = 0.0) -> List[int]:
-        """The rows of a word.
+        """Return the rows of a word.
 
         word (str): A token's text.
-        dropout (float): How often a piece that fits is passed over for a shorter one, if there is
-            one. It makes a word another sequence of pieces each time (Hiraoka 2022).
-        RETURNS (List[int]): At least one row; exactly one where kind is "words".
+        dropout (float): How often a matching piece is skipped for a shorter one, if there is one,
+            so that a word becomes a different sequence of pieces each time (Hiraoka 2022).
+        RETURNS (List[int]): At least one row; exactly one if kind is "words".
         """
         if self.kind == "words":
-            # Letter by letter, and as a word: of a Greek one the last letter may be another then.
+            # Lower-cased by letter, and as a word: the last letter of a Greek word may differ.
             forms = [word, self.normalise(word), *([word.lower()] if self.lowercase else [])]
             rows = [row for form in forms if (row := self._first.get(form)) is not None]
             return [rows[0] if rows else self.unknown]
@@ -101,7 +101,7 @@ class Segmenter:
         return [row for part in parts for row in self._segment(part, dropout)] or [self.unknown]
 
     def normalise(self, word: str) -> str:
-        """The word as the teacher's tokenizer would see it, before it is split into pieces."""
+        """Return the word as the teacher's tokenizer sees it before it splits it into pieces."""
         if not word.isascii() or not word.isprintable():
             if self.strip_controls and not self.byte_level:
                 word = "".join(char for char in word if not is_control(char))
@@ -111,7 +111,7 @@ class Segmenter:
                 if self.accents == "Mn":
                     word = normalise_unicode(word, form="NFD")
                 word = self._strip_accents(word)
-            if self.lowercase:  # by character, as tokenizers do: a final sigma stays a sigma
+            if self.lowercase:  # by character, as tokenizers do: no final form of sigma
                 return "".join(char.lower() for char in word)
         return word.lower() if self.lowercase else word
 
@@ -121,7 +121,7 @@ class Segmenter:
         )
 
     def to_attr(self) -> Dict[str, Any]:
-        """Everything that `from_attr` needs, in types that msgpack knows."""
+        """Return everything that `from_attr` needs, in types that msgpack supports."""
         return {**asdict(self), "entries": list(self.entries)}
 
     @classmethod
@@ -130,12 +130,12 @@ class Segmenter:
 
     @cached_property
     def _first(self) -> Dict[str, int]:
-        """The row of each entry, as written."""
+        """The row of each entry, spelt as in the vocabulary."""
         return {entry: row for row, entry in enumerate(self.entries) if entry}
 
     @cached_property
     def _continuing(self) -> Dict[str, int]:
-        """The row of each piece that may come after another, without its mark."""
+        """The row of each piece that may follow another, without its mark."""
         if not self.continuing_mark:
             return self._first
         mark = self.continuing_mark
@@ -158,7 +158,7 @@ class Segmenter:
         pieces = self._first
         start = 0
         while start < len(text):
-            # The row and the end of the longest that fits; with dropout, of a shorter one at times.
+            # Row and end of the longest matching piece; with dropout, sometimes of a shorter one.
             piece = None
             for end in range(min(len(text), start + self._max_length), start, -1):
                 row = pieces.get(text[start:end])
@@ -172,7 +172,7 @@ class Segmenter:
             else:
                 if like_bert:
                     return [self.unknown]
-                if rows[-1:] != [self.unknown]:  # a run of unknown characters is one unknown
+                if rows[-1:] != [self.unknown]:  # consecutive unknown characters become one unknown
                     rows.append(self.unknown)
                 start += 1
             pieces = self._continuing
@@ -191,15 +191,19 @@ def word_segmenter(words: Iterable[str], **normalisation: Any) -> Segmenter:
 
 
 def normalise_unicode(text: str, *, form: NormalForm) -> str:
-    """A normal form of Unicode, a part at a time: to order many combining marks takes quadratic
-    time, and no word of a language has so many."""
+    """Convert a text to a normal form of Unicode, one part at a time.
+
+    Ordering many combining marks takes quadratic time, and no word of a language has that many.
+    """
     parts = (text[i : i + NORMALISED_AT_ONCE] for i in range(0, len(text), NORMALISED_AT_ONCE))
     return "".join(unicodedata.normalize(form, part) for part in parts)
 
 
 def split_like_bert(text: str, *, split_chinese: bool = True) -> Iterator[str]:
-    """Split at whitespace; a punctuation mark is a part of its own, and a Chinese character
-    unless told."""
+    """Split at whitespace. Each punctuation mark is a part of its own.
+
+    So is each Chinese character, if `split_chinese` is set.
+    """
     for chunk in text.split():
         if chunk.isalnum() and chunk.isascii():
             yield chunk
@@ -233,10 +237,10 @@ def is_cjk(char: str) -> bool:
 
 
 def make_byte_alphabet() -> List[str]:
-    """The character GPT-2's vocabulary writes for each byte (Radford et al. 2019).
+    """Return the character that GPT-2's vocabulary uses for each byte (Radford et al. 2019).
 
-    Printable characters of Latin-1 stand for themselves; the other bytes, in order, are written
-    as the characters from U+0100 on. The space is therefore "Ġ".
+    Printable characters of Latin-1 represent themselves. The other bytes, in order, are represented
+    by the characters from U+0100 on. The space is therefore "Ġ".
     """
     alphabet = []
     others = 0

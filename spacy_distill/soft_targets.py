@@ -1,9 +1,9 @@
-"""A teacher's distributions on a Doc: write, read, check.
+"""A teacher's distributions on a Doc: store, read and check them.
 
-They lie in `doc.user_data` as log-probabilities in float16, because probabilities in float16 lose
-the tails that a temperature brings out, beside the tags that their columns belong to. The row of a
-token that the teacher says nothing about is NaN. A DocBin keeps them if it is made with
-`store_user_data=True`.
+They are stored in `doc.user_data`, together with the tags that their columns belong to, as
+log-probabilities in float16. Probabilities in float16 would lose the tails that a temperature
+brings out. The row of a token that has no soft targets is NaN. A DocBin keeps them if it is created
+with `store_user_data=True`.
 """
 
 from functools import lru_cache
@@ -26,7 +26,7 @@ def set_soft_targets(
     tags: Sequence[str],
     disagreement: Optional[numpy.ndarray] = None,
 ) -> None:
-    """Store a teacher's distributions with the document.
+    """Store a teacher's distributions in a document.
 
     doc (Doc): The document.
     log_probs (ndarray): Log-probabilities in nats (n_tokens, n_tags), NaN where there are none.
@@ -45,16 +45,16 @@ def has_soft_targets(doc: Doc) -> bool:
 
 
 def max_log_probs(doc: Doc) -> numpy.ndarray:
-    """The log-probability of each token's most probable tag: how sure the teacher is of it.
+    """Return the log-probability of each token's most probable tag: how confident the teacher is.
 
     doc (Doc): A document with soft targets.
-    RETURNS (ndarray): In nats, float16 (n_tokens,), NaN where the token has none.
+    RETURNS (ndarray): In nats, float16 (n_tokens,), NaN for tokens that have none.
     """
     return doc.user_data[KEY]["log_probs"].max(axis=1)
 
 
 def find_taught_labels(doc: Doc) -> Set[str]:
-    """The labels of a document's entities, and all that its teacher knows."""
+    """Return the labels of a document's entities and of its teacher."""
     tags = doc.user_data.get(KEY, {}).get("tags", ())
     labels = {label for _, label in map(split_tag, tags) if label}
     return labels.union(ent.label_ for ent in doc.ents)
@@ -83,20 +83,20 @@ def get_soft_targets(doc: Doc, *, tags: Sequence[str], name: str) -> numpy.ndarr
     return change_tags(log_probs, found, wanted=expected)
 
 
-# This and `plan_columns` are asked the same of every document.
+# Cached, as `plan_columns` is, because the arguments are the same for every document.
 @lru_cache
 def have_same_labels(tags: Tuple[str, ...], others: Tuple[str, ...]) -> bool:
-    """Whether tags differ from others in scheme and order alone: each can teach the other."""
+    """Return whether tags differ in scheme and order only, so that each can teach the other."""
     return {tag_in_iob(tag) for tag in tags} == {tag_in_iob(tag) for tag in others}
 
 
 def change_tags(
     log_probs: numpy.ndarray, tags: Sequence[str], *, wanted: Sequence[str]
 ) -> numpy.ndarray:
-    """A document's distributions over other tags of the same labels.
+    """Convert a document's distributions to other tags with the same labels.
 
-    From `biluo` to `iob`, the probabilities of B and U, and of I and L, are added; the other way
-    round they are split: see `split_by_next`.
+    From `biluo` to `iob`, the probabilities of B and U, and of I and L, are added. From `iob` to
+    `biluo`, they are split: see `split_by_next`.
 
     log_probs (ndarray): In nats (n_tokens, n_tags), NaN where there are none.
     tags (Sequence[str]): The tags that the columns belong to.
@@ -113,8 +113,10 @@ def change_tags(
 
 @lru_cache
 def plan_columns(tags: Tuple[str, ...], wanted: Tuple[str, ...]) -> Optional[List[List[int]]]:
-    """For each wanted tag, the indices in `tags` whose probabilities add up to it; None if `tags`
-    are `iob` and `wanted` `biluo`, which needs `split_by_next`."""
+    """Return, for each wanted tag, the indices in `tags` whose probabilities add up to it.
+
+    None if `tags` are `iob` and `wanted` are `biluo`, which needs `split_by_next`.
+    """
     if is_biluo(wanted) and not is_biluo(tags):
         return None
     named = tags if is_biluo(wanted) else [tag_in_iob(tag) for tag in tags]
@@ -124,20 +126,21 @@ def plan_columns(tags: Tuple[str, ...], wanted: Tuple[str, ...]) -> Optional[Lis
 def split_by_next(
     log_probs: numpy.ndarray, tags: Sequence[str], *, closing: Sequence[str]
 ) -> numpy.ndarray:
-    """Distributions over the tags of `biluo`, from those over the tags of `iob`.
+    """Convert distributions over the tags of `iob` to distributions over the tags of `biluo`.
 
-    An entity goes on at a token with the probability that the next is I of the same label: of B
-    that share is B and the rest U, of I it is I and the rest L. That is exact of a teacher that
-    takes each tag by itself, as a softmax does, and an approximation of a CRF's marginals.
+    An entity continues after a token with the probability that the next token is I of the same
+    label. This share of B stays B and the rest becomes U; this share of I stays I and the rest
+    becomes L. This is exact for a teacher that predicts each tag independently, as a softmax does,
+    and an approximation for the marginals of a CRF.
 
     log_probs (ndarray): In nats (n_tokens, n_tags), NaN where there are none.
     tags (Sequence[str]): The tags that the columns belong to.
     closing (Sequence[str]): The tags of the same labels in `biluo`.
-    RETURNS (ndarray): Float32 (n_tokens, n_closing), NaN also before a token of which there is
-        nothing; no probability is lower than about `LEAST_PROBABILITY`.
+    RETURNS (ndarray): Float32 (n_tokens, n_closing), also NaN for a token whose next token is NaN;
+        no probability is lower than about `LEAST_PROBABILITY`.
     """
     probs = numpy.exp(log_probs)
-    following = numpy.zeros_like(probs)  # nothing goes on behind the last token
+    following = numpy.zeros_like(probs)  # no entity continues after the last token
     following[:-1] = probs[1:]
     columns = []
     for tag in closing:

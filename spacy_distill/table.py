@@ -1,8 +1,8 @@
-"""The student's lookup table: one row a word piece of the teacher, or one a word.
+"""The student's lookup table: one row per word piece of the teacher, or one per word.
 
-A table lies in one file, and `spacy-distill.LoadTable.v1` puts it into a student before training.
-`encoder.py` makes rows with a pre-trained transformer; here they are drawn at random or read from
-a file of vectors. Nothing of a table goes into `nlp.vocab`.
+A table is stored in one file, and `spacy-distill.LoadTable.v1` loads it into a student before
+training. `encoder.py` computes rows with a pre-trained transformer; this module draws them at
+random or reads them from a file of vectors. Nothing in a table is added to `nlp.vocab`.
 """
 
 import io
@@ -24,7 +24,7 @@ from .types import InitModel, TaggerModel
 
 FORMAT = "spacy-distill table"
 VERSION = 1
-# Standard deviation of all values of a table. GloVe's 100 dimensions have about the same.
+# Standard deviation of all values of a table. That of GloVe's 100-dimensional vectors is similar.
 SCALE = 0.4
 
 
@@ -33,7 +33,7 @@ class Table:
     """A lookup table, before it is a layer's parameter.
 
     segmenter (Segmenter): Finds the rows of a word.
-    rows (numpy.ndarray): One vector an entry: float32 (n_entries, width).
+    rows (numpy.ndarray): One vector per entry: float32 (n_entries, width).
     """
 
     segmenter: Segmenter
@@ -45,7 +45,7 @@ class Table:
             raise ValueError(Errors.D302.format(shape=self.rows.shape, entries=n_entries))
 
     def to_disk(self, path: Path) -> None:
-        """Write the table to one file, whole or not at all: a NumPy archive without pickles."""
+        """Write the table to one file, atomically: a NumPy archive without pickles."""
         header = {"format": FORMAT, "version": VERSION, "segmenter": self.segmenter.to_attr()}
         archive = io.BytesIO()
         numpy.savez(
@@ -59,9 +59,9 @@ class Table:
     def from_disk(cls, path: Path) -> "Table":
         """Read a table.
 
-        path (Path): What `to_disk` wrote.
-        RAISES (FileNotFoundError): D008. (ValueError): D303 for a file that is something else, or
-            damaged; D304 for a format of another version.
+        path (Path): A file that `to_disk` wrote.
+        RAISES (FileNotFoundError): D008 if it does not exist. (ValueError): D303 for a damaged or
+            other file, D304 for another version of the format.
         """
         if not path.is_file():
             raise FileNotFoundError(Errors.D008.format(path=path))
@@ -82,25 +82,25 @@ class Table:
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> numpy.ndarray:
-    """Read an array of a NumPy archive; the archive checks that it is undamaged."""
+    """Read an array of a NumPy archive. The archive detects whether it is damaged."""
     with archive.open(f"{name}.npy") as file:
         return numpy.lib.format.read_array(file, allow_pickle=False)
 
 
 def build_load_table_v1(path: Path) -> InitModel:
-    """The callback `spacy-distill.LoadTable.v1`: puts a table into a new student.
+    """Create the callback `spacy-distill.LoadTable.v1`, which loads a table into a new student.
 
     path (Path): A file that `spacy-distill table` wrote. It is read when the model is initialised.
     RETURNS (Callable[[Model], Model]): Called by `initialize` with the model, before its shapes are
         inferred.
     """
-    return partial(load_table, path=Path(path))  # from a config it comes as a string
+    return partial(load_table, path=Path(path))  # a config passes a string
 
 
 def load_table(model: TaggerModel, *, path: Path) -> TaggerModel:
-    """Put a table into the layer that the model calls `lookup`.
+    """Load a table into the layer that the model refers to as `lookup`.
 
-    RAISES (ValueError): D305 if there is no such layer; D306 if it has another width.
+    RAISES (ValueError): D305 if there is no such layer, D306 if its width differs.
     """
     lookup = model.maybe_get_ref("lookup")
     if lookup is None:
@@ -114,11 +114,11 @@ def load_table(model: TaggerModel, *, path: Path) -> TaggerModel:
 
 
 def random_table(segmenter: Segmenter, *, width: int, seed: int = 0) -> Table:
-    """A table of random rows: what a student has if nothing is pre-loaded.
+    """Create a table of random rows.
 
-    segmenter (Segmenter): Says which rows there are.
+    segmenter (Segmenter): Its entries determine the rows.
     width (int): Dimensions of a row.
-    seed (int): Of the random generator.
+    seed (int): Seed of the random generator.
     RETURNS (Table): Its values are normally distributed, with a standard deviation of 0.4.
     """
     shape = (len(segmenter.entries), width)
@@ -129,19 +129,20 @@ def random_table(segmenter: Segmenter, *, width: int, seed: int = 0) -> Table:
 def glove_table(
     path: Path, *, words: Optional[Iterable[str]] = None, width: int, seed: int = 0
 ) -> Tuple[Table, float]:
-    """A table from a text file of word vectors, as GloVe and word2vec write them.
+    """Create a table from a text file of word vectors, in the format of GloVe and word2vec.
 
     A word that the file has only in lower case gets that row, and so does every other spelling of
-    it. Words that the file does not have get random rows.
+    it. Words that are not in the file get random rows.
 
-    path (Path): A line a word: the word and its values, with spaces between them.
-    words (Optional[Iterable[str]]): Words the table is for. None: all that are in the file.
+    path (Path): One line per word: the word and its values, separated by spaces.
+    words (Optional[Iterable[str]]): Words of the table. None: all words in the file.
     width (int): Dimensions of a row. Vectors of more dimensions are reduced by PCA.
-    seed (int): Of the random rows.
+    seed (int): Seed of the random rows.
     RETURNS (Tuple[Table, float]): The table, scaled to a standard deviation of 0.4, and the share
         of its words that are in the file.
-    RAISES (FileNotFoundError): D008. (ValueError): D307 for a malformed line, D308 if the vectors
-        have fewer dimensions than `width`, D312 if the file has none of the words.
+    RAISES (FileNotFoundError): D008 if the file does not exist. (ValueError): D307 for a malformed
+        line, D308 if the vectors have fewer dimensions than `width`, D312 if the file has none of
+        the words.
     """
     wanted = None if words is None else list(words)
     vectors = read_vectors(path, words=wanted)
@@ -163,16 +164,18 @@ def read_vectors(path: Path, *, words: Optional[Iterable[str]] = None) -> Dict[s
     """Read word vectors from a text file.
 
     path (Path): See `glove_table`. A first line of two numbers, as word2vec writes it, is skipped.
-    words (Optional[Iterable[str]]): Read these words alone, as they are and in lower case.
-    RETURNS (Dict[str, numpy.ndarray]): For each word its vector, float32; the first counts.
-    RAISES (FileNotFoundError): D008. (ValueError): D307 for a malformed line.
+    words (Optional[Iterable[str]]): Only read these words, unchanged and in lower case.
+    RETURNS (Dict[str, numpy.ndarray]): The vector of each word, float32; the first one if there are
+        several.
+    RAISES (FileNotFoundError): D008 if the file does not exist. (ValueError): D307 for a malformed
+        line.
     """
     if not path.is_file():
         raise FileNotFoundError(Errors.D008.format(path=path))
     wanted = None if words is None else {form for word in words for form in (word, word.lower())}
     vectors: Dict[str, numpy.ndarray] = {}
     width = 0
-    # Lines end with "\n" alone: some vocabularies have a word that is another kind of line end.
+    # Only "\n" ends a line: in some vocabularies, other line separators are words.
     with path.open(encoding="utf8", errors="replace", newline="\n") as file:
         for number, line in enumerate(file, start=1):
             fields = line.rstrip("\r\n ").split(" ")
@@ -201,7 +204,7 @@ def parse_values(values: List[str], *, path: Path, line: int) -> numpy.ndarray:
 
 
 def reduce_rows(rows: numpy.ndarray, *, width: int, source: str) -> Tuple[numpy.ndarray, float]:
-    """Principal component analysis, and the scale of a table.
+    """Reduce rows by principal component analysis, and scale them for a table.
 
     rows (numpy.ndarray): Vectors (n_rows, n_dims).
     width (int): Dimensions to keep, at most n_dims.
@@ -215,7 +218,7 @@ def reduce_rows(rows: numpy.ndarray, *, width: int, source: str) -> Tuple[numpy.
         raise ValueError(Errors.D308.format(source=source, n_dims=n_dims, width=width))
     centred = rows - rows.mean(axis=0, dtype="float64").astype(rows.dtype)
     covariance = (centred.T @ centred).astype("float64") / len(rows)  # (n_dims, n_dims)
-    variances, directions = numpy.linalg.eigh(covariance)  # ascending; a column a direction
+    variances, directions = numpy.linalg.eigh(covariance)  # ascending; one direction per column
     chosen = directions[:, : -width - 1 : -1]  # (n_dims, width)
     # A direction's sign is arbitrary: make its largest value positive, so that it is the same
     # on every machine.
@@ -229,7 +232,7 @@ def reduce_rows(rows: numpy.ndarray, *, width: int, source: str) -> Tuple[numpy.
 
 
 def scale_rows(rows: numpy.ndarray) -> None:
-    """Give rows a standard deviation of 0.4 over all values, in place, if these differ at all."""
+    """Scale rows to a standard deviation of 0.4 over all values, in place, if the values differ."""
     spread = float(rows.std())
     if spread > 0:
         rows *= SCALE / spread

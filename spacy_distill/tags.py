@@ -1,6 +1,6 @@
-"""Tags and entity spans: two ways to write the same thing, and which tag may follow which.
+"""Tag schemes, and the tags of documents' entities.
 
-A scheme gives every label its tags; tag 0 is always `O`. `iob` has B and I (IOB2, so an entity
+A scheme defines the tags of every label; tag 0 is always `O`. `iob` has B and I (IOB2, so an entity
 always begins with B), `biluo` has B, I, L and U (Ratinov and Roth 2009).
 """
 
@@ -18,9 +18,9 @@ from .types import TagScheme
 
 PREFIXES: Dict[str, str] = {"iob": "BI", "biluo": "BILU"}
 OUTSIDE = "O"
-# spaCy's values of ENT_IOB; 0 is missing.
+# spaCy's values of ENT_IOB; 0 means missing.
 IOB_INSIDE, IOB_OUTSIDE, IOB_BEGIN = map(IOB_STRINGS.index, "IOB")
-# What the prefixes of other schemes are in `biluo`: IOBES ends with E, BMES has M amid an entity,
+# The prefixes of other schemes in `biluo`: IOBES ends entities with E, BMES has M within entities,
 # and a single token is S, U or W.
 BILUO: Dict[str, str] = {
     **dict.fromkeys("B", "B"),
@@ -31,47 +31,47 @@ BILUO: Dict[str, str] = {
 
 
 def make_tags(labels: Sequence[str], *, scheme: TagScheme) -> List[str]:
-    """The tags of a component, in the order of its model's outputs.
+    """Return the tags of a component, in the order of its model's outputs.
 
     labels (Sequence[str]): Entity labels, in order.
     scheme (TagScheme): Tag scheme.
-    RETURNS (List[str]): `O`, then for each label its tags: 1 + n_labels * (2 or 4) in all.
-    RAISES (ValueError): D007 for another scheme.
+    RETURNS (List[str]): `O`, then the tags of each label: 1 + n_labels * (2 or 4) in total.
+    RAISES (ValueError): D007 for an unknown scheme.
     """
     require_one_of(TagScheme, "scheme", scheme)
     return [OUTSIDE, *(f"{prefix}-{label}" for label in labels for prefix in PREFIXES[scheme])]
 
 
 def split_tag(tag: str) -> Tuple[str, str]:
-    """`B-PER` -> (`B`, `PER`); `O` -> (`O`, ``). A label may itself contain a hyphen."""
+    """Split a tag: `B-PER` -> (`B`, `PER`), `O` -> (`O`, ``). A label may contain a hyphen."""
     prefix, _, label = tag.partition("-")
     return prefix, label
 
 
 def tag_in_iob(tag: str) -> str:
-    """A tag of either scheme in IOB: U is B, and L is I."""
+    """Convert a tag of either scheme to IOB: U becomes B, and L becomes I."""
     prefix, label = split_tag(tag)
     prefix = {"U": "B", "L": "I"}.get(prefix, prefix)
     return f"{prefix}-{label}" if label else tag
 
 
 def is_biluo(tags: Sequence[str]) -> bool:
-    """Whether the tags are of the scheme `biluo`, and not of `iob`."""
+    """Return whether the scheme of tags is `biluo` instead of `iob`."""
     return any(split_tag(tag)[0] in "LU" for tag in tags)
 
 
 def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
-    """The gold tag of each token, read from the documents' entities.
+    """Return the gold tag of each token, from the documents' entities.
 
     docs (Sequence[Doc]): Documents with entities, possibly annotated in part.
     tags (Sequence[str]): The tags of a component.
-    RETURNS (ndarray): Tag indices (n_tokens,), of one document after another; -1 where annotation
-        is missing or its label unknown, of which W002 warns.
+    RETURNS (ndarray): Tag indices (n_tokens,), documents concatenated; -1 if the annotation is
+        missing or its label is unknown. W002 warns of unknown labels.
     """
     columns = [doc.to_array([ENT_IOB, ENT_TYPE]).reshape(-1, 2) for doc in docs]
     iob, types = numpy.concatenate([numpy.zeros((0, 2), "uint64"), *columns]).T
     begins, outside, inside = iob == IOB_BEGIN, iob == IOB_OUTSIDE, iob == IOB_INSIDE
-    # An entity goes on where the next token is inside; the last token of a document ends it.
+    # An entity continues if the next token is inside; it ends at the last token of a document.
     goes_on = numpy.append(inside[1:], False)[: len(inside)]
     goes_on[numpy.cumsum([len(doc) for doc in docs if len(doc)], dtype="i") - 1] = False
     ids = numpy.where(outside, 0, -1).astype("i")
@@ -86,7 +86,7 @@ def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
         prefix, label = split_tag(tag)
         ids[chosen[prefix] & (types == numpy.uint64(get_string_id(label)))] = i
     unknown = types[(ids < 0) & (begins | inside)]
-    if unknown.any():  # not only tokens that must be in no entity, which are of no type
+    if unknown.any():  # ignoring blocked tokens, which have no label
         known = {label for _, label in map(split_tag, tags)}
         labels = sorted({ent.label_ for doc in docs for ent in doc.ents} - known)
         warnings.warn(Warnings.W002.format(labels=", ".join(labels)), stacklevel=2)

@@ -1,4 +1,4 @@
-"""What a batch of examples teaches, token by token: tags and a teacher's distributions."""
+"""The training targets of a batch of examples: tags and a teacher's distributions, by token."""
 
 from dataclasses import dataclass
 from typing import List, Sequence
@@ -14,11 +14,11 @@ from .tags import is_biluo, tag_in_iob, tags_from_docs
 
 @dataclass(frozen=True)
 class Targets:
-    """The targets of a batch, its documents one after another.
+    """The targets of a batch, documents concatenated.
 
-    tags (ndarray): Gold tag or pseudo-label of each token (n_tokens,), -1 where there is none.
+    tags (ndarray): Gold tag or pseudo-label of each token (n_tokens,), -1 if there is none.
     teacher_scores (ndarray): Log-probabilities (n_taught, n_tags) of the tokens that have them.
-    taught (ndarray): Which tokens these are (n_taught,).
+    taught (ndarray): Indices of these tokens (n_taught,).
     """
 
     tags: numpy.ndarray
@@ -29,8 +29,8 @@ class Targets:
 def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) -> Targets:
     """Read the targets of a batch from the references of its examples.
 
-    Where reference and predicted document differ in their tokens, the tags are those of spaCy's
-    alignment, and only a token that aligns one to one has soft targets.
+    If the reference and the predicted document differ in their tokens, the tags come from spaCy's
+    alignment, and only tokens that are aligned one to one have soft targets.
 
     examples (Sequence[Example]): The batch.
     tags (Sequence[str]): The component's tags.
@@ -48,7 +48,7 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     for i, eg in enumerate(examples):
         same_tokens = has_same_tokens(eg)
         if not same_tokens:
-            # spaCy gives tags of BILUO, or None.
+            # spaCy returns BILUO tags, or None.
             aligned_tags = [in_scheme(tag or "") for tag in eg.get_aligned_ner()]
             tag_ids[i] = numpy.asarray([index.get(tag, -1) for tag in aligned_tags], dtype="i")
         if has_soft_targets(eg.reference):
@@ -68,12 +68,12 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
 
 
 def has_same_tokens(eg: Example) -> bool:
-    """Whether both documents of an example have the same words."""
+    """Return whether both documents of an example have the same words."""
     return numpy.array_equal(eg.predicted.to_array(ORTH), eg.reference.to_array(ORTH))
 
 
 def find_one_to_one(alignment: Alignment) -> numpy.ndarray:
-    """The one token of the other side that each token is: (n_tokens,), -1 for none."""
+    """Return the one token that each token is aligned with: (n_tokens,), -1 if not one to one."""
     x2y, y2x = alignment.x2y, alignment.y2x
     aligned = numpy.full(len(x2y.lengths), -1, dtype="i")
     for i in numpy.flatnonzero(x2y.lengths == 1):

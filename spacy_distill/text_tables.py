@@ -2,12 +2,12 @@
 
 from typing import Iterator, List, NamedTuple
 
-# In place of a number.
+# Shown instead of an unknown number.
 NOT_KNOWN = "-"
 
 
 class TextTable(NamedTuple):
-    """A table. Its first column is of names, the others are of numbers."""
+    """A table. Its first column contains names, the others contain numbers."""
 
     title: str
     header: List[str]

@@ -1,8 +1,8 @@
-"""How many threads there are: NumPy's BLAS has one, where more would only wait for each other.
+"""Numbers of threads: NumPy's BLAS gets one thread where more would only wait for each other.
 
-The products of a recurrence are small, thousands of them follow each other, and a second thread
-brings little. But where something else runs on the machine, each product waits until the system
-has let all threads run, and the same work takes many times as long.
+The matrix products of a recurrence are small, and thousands of them follow one another, so a second
+thread gains little. If other processes run on the machine, however, each product waits until the
+system has scheduled all threads, and the same work takes many times as long.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List
 
 from threadpoolctl import LibController, ThreadpoolController
 
-# Each library has a variable of its own for the number of its threads.
+# Each library has its own environment variable for its number of threads.
 VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -25,7 +25,7 @@ VARIABLES = (
 
 
 def thread_variables(number: int) -> Dict[str, str]:
-    """The environment of a process whose libraries have so many threads each."""
+    """Return the environment of a process whose libraries use `number` threads each."""
     tokenizers = {"TOKENIZERS_PARALLELISM": "false" if number == 1 else "true"}
     return {**dict.fromkeys(VARIABLES, str(number)), **tokenizers}
 
@@ -45,24 +45,25 @@ def single_threaded_children() -> Iterator[None]:
 
 @cache
 def find_blas() -> List[LibController]:
-    """The BLAS libraries that are loaded; none if NumPy's is of a kind that can't be set."""
+    """Return the BLAS libraries that are loaded; none if NumPy's has an unsupported kind."""
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
     return [library for library in libraries if library.num_threads]
 
 
 class OneThread(ContextDecorator):
-    """A context in which BLAS has one thread, or a function's decorator.
+    """A context manager, or a function's decorator, within which BLAS uses one thread.
 
-    Contexts may be nested, and overlap in several threads of a process: what the first has found
-    is given back when the last ends. (threadpoolctl's own would give back what another has set.)
+    Contexts may be nested, and may overlap in several threads of a process: the numbers that the
+    first context found are restored when the last one ends. (threadpoolctl's own context managers
+    would restore what another context has set.)
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._inside = 0
         self._before: List[int] = []
-        # Of each thread by itself: `inside`, how many contexts it is in, and `before`, the numbers
-        # of threads that it found when it entered the first of them.
+        # For each thread: `inside`, the number of contexts it is in, and `before`, the numbers of
+        # BLAS threads that it found when it entered the first of them.
         self._own = local()
 
     def __enter__(self) -> None:
@@ -89,7 +90,7 @@ class OneThread(ContextDecorator):
                     give_back(library, number)
 
     def renew(self) -> None:
-        """End the contexts of other threads: a process that was forked does not have these."""
+        """End the contexts of other threads, which do not exist in a forked process."""
         self._lock = Lock()
         n_others = self._inside - self._n_own()
         self._inside = self._n_own()
@@ -103,20 +104,20 @@ class OneThread(ContextDecorator):
 
 
 def has_own_number(library: LibController) -> bool:
-    """Whether each thread of the process has a number of its own; else there is one for all."""
+    """Return whether each thread of the process has its own number of BLAS threads."""
     return library.internal_api == "mkl" or getattr(library, "threading_layer", None) == "openmp"
 
 
 def give_back(library: LibController, number: int) -> None:
-    """Let it have so many threads. OpenBLAS listens only to the first thread that sets them."""
+    """Restore the number of threads. OpenBLAS only listens to the first thread that sets it."""
     give_up_control(library)
     library.set_num_threads(number)
     give_up_control(library)
 
 
 def give_up_control(library: LibController) -> None:
-    """Let another thread set how many there are."""
-    if hasattr(library, "clear_controlling_thread"):  # threadpoolctl 3.8
+    """Let another thread set the number of threads."""
+    if hasattr(library, "clear_controlling_thread"):  # since threadpoolctl 3.8
         library.clear_controlling_thread(force=True)
 
 

@@ -1,10 +1,10 @@
-"""How readily a pipeline finds entities: one number, chosen on the development set.
+"""Tune how readily a pipeline predicts entities: one number, chosen on the development set.
 
-The best tags are not those that give the best F1. Where a student is unsure which of many types a
-new name has, the types share what probability there is, and `O`, which does not share, wins. A
-number taken from the score of `O` mends that, as a threshold chosen for F1 does where texts are
-classified (Lewis 1995). It goes into the bias of the output layer, so that nothing changes when the
-pipeline is used.
+The most probable tags do not give the best F1. If a student is not confident which of many types a
+new name has, the types share the probability, and `O`, which does not share, wins. Subtracting a
+number from the score of `O` corrects this, as a threshold chosen for F1 does in text classification
+(Lewis 1995). The number is included in the bias of the output layer, so the pipeline is used as
+before.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .targets import has_same_tokens
 if TYPE_CHECKING:
     from .pipeline.ner_tagger import NERTagger
 
-# What is added to the score of `O`, in nats.
+# Numbers that may be added to the score of `O`, in nats.
 CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1)))
-# The smallest gain in F1, from 0 to 1, that is worth a change: less may be chance.
+# The smallest gain in F1, from 0 to 1, that justifies a change; less may be chance.
 MIN_GAIN = 0.005
-# How far below the best F1 a number counts as next to the best.
+# How far below the best F1 a candidate may be to count as nearly the best.
 TOLERANCE = 0.0025
 
 
 class Tuned(NamedTuple):
-    """What was chosen, and F1 on the development set before and after, from 0 to 1."""
+    """The chosen number, and F1 on the development set before and after, from 0 to 1."""
 
     added: float
     before: float
@@ -41,12 +41,14 @@ class Tuned(NamedTuple):
 
 
 def tune_outside(ner: NERTagger, examples: Sequence[Example]) -> Tuned:
-    """Add to the score of `O` what gives the best F1, in the bias of the model's output layer.
+    """Add the number that gives the best F1 to the score of `O`, in the bias of the output layer.
 
-    ner (NERTagger): The component. Its model is changed, unless nothing brings half a point.
-    examples (Sequence[Example]): The development set. The components before this one have seen
-        the predicted documents, and entities that are there already are kept.
-    RETURNS (Tuned): What was added, and the F1 that it brings.
+    ner (NERTagger): The component. Its model is changed if the gain is at least `MIN_GAIN`.
+    examples (Sequence[Example]): The development set. The components before this one have processed
+        the predicted documents, and their entities are kept.
+    candidates (Sequence[float]): Numbers to try, in nats: 0 and others, in the order of preference.
+        If the best one gains at least `MIN_GAIN`, the first that is nearly the best is chosen.
+    RETURNS (Tuned): The number that was added, and F1 before and after.
     RAISES (ValueError): D013 if the model has no layer called `output_layer`, D014 if no example
         has entity annotation.
     """
@@ -85,17 +87,17 @@ def score_candidates(
     *,
     candidates: Sequence[float] = CANDIDATES,
 ) -> List[float]:
-    """F1, from 0 to 1, that each number added to the score of `O` gives.
+    """Return the F1, from 0 to 1, that each number gives if added to the score of `O`.
 
     ner (NERTagger): The component. It is not changed.
-    examples (Sequence[Example]): The documents, with whatever a model listens to, and gold
-        entities. What is found in other tokens than those of gold is brought to these, as spaCy's
-        scorer does; a document without gold entity annotation is left out.
-    get_scores (Callable[[List[Doc]], List[ScoredDoc]]): Gives the component's scores of documents,
-        and the entities that were there before it and are kept.
-    candidates (Sequence[float]): What to add, in nats.
-    RETURNS (List[float]): As spaCy's scorer would have them, 0 where there is nothing to find; none
-        at all without gold.
+    examples (Sequence[Example]): The documents, with everything that a listening model needs, and
+        gold entities. Predicted entities are aligned to the tokens of the gold document, as by
+        spaCy's scorer. Documents without gold entity annotation are left out.
+    get_scores (Callable[[List[Doc]], List[ScoredDoc]]): Returns the component's scores of
+        documents, and the attributes with preset entities, which are kept.
+    candidates (Sequence[float]): Numbers to add, in nats.
+    RETURNS (List[float]): F1 as spaCy's scorer computes it, 0 if there is nothing to find; an empty
+        list without gold annotation.
     """
     examples = [eg for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     if not examples:
@@ -116,14 +118,14 @@ def score_candidates(
 
 
 class Gold(NamedTuple):
-    """Gold entities, and how predicted tokens are brought to theirs, all documents in a row.
+    """Gold entities, and the alignment of predicted to gold tokens, documents concatenated.
 
-    expected (Set[Tuple[int, int, int]]): Start, end and label of the entities, in tokens of gold.
-    n_missing (ndarray): How many tokens of gold without annotation are before each, and before the
-        end: (n_gold_tokens + 1,).
-    to_gold (ndarray): The tokens of gold that belong to one predicted token after another.
-    n_before (ndarray): How many of `to_gold` are of the predicted tokens before each, and before
-        the end: (n_tokens + 1,).
+    expected (Set[Tuple[int, int, int]]): Start, end and label of the entities, in gold tokens.
+    n_missing (ndarray): Number of gold tokens without annotation before each gold token, and before
+        the end: (n_gold_tokens + 1,).
+    to_gold (ndarray): The gold tokens of each predicted token, concatenated.
+    n_before (ndarray): Number of items of `to_gold` before those of each predicted token, and
+        before the end: (n_tokens + 1,).
     """
 
     expected: Set[Tuple[int, int, int]]
@@ -139,16 +141,16 @@ class Gold(NamedTuple):
         return cls(expected, n_missing, *align_tokens(examples))
 
     def score(self, found: Entities) -> float:
-        """F1, from 0 to 1, of entities in predicted tokens."""
+        """Return the F1, from 0 to 1, of entities in predicted tokens."""
         found = self.align(found)
-        # What is found where gold is silent is neither right nor wrong.
+        # Entities with gold tokens that are not annotated are neither right nor wrong.
         found = found.chosen(self.n_missing[found.starts] == self.n_missing[found.ends])
-        # Two may become the same in tokens of gold: one of them at most is right.
+        # Two entities may become the same in gold tokens: at most one of them is right.
         n_right, n_found = len(found.as_set() & self.expected), len(found.labels)
         return 2 * n_right / max(n_found + len(self.expected), 1)
 
     def align(self, found: Entities) -> Entities:
-        """The same in tokens of gold, of which each has one at least."""
+        """Convert entities to gold tokens; those without any gold token are left out."""
         first, last = self.n_before[found.starts], self.n_before[found.ends] - 1
         has_any = first <= last
         starts, ends = self.to_gold[first[has_any]], self.to_gold[last[has_any]] + 1
@@ -156,13 +158,13 @@ class Gold(NamedTuple):
 
 
 def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Which tokens of gold the predicted tokens belong to: `Gold.to_gold`, `Gold.n_before`."""
+    """Return the gold tokens of the predicted tokens: `Gold.to_gold`, `Gold.n_before`."""
     to_gold, lengths, n_gold = [], [], 0
     for eg in examples:
         if has_same_tokens(eg):
             own, n_own = numpy.arange(len(eg.reference)), numpy.ones(len(eg.reference), dtype="i")
         else:
-            # After white space at the end, lengths may have one more, of 0, than there are tokens.
+            # With whitespace at the end, there may be one more length, of 0, than there are tokens.
             own, n_own = eg.alignment.x2y.data, eg.alignment.x2y.lengths[: len(eg.predicted)]
         to_gold.append(own + n_gold)
         lengths.append(n_own)
@@ -171,7 +173,7 @@ def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndar
 
 
 def add_outside(scores: Any, added: float) -> Any:
-    """Scores, or biases, of which the last axis is that of the tags: `O` is the first of them."""
+    """Add a number to the scores or biases of `O`, the first tag on the last axis, in a copy."""
     changed = scores.copy()
     changed[..., 0] += added
     return changed

@@ -1,4 +1,4 @@
-"""The data flow as names: what the parts of the package hand to each other."""
+"""Types of the data that the parts of the package pass to each other."""
 
 from typing import Any, Callable, Iterable, List, Literal, Protocol, Sequence
 
@@ -16,27 +16,27 @@ Array = Any
 # One row of tag scores (logits) a token: (n_tokens, n_tags).
 TagScores = Floats2d
 
-# What the factory `ner_tagger` asks of its model: for each Doc its TagScores.
+# What the factory `ner_tagger` requires of its model: TagScores for each Doc.
 TaggerModel = Model[List[Doc], List[TagScores]]
 
-# One tag index a token, -1 where there is none: (n_tokens,).
+# One tag index per token, -1 if there is none: (n_tokens,).
 TagIds = Ints1d
 
-# How entities become tags: one scheme for a whole component.
+# How entities are encoded as tags: one scheme for a whole component.
 TagScheme = Literal["iob", "biluo"]
 
-# Which way the divergence goes: KL(student || teacher) as in the paper of 2019, or
-# KL(teacher || student) as in Hinton et al. (2015).
+# Direction of the divergence: KL(student || teacher) as in Izsak et al. (2019), or KL(teacher ||
+# student) as in Hinton et al. (2015).
 Direction = Literal["student_teacher", "teacher_student"]
 
-# How the student's scores become a sequence of tags: each token for itself, or a CRF.
+# How the student's scores become a sequence of tags: independently for each token, or by a CRF.
 Classifier = Literal["softmax", "crf"]
 
 # Which distribution of a CRF is compared with the teacher's: its posterior marginals, or the
-# softmax of its scores without what it says about neighbours.
+# softmax of its scores without its transitions.
 CRFDistribution = Literal["marginals", "emissions"]
 
-# The examples of a reader, as spaCy's training loop wants them.
+# Functions that return examples, as spaCy's training loop expects them.
 GetExamples = Callable[[], Iterable[Example]]
 Reader = Callable[[Language], Iterable[Example]]
 
@@ -45,19 +45,19 @@ InitModel = Callable[[TaggerModel], TaggerModel]
 
 
 class Teacher(Protocol):
-    """Whatever can teach: it has a distribution over the same tags for every token."""
+    """Anything that can teach: it predicts a distribution over the same tags for every token."""
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The name that errors use."""
 
     @property
     def tags(self) -> List[str]:
         """The tags that the columns belong to, IOB or BILUO; `O` is the first."""
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """Log-probabilities in nats, float32 (n_tokens, n_tags) of each document.
+        """Predict log-probabilities in nats, float32 (n_tokens, n_tags) for each document.
 
-        Rows of tokens that the teacher has nothing to say about are NaN. The documents may be of
-        any vocabulary, and are not changed.
+        Rows of tokens for which the teacher has no distribution are NaN. The documents may have any
+        vocabulary, and are not changed.
         """
