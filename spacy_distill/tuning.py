@@ -46,8 +46,6 @@ def tune_outside(ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     ner (NERTagger): The component. Its model is changed if the gain is at least `MIN_GAIN`.
     examples (Sequence[Example]): The development set. The components before this one have processed
         the predicted documents, and their entities are kept.
-    candidates (Sequence[float]): Numbers to try, in nats: 0 and others, in the order of preference.
-        If the best one gains at least `MIN_GAIN`, the first that is nearly the best is chosen.
     RETURNS (Tuned): The number that was added, and F1 before and after.
     RAISES (ValueError): D013 if the model has no layer called `output_layer`, D014 if no example
         has entity annotation.

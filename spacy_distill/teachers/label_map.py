@@ -35,7 +35,7 @@ NO_MAP = LabelMap()
 def read_label_map(renames: Sequence[str], *, drop: Sequence[str] = ()) -> LabelMap:
     """Read a label map from the command line.
 
-    names (Sequence[str]): `OLD=NEW` each.
+    renames (Sequence[str]): `OLD=NEW` each.
     drop (Sequence[str]): Labels to drop.
     RETURNS (LabelMap): The map.
     RAISES (ValueError): D007 for anything else, or for a label that is named twice.

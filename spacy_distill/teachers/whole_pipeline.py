@@ -48,12 +48,13 @@ class WholePipelineTeacher:
 def override(
     component_log_probs: numpy.ndarray, pipeline_log_probs: numpy.ndarray
 ) -> numpy.ndarray:
-    """Return the second of two distributions, or the first if both have the same most probable tag.
+    """Return the pipeline's distribution of each token, or the component's if both have the same
+    most probable tag.
 
-    scored, said (ndarray): Log-probabilities (n_tokens, n_tags). If one of them is NaN, the other
-        is returned.
+    component_log_probs, pipeline_log_probs (ndarray): Log-probabilities (n_tokens, n_tags). If a
+        row of one of them is NaN, that of the other is returned.
     """
-    # Of a row of NaN, arg max is 0.
+    # The argmax of a row of NaN is 0.
     differs = component_log_probs.argmax(axis=1) != pipeline_log_probs.argmax(axis=1)
     differs |= numpy.isnan(component_log_probs).any(axis=1)
     differs &= ~numpy.isnan(pipeline_log_probs).any(axis=1)
