@@ -1,4 +1,4 @@
-"""Teachers label documents: soft targets on every one, pseudo-labels where gold is missing."""
+"""Annotate documents with teachers: soft targets on all, pseudo-labels where gold is missing."""
 
 from dataclasses import replace
 from typing import Iterable, Iterator, List, Optional, Sequence, Union
@@ -27,22 +27,25 @@ def annotate_docs(
     weights: Optional[Sequence[float]] = None,
     batch_size: int = 1024,
 ) -> Iterator[Doc]:
-    """Annotate documents with a teacher, or with the mean of several, in their order.
+    """Annotate documents with a teacher, or with the mean of several, and keep their order.
 
-    Gold entities and tokens that gold sets outside stay; tokens without annotation get the
-    teacher's tags as pseudo-labels. Of several teachers the distributions are averaged, and how far
-    they disagree is stored beside. A token that no teacher says anything about has no soft targets,
-    and neither it nor an entity that it is in has a pseudo-label.
+    Gold entities and tokens that gold sets outside are kept; tokens without annotation get the
+    teacher's tags as pseudo-labels. If there are several teachers, their distributions are
+    averaged, and their disagreement is stored as well. A token for which no teacher has a
+    distribution gets no soft targets, and neither this token nor an entity that may contain it
+    gets a pseudo-label.
 
-    teacher (Union[Language, Teacher]): The teacher, or a pipeline, which is chosen from by
-        `choose_teacher`.
-    docs (Iterable[Doc]): Documents. Modified in place.
+    teacher (Union[Language, Teacher]): The teacher, or a pipeline, which `choose_teacher` turns
+        into a teacher.
+    docs (Iterable[Doc]): The documents. Modified in place.
     others (Sequence[Union[Language, Teacher]]): Further teachers with the same labels.
-    weights (Optional[Sequence[float]]): Of all teachers, in their order; None: all the same.
-    batch_size (int): Documents that the teacher gets at a time; it batches them by length.
+    weights (Optional[Sequence[float]]): Weights of all teachers, in their order; None: equal.
+    batch_size (int): Number of documents that the teacher gets at a time; it batches them by
+        length.
     YIELDS (Doc): Each document, with entities and soft targets.
-    RAISES (ValueError): D808 if a pipeline sets no entities, D801 if labels differ, D007 for
-        weights that are not as many as teachers, or not above 0.
+    RAISES (ValueError): D808 if a pipeline sets no entities, D801 if labels differ, D804 if no
+        teacher knows its labels, D007 if there are not as many weights as teachers, or a weight is
+        not above 0.
     """
     teachers = [
         choose_teacher(given) if isinstance(given, Language) else given
@@ -80,14 +83,16 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
 
 
 def find_unlabelled(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:
-    """Tokens that have no pseudo-label: bool (n_tokens,).
+    """Return which tokens can't have a pseudo-label.
 
-    doc (Doc): A document with the entities that a teacher finds.
-    is_missing (ndarray): Tokens that have no soft targets: bool (n_tokens,).
+    doc (Doc): A document with the entities that a teacher predicts.
+    is_missing (ndarray): Whether each token lacks soft targets: bool (n_tokens,).
+    RETURNS (ndarray): The tokens without soft targets, and the last token of each entity that is
+        followed by such a token, unless that is whitespace: bool (n_tokens,).
     """
     unlabelled = is_missing.copy()
     for ent in doc.ents if is_missing.any() else ():
-        # It may go on where there are no soft targets, unless that is white space.
+        # The entity may continue into tokens without soft targets, unless these are whitespace.
         if ent.end < len(doc) and is_missing[ent.end] and not doc[ent.end].is_space:
             unlabelled[ent.end - 1] = True
     return unlabelled
@@ -100,14 +105,17 @@ def find_tags(
     attributes: TokenAttributes,
     fixed: numpy.ndarray,
 ) -> numpy.ndarray:
-    """The best legal tags of each document: (n_tokens,). Where there are no soft
-    targets, any will do.
+    """Return the best legal sequence of tags of each document.
 
-    log_probs (Sequence[ndarray]): Of each document, in nats (n_tokens, n_tags).
+    log_probs (Sequence[ndarray]): Log-probabilities of each document, in nats (n_tokens, n_tags).
+        NaN, in tokens without soft targets, means that all tags are equally good.
+    tags (Sequence[str]): The tags.
+    attributes (TokenAttributes): The attributes of all tokens.
     fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
+    RETURNS (ndarray): Tag indices (n_tokens,), of one document after another.
     """
     transitions = Transitions.from_tags(tags)
-    # Stock `ner` ends entities with white space, which is left out of them later.
+    # Stock `ner` may end an entity with whitespace, which is removed from the entity later.
     may_close = replace(transitions, closes=numpy.zeros_like(transitions.closes))
     possible = forbid_tags(
         numpy.nan_to_num(numpy.concatenate(log_probs), nan=0.0),

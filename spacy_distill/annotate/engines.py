@@ -1,6 +1,6 @@
-"""Where shards are annotated: in this process, or in several.
+"""Engines, which annotate shards: in this process, or in several.
 
-Every engine gives the same bytes, and holds at most two shards a worker.
+Every engine writes the same bytes, and holds at most two shards per worker in memory.
 """
 
 import os
@@ -20,7 +20,7 @@ from ..threads import single_threaded_children
 from .job import Job
 from .shards import Advance, Annotator, InputShard
 
-# Seconds that a worker has to end in.
+# Seconds that a worker has to exit before it is killed.
 SHUTDOWN_TIMEOUT = 10
 
 
@@ -34,18 +34,19 @@ class Engine(Protocol):
         """Annotate and write shards, and yield the record of each once it is on the disk."""
 
     def stop(self) -> None:
-        """End what was started, whatever state it is in."""
+        """Stop all workers, whatever their state."""
 
 
 class Failure(NamedTuple):
-    """What went wrong in a worker, as it can be sent."""
+    """An error in a worker, in a form that can be sent to the parent."""
 
     kind: str
     message: str
 
     @classmethod
     def of(cls, error: Exception) -> "Failure":
-        """What the user can fix is told in a line, all else with its traceback."""
+        """Describe an error: by its message if the user can fix it, otherwise with its traceback
+        (D908)."""
         for kind in (OSError, ValueError):
             if isinstance(error, kind):
                 return cls(kind.__name__, str(error))
@@ -57,7 +58,7 @@ class Failure(NamedTuple):
 
 
 class ThisProcess:
-    """One shard after the other, here."""
+    """Engine that annotates one shard after another in this process."""
 
     annotator: Annotator
 
@@ -74,11 +75,11 @@ class ThisProcess:
 
 
 class Processes:
-    """Several processes, each with a teacher of its own.
+    """Engine with several processes, each with its own teacher.
 
-    They are spawned, so a script that uses them needs `if __name__ == "__main__"`.
+    The processes are spawned, so a script that uses them needs `if __name__ == "__main__"`.
 
-    n_process (int): How many.
+    n_process (int): The number of processes.
     """
 
     def __init__(self, n_process: int) -> None:
@@ -88,7 +89,7 @@ class Processes:
         self.busy: List[Connection] = []
 
     def start(self, job: Job, output: Path) -> List[str]:
-        # The others begin when there is something to do.
+        # The other processes are started once there are shards for them.
         self.task = (job, output)
         tags = self.receive(first := self.add_worker())
         self.loading.remove(first)
@@ -140,11 +141,15 @@ class Processes:
         try:
             connection.send(shard)
         except OSError:
-            self.receive(connection)  # says why
+            self.receive(connection)  # raises an error that gives the reason
             raise
 
     def receive(self, connection: Any) -> Any:
-        """What a worker says. RAISES (OSError): D907 if it has ended. What it raised itself."""
+        """Return the next message of a worker.
+
+        RAISES (OSError): D907 if the worker has ended, D908 if it failed unexpectedly. An OSError
+            or a ValueError of the worker is raised again.
+        """
         try:
             found = connection.recv()
         except (EOFError, OSError) as error:
@@ -170,9 +175,10 @@ class Processes:
 
 @contextmanager
 def ignored_interrupts() -> Iterator[None]:
-    """Child processes that are started in this block ignore Ctrl-C, which is for their parent.
+    """Let child processes that are started in this block ignore Ctrl-C, which their parent handles.
 
-    Only the main thread can set signals: children of others ignore Ctrl-C once they `serve`.
+    Only the main thread can set signal handlers: the children of other threads ignore Ctrl-C only
+    from the beginning of `serve`.
     """
     if current_thread() is not main_thread():
         yield
@@ -185,8 +191,8 @@ def ignored_interrupts() -> Iterator[None]:
 
 
 def serve(connection: Connection, job: Job, output: Path) -> None:
-    """Be a worker: annotate what comes, until nothing can come any more."""
-    # Ctrl-C is meant for the parent, and its end must not be survived.
+    """Run a worker: annotate the shards that the parent sends, until it closes the connection."""
+    # The parent handles Ctrl-C, and a worker must not outlive its parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=end_with_parent, daemon=True).start()
     try:

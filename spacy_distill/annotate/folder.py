@@ -1,4 +1,4 @@
-"""The folder that shards are written to: what of them is there already."""
+"""The output folder of an annotation, and which of its shards are already finished."""
 
 import re
 from pathlib import Path
@@ -18,18 +18,18 @@ from ..manifest import (
 )
 from .shards import Advance, InputShard, shard_name
 
-# What a shard's file is called.
+# The names of shards' files.
 NAME = re.compile(r"\d{5,}\.spacy")
 NOTHING = State(None, {}, is_finished=False)
 
 
 class Folder:
-    """What is finished, in memory and in the journal.
+    """An output folder and its finished shards, recorded in memory and in the journal.
 
-    path (Path): Where it is.
-    settings (Dict[str, Any]): What its shards are annotated with.
-    state (State): What it said of itself.
-    overwrite (bool): Whether shards of other texts are done anew.
+    path (Path): The folder.
+    settings (Dict[str, Any]): The settings that its shards are annotated with.
+    state (State): The content of its manifest or journal.
+    overwrite (bool): Whether shards made from other texts are annotated again.
     """
 
     def __init__(
@@ -43,10 +43,11 @@ class Folder:
 
     @classmethod
     def begin(cls, path: Path, settings: Dict[str, Any], *, overwrite: bool) -> "Folder":
-        """Look at what is there, and remove what does not belong.
+        """Read the state of a folder, and remove unfinished files and shards that are not recorded.
 
-        RAISES (ValueError): D904 for files of something else; unless it is to be overwritten,
-            D902 if it was annotated with something else, D905 for a damaged manifest.
+        RAISES (ValueError): D904 if it holds files that do not belong to an annotation; without
+            `overwrite`, D902 if it was annotated with other settings, D905 if its manifest or
+            journal is damaged.
         """
         if is_others(path):
             raise ValueError(Errors.D904.format(path=path, names=MANIFEST))
@@ -60,7 +61,7 @@ class Folder:
             if not overwrite:
                 raise
             state = NOTHING
-        # What others wrote is never overwritten.
+        # Files that do not belong to an annotation are never overwritten.
         check_files(path, known)
         remove_parts(path)
         folder = cls(path, settings, state, overwrite=overwrite)
@@ -72,11 +73,14 @@ class Folder:
     def list_missing(
         self, shards: Iterator[InputShard], *, known: Sequence[str], advance: Advance
     ) -> Iterator[InputShard]:
-        """The shards that are not there, or not whole.
+        """Yield the shards whose output is missing or damaged, and forget outdated records.
 
-        known (Sequence[str]): Labels that gold entities may have.
-        advance (Callable): Told of the documents that are there.
-        RAISES (ValueError): D906 for another label, D903 for other texts than before.
+        shards (Iterator[InputShard]): All shards.
+        known (Sequence[str]): The labels that gold entities may have.
+        advance (Callable[[int, int], Any]): Called with (n_docs, 0) for each finished shard.
+        YIELDS (InputShard): The shards to annotate.
+        RAISES (ValueError): D906 for an unknown label, D903 for other texts than before, without
+            `overwrite`.
         """
         names, first = set(), 0
         for shard in shards:
@@ -101,31 +105,32 @@ class Folder:
             raise ValueError(Errors.D903.format(path=self.path, found=found))
 
     def forget(self, record: Record) -> None:
-        """A shard is not what it should be. The journal need not know: it will be found again."""
+        """Forget a shard that is outdated or damaged. It is not removed from the journal, because
+        the next run would notice it again."""
         del self.records[record.name]
         self.reopen()
 
     def add(self, record: Record) -> None:
-        """Remember a shard that is finished."""
+        """Record a finished shard."""
         self.reopen()
         self.records[record.name] = record
         add_record(self.path, record)
 
     def reopen(self) -> None:
-        """Where all was finished, the manifest becomes the journal."""
+        """Turn the manifest of a finished folder into a journal."""
         if self.is_finished:
             begin_journal(self.path, self.settings, self.records)
             self.is_finished = False
 
     def finish(self) -> None:
-        """All is there: the journal becomes the manifest."""
+        """Turn the journal into the manifest, because all shards are finished."""
         if not self.is_finished:
             self.remove_others()
             write_manifest(self.path, self.settings, self.in_order())
             self.is_finished = True
 
     def remove_others(self) -> None:
-        """Remove shards that are not, or no more, part of this, and no other file."""
+        """Remove shards without a record; all other files are kept."""
         for file in self.path.glob("*.spacy"):
             if NAME.fullmatch(file.name) and file.name not in self.records:
                 file.unlink()
@@ -135,11 +140,11 @@ class Folder:
 
 
 def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:
-    """Refuse a folder that was annotated with something else. RAISES (ValueError): D902."""
+    """Refuse a folder that was annotated with other settings. RAISES (ValueError): D902."""
     if state.settings is None:
         return
     differences = [
-        # A digest tells a user nothing.
+        # The digests of teachers would mean nothing to a user.
         name if name == "teachers" else f"{name} ({found!r}, now {settings.get(name)!r})"
         for name, found in state.settings.items()
         if found != settings.get(name)
@@ -149,10 +154,10 @@ def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:
 
 
 def check_files(path: Path, known: Optional[Sequence[str]]) -> None:
-    """Refuse a folder with files of something else. RAISES (ValueError): D904.
+    """Refuse a folder with files that do not belong to this annotation. RAISES (ValueError): D904.
 
-    known (Optional[Sequence[str]]): The files of this annotation. None: it is not finished, so
-        that they are whatever is named as a shard is.
+    known (Optional[Sequence[str]]): The names of this annotation's files. None: it is not finished,
+        so every file that is named like a shard belongs to it.
     """
     names = sorted(file.name for file in path.glob("*.spacy"))
     is_own = NAME.fullmatch if known is None else known.__contains__
@@ -162,7 +167,13 @@ def check_files(path: Path, known: Optional[Sequence[str]]) -> None:
 
 
 def check_labels(shard: InputShard, known: Sequence[str], *, first: int) -> None:
-    """Refuse gold entities that the teacher's tags can't say. RAISES (ValueError): D906."""
+    """Refuse gold entities with labels that the student does not have.
+
+    shard (InputShard): The shard.
+    known (Sequence[str]): The student's labels.
+    first (int): The number of documents before this shard.
+    RAISES (ValueError): D906.
+    """
     unknown = [label for label in shard.labels if label not in known]
     if unknown:
         raise ValueError(Errors.D906.format(first=first + 1, unknown=unknown, known=known))

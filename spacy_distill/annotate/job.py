@@ -1,4 +1,4 @@
-"""What is to be done: the teachers, the student's labels, and all that decides what is written."""
+"""An annotation job: the teachers, the student's labels, and all settings that affect its output."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,27 +16,29 @@ from ..teachers.ensemble import join_teachers
 from ..teachers.label_map import NO_MAP, list_labels, read_label_map
 from ..types import Teacher
 
-# What text is tokenised by where no teacher is a pipeline.
+# The language whose tokenizer splits text if no teacher is a pipeline.
 DEFAULT_LANG = "en"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to annotate with. It is of plain values, so that any process or machine can be sent it.
+    """The settings of an annotation, as plain values that can be sent to any process or machine.
 
-    teachers (Sequence[str]): As `load_teacher` takes them. Of several, the mean teaches.
-    weights (Optional[Sequence[float]]): Of each of them; None: all the same.
-    renames (Sequence[str]): `OLD=NEW` each: what labels of the teachers are called.
+    teachers (Sequence[str]): Teachers as `load_teacher` takes them. The distributions of several
+        are averaged.
+    weights (Optional[Sequence[float]]): Weights of the teachers; None: equal.
+    renames (Sequence[str]): New names for labels of the teachers, each as `OLD=NEW`.
     drop (Sequence[str]): Labels of the teachers that become O.
-    labels (Sequence[str]): The student's, of which a teacher may lack some; none: those of the gold
-        entities in the source's first shard, else the first teacher's.
-    gold_labels (Sequence[str]): Labels of gold entities, where `labels` are not given. Found by
-        `annotate_source`.
+    labels (Sequence[str]): The student's labels; a teacher may lack some of them. If empty: those
+        of the gold entities in the source's first shard, or else the first teacher's.
+    gold_labels (Sequence[str]): Labels of the gold entities, set by `annotate_source` if `labels`
+        is empty.
     smoothing, iob1, gpu: See `load_teacher`.
-    batch_size (int): Documents that the teacher gets at a time.
-    shard_size (int): Documents in one file.
-    lang (str): Language that text is tokenised by; none: the first pipeline's, else English.
-    code (str): Python file that registers what pipelines are made of, as of `spacy train`.
+    batch_size (int): Number of documents that the teacher gets at a time.
+    shard_size (int): Number of documents per file.
+    lang (str): Language whose tokenizer splits text; if empty, that of the first pipeline, or else
+        English.
+    code (str): Python file with the functions that pipelines refer to, like `spacy train --code`.
     RAISES (ValueError): D007 for a size below 1.
     """
 
@@ -61,16 +63,17 @@ class Job:
 
 
 class Loaded(NamedTuple):
-    """Teachers that are ready."""
+    """The loaded teachers of a job."""
 
-    teacher: Teacher  # one of all of them
-    pipelines: List[Language]  # those of them that are pipelines
+    teacher: Teacher  # all of them joined into one
+    pipelines: List[Language]  # the pipelines among them
 
 
 def load_job(job: Job) -> Loaded:
     """Load the teachers.
 
-    RAISES (ValueError): D020 without that GPU, and what `load_teacher` and `join_teachers` raise.
+    RAISES (ValueError): D020 without the GPU, D018 if the code can't be imported, D007 if `drop`
+        leaves no labels, and the errors of `load_teacher` and `join_teachers`.
     """
     use_gpu(job.gpu)
     import_code(job.code)
@@ -91,16 +94,16 @@ def load_job(job: Job) -> Loaded:
 
 
 def make_job_tokenizer(job: Job) -> Language:
-    """What tokenises text, in the student's language: see `make_tokenizer`."""
+    """Make the pipeline that tokenises text, in the student's language: see `make_tokenizer`."""
     return make_tokenizer(
         job.lang or next(filter(None, map(find_lang, job.teachers)), DEFAULT_LANG)
     )
 
 
 def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:
-    """All that decides which bytes are written, beside the texts: as JSON has it.
+    """List everything but the texts that affects which bytes are written, in a form for JSON.
 
-    tags (Sequence[str]): Those of the joined teachers, which say of labels all that matters.
+    tags (Sequence[str]): The tags of the joined teachers, which stand for the labels.
     """
     return {
         "teachers": [identify(given) for given in job.teachers],

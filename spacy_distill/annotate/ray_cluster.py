@@ -1,4 +1,4 @@
-"""Shards are annotated by the machines of a Ray cluster. The only module that needs Ray."""
+"""Engine that annotates shards on a Ray cluster. The only module that needs Ray."""
 
 import logging
 import os
@@ -18,22 +18,22 @@ from .engines import Failure
 from .job import Job
 from .shards import Advance, Annotator, InputShard
 
-# How often a worker is begun again after it was lost, and a shard given to another.
+# How often a lost worker is restarted, and how often a shard is given to another worker.
 RESTARTS = 3
-# Seconds that a cluster has to answer in.
+# Seconds that a cluster has to accept a connection.
 CONNECT_TIMEOUT = 10
 LOST = (RayActorError, NodeDiedError, ObjectLostError)
 
 
 class RayWorker:
-    """An actor: it loads a teacher of its own, because models can't work on Ray's shared arrays."""
+    """An actor. It loads its own teacher, because models can't work on Ray's shared arrays."""
 
     def __init__(self, job: Job, output: Path) -> None:
         self.job = job
         self.output = output
         self.annotator: Optional[Annotator] = None
 
-    @ray.method(max_task_retries=-1)  # it waits until the actor is there again
+    @ray.method(max_task_retries=-1)  # waits until the actor is restarted
     def start(self) -> Union[List[str], Failure]:
         """Load the teacher. RETURNS (Union[List[str], Failure]): Its tags."""
         try:
@@ -51,26 +51,27 @@ class RayWorker:
 
 
 class Call(NamedTuple):
-    """What an actor has been asked: to annotate a shard, or to start."""
+    """A pending call of an actor: to annotate a shard or, without one, to start."""
 
     actor: Any
     shard: Optional[InputShard]
 
 
 class RayCluster:
-    """A cluster of which each worker has a CPU, or a GPU if the job asks for one.
+    """Engine on a Ray cluster. Each worker has one CPU, and one GPU if the job uses one.
 
-    OUTPUT, and teachers that are folders, must be where every machine sees them, and the package
-    be installed there.
+    All machines must have access to OUTPUT and to teachers that are folders, under the same paths,
+    and have the package installed.
 
-    address (str): Of a cluster that runs; none: RAY_ADDRESS, else one is begun on this machine.
-    n_workers (int): How many; 0: as many as the cluster has CPUs or GPUs.
+    address (str): Address of a running cluster. If empty, that of RAY_ADDRESS is used, or else a
+        cluster is started on this machine.
+    n_workers (int): Number of workers; 0: one for each CPU or GPU of the cluster.
     """
 
     def __init__(self, address: str = "", *, n_workers: int = 0) -> None:
         self.address = address or os.environ.get("RAY_ADDRESS", "")
         self.n_workers = n_workers
-        self.is_ours = False  # the connection, and the cluster if it has no address
+        self.is_ours = False  # whether the connection (and a cluster without address) was made here
         self.actors: List[Any] = []
         self.calls: Dict[Any, Call] = {}
         self.losses: Counter = Counter()
@@ -78,15 +79,16 @@ class RayCluster:
     def start(self, job: Job, output: Path) -> List[str]:
         """See `Engine`.
 
-        RAISES (OSError): D911 or D918 if there is no such cluster, D912. (ValueError): D020 if a
-            GPU is asked for and there is none.
+        RAISES (OSError): D911 if there is no cluster at the address, D918 if none can be started on
+            this machine, D912 if all workers are lost. (ValueError): D020 if this machine has no
+            GPU for a job that uses one.
         """
         if not ray.is_initialized():
             self.connect()
         has_gpu = job.gpu >= 0
         self.output = output.resolve()
         teachers = [str(Path(t).resolve()) if Path(t).exists() else t for t in job.teachers]
-        # Ray shows a worker just the GPU that is its own.
+        # A worker sees only its own GPU, with the number 0.
         job = replace(job, teachers=teachers, gpu=0 if has_gpu else -1)
         n_slots = int(ray.cluster_resources().get("GPU" if has_gpu else "CPU", 0))
         if has_gpu and not n_slots:
@@ -98,7 +100,7 @@ class RayCluster:
         self.make_actor = lambda: ray.remote(RayWorker).options(**options).remote(job, self.output)
         self.add_actor()
         answer = None
-        while answer is None:  # a worker that was lost is begun again
+        while answer is None:  # Ray restarts a lost worker
             answer = self.receive()
         return answer[1]
 
@@ -116,7 +118,11 @@ class RayCluster:
         self.is_ours = True
 
     def run(self, shards: Iterator[InputShard], *, advance: Advance) -> Iterator[Record]:
-        """See `Engine`. RAISES (OSError): D912 if all workers are lost, or a shard too often."""
+        """See `Engine`.
+
+        RAISES (OSError): D912 if all workers are lost, or a shard was lost too often; D913 if the
+            file of a finished shard is not in OUTPUT.
+        """
         self.waiting: Deque[InputShard] = deque()
         left: Optional[Iterator[InputShard]] = shards
         idle = list(self.actors)
@@ -149,7 +155,11 @@ class RayCluster:
         self.calls[actor.start.remote()] = Call(actor, None)
 
     def receive(self) -> Any:
-        """The next actor that has done what it was asked, and its answer; None if it was lost."""
+        """Wait for the next call to finish. Return its actor and its result; None if it was lost.
+
+        RAISES (OSError): D912 if the cluster fails, D913 if the shard's file is not in OUTPUT. The
+            error of a worker is raised again.
+        """
         (done,), _ = ray.wait(list(self.calls), num_returns=1)
         actor, shard = self.calls.pop(done)
         try:
@@ -166,8 +176,11 @@ class RayCluster:
         return actor, found
 
     def lose(self, actor: Any, shard: Optional[InputShard], error: Exception) -> None:
-        """Give a lost worker's shard to the next one, and wait until Ray has begun it again."""
-        if shard is None:  # it could not be begun again
+        """Put the shard of a lost worker back in the queue, and wait until Ray has restarted it.
+
+        RAISES (OSError): D912 if all workers are lost, or the shard was lost too often.
+        """
+        if shard is None:  # the worker could not be restarted
             self.actors.remove(actor)
         else:
             self.losses[shard.index] += 1
@@ -178,7 +191,7 @@ class RayCluster:
 
     def stop(self) -> None:
         if self.is_ours:
-            ray.shutdown()  # which ends the actors, too
+            ray.shutdown()  # this also ends the actors
         else:
             for actor in self.actors:
                 ray.kill(actor)
@@ -188,7 +201,10 @@ class RayCluster:
 
 
 def check_address(address: str) -> None:
-    """Refuse an address where nobody listens: Ray would try for many minutes."""
+    """Refuse an address that accepts no connections, because Ray would try for many minutes.
+
+    RAISES (OSError): The error of the connection.
+    """
     host, _, port = address.rpartition(":")
     if port.isdecimal():
         place = (host.rpartition("/")[2], int(port))

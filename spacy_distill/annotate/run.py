@@ -1,4 +1,4 @@
-"""Annotate whatever a source holds, into a folder of shards, and go on where it was interrupted."""
+"""Annotate the documents of sources into a folder of shards, and resume if interrupted."""
 
 from collections import Counter
 from contextlib import ExitStack
@@ -41,28 +41,32 @@ def annotate_source(
 ) -> Summary:
     """Annotate all documents of sources. Memory does not grow with their number: see `read_docs`.
 
-    What is finished is not done again, as long as it was annotated with the same from the same
-    texts. A run that was interrupted and one that was not leave the same files.
+    Finished shards are kept if they were annotated with the same settings from the same texts. An
+    interrupted and resumed run leaves the same files as an uninterrupted one.
 
-    job (Job): What to annotate with.
-    sources (Sequence[Union[str, Path]]): One or more of what `read_docs` reads.
+    job (Job): The teachers and settings.
+    sources (Sequence[Union[str, Path]]): One or more sources that `read_docs` can read.
     output (Path): The folder. In the end it holds `00000.spacy`, ..., and `manifest.json`.
     engine (Optional[Engine]): Where the work is done; None: in this process.
-    exclude (Sequence[Union[str, Path]]): Their texts are left out, and where the sources' text is
-        split into sentences, the sentences of these.
-    overwrite (bool): Whether what was annotated otherwise, or from other texts, is done anew.
-    split_sentences (bool): Text without tokens and entities becomes a document a sentence.
-    read (Callable): What reads a source, called as `read_docs` is.
-    advance (Callable[[int, int], Any]): Called with numbers of documents and words as they are
-        annotated. For documents that are already there, or left out, the words are 0.
-    RETURNS (Summary): What the folder holds.
-    RAISES (ValueError): What the source, the teacher or the folder has that does not fit; see
-        D902 to D906, D915 and D917. (OSError): D901 if the disk is full, D907 or D908 if a worker
-        fails, D914 if another run is at it. What is finished stays.
+    exclude (Sequence[Union[str, Path]]): Sources whose texts are left out and, with
+        `split_sentences`, the sentences of these texts.
+    overwrite (bool): Whether shards that were made with other settings or from other texts are
+        annotated again.
+    split_sentences (bool): Whether text without tokens and entities is split into sentences, each
+        a document.
+    read (Callable): Function that reads a source, called like `read_docs`.
+    advance (Callable[[int, int], Any]): Called with the numbers of documents and words as they are
+        annotated. For documents that are finished already, or left out, the words are 0.
+    RETURNS (Summary): The content of the folder.
+    RAISES (ValueError): D902 to D906 if the folder or the source does not fit the job, D915 if
+        output and input overlap, D917 if a source is already annotated, and the errors of
+        `load_job` and of `read`. (OSError): D901 if the disk is full, D907 or D908 if a worker
+        fails, D911 to D913 or D918 if a Ray cluster does, D914 if another run is using the folder.
+        Finished shards are kept.
     """
     check_apart(output, [*sources, *exclude, *job.teachers])
     engine = engine or ThisProcess()
-    import_code(job.code)  # which may have the language
+    import_code(job.code)  # it may register the language
     tokenizer = make_job_tokenizer(job)
     dropped: Counter = Counter()
     read = partial(read, nlp=tokenizer, split_sentences=split_sentences)
@@ -79,7 +83,7 @@ def annotate_source(
     with ExitStack() as ends:
         ends.enter_context(make_and_hold(output))
         ends.callback(remove_parts, output)
-        ends.callback(engine.stop)  # before that
+        ends.callback(engine.stop)  # runs before `remove_parts`
         tags = engine.start(job, output)
         folder = Folder.begin(output, list_settings(job, tags), overwrite=overwrite)
         start = perf_counter()
@@ -94,7 +98,7 @@ def annotate_source(
 
 
 def refuse_annotated(docs: Iterable[Doc], source: Source) -> Iterator[Doc]:
-    """Documents, unless a teacher has said something of one: whose its labels are, nobody knows.
+    """Refuse documents with soft targets, because their labels may be those of a teacher.
 
     RAISES (ValueError): D917.
     """

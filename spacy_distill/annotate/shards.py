@@ -1,7 +1,7 @@
-"""Documents in shards: packed for a worker, and annotated by it.
+"""Shards of documents: packed for a worker, and annotated by it.
 
-A shard's bytes depend on its documents, the teacher and the job alone: not on the shards before it,
-nor on the process or machine that annotates it.
+The bytes of a shard depend only on its documents, the teacher and the job: not on the shards before
+it, nor on the process or machine that annotates it.
 """
 
 import hashlib
@@ -25,29 +25,29 @@ from .docs import annotate_batch
 from .job import Job, load_job, make_job_tokenizer
 from .summary import count_confidences
 
-# Told of documents and words that are annotated.
+# Called with the numbers of documents and words that were annotated.
 Advance = Callable[[int, int], Any]
 
 
 @dataclass(frozen=True)
 class InputShard:
-    """Documents on their way to a worker."""
+    """Documents to annotate, packed for a worker."""
 
     index: int
     data: bytes
     digest: str
     n_docs: int
-    labels: Tuple[str, ...]  # of the entities that are there already, sorted
+    labels: Tuple[str, ...]  # labels of the existing entities, sorted
 
 
 def pack_shards(docs: Iterable[Doc], nlp: Language, *, size: int) -> Iterator[InputShard]:
-    """Pack documents into shards, so that no more of them are in memory than one shard has.
+    """Pack documents into shards, with no more than one shard of documents in memory.
 
-    docs (Iterable[Doc]): Documents of the pipeline's vocabulary, made one by one.
-    nlp (Language): What makes them. It forgets their words after each shard.
-    size (int): Documents in a shard.
-    YIELDS (InputShard): The shards. If there are no documents, a single empty one, so that whoever
-        reads the folder finds what it expects.
+    docs (Iterable[Doc]): Documents with the pipeline's vocabulary, made one by one.
+    nlp (Language): The pipeline that makes them. It forgets their words after each shard.
+    size (int): Number of documents per shard.
+    YIELDS (InputShard): The shards. If there are no documents, a single empty one, so that readers
+        of the folder find a file.
     """
     left = iter(docs)
     for index in count():
@@ -63,14 +63,15 @@ def pack_shards(docs: Iterable[Doc], nlp: Language, *, size: int) -> Iterator[In
 
 
 class Annotator:
-    """A worker's state: its teacher, and where the shards go.
+    """The state of a worker: its teacher and the output folder.
 
-    output (Path): The folder.
+    job (Job): The teachers and settings.
+    output (Path): The folder for the annotated shards.
     """
 
     def __init__(self, job: Job, output: Path) -> None:
         self.teacher, pipelines = load_job(job)
-        # Documents of the teacher's vocabulary need not be copied into it.
+        # With the vocabulary of a teacher's pipeline, documents need not be copied for it.
         self.pipelines = pipelines or [make_job_tokenizer(job)]
         self.batch_size = job.batch_size
         self.output = output
@@ -80,17 +81,18 @@ class Annotator:
         return list(self.teacher.tags)
 
     def annotate(self, shard: InputShard, *, advance: Advance = lambda *_: None) -> Record:
-        """Annotate a shard and write it, whole or not at all.
+        """Annotate a shard and write its file, whole or not at all.
 
         shard (InputShard): The shard.
-        advance (Callable): Told of each batch's documents and words.
-        RETURNS (Record): What was written.
+        advance (Callable[[int, int], Any]): Called with the numbers of documents and words of each
+            batch.
+        RETURNS (Record): The record of the file.
         RAISES (OSError): D901 if it can't be written.
         """
         with ExitStack() as zones:
             for nlp in self.pipelines:
                 zones.enter_context(nlp.memory_zone())
-                # Rows of words that came in another batch may differ in their last digit.
+                # A cached row that was computed in another batch may differ in its last digit.
                 for cache in find_caches(nlp):
                     cache.empty()
             docs = list(unpack_docs(DocBin().from_bytes(shard.data), self.pipelines[0].vocab))
@@ -116,9 +118,9 @@ class Annotator:
 
 
 def docs_to_bytes(docs: Sequence[Doc]) -> bytes:
-    """Documents as the bytes of a DocBin."""
+    """Serialise documents as a DocBin."""
     docbin = DocBin(attrs=ATTRS, docs=docs)
-    # `msgpack_dumps` looks for plug-ins each time, which takes longer than all else here.
+    # `msgpack_dumps` looks up plug-ins at each call, which takes longer than everything else here.
     packer = Packer(use_bin_type=True)
     docbin.store_user_data = True
     docbin.user_data = [packer.pack(doc.user_data) for doc in docs]

@@ -1,4 +1,4 @@
-"""What was annotated, in numbers: entities, and how sure the teacher was."""
+"""Counts of annotated documents: words, entities, and the confidence of the teacher."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,25 +10,26 @@ from spacy.tokens import Doc
 from ..manifest import Record
 from ..soft_targets import max_log_probs
 
-# How finely confidences are counted, from 0 to 1.
+# Number of bins for confidences from 0 to 1.
 BINS = 20
-# Shares of tokens under these are shown. Each is where a bin begins.
+# The shares of tokens below these confidences are shown. Each is the lower edge of a bin.
 LIMITS = (0.5, 0.7, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a folder of annotated documents holds, and what this run did of it.
+    """The content of a folder of annotated documents, and what this run added to it.
 
-    entities (Dict[str, int]): How many, by label.
+    docs, words, shards (int): Number of documents, words and files.
+    entities (Dict[str, int]): Number of entities by label.
     n_without_targets (int): Words without soft targets: they align with none of the teacher's
-        tokens, or it did not see them.
+        tokens, or lie beyond its maximum length.
     confidence (float): Mean probability of a token's most probable tag.
-    shares (Dict[float, float]): Of tokens whose confidence is lower than each of `LIMITS`: what
-        `min_confidence` of the reader would leave out.
-    dropped (Dict[str, int]): Documents left out, by the file that has their text.
-    new_words (int): Words annotated in this run; the others were there already.
-    seconds (float): Of this run, without loading the teacher.
+    shares (Dict[float, float]): Share of tokens whose confidence is below each of `LIMITS`: what
+        the reader's `min_confidence` would leave out.
+    dropped (Dict[str, int]): Number of documents left out, by the source that has their text.
+    new_shards, new_words (int): Files and words annotated in this run; the others existed already.
+    seconds (float): Duration of this run, without loading the teacher.
     """
 
     docs: int
@@ -47,7 +48,7 @@ class Summary:
 def summarise(
     records: Sequence[Record], *, new: Sequence[Record], dropped: Dict[str, int], seconds: float
 ) -> Summary:
-    """Add up the records of all shards, and of those that are new."""
+    """Add up the records of all shards, and of the new ones."""
     entities: Counter = Counter()
     for record in records:
         entities.update(record.entities)
@@ -70,15 +71,16 @@ def summarise(
 
 
 def count_confidences(docs: Iterable[Doc]) -> Tuple[float, List[int]]:
-    """How sure a teacher is of the tokens that it says anything about.
+    """Count the confidences of a teacher in the tokens that have soft targets.
 
     docs (Iterable[Doc]): Documents with soft targets.
-    RETURNS (Tuple[float, List[int]]): The sum of their most probable tags' probabilities, and how
-        many tokens have one of 0 to 0.05, of 0.05 to 0.1, and so on.
+    RETURNS (Tuple[float, List[int]]): The sum of the probabilities of the tokens' most probable
+        tags, and the number of tokens whose probability is from 0 to 0.05, from 0.05 to 0.1, and
+        so on.
     """
     parts = [max_log_probs(doc) for doc in docs if len(doc)]
     found = numpy.concatenate([numpy.zeros(0), *parts])  # (n_tokens,), float64
     found = found[~numpy.isnan(found)]
-    # In logarithms, as the reader compares them.
+    # Logarithms are compared, as in the reader, so that both count the same tokens.
     bins = numpy.searchsorted(numpy.log(numpy.arange(1, BINS) / BINS), found, side="right")
     return float(numpy.exp(found).sum()), numpy.bincount(bins, minlength=BINS).tolist()

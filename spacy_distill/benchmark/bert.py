@@ -1,4 +1,4 @@
-"""BERT from its configuration alone: the speed of a transformer does not depend on its weights."""
+"""BERT with random weights: the speed of a transformer does not depend on its weights."""
 
 from functools import partial
 from typing import Any, Dict
@@ -11,7 +11,7 @@ from .pieces import count_cut, load_tokenizer, make_run
 from .runner import Runner
 
 BYTES_OF_WEIGHT = 4  # float32
-# What a published checkpoint has; a larger vocabulary than that needs more rows.
+# Vocabulary size of the published checkpoints; a larger vocabulary needs more rows.
 VOCAB_SIZE = 30522
 
 
@@ -26,12 +26,13 @@ def load_bert(
 ) -> Runner:
     """Make a BERT with random weights.
 
-    tokenizer (str): A tokenizer.json.
-    shape (Dict[str, int]): What its config has other than BERT-base's, such as `hidden_size`.
-    n_tags (int): Outputs of its head.
-    n_pieces (int): Word pieces that the tokenizer knows.
-    max_pieces (int): Texts are cut to so many pieces.
-    padding (int): Id of the piece that pads.
+    tokenizer (str): Path of a tokenizer.json.
+    shape (Dict[str, int]): Settings of its config that differ from the defaults of `BertConfig`,
+        such as `hidden_size`.
+    n_tags (int): Number of outputs of its head.
+    n_pieces (int): Number of word pieces that the tokenizer knows.
+    max_pieces (int): Texts are truncated to this number of pieces.
+    padding (int): Id of the padding piece.
     RETURNS (Runner): Runs a plain forward pass, and counts tags.
     """
     torch.manual_seed(0)

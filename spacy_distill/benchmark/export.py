@@ -1,4 +1,4 @@
-"""What other systems need of the teacher: its tokenizer, and the whole of it as ONNX."""
+"""Export of a teacher for other systems: its tokenizer, and its transformer and head as ONNX."""
 
 import warnings
 from pathlib import Path
@@ -17,7 +17,7 @@ OPSET = 17
 
 
 class TaggingTransformer(torch.nn.Module):
-    """A teacher's transformer and its linear layer: the scores of each piece."""
+    """A teacher's transformer and its linear layer, which output the scores of each piece."""
 
     def __init__(self, transformer: torch.nn.Module, head: Model) -> None:
         super().__init__()
@@ -32,14 +32,14 @@ class TaggingTransformer(torch.nn.Module):
 
 
 def export_teacher(*, teacher: str, output: str, as_onnx: bool) -> Dict[str, Any]:
-    """Write a teacher's tokenizer and, if asked for, the teacher in float32 and int8.
+    """Write a teacher's tokenizer and, if asked for, its model as ONNX in float32 and int8.
 
-    teacher (str): Folder of the pipeline.
+    teacher (str): The pipeline's folder or package.
     output (str): Folder to write tokenizer.json, fp32.onnx and int8.onnx to.
-    as_onnx (bool): Whether to write the models. The packages `onnx` and `onnxruntime` do it.
-    RETURNS (Dict[str, Any]): `tokenizer`, `n_pieces`, `max_pieces` and `padding`; `no_tokenizer`
-        instead, if there is none: why. `onnx` (path of each model) and `n_parameters`; `no_onnx`
-        instead, if it can't be.
+    as_onnx (bool): Whether to write the models. This needs the packages `onnx` and `onnxruntime`.
+    RETURNS (Dict[str, Any]): `tokenizer` (path), `n_pieces`, `max_pieces` and `padding`, or
+        `no_tokenizer`, the reason why there is no tokenizer. If asked for, `onnx` (path of each
+        model) and `n_parameters`. `no_onnx` is the reason why there can be no ONNX models.
     """
     nlp = load_pipeline(teacher)
     found = find_transformer(nlp)
@@ -65,14 +65,15 @@ def export_teacher(*, teacher: str, output: str, as_onnx: bool) -> Dict[str, Any
 
 
 def find_transformer(nlp: Language) -> Optional[Any]:
-    """What spacy-transformers calls HFObjects: `tokenizer` and `transformer`; None: not there."""
+    """Return the HFObjects of spacy-transformers (`tokenizer`, `transformer`); None if there are
+    none."""
     shims = [shim for node in find_nodes(nlp) for shim in node.shims]
     found = [shim._hfmodel for shim in shims if hasattr(shim, "_hfmodel")]
     return found[0] if found else None
 
 
 def find_head(nlp: Language) -> Optional[Model]:
-    """The layer that turns a teacher's vectors into scores of tags."""
+    """Return the layer that computes a teacher's tag scores; None if there is none."""
     heads = [node.get_ref("output_layer") for node in find_nodes(nlp) if is_linear_tagger(node)]
     return heads[0] if heads else None
 
@@ -82,9 +83,9 @@ def is_linear_tagger(node: Model) -> bool:
 
 
 def write_onnx(transformer: torch.nn.Module, head: Model, folder: Path) -> Dict[str, Any]:
-    """Write a teacher as ONNX in float32, and that with weights in int8.
+    """Write a teacher as ONNX in float32, and the same model quantised to int8.
 
-    Weights have a scale for each column, activations one that is found as they come.
+    Weights are quantised per column, activations dynamically.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -93,7 +94,8 @@ def write_onnx(transformer: torch.nn.Module, head: Model, folder: Path) -> Dict[
     ids = torch.ones(2, 8, dtype=torch.long)
     names = ["input_ids", "attention_mask"]
     with warnings.catch_warnings():
-        # The exporter that needs no further package is called legacy; tracing it warns, too.
+        # Torch warns that this exporter, which needs no further package, is legacy. Tracing warns,
+        # too.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             TaggingTransformer(transformer, head).eval(),

@@ -14,8 +14,8 @@ from .report import Report
 def draw_figure(report: Report, paths: Sequence[Path]) -> None:
     """Draw a report.
 
-    report (Dict[str, Any]): As `make_report` gives it.
-    paths (Sequence[Path]): Files to write, each in the form that its suffix names.
+    report (Dict[str, Any]): The report, as returned by `make_report`.
+    paths (Sequence[Path]): Files to write, each in the format of its suffix.
     """
     sizes = report["settings"]["batch_sizes"]
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
@@ -32,7 +32,8 @@ def draw_figure(report: Report, paths: Sequence[Path]) -> None:
 def draw_system(
     axes: Axes, name: str, speed: Dict[str, Any], sizes: Sequence[int], *, style: Sequence[str]
 ) -> None:
-    """A line through the medians; bars show between what the measurements lie."""
+    """Draw a line through the medians, with error bars from the lowest to the highest
+    measurement."""
     found = [speed[str(size)] for size in sizes]
     medians = [one["median"] for one in found]
     below = [one["median"] - one["min"] for one in found]

@@ -1,4 +1,4 @@
-"""Measures systems: each in a process of its own, by turns."""
+"""Measures systems, each in its own process, in turns."""
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from .process import Worker, start_worker
 from .sample import draw_texts
 from .systems import System
 
-# A warm-up reads so many words, and then more until it takes about so long.
+# A warm-up reads this number of words first, then more until a run takes about this long.
 FIRST_WORDS = 64
 WARM_SECONDS = 0.5
-# The progress bar counts milliseconds, which add up to the last. A guess for loading.
+# The progress bar counts expected milliseconds. This is a guess for loading a system.
 LOAD_TICKS = 5000
 
 
@@ -25,23 +25,23 @@ class Timing(NamedTuple):
 
     n_words: int
     seconds: float
-    cpu_seconds: float  # of all threads; less than the above where the process had to wait
+    cpu_seconds: float  # of all threads; with one, less than `seconds` if the process had to wait
 
 
 @dataclass
 class Measured:
-    """A system and what was found of it. Dictionaries have batch sizes as keys."""
+    """A system and its measurements. The keys of the dictionaries are batch sizes."""
 
     system: System
     worker: Worker
     loaded: Dict[str, Any] = field(default_factory=dict)  # the answer of `worker.Served.load`
     plans: Dict[int, Plan] = field(default_factory=dict)
     timings: Dict[int, List[Timing]] = field(default_factory=dict)
-    # From nothing kept of the words that were seen before; of students alone.
+    # From a cold cache of words; only of students.
     cold: Dict[int, List[Timing]] = field(default_factory=dict)
     roofline: Dict[int, Any] = field(default_factory=dict)
     peak_memory: int = 0  # bytes
-    n_cut: int = 0  # texts of the corpus that are too long for it
+    n_cut: int = 0  # texts of the corpus that are too long for the system and truncated
 
     @property
     def has_cold(self) -> bool:
@@ -51,15 +51,15 @@ class Measured:
 def measure_systems(
     systems: Sequence[System], corpus: Corpus, settings: Settings, *, folder: Path, bar: tqdm
 ) -> List[Measured]:
-    """Measure systems, repeat by repeat: what else the machine does then meets all of them.
+    """Measure systems in interleaved repeats, so that other load on the machine affects all alike.
 
     systems (Sequence[System]): The systems.
-    corpus (Corpus): What they read.
-    settings (Settings): How they are measured.
-    folder (Path): Where the texts are written for the processes to read.
-    bar (tqdm): Counts expected milliseconds, and says what is done.
-    RETURNS (List[Measured]): In the order of the systems.
-    RAISES (ValueError): D502 if a process ends.
+    corpus (Corpus): The texts to read.
+    settings (Settings): The settings of the measurements.
+    folder (Path): Folder for the file with the texts, which the processes read.
+    bar (tqdm): Progress bar, which counts expected milliseconds and shows the current step.
+    RETURNS (List[Measured]): The measurements, in the order of the systems.
+    RAISES (ValueError): D502 if a process ends unexpectedly.
     """
     path = folder / "texts.json"
     srsly.write_json(path, corpus.texts)
@@ -91,7 +91,7 @@ def measure_systems(
 
 
 def load(one: Measured, corpus: Path, settings: Settings, *, bar: tqdm) -> None:
-    """Let a process load its system."""
+    """Load a system in its process."""
     bar.set_description(f"{one.system.name}, loading")
     one.loaded = one.worker.ask(
         "load",
@@ -109,7 +109,7 @@ def warm_up(
 ) -> None:
     """Run a system until it is warm, and plan its measurements by its speed.
 
-    One that is fast reads the whole corpus twice. One that is slow does not even read a batch.
+    A fast system reads the whole corpus twice, a slow one possibly less than a batch.
     """
     show(bar, one, batch_size, "warm-up")
     n_words = corpus.n_words
@@ -136,7 +136,7 @@ def warm_up(
 def measure(
     one: Measured, corpus: Corpus, plan: Plan, *, batch_size: int, cold: bool, bar: tqdm
 ) -> None:
-    """Measure a system once; `cold`: with nothing kept of the words that were seen before."""
+    """Measure a system once; with `forget`, in a single pass from a cold cache of words."""
     passes = 1 if cold else plan.passes
     timing = run(one, corpus, plan.texts, batch_size=batch_size, passes=passes, cold=cold)
     timings = one.cold if cold else one.timings
@@ -153,7 +153,7 @@ def run(
     passes: int = 1,
     cold: bool = False,
 ) -> Timing:
-    """Let a process read texts, and time it. The arguments are those of `worker.Served.run`."""
+    """Time a process that reads texts. The arguments are those of `worker.Served.run`."""
     answer = one.worker.ask("run", texts=texts, batch_size=batch_size, passes=passes, cold=cold)
     one.peak_memory = answer["peak_memory_bytes"]
     n_words = passes * sum(corpus.n_words[i] for i in texts)
@@ -161,7 +161,7 @@ def run(
 
 
 def measure_roofline(one: Measured, settings: Settings, *, bar: tqdm) -> None:
-    """Time a student beside plain products. Last, as its process needs more memory for that."""
+    """Time a student and plain matrix products. This is done last, because it needs more memory."""
     if not one.system.is_student:
         return
     for batch_size, plan in one.plans.items():
@@ -175,7 +175,8 @@ def measure_roofline(one: Measured, settings: Settings, *, bar: tqdm) -> None:
 
 
 def remaining_ticks(one: Measured, settings: Settings) -> int:
-    """What all of a system's measurements will take, with the products beside a student."""
+    """Return the expected milliseconds of all measurements of a system, including a student's
+    matrix products."""
     per_repeat = 2 if one.has_cold else 1
     products = settings.repeats if one.system.is_student else 0
     return sum(

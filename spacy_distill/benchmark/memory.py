@@ -1,14 +1,15 @@
-"""How much memory a process took at most."""
+"""The peak memory of a process."""
 
 import sys
 from pathlib import Path
 
 
 def peak_memory() -> int:
-    """The largest resident memory of this process so far, in bytes; 0 where nobody counts it."""
+    """Return the peak resident memory of this process in bytes; 0 if the system does not record
+    it."""
     status = Path("/proc/self/status")
     if status.exists():
-        # The kernel's ru_maxrss has that of the process which started this one in it.
+        # Linux's ru_maxrss would include the memory of the process that started this one.
         lines = status.read_text(encoding="utf-8").splitlines()
         return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""A teacher that was exported to ONNX, run by onnxruntime."""
+"""A teacher that was exported to ONNX, in onnxruntime."""
 
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,11 @@ def load_onnx(
     """Load a model that `export_teacher` wrote.
 
     path (str): The .onnx file.
-    tokenizer (str): A tokenizer.json.
-    n_parameters (int): Of the model.
-    threads (int): Threads that compute.
-    max_pieces (int): Texts are cut to so many pieces.
-    padding (int): Id of the piece that pads.
+    tokenizer (str): Path of a tokenizer.json.
+    n_parameters (int): Number of parameters of the model.
+    threads (int): Number of threads to compute with.
+    max_pieces (int): Texts are truncated to this number of pieces.
+    padding (int): Id of the padding piece.
     RETURNS (Runner): Runs a plain forward pass, and counts tags.
     """
     pieces = load_tokenizer(tokenizer, max_pieces=max_pieces)

@@ -13,10 +13,10 @@ def load_tokenizer(path: str, *, max_pieces: int) -> Tokenizer:
     """Load a tokenizer.json.
 
     path (str): The file.
-    max_pieces (int): Texts are cut to so many pieces, special ones with them.
+    max_pieces (int): Texts are truncated to this number of pieces, including the special ones.
     """
     tokenizer = Tokenizer.from_file(path)
-    tokenizer.no_padding()  # each batch is padded once it is known
+    tokenizer.no_padding()  # `make_batches` pads each batch
     tokenizer.enable_truncation(max_pieces)
     return tokenizer
 
@@ -24,13 +24,13 @@ def load_tokenizer(path: str, *, max_pieces: int) -> Tokenizer:
 def make_run(
     tokenizer: Tokenizer, forward: Forward, *, padding: int
 ) -> Callable[[List[str], int], int]:
-    """The way a transformer is fastest: texts of like length together, each batch with no more
-    padding than it needs.
+    """Make the fastest function to run a transformer: it batches texts of similar length, and pads
+    each batch only to its longest text.
 
-    tokenizer (Tokenizer): As `load_tokenizer` gives it.
-    forward (Callable): The model.
-    padding (int): Id of the piece that pads.
-    RETURNS (Callable): Texts and batch size -> how many tags were found.
+    tokenizer (Tokenizer): The tokenizer, as returned by `load_tokenizer`.
+    forward (Callable): The forward pass of the model.
+    padding (int): Id of the padding piece.
+    RETURNS (Callable[[List[str], int], int]): Texts and batch size -> the number of predicted tags.
     """
 
     def run(texts: List[str], batch_size: int) -> int:
@@ -45,18 +45,18 @@ def make_run(
 
 
 def count_cut(tokenizer: Tokenizer, texts: List[str]) -> int:
-    """How many texts have more pieces than `load_tokenizer` allows."""
+    """Count the texts that have more pieces than `load_tokenizer` allows."""
     return sum(bool(encoding.overflowing) for encoding in tokenizer.encode_batch(texts))
 
 
 def make_batches(
     sequences: Sequence[List[int]], *, batch_size: int, padding: int
 ) -> Iterator[Tuple[numpy.ndarray, numpy.ndarray]]:
-    """Batches of word pieces, by length where there is padding to save.
+    """Make batches of word pieces, sorted by length if there can be padding.
 
     sequences (Sequence[List[int]]): Piece ids of each text.
-    batch_size (int): Texts in a batch.
-    padding (int): Id of the piece that pads.
+    batch_size (int): Number of texts in a batch.
+    padding (int): Id of the padding piece.
     YIELDS (Tuple[Ints2d, Ints2d]): Ids and mask: (n_texts, n_pieces) each.
     """
     order = list(range(len(sequences)))

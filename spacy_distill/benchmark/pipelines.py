@@ -12,7 +12,7 @@ from ..loading import load_pipeline
 from ..parameters import count_parameters, find_nodes
 from .runner import Runner
 
-# The shape of en_core_web_sm's, with a tok2vec layer of its own.
+# The shape of the `ner` of en_core_web_sm, but with its own tok2vec layer.
 STOCK_NER = """
 [model]
 @architectures = "spacy.TransitionBasedParser.v2"
@@ -39,7 +39,7 @@ def load_runner(*, path: str, sort: bool = False) -> Runner:
     """Load a pipeline.
 
     path (str): Its folder or package.
-    sort (bool): Whether it is given texts of like length together, at batch sizes above 1.
+    sort (bool): Whether it reads texts of similar length together, at batch sizes above 1.
     RETURNS (Runner): Runs `nlp.pipe`, and counts entities.
     """
     nlp = load_pipeline(path)
@@ -64,7 +64,8 @@ def load_runner(*, path: str, sort: bool = False) -> Runner:
 
 
 def make_stock_ner(lang: str, labels: Iterable[str]) -> Language:
-    """A pipeline with spaCy's own `ner`, not trained: it takes one action a token all the same."""
+    """Make a pipeline with spaCy's `ner`, untrained: like a trained one, it takes one action per
+    token."""
     nlp = spacy.blank(lang)
     ner: Any = nlp.add_pipe("ner", config=Config().from_str(STOCK_NER))
     for label in labels:

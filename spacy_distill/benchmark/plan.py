@@ -1,4 +1,4 @@
-"""What is read, and how often: settings, texts, and the plan of a measurement."""
+"""The settings of a benchmark, its texts, and the plan of a measurement."""
 
 from math import ceil
 from pathlib import Path
@@ -10,34 +10,34 @@ from ..docbins import read_docbins
 from ..errors import Errors
 from .sample import draw_batches, draw_texts
 
-# Shorter measurements say little: a system so fast reads the corpus more than once.
+# Minimum duration of a measurement. A faster system reads the corpus more than once.
 MIN_SECONDS = 0.5
 
 
 class Settings(NamedTuple):
-    """What a user chooses."""
+    """The settings that a user chooses."""
 
     batch_sizes: Tuple[int, ...] = (1, 32, 64, 128)
     threads: int = 1
     repeats: int = 3
-    seconds: float = 3.0  # of one measurement at most, unless a batch takes longer
+    seconds: float = 3.0  # maximum of one measurement, unless a batch takes longer
     seed: int = 0
 
 
 class Corpus(NamedTuple):
-    """The texts that are read."""
+    """The texts to read."""
 
     texts: List[str]
-    n_words: List[int]  # of each: the student's tokens
+    n_words: List[int]  # words of each text: the student's tokens
 
 
 class Plan(NamedTuple):
-    """How one system is measured at one batch size."""
+    """The measurements of one system at one batch size."""
 
     texts: List[int]  # indices
     passes: int
     repeats: int
-    seconds: float  # that a measurement will take, as far as the warm-up tells
+    seconds: float  # expected duration of a measurement, estimated in the warm-up
 
 
 def read_corpus(path: Path, nlp: Language) -> Corpus:
@@ -45,8 +45,9 @@ def read_corpus(path: Path, nlp: Language) -> Corpus:
 
     path (Path): The file or folder.
     nlp (Language): The student, whose tokens are counted as words.
-    RETURNS (Corpus): The texts that hold anything.
-    RAISES (ValueError): D503 if none does. (FileNotFoundError): D008 without the path.
+    RETURNS (Corpus): The texts that are not empty.
+    RAISES (ValueError): D503 if there are none. (FileNotFoundError): D008 if the path does not
+        exist.
     """
     texts = [doc.text for doc in read_docbins(path, nlp.vocab) if doc.text.strip()]
     if not texts:
@@ -57,14 +58,15 @@ def read_corpus(path: Path, nlp: Language) -> Corpus:
 def make_plan(
     n_words: List[int], *, speed: float, batch_size: int, sorts: bool, settings: Settings
 ) -> Plan:
-    """Plan the measurements of a system: one pass over all texts, or what there is time for.
+    """Plan the measurements of a system: of all texts, or of as many as there is time for.
 
-    n_words (List[int]): Words of each text.
-    speed (float): Words/s, as far as it is known.
-    batch_size (int): Texts in a batch. At least so many are read, if there are as many.
-    sorts (bool): Whether the system reads texts of like length together.
-    settings (Settings): How long it may take, and how often it is done: less often where a single
-        batch takes longer than it may, at least once.
+    n_words (List[int]): Number of words of each text.
+    speed (float): Estimated speed in words/s.
+    batch_size (int): Number of texts in a batch. At least one batch is read, if there are enough
+        texts.
+    sorts (bool): Whether the system reads texts of similar length together.
+    settings (Settings): The maximum duration and the number of measurements. If a single batch
+        takes longer than that, there are fewer measurements, at least one.
     RETURNS (Plan): The plan.
     """
     wanted = speed * settings.seconds

@@ -1,4 +1,4 @@
-"""Makes what the systems need: a stock `ner`, the teacher as ONNX, a tokenizer for BERT."""
+"""Prepares the systems: makes a stock `ner`, the teacher as ONNX, and a tokenizer for BERT."""
 
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -20,7 +20,7 @@ from .systems import (
 
 
 class Prepared(NamedTuple):
-    """What can be measured, and why the rest can't."""
+    """The systems that can be measured, and the reasons why the others can't."""
 
     systems: List[System]
     left_out: Dict[str, str]
@@ -34,14 +34,14 @@ def prepare_peers(
     folder: Path,
     threads: int,
 ) -> Prepared:
-    """Make the peers that can be made.
+    """Prepare the peers, leaving out those that can't be made.
 
     peers (Sequence[str]): Names of `PEERS`.
-    student (Language): Tells language and labels.
+    student (Language): The student, which determines language and labels.
     teacher (Optional[str]): The teacher's folder or package.
-    folder (Path): Where files are written. They must last as long as the measurements.
-    threads (int): Threads of each process.
-    RETURNS (Prepared): The peers in their order, and the reasons of those that are left out.
+    folder (Path): Folder for the files of the systems, which are needed during the measurements.
+    threads (int): Number of threads of each process.
+    RETURNS (Prepared): The peers in their order, and the reasons why others are left out.
     """
     labels = find_entity_labels(student)
     left_out = explain_missing(peers, teacher=teacher, labels=labels)
@@ -69,7 +69,7 @@ def prepare_peers(
 
 
 def export(teacher: str, folder: Path, *, as_onnx: bool, threads: int) -> Dict[str, Any]:
-    """Call `export_teacher` in a process of its own, which PyTorch does not outlive."""
+    """Call `export_teacher` in its own process, so that PyTorch is not imported here."""
     with start_worker("teacher", threads=threads) as worker:
         return worker.ask("export", teacher=teacher, output=str(folder), as_onnx=as_onnx)
 
@@ -77,7 +77,7 @@ def export(teacher: str, folder: Path, *, as_onnx: bool, threads: int) -> Dict[s
 def piece_settings(
     name: str, exported: Dict[str, Any], *, n_tags: int, threads: int
 ) -> Dict[str, Any]:
-    """Arguments of a loader: of `load_onnx` or `load_bert`."""
+    """Return the arguments of a peer's loader, `load_onnx` or `load_bert`."""
     settings = {key: exported[key] for key in ("tokenizer", "max_pieces", "padding")}
     if name in BERT_SHAPES:
         n_pieces = exported["n_pieces"]

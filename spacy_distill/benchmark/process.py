@@ -1,4 +1,4 @@
-"""The other side of `worker`: starts the process of a system, and talks to it."""
+"""Starts the process of a system, in which `worker` runs, and communicates with it."""
 
 import json
 import os
@@ -12,15 +12,17 @@ from ..errors import Errors
 from ..threads import thread_variables
 
 COMMAND = (sys.executable, "-m", "spacy_distill.benchmark.worker")
-# How much of what it wrote is shown when a process has ended unasked.
+# Number of lines of its output that are shown if a process has ended unexpectedly.
 LAST_LINES = 12
 SECONDS_TO_END = 10
 
 
 class Worker:
-    """A process that holds one system. It computes only while it is asked.
+    """A process that holds one system. It is idle except during a request.
 
-    name (str): What it is called in messages.
+    name (str): The name of the system in messages.
+    process (subprocess.Popen): The process.
+    errors (IO[str]): The file that its stderr is written to.
     """
 
     def __init__(self, name: str, process: subprocess.Popen, errors: IO[str]) -> None:
@@ -29,18 +31,18 @@ class Worker:
         self._errors = errors
 
     def ask(self, request: str, **settings: Any) -> Dict[str, Any]:
-        """Send a request, and wait for its answer.
+        """Send a request, and wait for the answer.
 
-        request (str): A method of `worker.Served`.
-        **settings: Its arguments, as JSON can have them.
-        RETURNS (Dict[str, Any]): The answer, with `peak_memory_bytes` so far.
+        request (str): Name of a method of `worker.Served`.
+        **settings: Its arguments, of types that JSON can represent.
+        RETURNS (Dict[str, Any]): The answer, with the `peak_memory_bytes` of the process so far.
         RAISES (ValueError): D502 if the process ends before it has answered.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps({"do": request, **settings}) + "\n")
             self._process.stdin.flush()
-        except OSError:  # a broken pipe, which Windows has another number for
+        except OSError:  # a broken pipe, which is not always a BrokenPipeError on Windows
             raise self._ended(request) from None
         line = self._process.stdout.readline()
         if not line:
@@ -57,7 +59,7 @@ class Worker:
 
 
 def last_lines(text: str) -> str:
-    """The end of what a process wrote, for a message."""
+    """Return the last lines of a process's output, for a message."""
     return "\n".join(f"  {line}" for line in text.splitlines()[-LAST_LINES:] or ["(nothing)"])
 
 
@@ -65,8 +67,8 @@ def last_lines(text: str) -> str:
 def start_worker(name: str, *, threads: int) -> Iterator[Worker]:
     """Start a process, and end it at the end of the block.
 
-    name (str): What it is called in messages.
-    threads (int): How many threads its libraries may use.
+    name (str): The name of its system in messages.
+    threads (int): Number of threads that its libraries may use.
     YIELDS (Worker): The process.
     """
     with (
@@ -84,13 +86,13 @@ def start_worker(name: str, *, threads: int) -> Iterator[Worker]:
             yield Worker(name, process, errors)
         finally:
             process.kill()  # it has nothing to save
-            with suppress(OSError):  # what it was not able to read is still in a buffer
+            with suppress(OSError):  # closing flushes what the process has not read
                 assert process.stdin is not None
                 process.stdin.close()
 
 
 def make_environment(threads: int) -> Dict[str, str]:
-    """This process's environment, with so many threads and no GPU."""
+    """Return this process's environment, but with the given number of threads and no GPU."""
     return {
         **os.environ,
         **thread_variables(threads),

@@ -1,4 +1,4 @@
-"""The report of a benchmark: medians, ratios, and what has to be said beside them."""
+"""The report of a benchmark: medians, ratios, and notes on them."""
 
 from statistics import median
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -7,9 +7,9 @@ from .measure import Measured, Timing
 from .plan import Corpus, Settings
 from .systems import BERT_SHAPES, HEAVY
 
-# As JSON has it.
+# A JSON object.
 Report = Dict[str, Any]
-# A machine is called busy above this share of waiting.
+# The machine is reported as busy if the processes waited for more than this share of the time.
 BUSY = 0.05
 
 
@@ -21,15 +21,15 @@ def make_report(
     left_out: Dict[str, str],
     **more: Any,
 ) -> Report:
-    """Put together what is written as JSON, and shown.
+    """Make the report, which is written as JSON and shown as tables.
 
-    found (Sequence[Measured]): The systems, the students first.
-    corpus (Corpus): What they read.
-    settings (Settings): How they were measured.
-    left_out (Dict[str, str]): Why others were not.
-    **more: What else the report says first, such as its date.
-    RETURNS (Dict[str, Any]): The report. Keys are in English, with units in their names; batch
-        sizes are strings, as JSON has it.
+    found (Sequence[Measured]): The measured systems, students first.
+    corpus (Corpus): The texts that they read.
+    settings (Settings): The settings of the measurements.
+    left_out (Dict[str, str]): The reasons why other systems were not measured.
+    **more: Further entries, which come first in the report, such as its date.
+    RETURNS (Dict[str, Any]): The report. Keys name their units; batch sizes are strings, because
+        they are keys in JSON.
     """
     systems = {one.system.name: describe(one) for one in found}
     students = [one.system.name for one in found if one.system.is_student]
@@ -53,14 +53,14 @@ def make_report(
 
 
 def describe(one: Measured) -> Dict[str, Any]:
-    """A system as the report has it."""
+    """Describe a system for the report."""
     description: Dict[str, Any] = {
         "description": one.system.description,
         "is_student": one.system.is_student,
         "parameters": one.loaded["n_parameters"],
         "bytes_on_disk": one.loaded["n_bytes"],
         "import_seconds": one.loaded["import_seconds"],
-        # From its configuration it is made, not loaded.
+        # BERT is made from a configuration, not loaded.
         "load_seconds": None if one.system.name in BERT_SHAPES else one.loaded["load_seconds"],
         "peak_memory_bytes": one.peak_memory,
         "without_packages": list(one.system.hidden),
@@ -78,11 +78,11 @@ def describe(one: Measured) -> Dict[str, Any]:
 
 
 def summarise(timings: Sequence[Timing]) -> Dict[str, Any]:
-    """Words per second of some measurements: their median, and between what they lie.
+    """Summarise the speeds of several measurements.
 
-    timings (Sequence[Timing]): At least one.
-    RETURNS (Dict[str, Any]): `median`, `min` and `max` in words/s; `words`, which one
-        measurement read; `seconds` and `cpu_seconds` of each.
+    timings (Sequence[Timing]): The measurements, at least one.
+    RETURNS (Dict[str, Any]): `median`, `min` and `max` in words/s; `repeats`, the number of
+        measurements; `words`, the number read in the first; `seconds` and `cpu_seconds` of each.
     """
     speeds = [timing.n_words / timing.seconds for timing in timings]
     return {
@@ -97,19 +97,20 @@ def summarise(timings: Sequence[Timing]) -> Dict[str, Any]:
 
 
 def speed_up(student: Dict[str, Any], other: Dict[str, Any]) -> Dict[str, float]:
-    """How many times as fast a student is, by the medians at each batch size."""
+    """Return the ratio of a student's median speed to another system's, for each batch size."""
     return {size: student[size]["median"] / other[size]["median"] for size in student}
 
 
 def spread(speed: Dict[str, Any]) -> Optional[float]:
-    """The largest distance from the median, as a share of it; None: measured only once."""
+    """Return the largest deviation from the median, as a share of it; None if measured only
+    once."""
     if speed["repeats"] == 1:
         return None
     return max(speed["max"] - speed["median"], speed["median"] - speed["min"]) / speed["median"]
 
 
 def make_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) -> List[str]:
-    """What one must know to read the numbers."""
+    """Make the notes that a reader needs to understand the numbers."""
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     notes = [
         f"Words are the student's tokens. Each system ran in its own process, on {threads}; their "
@@ -163,8 +164,7 @@ def is_sampled(one: Measured, corpus: Corpus) -> bool:
 
 
 def warn_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) -> List[str]:
-    """What makes numbers other than they should be: batches without enough texts, a busy
-    machine."""
+    """Make notes on what distorts the numbers: too few texts for a batch, a busy machine."""
     notes = []
     n_texts = len(corpus.texts)
     too_large = [f"{size:,}" for size in settings.batch_sizes if size > n_texts]
@@ -182,6 +182,7 @@ def warn_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) ->
 
 
 def waiting(found: Sequence[Measured]) -> float:
-    """The share of all measured time in which a process with one thread did not compute."""
+    """Return the share of all measured time in which the processes, of one thread, did not
+    compute."""
     timings = [timing for one in found for several in one.timings.values() for timing in several]
     return 1 - sum(one.cpu_seconds for one in timings) / sum(one.seconds for one in timings)

@@ -1,7 +1,8 @@
-"""How near a student comes to the matrix products that it can't do without.
+"""The time of a student compared with that of its matrix products alone.
 
-The time of the same floating-point operations as plain products of the same shapes, with the same
-NumPy on the same threads, is a bound: nothing is added, squashed, looked up or decoded in it.
+Plain products of the same shapes, with the same NumPy on the same threads, take the same number of
+floating-point operations. Their time is a lower bound: it excludes additions, activation functions,
+lookups and decoding.
 """
 
 from statistics import median
@@ -25,14 +26,14 @@ DIRECTIONS = 2
 
 
 class Batch(NamedTuple):
-    """The tokens of some documents: their words among those of all texts, and their order."""
+    """The tokens of a batch of documents."""
 
-    which: numpy.ndarray  # (n_tokens,)
+    which: numpy.ndarray  # index of each token's word among the distinct words (n_tokens,)
     steps: Steps
 
 
 class Seconds(NamedTuple):
-    """What a pass over all batches took."""
+    """The seconds that a pass over all batches took."""
 
     recurrent_products: float
     output_products: float
@@ -51,13 +52,14 @@ def measure(
     """Time a student, its recurrence, and plain products of the same shapes.
 
     nlp (Language): The student.
-    texts (List[str]): What it reads.
-    batch_size (int): Texts in a batch.
-    repeats (int): How often each is timed.
-    run (Callable): Runs the whole pipeline.
-    RETURNS (Optional[Dict[str, float]]): `recurrent` and `end_to_end`: the products' share of the
-        time of the recurrence, of the pipeline. With the seconds that they come from (medians),
-        and the products' speed in GFLOP/s. None: this model has no recurrence of one layer.
+    texts (List[str]): The texts to read.
+    batch_size (int): Number of texts in a batch.
+    repeats (int): Number of times that each is timed.
+    run (Callable[[List[str], int], int]): Runs the whole pipeline.
+    RETURNS (Optional[Dict[str, float]]): `recurrent`, the time of the recurrent products as a share
+        of that of the recurrence; `end_to_end`, the time of all products as a share of that of the
+        pipeline; the median seconds of each; `gflops`, the speed of the products in GFLOP/s. None
+        if the model has no BiLSTM of a single layer.
     """
     model = find_student(nlp)
     if model is None:
@@ -78,7 +80,8 @@ def measure(
 
 
 def find_student(nlp: Language) -> Optional[Model]:
-    """The model of the student's architecture, with one layer of our BiLSTM."""
+    """Return the model of the student's architecture; None if there is none with a BiLSTM of a
+    single layer."""
     for node in find_nodes(nlp):
         if node.name == "char_cnn_bilstm" and node.get_ref("bilstm").name == "bilstm":
             return node
@@ -88,9 +91,9 @@ def find_student(nlp: Language) -> Optional[Model]:
 def plan_batches(
     nlp: Language, texts: List[str], *, batch_size: int
 ) -> Tuple[List[Batch], List[str]]:
-    """The batches that `nlp.pipe` makes.
+    """Make the same batches as `nlp.pipe`.
 
-    RETURNS (Tuple[List[Batch], List[str]]): The batches, and the distinct words of all.
+    RETURNS (Tuple[List[Batch], List[str]]): The batches, and the distinct words of all texts.
     """
     docs = [doc for doc in map(nlp.make_doc, texts) if len(doc)]
     words, which = distinct_words(docs)
@@ -104,12 +107,12 @@ def plan_batches(
 
 
 def recurrent_rows(steps: Steps) -> List[slice]:
-    """Which hidden states are multiplied at each step but the first, which has none before it."""
+    """Return the rows of hidden states that are multiplied at each step after the first."""
     return [slice(before, before + end - start) for before, start, end in steps.after_first()]
 
 
 def count_operations(steps: Steps, *, width: int, nO: int) -> int:
-    """Floating-point operations of all products: a multiplication and an addition each."""
+    """Count the floating-point operations of all products, multiplications and additions."""
     n_rows = sum(rows.stop - rows.start for rows in recurrent_rows(steps))
     recurrent = n_rows * width * len(GATES) * width
     output = steps.starts[-1] * width * nO
@@ -117,7 +120,8 @@ def count_operations(steps: Steps, *, width: int, nO: int) -> int:
 
 
 def time_products(steps: Steps, *, width: int, nO: int) -> Tuple[float, float]:
-    """Seconds of the recurrent products of a batch, and of those of its output layer."""
+    """Return the seconds of a batch's recurrent products, and of the products of its output
+    layer."""
     n_docs, n_tokens = steps.starts[1], steps.starts[-1]
     hidden = numpy.ones((DIRECTIONS, n_tokens, width), dtype="f")
     Wh = numpy.ones((DIRECTIONS, width, len(GATES) * width), dtype="f")
@@ -143,11 +147,11 @@ def time_call(function: Callable, *args: Any) -> float:
 
 
 def summarise(found: Sequence[Seconds], *, n_operations: int) -> Dict[str, float]:
-    """Medians of some passes, and the shares that they give.
+    """Compute the medians of several passes, and the shares of the products.
 
-    found (Sequence[Seconds]): What each pass took.
-    n_operations (int): Floating-point operations of one.
-    RETURNS (Dict[str, float]): As `measure` does.
+    found (Sequence[Seconds]): The seconds of each pass.
+    n_operations (int): Floating-point operations of one pass.
+    RETURNS (Dict[str, float]): See `measure`.
     """
     seconds = Seconds(*(median(column) for column in zip(*found)))
     products = seconds.recurrent_products + seconds.output_products

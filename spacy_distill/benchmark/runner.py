@@ -1,4 +1,4 @@
-"""What the process of a system has once it is loaded."""
+"""A loaded system, in its process."""
 
 from typing import Any, Callable, List, NamedTuple, Optional
 
@@ -6,7 +6,7 @@ from typing import Any, Callable, List, NamedTuple, Optional
 class Runner(NamedTuple):
     """A system that can be timed: text in, entities or tags out."""
 
-    # Texts and batch size -> how many entities, or tags, were found. All of it is timed.
+    # Texts and batch size -> the number of predicted entities or tags. The whole call is timed.
     run: Callable[[List[str], int], int]
     n_parameters: int
     n_bytes: int  # on disk
@@ -14,5 +14,6 @@ class Runner(NamedTuple):
     clear_cache: Optional[Callable[[], None]] = None
     # How many of some texts are cut, for they are too long; None: none is.
     count_cut: Optional[Callable[[List[str]], int]] = None
-    # The Language, of a spaCy pipeline. Its type would import spaCy, which others do without.
+    # The Language, if the system is a spaCy pipeline. It is not annotated as such, because that
+    # would import spaCy, which other systems do not need.
     nlp: Any = None

@@ -1,4 +1,4 @@
-"""Which systems are measured, and how the process of each is told to load it."""
+"""The systems to measure, and how each is loaded in its process."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +10,7 @@ from thinc.api import Config
 
 from ..errors import Errors
 
-# What a student is compared with, in the order of the report.
+# The systems that a student is compared with, in the order of the report.
 PEERS = {
     "spacy-ner": "spaCy's stock `ner`, of the shape of en_core_web_sm's, not trained",
     "teacher": "the teacher, as a spaCy pipeline",
@@ -34,32 +34,32 @@ BERT_SHAPES = {
     },
 }
 ONNX = {"onnx-fp32": "fp32", "onnx-int8": "int8"}
-# Packages that a student does without where it is used, so they are hidden from its process.
+# Packages that a student does not need in use, so they are hidden from its process.
 HEAVY = ("torch", "transformers", "spacy_transformers")
 
 
 class System(NamedTuple):
-    """One system, and how its process loads it."""
+    """A system, and how its process loads it."""
 
     name: str
     description: str
     loader: str  # "module:function" in this package
     settings: Dict[str, Any]  # arguments of the loader
-    hidden: Tuple[str, ...] = ()  # packages that it must do without
-    sorts: bool = False  # reads texts of like length together, at batch sizes above 1
+    hidden: Tuple[str, ...] = ()  # packages that are hidden from its process
+    sorts: bool = False  # reads texts of similar length together, at batch sizes above 1
     is_student: bool = False
 
 
 def check_pipeline(name: str) -> None:
-    """RAISES (ValueError): D505 for what is neither a pipeline's folder nor a package."""
+    """Check that a name is that of a pipeline's folder or package. RAISES (ValueError): D505."""
     if not is_package(name) and not (Path(name) / "meta.json").exists():
         raise ValueError(Errors.D505.format(name=name))
 
 
 def choose_peers(names: Optional[Sequence[str]]) -> List[str]:
-    """The peers that are asked for, in the order of the report; None: all of them.
+    """Return the requested peers in the order of the report, or all if `names` is None.
 
-    RAISES (ValueError): D501 for one that there is not.
+    RAISES (ValueError): D501 for an unknown name.
     """
     unknown = [name for name in names or [] if name not in PEERS]
     if unknown:
@@ -70,12 +70,12 @@ def choose_peers(names: Optional[Sequence[str]]) -> List[str]:
 def explain_missing(
     peers: Sequence[str], *, teacher: Optional[str], labels: Sequence[str]
 ) -> Dict[str, str]:
-    """Why peers can't be measured, those of which it is known before the teacher is loaded.
+    """Explain why peers can't be measured, as far as that is known before the teacher is loaded.
 
     peers (Sequence[str]): Names of `PEERS`.
     teacher (Optional[str]): The teacher's folder or package.
-    labels (Sequence[str]): What the student finds.
-    RETURNS (Dict[str, str]): A reason for each peer that can't be.
+    labels (Sequence[str]): The student's labels.
+    RETURNS (Dict[str, str]): The reason for each peer that can't be measured.
     """
     reasons = {}
     packages = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
@@ -92,7 +92,12 @@ def explain_missing(
 
 
 def explain_refused(peers: Sequence[str], exported: Dict[str, Any]) -> Dict[str, str]:
-    """Why peers can't be made from a teacher: `exported` is the answer of `export_teacher`."""
+    """Explain why peers can't be made from a teacher.
+
+    peers (Sequence[str]): Names of `PEERS`.
+    exported (Dict[str, Any]): The result of `export_teacher`.
+    RETURNS (Dict[str, str]): The reason for each peer that can't be made.
+    """
     reasons = {}
     for name in peers:
         if name in BERT_SHAPES and "no_tokenizer" in exported:
@@ -103,7 +108,7 @@ def explain_refused(peers: Sequence[str], exported: Dict[str, Any]) -> Dict[str,
 
 
 def student_system(name: str, source: str, nlp: Language) -> System:
-    """A student. Packages that its components do not name are hidden from it."""
+    """Describe a student. Heavy packages are hidden from it unless its config refers to them."""
     components = Config({"components": nlp.config["components"]}).to_str().lower()
     is_light = "torch" not in components and "transformer" not in components
     return System(

@@ -1,4 +1,4 @@
-"""A report as tables, for the terminal and as Markdown."""
+"""The tables of a report, for the terminal and as Markdown."""
 
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -7,7 +7,7 @@ from .report import Report, spread
 
 
 def make_tables(report: Report) -> List[TextTable]:
-    """The report's tables: speed, speed-up, size, roofline."""
+    """Make the tables of a report: speed, speed-up, size, roofline."""
     students = [name for name, system in report["systems"].items() if system["is_student"]]
     tables = [speed_table(report), *(speed_up_table(report, name) for name in students)]
     tables.append(size_table(report, students[0]))
@@ -79,7 +79,7 @@ def show_seconds(seconds: Optional[float]) -> str:
 
 
 def to_markdown(report: Report) -> str:
-    """The whole report as Markdown, with what it ran on."""
+    """Format the whole report as Markdown, including the machine that it ran on."""
     return "\n".join(markdown_lines(report)) + "\n"
 
 

@@ -1,7 +1,8 @@
-"""The process of one system: a request is a line of JSON, and so is its answer.
+"""The process of one system. Each request is a line of JSON, and so is each answer.
 
-It is run as `python -m spacy_distill.benchmark.worker` with its threads in the environment, and
-ends when its input does. It imports nothing before it is told what to load, to time that, too.
+It is run as `python -m spacy_distill.benchmark.worker`, with the number of threads in the
+environment, and exits at the end of its input. Heavy imports come with the request to load the
+system, so that they can be timed, too.
 """
 
 import json
@@ -15,9 +16,9 @@ from .memory import peak_memory
 
 
 def main() -> None:
-    """Answer requests. What fails ends the process, with a traceback for the other side."""
+    """Answer requests. An error ends the process, and its traceback goes to stderr."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    # Answers alone go to stdout: whatever a library prints must not come between them.
+    # Only answers go to the original stdout. What libraries print goes to stderr instead.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     served = Served()
     for line in sys.stdin:
@@ -27,7 +28,7 @@ def main() -> None:
 
 
 class Served:
-    """The system of this process, and the texts that it reads. Each method is a request."""
+    """The system of this process and the texts that it reads. Each method answers a request."""
 
     def __init__(self) -> None:
         self.runner: Any = None
@@ -45,10 +46,12 @@ class Served:
         """Load the system.
 
         corpus (str): Path of a JSON list of texts.
-        loader (str): "module:function" within this package: gives a Runner.
-        settings (Dict[str, Any]): Arguments of that.
-        hidden (Sequence[str]): Packages that are to look as if they were not installed.
-        threads (int): Threads that compute.
+        loader (str): "module:function" within this package; the function returns a Runner.
+        settings (Dict[str, Any]): The arguments of that function.
+        hidden (Sequence[str]): Packages to hide as if they were not installed.
+        threads (int): Number of threads to compute with.
+        RETURNS (Dict[str, Any]): `import_seconds`, `load_seconds`, `n_parameters`, `n_bytes` (on
+            disk) and `has_cache` (whether the system has a cache of words).
         """
         with open(corpus, encoding="utf-8") as file:
             self.texts = json.load(file)
@@ -70,7 +73,7 @@ class Served:
     def run(
         self, *, texts: Sequence[int], batch_size: int, passes: int = 1, cold: bool = False
     ) -> Dict[str, Any]:
-        """Time some passes over texts of the corpus; `cold`: with nothing kept from before."""
+        """Time passes over texts of the corpus; with `forget`, from a cold cache of words."""
         chosen = [self.texts[i] for i in texts]
         if cold:
             self.runner.clear_cache()
@@ -81,7 +84,7 @@ class Served:
         return {"seconds": perf_counter() - start, "cpu_seconds": cpu_seconds}
 
     def roofline(self, *, texts: Sequence[int], batch_size: int, repeats: int) -> Dict[str, Any]:
-        """Time a student beside the matrix products that it can't do without."""
+        """Time a student and its matrix products alone."""
         roofline = import_module(".roofline", __package__)
         chosen = [self.texts[i] for i in texts]
         found = roofline.measure(
@@ -90,7 +93,7 @@ class Served:
         return {"roofline": found}
 
     def count_cut(self) -> Dict[str, Any]:
-        """Count the texts of the corpus that the system cuts, for they are too long for it."""
+        """Count the texts of the corpus that the system truncates because they are too long."""
         count = self.runner.count_cut
         return {"cut": 0 if count is None else count(self.texts)}
 
@@ -100,7 +103,8 @@ class Served:
 
 
 def import_all(name: str) -> Any:
-    """Import a module of this package, and all that a spaCy pipeline imports, if it is of one."""
+    """Import a module of this package and, if it imports spaCy, everything that a pipeline
+    imports."""
     module = import_module(f".{name}", __package__)
     if "spacy" in sys.modules:
         sys.modules["spacy"].blank("xx")  # imports the factories of all packages
@@ -108,10 +112,10 @@ def import_all(name: str) -> Any:
 
 
 def hide_packages(names: Sequence[str]) -> None:
-    """Let packages look as if they were not installed.
+    """Hide packages as if they were not installed.
 
-    thinc imports torch wherever it finds it, and spaCy the factories of whatever is installed: a
-    student would show the memory of packages that it does not need.
+    thinc imports torch if it is installed, and spaCy imports the factories of all installed
+    packages. The memory of a student would include packages that it does not need.
     """
     if not names:
         return
@@ -130,7 +134,7 @@ def hide_packages(names: Sequence[str]) -> None:
 
 
 def set_threads(threads: int) -> None:
-    """Limit PyTorch. All other libraries read the environment."""
+    """Set the number of threads of PyTorch. All other libraries read it from the environment."""
     if sys.modules.get("torch") is not None:
         sys.modules["torch"].set_num_threads(threads)
 
