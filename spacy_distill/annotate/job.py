@@ -1,4 +1,4 @@
-"""An annotation job: the teachers, the student's labels, and all settings that affect its output."""
+"""An annotation job: the teachers, the student's labels, and all settings that affect output."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,7 +6,7 @@ from io import TextIOWrapper
 
 import typer
 
-from . import waiting  # noqa: F401  (before all that loads torch)
+from . import waiting  # noqa: F401  (before anything that loads torch)
 from .annotate import annotate_cli
 from .benchmark import benchmark_cli
 from .choose import choose_cli
@@ -25,7 +25,7 @@ app = typer.Typer(
     name="spacy-distill",
     help="Distil a transformer's named entity recognition into a compact spaCy pipeline.",
     no_args_is_help=True,
-    rich_markup_mode="markdown",  # fills the lines of docstrings
+    rich_markup_mode="markdown",  # joins the lines of docstrings into paragraphs
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -44,18 +44,18 @@ app.command("package")(package_cli)
 
 
 def main() -> None:
-    """Run a command. Errors that the user can fix end in one line instead of a traceback."""
+    """Run a command. Errors that the user can fix end in a message instead of a traceback."""
     end_on_signals()
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a file may have an encoding without arrows
+        if isinstance(stream, TextIOWrapper):  # its encoding may lack characters, such as arrows
             stream.reconfigure(errors="replace")
-    if os.name == "nt":  # where the commands of a project come with their quotes
+    if os.name == "nt":  # on Windows, weasel passes the arguments with their quotes
         sys.argv = [unquote(argument) for argument in sys.argv]
     with fail_in_one_line():
         app()
 
 
 def unquote(argument: str) -> str:
-    """An argument without the double quotes around it, if there are some."""
+    """Remove the double quotes around an argument, if there are any."""
     is_quoted = len(argument) > 1 and argument[0] == argument[-1] == '"'
     return argument[1:-1] if is_quoted else argument

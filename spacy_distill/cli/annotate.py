@@ -40,7 +40,7 @@ from .options import (
     warn_unpinned,
 )
 
-# Above this share of words without soft targets the user is warned. Some are white space.
+# The user is warned above this share of words without soft targets. (Some words are whitespace.)
 MAX_WITHOUT_TARGETS = 0.05
 
 
@@ -147,9 +147,12 @@ def warn_unpinned_teachers(teachers: Sequence[str]) -> None:
 
 
 def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") -> Engine:
-    """Where the work is done.
+    """Return the engine that annotates.
 
-    RAISES (ValueError): D007 for less than no process, D024 without Ray.
+    name (EngineName): Its name.
+    n_process (int): Number of processes or, with Ray, of workers; see `--n-process`.
+    address (str): Address of the Ray cluster; see `RayCluster`.
+    RAISES (ValueError): D007 for a negative number of processes, D024 if Ray is not installed.
     """
     require(n_process >= 0, "--n-process", n_process, "0 or more")
     if name == EngineName.local:
@@ -162,14 +165,14 @@ def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") ->
 
 @contextmanager
 def show_progress(sources: Sequence[str]) -> Iterator[Advance]:
-    """Show documents, words/s, and the time that is left, where that can be known, on a terminal.
+    """Show the documents, words/s and, if it can be estimated, the time left, on a terminal.
 
-    sources (Sequence[str]): What is annotated.
-    YIELDS (Callable[[int, int], None]): To be told of documents and words.
+    sources (Sequence[str]): The sources that are annotated.
+    YIELDS (Callable[[int, int], None]): To call with numbers of documents and words.
     """
     start, n_words = perf_counter(), 0
     files = [Path(source) for source in sources]
-    # Counting loads a file, so it is not done where nobody looks.
+    # Counting loads a file, so it is only done if a progress bar is shown.
     is_counted = sys.stderr.isatty() and all(
         file.suffix == ".spacy" and file.is_file() for file in files
     )
@@ -186,7 +189,7 @@ def show_progress(sources: Sequence[str]) -> Iterator[Advance]:
 
 
 def report_summary(summary: Summary, output: Path) -> None:
-    """Show what was annotated, and how sure the teacher was of it."""
+    """Show what was annotated, and how confident the teacher was."""
     if not summary.docs:
         msg.warn(f"No text to annotate: {output} holds none")
     n_without = summary.n_without_targets
@@ -220,7 +223,10 @@ def report_summary(summary: Summary, output: Path) -> None:
 
 
 def read_labels(text: str) -> List[str]:
-    """Labels between commas. RAISES (ValueError): D007 for an empty one, or one given twice."""
+    """Parse labels separated by commas.
+
+    RAISES (ValueError): D007 for an empty label, or one given twice.
+    """
     labels = [label.strip() for label in text.split(",")] if text else []
     holds = all(labels) and len(labels) == len(set(labels))
     require(holds, "--labels", text, "different labels, separated by commas")
@@ -228,7 +234,10 @@ def read_labels(text: str) -> List[str]:
 
 
 def read_weights(text: str) -> Optional[List[float]]:
-    """Numbers between commas; None if there are none. RAISES (ValueError): D007."""
+    """Parse numbers separated by commas; None if the text is empty.
+
+    RAISES (ValueError): D007 for what is not a number.
+    """
     if not text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""`spacy-distill benchmark`: a student's speed and size beside those of other systems."""
+"""`spacy-distill benchmark`: compare a student's speed and size with those of other systems."""
 
 import shlex
 import sys
@@ -117,7 +117,8 @@ def benchmark_cli(
 
 
 def read_batch_sizes(text: str) -> Tuple[int, ...]:
-    """Batch sizes, ascending. RAISES (ValueError): D504 for what is not one or more of them."""
+    """Parse batch sizes, and sort them. RAISES (ValueError): D504 if they are not all whole numbers
+    above 0, or there are none."""
     names = split_list(text)
     if not names or not all(name.isdecimal() and int(name) > 0 for name in names):
         raise ValueError(Errors.D504.format(value=text))
@@ -125,7 +126,8 @@ def read_batch_sizes(text: str) -> Tuple[int, ...]:
 
 
 def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:
-    """Students' paths by name. RAISES (ValueError): D507 for one without a name of its own."""
+    """Return the students' paths by name. RAISES (ValueError): D507 if a name is missing, invalid
+    or already taken."""
     sources = {FIRST: first}
     for other in others:
         name, _, source = other.partition("=")
@@ -136,7 +138,7 @@ def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:
 
 
 def warn_left_out(left_out: Dict[str, str], *, is_error: bool) -> None:
-    """Say what is not measured. RAISES (ValueError): D506 if it was asked for."""
+    """Warn of systems that are not measured. RAISES (ValueError): D506 if they were asked for."""
     for name, reason in left_out.items():
         if is_error:
             raise ValueError(Errors.D506.format(name=name, reason=reason))
@@ -144,7 +146,7 @@ def warn_left_out(left_out: Dict[str, str], *, is_error: bool) -> None:
 
 
 def write_report(report: Report, output: Path) -> None:
-    """Write a report as JSON, as Markdown and, where matplotlib is, as a figure."""
+    """Write a report as JSON, as Markdown and, if matplotlib is installed, as a figure."""
     make_folder(output)
     write_json(output / "benchmark.json", report)
     (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")

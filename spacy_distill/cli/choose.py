@@ -1,4 +1,4 @@
-"""`spacy-distill choose`: the best of several trained pipelines."""
+"""`spacy-distill choose`: copy the best of several trained pipelines."""
 
 import shutil
 from pathlib import Path
@@ -48,7 +48,7 @@ def choose_cli(
 def check_replaceable(output: Path) -> None:
     """Refuse to replace anything but a pipeline.
 
-    RAISES (OSError): D901 for a file. RAISES (ValueError): D417 for another folder.
+    RAISES (OSError): D901 for a file. (ValueError): D417 for a folder with other content.
     """
     check_folder(output)
     if output.exists() and not (output / "meta.json").exists():
@@ -58,10 +58,10 @@ def check_replaceable(output: Path) -> None:
 
 
 def read_dev_scores(models: List[Path]) -> Dict[Path, float]:
-    """F1 of pipelines on the development set that all of them were tuned on.
+    """Read the F1 of pipelines on the development set that all of them were tuned on.
 
-    RAISES (ValueError): D423 for one that was not tuned as it is, D424 for one that was on another
-        set.
+    RAISES (ValueError): D423 for a pipeline that was not tuned since it was trained, D424 for one
+        that was tuned on another development set.
     """
     tuned: Dict[Path, Dict[str, Any]] = {}
     for model in models:

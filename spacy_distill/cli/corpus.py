@@ -98,7 +98,7 @@ def corpus_cli(
         msg.warn(
             f"Only {len(gold)} labelled sentences in {data}, not {labelled}: using all of them"
         )
-    # The test set comes last, so that a text in two of them counts as a leak of it.
+    # The test set comes last, so that a text of several splits counts as one of the test set.
     splits = {"labelled": gold, "dev": splits.pop("dev"), **splits}
     dropped: Counter = Counter()
     added = [read_docs(path, nlp=nlp, split_sentences=split_sentences) for path in more]
@@ -114,7 +114,7 @@ def corpus_cli(
     for name, (docs, _) in packed.items():
         write_docbin(docs, output / f"{name}.spacy")
     if "test" not in splits and was_corpus:
-        # One of an earlier corpus would be evaluated as if it belonged to this one.
+        # The test set of an earlier corpus would be taken for that of this one.
         (output / "test.spacy").unlink(missing_ok=True)
     report(packed, dropped)
     warn_of_leaks(splits)
@@ -122,9 +122,9 @@ def corpus_cli(
 
 
 def check_output(output: Path, data: str, more: Sequence[str]) -> None:
-    """Refuse to write over what is read, or to read what is written.
+    """Refuse to overwrite the input, or to read the output.
 
-    RAISES (ValueError): D915. (OSError): D901 for a file.
+    RAISES (ValueError): D915. (OSError): D901 if the output is a file.
     """
     check_folder(output)
     written = {(output / f"{name}.spacy").resolve() for name in PARTS}
@@ -132,26 +132,31 @@ def check_output(output: Path, data: str, more: Sequence[str]) -> None:
     if folder == Path(data).resolve():
         raise ValueError(Errors.D915.format(output=folder, source=folder))
     for source in (Path(source).resolve() for source in more):
-        # A folder is read with all that is below it.
+        # A folder is read with all of its subfolders.
         if source in written or (source.is_dir() and folder.is_relative_to(source)):
             raise ValueError(Errors.D915.format(output=folder, source=source))
 
 
 def check_corpus(output: Path, splits: Mapping[str, Iterable[Doc]]) -> None:
-    """Refuse to write over files that are of no corpus. RAISES (ValueError): D417.
+    """Refuse to overwrite files that do not belong to a corpus. RAISES (ValueError): D417.
 
-    splits (Mapping[str, Iterable[Doc]]): What was read: a test set is written if there is one.
+    output (Path): The output folder.
+    splits (Mapping[str, Iterable[Doc]]): The splits that were read: a test set is written only if
+        it is among them.
     """
     written = ["dev", "unlabelled", *(["test"] if "test" in splits else [])]
     others = [f"{name}.spacy" for name in written if (output / f"{name}.spacy").exists()]
-    # What is labelled is written first.
+    # The labelled sentences are written first, so without them the others are not of a corpus.
     if others and not (output / "labelled.spacy").exists():
         names = ", ".join(others)
         raise ValueError(Errors.D417.format(path=output, names=names, command="corpus"))
 
 
 def split_paths(values: Sequence[str]) -> List[str]:
-    """Sources from an option that may be repeated, and may hold several, or none, at a time."""
+    """Split the values of an option that may be repeated, and may hold several sources, or none.
+
+    RAISES (FileNotFoundError): D110 for what is neither a path nor the id of a dataset.
+    """
     paths = [
         path
         for value in values
@@ -171,7 +176,7 @@ def warn_unpinned_datasets(sources: Iterable[str]) -> None:
 
 
 def warn_passed_over(sources: Iterable[str]) -> None:
-    """Tell what is in folders of text and is not read."""
+    """Warn of files in folders of text that are not read."""
     for source in sources:
         counts = [f"{n:,} {suffix}" for suffix, n in count_passed_over(source).most_common()]
         if counts:
@@ -181,19 +186,19 @@ def warn_passed_over(sources: Iterable[str]) -> None:
 def make_pool(
     sources: Iterable[Iterable[Doc]], texts: Mapping[str, str], dropped: Counter
 ) -> Iterator[Doc]:
-    """Strip documents of their entities, and leave out those that a split has.
+    """Remove the entities of documents, and leave out documents whose text is in another split.
 
-    sources (Iterable[Iterable[Doc]]): What to join.
-    texts (Mapping[str, str]): What `find_texts` found in the labelled, dev and test set.
-    dropped (Counter): Counts what is left out, by the split that has it.
-    YIELDS (Doc): The documents of the pool, their entity annotation missing.
+    sources (Iterable[Iterable[Doc]]): The documents to join.
+    texts (Mapping[str, str]): The texts of the labelled, dev and test set, from `find_texts`.
+    dropped (Counter): Counts the documents that are left out, by the split that has their text.
+    YIELDS (Doc): The documents of the pool, without entity annotation.
     """
     for docs in sources:
         yield from map(strip_labels, leave_out_texts(docs, texts, dropped))
 
 
 def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
-    """Show what each file holds, and what its user should know."""
+    """Show the counts of each file, and warn of missing text, entities and labels."""
     names = [name for name in PARTS if name in packed]
     labels = sorted({label for _, counts in packed.values() for label in counts})
     rows = [

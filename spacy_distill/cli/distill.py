@@ -1,6 +1,6 @@
-"""The command `distill`, as `python -m spacy distill` and as `spacy-distill distill`.
+"""The command `distill`, available as `python -m spacy distill` and as `spacy-distill distill`.
 
-Its name, arguments and options are those of spaCy v4's command, its steps those of the project
+It has the name, arguments and options of spaCy v4's command. Its steps are those of the project
 workflow: table, annotate, train, tune, evaluate.
 """
 
@@ -176,7 +176,8 @@ def distill_cli(
 
 
 def read_overrides(args: List[str]) -> Dict[str, Any]:
-    """What is left over on the command line. RAISES (ValueError): D420 for what is no setting."""
+    """Parse unknown options as settings of the config. RAISES (ValueError): D420 for one that does
+    not have the form of a setting."""
     try:
         return parse_config_overrides(args)
     except NoSuchOption as error:
@@ -202,7 +203,12 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): What `make_plan` and the steps raise.
+    RAISES (ValueError): D805 for a source that is not a teacher; D007 for a table that the config
+        does not load, or a setting of [paths] that this command sets; D416 for a config without a
+        student; D420 for a setting that the config can't have; D915 if OUTPUT and an input
+        overlap; D417 if OUTPUT holds files that this command did not make; and the errors of
+        `load_table` and of the steps. (FileNotFoundError): D110 if the table or the config does not
+        exist.
     """
     plan = make_plan(
         job,

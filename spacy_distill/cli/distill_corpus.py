@@ -1,4 +1,4 @@
-"""What `distill` learns from and is measured by: gold where there is some."""
+"""The data of `distill`, to learn from and to score on: gold if there is some."""
 
 import hashlib
 from itertools import islice
@@ -18,14 +18,16 @@ from ..errors import Errors
 from ..files import make_folder
 from .labelled import WITHOUT_ENTITIES, check_labelled, hold_out, warn_of_leaks
 
-# Of so many texts, the first ones of all sources, a share is held out: enough to choose by.
+# The number of texts, at the beginning of the sources, of which a share is held out. These are
+# enough to choose a checkpoint by.
 LOOKED_AT = 20_000
 
 
 class Given(NamedTuple):
-    """What the user gives: sources that `read_docs` reads; empty where there is none.
+    """The sources that the user gives, which `read_docs` reads; empty if not given.
 
-    Of one with splits, `labelled` is the training set, `dev` and `test` are the sets of their name.
+    If a source has splits, `labelled` stands for its training set, `dev` and `test` for the split
+    of that name.
 
     split_sentences (bool): Whether unlabelled text is split into sentences.
     """
@@ -38,12 +40,12 @@ class Given(NamedTuple):
 
     @property
     def sources(self) -> List[str]:
-        """All that are given."""
+        """All sources that are given."""
         return [s for s in (self.labelled, *self.unlabelled, self.dev, self.test) if s]
 
 
 class Inputs(NamedTuple):
-    """What a student learns from: the block [paths] of its config."""
+    """The paths that a student learns from: the block [paths] of its config."""
 
     labelled: Optional[Path]
     unlabelled: Path
@@ -52,7 +54,7 @@ class Inputs(NamedTuple):
 
     @classmethod
     def plan(cls, output: Path, given: Given, *, table: Optional[Path]) -> "Inputs":
-        """Where they will lie."""
+        """Return the paths of the files that will be made in an output folder."""
         corpus, annotated = output / "corpus", output / "annotated"
         return cls(
             labelled=annotated / "labelled" if given.labelled else None,
@@ -65,17 +67,18 @@ class Inputs(NamedTuple):
 def make_corpus(
     folder: Path, given: Given, *, nlp: Language, dev_share: float, seed: int
 ) -> Dict[str, Path]:
-    """Write what is labelled, and hold out a development set where none is given.
+    """Write the labelled sets, and hold out a development set if none is given.
 
-    folder (Path): Where the files go. One whose content is the same is not touched.
+    folder (Path): Folder for the files. A file with the same content is not touched.
     given (Given): The sources.
-    nlp (Language): Tokenises text.
-    dev_share (float): How much is held out: of what is labelled, else of the text.
-    seed (int): Of the draw from what is labelled.
-    RETURNS (Dict[str, Path]): The files of `labelled`, `dev` and `test`, as far as there is gold;
-        and `held_out` in place of `dev`: text of which the teacher is to make one.
-    RAISES (ValueError): D120 or D131 for a source without labels, D135 for one that has other
-        splits alone, D123 or D413 for too few documents.
+    nlp (Language): Pipeline that tokenises text.
+    dev_share (float): Share to hold out: of the labelled sentences, or else of the text.
+    seed (int): Seed of the draw from the labelled sentences.
+    RETURNS (Dict[str, Path]): The files of `labelled`, `dev` and `test`, as far as there is gold.
+        Without gold for `dev`, it has `held_out` instead: text that the teacher is to label.
+    RAISES (ValueError): D412 without labelled sentences and text, D007 for a share that is not
+        between 0 and 1, D133 for an empty source, D120 or D131 for one without labels, D135 for one
+        that has only other splits, D123 or D413 for too few documents.
     """
     if not (given.labelled or given.unlabelled):
         raise ValueError(Errors.D412)
@@ -108,9 +111,12 @@ def make_corpus(
 
 
 def find_part(source: str, split: str, *, nlp: Language) -> Split:
-    """What is meant by a source of gold: of a folder or dataset with splits, its own one alone.
+    """Return the split of a folder or dataset that has splits; of other sources, all of it.
 
-    RAISES (ValueError): D135 if there are splits, but not this one.
+    source (str): The source.
+    split (str): Name of the split.
+    nlp (Language): Pipeline that tokenises text.
+    RAISES (ValueError): D135 if the source has splits, but not this one.
     """
     found = find_splits(source, nlp=nlp) if Path(source).is_dir() or is_dataset_id(source) else {}
     if found and split not in found:
@@ -121,16 +127,16 @@ def find_part(source: str, split: str, *, nlp: Language) -> Split:
 def hold_out_text(
     given: Given, *, nlp: Language, share: float, texts: Container[str] = ()
 ) -> List[Doc]:
-    """Hold out texts that no seed chooses: the same ones however often this is done.
+    """Hold out texts by their digests instead of a seed, so that they are always the same.
 
-    The sources are read twice, so that no more documents are held than are held out.
+    The sources are read twice, so that only the chosen documents are kept in memory.
 
-    given (Given): Each source of text is read from its beginning, as far as is needed.
-    nlp (Language): Tokenises text.
-    share (float): How many of the texts that are looked at: those whose digests are the lowest.
-    texts (Container[str]): What `find_texts` found in the other splits. These are not held out.
+    given (Given): The sources. Of each source of text, only the beginning is read.
+    nlp (Language): Pipeline that tokenises text.
+    share (float): Share of the texts read to hold out: those with the lowest digests.
+    texts (Container[str]): The texts of the other splits, from `find_texts`. They are not held out.
     RETURNS (List[Doc]): Different texts, without annotation, in the order of their digests.
-    RAISES (ValueError): D413 if there are fewer than two.
+    RAISES (ValueError): D413 if there are fewer than two different texts.
     """
     with nlp.memory_zone():
         keys = map(text_key, look_at(given, nlp=nlp))
@@ -147,7 +153,7 @@ def hold_out_text(
 
 
 def look_at(given: Given, *, nlp: Language) -> Iterator[Doc]:
-    """The first texts of each source."""
+    """Read the first texts of each source, in all at most `LOOKED_AT`."""
     n_docs = LOOKED_AT // len(given.unlabelled)
     for source in given.unlabelled:
         docs = read_text(source, nlp=nlp, split_sentences=given.split_sentences)
@@ -157,7 +163,7 @@ def look_at(given: Given, *, nlp: Language) -> Iterator[Doc]:
 def read_text(
     source: Union[str, Path], *, nlp: Language, split_sentences: bool = False
 ) -> Iterator[Doc]:
-    """Text without labels, as `read_docs` reads it: a teacher is asked, not told."""
+    """Read text with `read_docs`, and remove its labels, so that the teacher labels all of it."""
     return map(strip_labels, read_docs(source, nlp=nlp, split_sentences=split_sentences))
 
 
@@ -173,7 +179,10 @@ def write_stripped(source: Path, output: Path) -> None:
 def write_dev(annotated: Path, output: Path, *, teacher: str) -> None:
     """Make a development set of text that the teacher has labelled.
 
-    RAISES (ValueError): D414 if there is no entity in it.
+    annotated (Path): Folder of the annotated text.
+    output (Path): The .spacy file to write.
+    teacher (str): The teacher, for the error.
+    RAISES (ValueError): D414 if there is no entity in the text.
     """
     docbin, labels = pack(read_docbins(annotated, Vocab()))
     if not labels:
@@ -182,7 +191,7 @@ def write_dev(annotated: Path, output: Path, *, teacher: str) -> None:
 
 
 def check_known(path: Path, *, labels: Sequence[str], source: str) -> None:
-    """Refuse gold that the student can't find. RAISES (ValueError): D415."""
+    """Refuse gold with labels that the student will not have. RAISES (ValueError): D415."""
     found = {ent.label_ for doc in read_docbins(path, Vocab()) for ent in doc.ents}
     if not found <= set(labels):
         extra = sorted(found - set(labels))

@@ -1,4 +1,4 @@
-"""The scores of `distill`: accuracy where there is gold, else agreement with the teacher."""
+"""The scores of `distill`: accuracy if there is gold, otherwise agreement with the teacher."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional
@@ -16,8 +16,8 @@ from .evaluate import AGREEMENT, MADE_FROM, describe_scores, percentages
 
 
 def forget_agreement(best: Path) -> None:
-    """Leave out of a student's metadata the scores on its development set, which its teacher has
-    labelled: they would be read as accuracy."""
+    """Remove the scores on a development set that the teacher has labelled from the student's
+    metadata, because they would be mistaken for accuracy."""
     path = best / "meta.json"
     meta = read_json(path)
     known = meta.get("performance", {})
@@ -26,11 +26,12 @@ def forget_agreement(best: Path) -> None:
 
 
 def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
-    """Score the student, and its teacher where there is gold.
+    """Score the student and, if there is gold, the teacher.
 
     best (Path): The student.
     scored_on (Path): Test or development set.
-    scored (Optional[Path]): What the teacher says of it; None if the teacher has made it.
+    scored (Optional[Path]): The same documents as annotated by the teacher; None if the labels of
+        the set itself are the teacher's.
     """
     metrics = best.parent / "metrics"
     metrics.mkdir(exist_ok=True)
@@ -44,7 +45,7 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
         srsly.write_json(metrics / "teacher.json", of_teacher)
         rows.append(("teacher", *percentages(of_teacher)))
     else:
-        # One of an earlier run would be taken for that of this teacher.
+        # The scores of an earlier run would be mistaken for those of this teacher.
         (metrics / "teacher.json").unlink(missing_ok=True)
     msg.table(rows, header=("", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
     if scored is None:
@@ -55,9 +56,9 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
 
 
 def score_annotated(annotated: Path, gold: Path) -> Dict[str, Any]:
-    """Score a teacher, as `spacy evaluate` does a pipeline.
+    """Score a teacher in the same way as `spacy evaluate` scores a pipeline.
 
-    annotated (Path): The documents of the other file, labelled by the teacher.
+    annotated (Path): The documents of `gold`, labelled by the teacher.
     gold (Path): The same documents with gold entities.
     """
     vocab = Vocab()

@@ -1,4 +1,4 @@
-"""The student of `distill`: its config, its lookup table, its training."""
+"""The student of `distill`: its config, its lookup table and its training."""
 
 import sys
 from pathlib import Path
@@ -22,11 +22,11 @@ from .table import table_cli
 from .tune import tune_cli
 from .weights import DEFAULT, weights_cli
 
-# Where the project workflow keeps the weights of its teacher.
+# The folder in which the project workflow keeps the weights of its teacher.
 PROJECT_WEIGHTS = Path("assets/teacher")
 READER = "spacy-distill.DistillationCorpus.v1"
 TABLE_WIDTH = 100
-# What each product was made from, so that it is not made again from the same.
+# The file that records what each product was made from, so that it is not made again needlessly.
 NOTE = "distilled.json"
 
 
@@ -36,7 +36,7 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> Config:
         raise FileNotFoundError(Errors.D110.format(source=path))
     with show_validation_error(path):
         config = load_config(path, overrides=dict(overrides), interpolate=False)
-    # spaCy has defaults for these two, but trains only if they are set.
+    # spaCy has defaults for these two settings, but its training needs them in the config.
     training = config.setdefault("training", {})
     training.setdefault("seed", 0)
     training.setdefault("gpu_allocator", None)
@@ -44,7 +44,7 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> Config:
 
 
 def find_student(config: Config, *, source: Path) -> str:
-    """The name of a config's `ner_tagger`. RAISES (ValueError): D416 if there is none."""
+    """Return the name of the config's `ner_tagger`. RAISES (ValueError): D416 if there is none."""
     blocks = config.get("components", {})
     factories = {name: block.get("factory") for name, block in blocks.items()}
     for name, factory in factories.items():
@@ -54,12 +54,13 @@ def find_student(config: Config, *, source: Path) -> str:
 
 
 def has_table(config: Config, name: str) -> bool:
-    """Whether a student begins with a lookup table."""
+    """Return whether a student is initialised with a lookup table."""
     return find(config, f"initialize.components.{name}.init_model.path") is not None
 
 
 def warn_unscored(training: Mapping[str, Any]) -> None:
-    """Tell of a training that ends before its first score: the best weights are those of before."""
+    """Warn of a training that ends before the first evaluation, so that the untrained weights are
+    kept as the best."""
     steps, frequency = training["max_steps"], training["eval_frequency"]
     if 0 < steps < frequency:
         msg.warn(
@@ -70,7 +71,8 @@ def warn_unscored(training: Mapping[str, Any]) -> None:
 
 
 def check_paths(overrides: Mapping[str, Any]) -> None:
-    """Refuse to override what `set_inputs` sets. RAISES (ValueError): D007, with the option."""
+    """Refuse to override a setting that `set_inputs` sets. RAISES (ValueError): D007, which names
+    the option to use instead."""
     for key in Inputs._fields:
         setting = f"paths.{key}"
         value = overrides.get(setting)
@@ -79,9 +81,9 @@ def check_paths(overrides: Mapping[str, Any]) -> None:
 
 
 def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
-    """Put into a student's config what it learns from.
+    """Set the paths of the inputs in a student's config.
 
-    config (Config): Not interpolated. Its block [paths] is modified.
+    config (Config): The config, not interpolated. Its block [paths] is modified in place.
     inputs (Inputs): The paths.
     name (str): The component's name.
     RAISES (ValueError): D007 if the config does not read its data from [paths].
@@ -104,17 +106,18 @@ def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
 
 
 def find(config: Mapping[str, Any], setting: str) -> Any:
-    """A value by its name with dots; None if there is none."""
+    """Return the value of a setting, given as section.key; None if there is none."""
     return dict_to_dot({**config}).get(setting)
 
 
 def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> None:
-    """Make a lookup table from a transformer's word pieces, unless it is there.
+    """Make a lookup table from a transformer's word pieces, unless it is up to date.
 
-    path (Path): The table. The weights go beside it, if they are not on this machine.
+    path (Path): File for the table. Weights that are not on this machine are put into `encoder`,
+        in the same folder.
     encoder (str): See `find_weights`.
-    width (Optional[int]): Dimensions of a row; None: the usual ones.
-    gpu (int): Which to use, -1 for the CPU.
+    width (Optional[int]): Dimensions of a row; None: `TABLE_WIDTH`.
+    gpu (int): GPU to use, -1 for the CPU.
     """
     weights = find_weights(encoder, path.parent / "encoder")
     made_from = digest_json([digest_folder(weights), width])
@@ -126,11 +129,11 @@ def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> N
 
 
 def find_weights(encoder: str, folder: Path) -> Path:
-    """A transformer's folder.
+    """Return a transformer's folder, which is made if it is not on this machine.
 
-    encoder (str): A folder, or what the command `weights` takes; empty: that of the project if it
-        is there, else the default teacher.
-    folder (Path): Where to put what is not on this machine.
+    encoder (str): A folder, or anything else that the command `weights` takes. If empty, that of
+        the project if it exists, otherwise the default teacher of `weights`.
+    folder (Path): Folder for weights that are not on this machine.
     """
     if not encoder and (PROJECT_WEIGHTS / "config.json").exists():
         return PROJECT_WEIGHTS
@@ -144,15 +147,15 @@ def find_weights(encoder: str, folder: Path) -> Path:
 def train_student(
     config: Config, output: Path, *, name: str, source: Path, code: Optional[Path]
 ) -> Path:
-    """Train a student, and tune it on its development set, unless that is done.
+    """Train a student, and tune it on its development set, unless it is up to date.
 
-    config (Config): Not interpolated, its inputs set and made.
-    output (Path): The folder, as of `spacy train`.
-    name (str): The component's name. It gets all labels of the teacher, even those of which there
-        is no entity.
-    source (Path): Where the config is from, for errors.
-    code (Optional[Path]): What was imported for it.
-    RETURNS (Path): The best pipeline.
+    config (Config): The config, not interpolated. Its inputs must be set, and exist.
+    output (Path): Output folder, as for `spacy train`.
+    name (str): The component's name. Unless its labels are in the config, it gets all labels of the
+        annotation, even those without an entity.
+    source (Path): File of the config, for errors.
+    code (Optional[Path]): File of code that was imported for the config.
+    RETURNS (Path): The folder of the best pipeline.
     """
     paths = [Path(path) for path in [*config["paths"].values(), code] if path]
     annotated = Path(config["paths"]["labelled"] or config["paths"]["unlabelled"])
@@ -165,7 +168,7 @@ def train_student(
         msg.info(f"'{best}' is up to date")
         return best
     note(best, None)
-    # The teacher may have used a GPU. The student's layers are NumPy's.
+    # The teacher may have used a GPU, but the student's layers run on NumPy.
     require_cpu()
     with show_validation_error(source, hint_fill=False):
         nlp = init_nlp(config)
@@ -176,15 +179,17 @@ def train_student(
 
 
 def labels_of_folder(annotated: Path) -> List[str]:
-    """The labels that a folder was annotated with."""
+    """Return the labels that a folder was annotated with."""
     return list_labels(read_json(annotated / MANIFEST)["settings"]["tags"], NO_MAP)
 
 
 def claim_output(output: Path, *, makes: Sequence[str]) -> None:
-    """Refuse a folder in which what will be made is of something else. RAISES (ValueError): D417.
+    """Make the output folder. Refuse one with files that `distill` did not make and would
+    overwrite.
 
     output (Path): The folder, which need not exist.
-    makes (Sequence[str]): What will be written over in it.
+    makes (Sequence[str]): Names of the files and folders that will be overwritten in it.
+    RAISES (ValueError): D417.
     """
     path = output / NOTE
     if path.exists():
@@ -199,13 +204,13 @@ def claim_output(output: Path, *, makes: Sequence[str]) -> None:
 
 
 def recall(product: Path) -> Optional[str]:
-    """What a product was made from; None if it was not finished."""
+    """Return the digest of what a product was made from; None if it was not finished."""
     path = product.parent / NOTE
     return read_json(path).get(product.name) if path.exists() else None
 
 
 def note(product: Path, made_from: Optional[str]) -> None:
-    """Keep in mind what a product was made from."""
+    """Record the digest of what a product was made from; None while it is being made."""
     path = product.parent / NOTE
     known = read_json(path) if path.exists() else {}
     write_json(path, {**known, product.name: made_from})

@@ -1,4 +1,4 @@
-"""The teacher of `distill`: it labels what the student learns from, and what it is scored on."""
+"""The teacher of `distill`: it labels the data that the student learns from or is scored on."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,16 +20,17 @@ from .distill_student import labels_of_folder
 def annotate_corpus(
     job: Job, corpus: Mapping[str, Path], inputs: Inputs, *, given: Given, engine: Engine
 ) -> Optional[Path]:
-    """Let the teacher label text, gold sentences, and whatever it is to be scored on.
+    """Annotate the text, the gold sentences and the set to score the teacher on.
 
     job (Job): The teacher.
-    corpus (Mapping[str, Path]): What `make_corpus` returned.
-    inputs (Inputs): Where things go: a development set, too, if there is none.
+    corpus (Mapping[str, Path]): The files of `make_corpus`.
+    inputs (Inputs): The paths of the student's inputs. A development set is written there, too, if
+        there is none.
     given (Given): The sources.
-    engine (Engine): Where the text is annotated.
-    RETURNS (Optional[Path]): What the teacher says of the test set, else of the development set;
-        None without gold.
-    RAISES (ValueError): D413 if no text is left, D414 if there is no entity in what is held out,
+    engine (Engine): Engine that annotates the text.
+    RETURNS (Optional[Path]): The folder of the test set, or else of the development set, as
+        annotated by the teacher; None without gold.
+    RAISES (ValueError): D413 if no text is left, D414 if there is no entity in the held-out text,
         D415 for gold with labels that the student will not have.
     """
     output = inputs.dev.parents[1] / "annotated"
@@ -41,7 +42,7 @@ def annotate_corpus(
     for name, path in parts:
         with show_progress([str(path)]) as advance:
             annotate_source(job, [path], output / name, overwrite=True, advance=advance)
-        # Gold's labels are those of all parts; without gold, those of the teacher.
+        # The labels of the first part are used for all: those of gold, or else of the teacher.
         job = replace(job, labels=labels_of_folder(output / name))
     for name in ("labelled", "dev", "test"):
         if name in corpus:
@@ -65,7 +66,7 @@ def annotate_text(
     exclude: Mapping[str, Path],
     engine: Engine,
 ) -> None:
-    """Let the teacher label text. RAISES (ValueError): D413 if there is none."""
+    """Annotate the text. RAISES (ValueError): D413 if there is none."""
     with show_progress(given.unlabelled) as advance:
         summary = annotate_source(
             job,

@@ -1,4 +1,4 @@
-"""`spacy-distill evaluate`: score whatever is trained."""
+"""`spacy-distill evaluate`: score trained pipelines."""
 
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Set, Tuple
@@ -16,9 +16,10 @@ from ..loading import find_code, import_code, use_gpu
 from ..provenance import find_changed, waits_for_tuning
 from .options import Code, Gpu
 
-# Of a file of scores: digests of what it was made from.
+# Key in a file of scores: the digests of what it was made from.
 MADE_FROM = "made_from"
-# Of one of `distill`: whether what was scored on has the teacher's labels, in want of gold.
+# Key in the student's scores of `distill`: whether they were measured on the teacher's labels,
+# because there was no gold.
 AGREEMENT = "agreement"
 
 
@@ -67,24 +68,24 @@ def evaluate_cli(
 
 
 def find_pipelines(folder: Path) -> List[Path]:
-    """The folder itself if it is a pipeline, and the best one of each training in it."""
+    """Find the folder itself if it is a pipeline, and the best pipeline of each training in it."""
     places = ("meta.json", "model-best/meta.json", "*/model-best/meta.json")
     return sorted(path.parent for place in places for path in folder.glob(place))
 
 
 def pipeline_name(model: Path) -> str:
-    """What the pipeline in a folder is called: one of a training as that is."""
+    """Return the name of the pipeline in a folder: the folder's, or that of its training."""
     is_of_training = model.name in ("model-best", "model-last")
     return last_name(str(model.parent if is_of_training else model))
 
 
 def describe_scores(model: Path, test_digest: str) -> Dict[str, str]:
-    """What scores are made from, as the files of scores have it."""
+    """Return the digests of what scores are made from, for the files of scores."""
     return {"pipeline": digest_folder(model), "test": test_digest}
 
 
 def read_scores(path: Path) -> Dict[str, Any]:
-    """Scores; none if there is no such file, or not the whole of it."""
+    """Read a file of scores; empty if it does not exist or is damaged."""
     try:
         found = srsly.read_json(path) if path.exists() else {}
     except ValueError:
@@ -93,8 +94,8 @@ def read_scores(path: Path) -> Dict[str, Any]:
 
 
 def warn_of_training(model: Path) -> None:
-    """Tell of a pipeline that can't be compared with others, because it was trained on something
-    else than is there now, or not to the end."""
+    """Warn of a pipeline that can't be compared with others, because its training data has changed
+    since, or because its training was not finished by tuning."""
     for path in find_changed(model):
         msg.warn(
             f"'{model}' was trained on another '{path}' than the present one: its scores can't be "
@@ -110,10 +111,12 @@ def warn_of_training(model: Path) -> None:
 def warn_of_labels(
     others: Set[str], labels: Set[str], scores: Dict[str, Any], *, model: Path
 ) -> None:
-    """Tell of a pipeline that finds nothing right because it has other labels than gold.
+    """Warn of a pipeline without a correct prediction, because its labels are not those of gold.
 
-    others (Set[str]): What it finds and gold has not.
-    labels (Set[str]): Of gold.
+    others (Set[str]): Labels that it predicts and gold does not have.
+    labels (Set[str]): Labels of gold.
+    scores (Dict[str, Any]): The scores of the pipeline.
+    model (Path): The folder of the pipeline.
     """
     if others and labels and not scores["ents_f"]:
         msg.warn(
@@ -124,10 +127,11 @@ def warn_of_labels(
 
 
 def check_gold(test: Path) -> Set[str]:
-    """Refuse what can't be scored on.
+    """Refuse a test set that can't be scored on, and warn of one without entities.
 
     RETURNS (Set[str]): The labels of its entities.
-    RAISES (ValueError): D009 without documents, D114 for a damaged file, D419 without gold.
+    RAISES (ValueError): D009 without documents, D114 for a damaged file, D419 if documents have no
+        entity annotation.
     """
     docs = list(read_docbins(test, Vocab()))
     if not docs:
@@ -142,6 +146,6 @@ def check_gold(test: Path) -> Set[str]:
 
 
 def percentages(scores: Dict[str, Any]) -> Tuple[str, str, str]:
-    """Precision, recall and F1 of all entities, in percent."""
+    """Format precision, recall and F1 of all entities, in percent."""
     precision, recall, f1 = (scores.get(key) or 0.0 for key in ("ents_p", "ents_r", "ents_f"))
     return f"{100 * precision:.2f}", f"{100 * recall:.2f}", f"{100 * f1:.2f}"

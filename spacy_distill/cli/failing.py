@@ -11,13 +11,16 @@ from wasabi import msg
 
 from ..errors import Errors
 
-# What typer ends with after Ctrl-C, as a shell has it.
+# The exit code of typer after Ctrl-C, as in a shell.
 INTERRUPTED = 128 + signal.SIGINT
 
 
 @contextmanager
 def fail_in_one_line() -> Iterator[None]:
-    """Run a command in this context. The first line of an error message is marked."""
+    """Run a command in this context: errors that the user can fix are printed and exit with code 1.
+
+    Only the first line of a message is marked as an error.
+    """
     try:
         yield
     except (ValueError, OSError) as error:
@@ -33,7 +36,7 @@ def fail_in_one_line() -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """The message of an error; if it is of the operating system, with a remedy (D919)."""
+    """Return the message of an error; of an error of the operating system, with a remedy (D919)."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return Errors.D919.format(path=error.filename, reason=error.strerror)
     return str(error)
@@ -42,7 +45,8 @@ def explain(error: Exception) -> str:
 def end_on_signals() -> None:
     """Let SIGTERM and SIGHUP raise SystemExit, so that child processes stop and files are closed.
 
-    For the main thread of a command. A signal that is ignored, as by `nohup`, stays ignored.
+    Call it in the main thread. A signal that is ignored, for example because of `nohup`, stays
+    ignored.
     """
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
@@ -51,4 +55,4 @@ def end_on_signals() -> None:
 
 
 def end(number: int, frame: Optional[FrameType]) -> None:
-    sys.exit(128 + number)  # as a shell has it
+    sys.exit(128 + number)  # as in a shell

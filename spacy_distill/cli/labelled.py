@@ -1,4 +1,4 @@
-"""A user's labelled data: its parts, checked, held out and sampled."""
+"""The user's labelled data: reads, checks, divides and samples it."""
 
 import random
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
@@ -12,9 +12,9 @@ from ..data.sources import Split, find_split, list_others
 from ..docbins import join_sentences, trim_entities
 from ..errors import Errors
 
-# Names of files that an error shows.
+# Maximum number of file names in an error message.
 SHOWN = 10
-# What there is no use for, if it has only O.
+# Why a set without entities is useless, by its name.
 WITHOUT_ENTITIES = {
     "labelled": "nothing can be learnt from it. Label some, or use another seed",
     "dev": "the best weights can't be told by it, for F1 is 0 whatever is found",
@@ -27,11 +27,12 @@ def read_labelled(
 ) -> Dict[str, List[Doc]]:
     """Read the training, dev and test set; the dev set may be missing.
 
-    found (Mapping[str, Split]): What `find_splits` found.
-    source (str): Where, for errors.
-    no_test (bool): The test set may be missing, too.
-    RETURNS (Dict[str, List[Doc]]): The documents of each that is there.
-    RAISES (ValueError): D119 or D122 if one is missing, D120 or D131 if one is not labelled.
+    found (Mapping[str, Split]): The splits from `find_splits`.
+    source (str): The source of the splits, for errors.
+    no_test (bool): Whether the test set may be missing, too.
+    RETURNS (Dict[str, List[Doc]]): The documents of each set that was found.
+    RAISES (ValueError): D119 or D122 if a set is missing, D133 if one is empty, D120 or D131 if one
+        is not labelled.
     """
     others = list_others(source, found)
     has = {"found": list(found) or "none", "others": others[:SHOWN] or "nothing"}
@@ -52,17 +53,17 @@ def read_labelled(
 
 
 def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
-    """Refuse a set that is not labelled, and make entities such as can be found.
+    """Refuse a set that is not labelled, and correct entities that could not be predicted.
 
-    No entity begins or ends with white space then, nor does a sentence begin in one.
+    Whitespace is removed from the edges of entities, and sentences that share an entity are joined.
 
-    docs (List[Doc]): The documents. The training set (`train`) may hold unlabelled text, for it
-        goes into the pool.
-    name (str): Of the set.
-    source (str): Where it comes from.
-    RETURNS (List[Doc]): The same.
-    RAISES (ValueError): D133 if there is nothing, D131 if nothing is labelled, D120 if something of
-        another set is not.
+    docs (List[Doc]): The documents. The training set (`train`) may contain unlabelled text, because
+        that goes into the pool. Modified in place.
+    name (str): Name of the set.
+    source (str): The source of the set, for messages.
+    RETURNS (List[Doc]): The same documents.
+    RAISES (ValueError): D133 if there are no documents, D131 if none is labelled, D120 if some
+        documents of another set than `train` are not labelled.
     """
     if not docs:
         raise ValueError(Errors.D133.format(source=source, split=name))
@@ -102,7 +103,7 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
 
 
 def warn_of_contradictions(docs: Iterable[Doc], *, source: str) -> None:
-    """Tell of texts that are labelled more than once, and not in the same way."""
+    """Warn of texts that occur more than once, with different entities."""
     known: Dict[str, List[Tuple[int, int, str]]] = {}
     found: Dict[str, str] = {}
     for doc in docs:
@@ -121,9 +122,9 @@ def warn_of_contradictions(docs: Iterable[Doc], *, source: str) -> None:
 def hold_out(
     docs: Sequence[Doc], *, share: float, seed: int, source: str
 ) -> Tuple[List[Doc], List[Doc]]:
-    """Divide labelled training data into a dev set and the rest, which has none of its texts.
+    """Divide labelled training data into a dev set and the rest, which share no text.
 
-    docs (Sequence[Doc]): The training data; what is unlabelled stays in it.
+    docs (Sequence[Doc]): The training data. Unlabelled documents stay in the rest.
     share (float): How many of the labelled texts go into the dev set, above 0 and below 1.
     seed (int): Seed of the draw.
     source (str): Where the data comes from, for errors.
@@ -143,7 +144,7 @@ def hold_out(
 
 
 def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
-    """Tell of texts that are trained on, or chosen by, and scored on."""
+    """Warn of texts that occur in more than one of the labelled, dev and test sets."""
     texts = {name: set(map(text_key, docs)) for name, docs in splits.items()}
     for name, other, place in (
         ("dev", "labelled", "among the labelled ones"),
@@ -160,7 +161,7 @@ def warn_of_leaks(splits: Mapping[str, Iterable[Doc]]) -> None:
 def sample(docs: Sequence[Doc], n: int, *, seed: int) -> Tuple[List[Doc], List[Doc]]:
     """Draw the sentences that keep their labels.
 
-    docs (Sequence[Doc]): The training data; what is unlabelled is never drawn.
+    docs (Sequence[Doc]): The training data. Unlabelled documents are never drawn.
     n (int): How many to draw; 0 for all.
     seed (int): Seed of the draw. The samples of one seed are nested.
     RETURNS (Tuple[List[Doc], List[Doc]]): The sample in the order it was drawn, and the others in

@@ -1,4 +1,4 @@
-"""Options that several commands have, spelled and explained once."""
+"""Command-line options that several commands share."""
 
 from enum import Enum
 from pathlib import Path
@@ -12,7 +12,7 @@ from ..errors import Errors
 
 
 class EngineName(str, Enum):
-    """What an engine is called on the command line."""
+    """The names of engines on the command line."""
 
     local = "local"
     ray = "ray"
@@ -20,7 +20,7 @@ class EngineName(str, Enum):
 
 Gpu = Annotated[int, typer.Option("--gpu", "-g", help="GPU to use, -1 for the CPU")]
 
-# A teacher, as `annotate` and `distill` take it.
+# Options of teachers, for `annotate` and `distill`.
 Also = Annotated[
     Optional[List[str]],
     typer.Option(
@@ -74,7 +74,7 @@ Code = Annotated[
     ),
 ]
 
-# Where and how teachers label text.
+# Options of annotation, for `annotate` and `distill`.
 SplitSentences = Annotated[
     bool,
     typer.Option("--split-sentences", help="Split text without tokens and entities into sentences"),
@@ -102,7 +102,7 @@ Address = Annotated[
 
 
 def split_list(text: str) -> List[str]:
-    """What stands between commas."""
+    """Split a text at commas, without whitespace and empty parts."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
@@ -137,7 +137,7 @@ def warn_unpinned(name: str, *, kind: str = "") -> None:
     """Warn of an id on the hub that has no revision.
 
     name (str): The id.
-    kind (str): What it is of, if the id may be taken for another.
+    kind (str): What the id is of, if that is not clear from the context.
     """
     what = f"{kind} {name}" if kind else name
     msg.warn(f"No revision of {what} given: it may change. Use {name}@REVISION")

@@ -72,9 +72,9 @@ def package_cli(
         )
         make_folder(output)
         folder = output / f"{meta['lang']}_{name}-{version}"
-        # Setuptools keeps earlier builds there, and prefers them to files that are older.
+        # Setuptools keeps earlier builds there, and would use them instead of files that are older.
         shutil.rmtree(folder / "build", ignore_errors=True)
-        # spaCy keeps existing files of these names, such as a README with the earlier scores.
+        # spaCy would keep existing files of these names, such as a README with the earlier scores.
         for file in FILENAMES_DOCS:
             (folder / file).unlink(missing_ok=True)
         filled = Path(temporary) / "meta.json"
@@ -97,25 +97,26 @@ def package_cli(
 
 
 def check_name(name: str, version: str, *, lang: str) -> None:
-    """Refuse what can't be the name or version of a package. RAISES (ValueError): D007."""
+    """Refuse an invalid name or version of a package. RAISES (ValueError): D007."""
     is_name = re.fullmatch("[A-Za-z0-9_]+", name) and not name.startswith(f"{lang}_")
     require(bool(is_name), "--name", name, f"letters, digits and _, without the prefix '{lang}_'")
     try:
-        is_version = version == str(Version(version))  # which the wheel is named by
+        is_version = version == str(Version(version))  # the wheel's name has the normalised version
     except InvalidVersion:
         is_version = False
     require(is_version, "--version", version, "a version such as 1.0.0 or 1.0.0rc1")
 
 
 def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str, Any], List[str]]:
-    """Copy a trained pipeline, without what prediction does not need.
+    """Copy a trained pipeline, without the parts that prediction does not need.
 
-    pipeline (Path): The pipeline. It is only read.
-    output (Path): A folder that is not there yet.
-    dtype (Literal["float16", "float32", "int8"]): See `compress`, which raises what is wrong.
+    pipeline (Path): The pipeline. It is not changed.
+    output (Path): Folder for the copy, which must not exist yet.
+    dtype (Literal["float16", "float32", "int8"]): Stored precision; see `compress`.
     RETURNS (Tuple[Dict[str, Any], List[str]]): The metadata of the trained pipeline, and the labels
         of its entities.
-    RAISES (ValueError): D012 for a pipeline that is none of this project's.
+    RAISES (ValueError): D012 for a pipeline without a `ner_tagger`, D019 for one that can't be
+        loaded, and the errors of `compress`.
     """
     nlp = load_pipeline(pipeline)
     taggers = {name: pipe for name, pipe in nlp.components if isinstance(pipe, NERTagger)}
@@ -125,22 +126,22 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str
     for name, tagger in taggers.items():
         compress(tagger.model, dtype=dtype)
         tagger.model.to_disk(output / name / "model")
-    # The trainer's paths are private, and users do not have the table.
+    # The paths of the training are private, and users of the package do not have the table.
     config = load_config(output / "config.cfg", interpolate=False)
     config["components"] = config.interpolate()["components"]
     config["paths"] = dict.fromkeys(config.get("paths", {}))
     for name in taggers:
         config.get("initialize", {}).get("components", {}).get(name, {}).pop("init_model", None)
     config.to_disk(output / "config.cfg")
-    # The strings hold every word of the training text. Our component does not need them; other
-    # components and the keys of vectors may.
+    # The string store contains every word of the training text. `ner_tagger` does not need them,
+    # but other components and vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
         type(nlp)().vocab.strings.to_disk(output / "vocab" / "strings.json")
     return nlp.meta, find_entity_labels(nlp)
 
 
 def make_sources(*, teacher: str, data: str) -> List[Dict[str, str]]:
-    """What went into a student."""
+    """List the sources of a student for its metadata."""
     described = [
         (teacher, "The teacher, a pre-trained transformer fine-tuned on the labelled text"),
         (data, "Labelled and unlabelled text"),
@@ -163,14 +164,18 @@ def make_meta(
 ) -> Dict[str, Any]:
     """Complete the metadata of a trained student.
 
-    meta (Dict[str, Any]): As training wrote it.
-    labels (Sequence[str]): Of its entities.
-    scores (Dict[str, Any]): Scores on the test set; empty: those on the development set stay.
-    task (str): What the description says before the labels, unless there is a description.
+    meta (Dict[str, Any]): The metadata that training wrote. It is not modified.
+    labels (Sequence[str]): The labels of its entities.
+    scores (Dict[str, Any]): Scores on the test set; if empty, those on the development set are
+        kept.
+    task (str): Beginning of the description, before the labels; only used if `meta` has no
+        description.
     sources (Sequence[Dict[str, str]]): Name and description of each source.
+    author (str): The author; if empty, that of `meta`.
+    license_ (str): Licence of the package.
     RETURNS (Dict[str, Any]): Metadata with description, licence, sources and requirements.
     """
-    # The README of a package shows every number times 100, which a loss is not.
+    # Losses are removed, because the README of a package shows all numbers as percentages.
     performance = {k: v for k, v in meta.get("performance", {}).items() if not k.endswith("_loss")}
     performance.update({key: value for key, value in scores.items() if key.startswith("ents_")})
     release = ".".join(installed_version("spacy-distill").split(".")[:2])
@@ -188,15 +193,18 @@ def make_meta(
 
 
 def name_of(requirement: str) -> str:
-    """Of which package a requirement is."""
+    """Return the name of the package in a requirement."""
     return re.split(r"[^\w.-]", requirement)[0]
 
 
 def read_test_scores(path: Path, pipeline: Path) -> Dict[str, Any]:
-    """Scores on the test set.
+    """Read scores on the test set.
 
-    RAISES: D008 if there are none, D411 if the file holds others, D422 if they tell of agreement
-        alone, D421 if they are of another pipeline, as far as it says.
+    path (Path): The file of `evaluate`.
+    pipeline (Path): The pipeline that it should be of.
+    RAISES (FileNotFoundError): D008 if there is no such file. (ValueError): D916 if it is damaged,
+        D411 if it is not a file of scores, D422 if it measures only agreement with the teacher,
+        D421 if it records that it is of another pipeline.
     """
     if not path.exists():
         raise FileNotFoundError(Errors.D008.format(path=path))

@@ -1,4 +1,4 @@
-"""`spacy-distill report`: a finished project on one page."""
+"""`spacy-distill report`: describe a finished project on one page."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -88,7 +88,7 @@ def report_cli(
 
 
 def find_curve(folder: Path, test: Path) -> Optional[Sweep]:
-    """The learning curve in a folder, if it was measured on this test set."""
+    """Read the learning curve in a folder; None if there is none, or on another test set."""
     found = read_sweep(folder)
     if found is None:
         msg.info(f"No learning curve in '{folder}': 'sweep' makes one")
@@ -104,16 +104,18 @@ def find_curve(folder: Path, test: Path) -> Optional[Sweep]:
 def examine_all(
     paths: Dict[str, Path], *, test: Path, limit: int
 ) -> Tuple[Dict[str, System], Dict[str, str]]:
-    """Let each pipeline read the test set. One that can't be loaded is left out, but the student.
+    """Run each pipeline on the test set. Those that can't be loaded are left out, except the
+    student, whose error is raised.
 
-    RETURNS (Tuple[Dict[str, System], Dict[str, str]]): The systems, and why others are left out.
+    RETURNS (Tuple[Dict[str, System], Dict[str, str]]): The systems, and the reasons why others are
+        left out.
     """
     systems, left_out = {}, {}
     for name, path in paths.items():
         try:
             systems[name] = examine(name, path, test=test, limit=limit)
         except (ImportError, ValueError, OSError) as error:
-            # A teacher needs torch and transformers, which a student's user need not have.
+            # A teacher needs torch and transformers, which users of a student may not have.
             if name == STUDENT:
                 raise
             left_out[name] = str(error).strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""How measurements are shown in the terminal."""
+"""Show measurements in the terminal."""
 
 from typing import Iterable
 
@@ -8,7 +8,7 @@ from ..text_tables import TextTable
 
 
 def show_tables(tables: Iterable[TextTable], notes: Iterable[str]) -> None:
-    """Print tables, and what has to be known to read them."""
+    """Print tables, and the notes that explain them."""
     for table in tables:
         aligns = ["l"] + ["r"] * (len(table.header) - 1)
         msg.text(f"\n{table.title}")

@@ -1,4 +1,4 @@
-"""`spacy-distill sweep`: the learning curve, F1 against labelled sentences."""
+"""`spacy-distill sweep`: draw the learning curve, F1 against labelled sentences."""
 
 import sys
 from contextlib import nullcontext, suppress
@@ -42,7 +42,7 @@ from .options import Gpu, read_numbers, read_seeds, split_list
 from .showing import show_tables
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
-# Options that change how a sweep is made, not what comes of it.
+# Options that do not change the results of a sweep.
 NOT_RECORDED = ("work", "workers", "gpu", "overwrite")
 
 
@@ -168,14 +168,14 @@ def sweep_cli(
 
 
 def default_work(settings: Settings) -> Path:
-    """A folder of its own for each corpus, even if another has the same name."""
+    """Return the default working folder, which differs between corpora, even of the same name."""
     return Path("training/sweep") / f"{settings.name}-{fingerprint(source_inputs(settings))[:6]}"
 
 
 def write_command(context: typer.Context) -> Iterator[str]:
-    """The arguments of a command, and its options where they are not the defaults."""
+    """Yield the arguments of a command, and those options that are not at their defaults."""
     for parameter in context.command.params:
-        value = context.params.get(parameter.name or "")  # --help and the like have none
+        value = context.params.get(parameter.name or "")  # options such as --help have none
         unchanged = (None, parameter.get_default(context))
         if parameter.param_type_name == "argument":
             yield str(value)
@@ -194,17 +194,26 @@ def run_waiting(
     workers: int,
     overwrite: bool,
 ) -> List[str]:
-    """Make the corpora, check that they have enough, then run what has no row yet.
+    """Make the corpora, leave out runs that they are too small for, and run the others.
 
-    handle (Optional[int]): What holds the folder of the rows.
-    RAISES (ValueError): D401 if there are no teacher's weights to begin with.
+    runs (Sequence[Run]): The runs that have no row yet.
+    rows (Dict[Key, Row]): The existing rows.
+    path (Path): The file of the rows.
+    settings (Settings): The settings of the sweep.
+    handle (Optional[int]): The handle that holds the folder of the rows.
+    workers (int): Number of samples to run in parallel.
+    overwrite (bool): Whether to make again what was made with other settings.
+    RETURNS (List[str]): The errors of the runs that failed.
+    RAISES (ValueError): D401 if the teacher's weights are missing, D602 if a corpus or a lookup
+        table can't be made, D607 if a stage was done with other settings, D609 if the test set is
+        not that of the rows.
     """
     if not runs:
         return []
     if not (config := Path(settings.teacher) / "config.json").is_file():
         raise ValueError(Errors.D401.format(path=config.parent))
     is_held = settings.work.resolve() == path.parent.resolve()
-    # The time left is that of the mean speed so far.
+    # Without smoothing, the time left is estimated from the mean speed so far.
     with (
         nullcontext(handle) if is_held else make_and_hold(settings.work) as held,
         tqdm(total=0, bar_format=BAR, smoothing=0, disable=None) as bar,
@@ -212,7 +221,7 @@ def run_waiting(
 
         def say(text: str) -> None:
             bar.write(text)
-            sys.stdout.flush()  # it may go to a file, which somebody reads meanwhile
+            sys.stdout.flush()  # stdout may be a file that is read during the sweep
 
         runner = Runner(settings, path, bar=bar, say=say, handle=held)
         runner.make_corpora(runs, workers=workers, overwrite=overwrite)
@@ -225,13 +234,16 @@ def run_waiting(
 
 
 def show_sweep(output: Path, settings: Settings) -> None:
-    """Compare, draw and print what the rows say. RAISES (ValueError): D612 if there are none."""
+    """Compare the systems, and write and print the tables and figures of all rows.
+
+    RAISES (ValueError): D612 if there are no rows.
+    """
     rows = order_rows(read_rows(output / "sweep.jsonl").values())
     if not rows:
         raise ValueError(Errors.D612.format(path=output / "sweep.jsonl"))
     file = output / "bootstrap.json"
     known: List[Compared] = []
-    with suppress(ValueError, FileNotFoundError):  # of a damaged file nothing is known, either
+    with suppress(ValueError, FileNotFoundError):  # a damaged file is ignored like a missing one
         known = read_json(file, kind=list)
     compared = compare_systems(rows, settings.work, known)
     write_json(file, compared)
@@ -243,7 +255,7 @@ def show_sweep(output: Path, settings: Settings) -> None:
 
 
 def draw_figures(rows: Sequence[Row], output: Path) -> List[Path]:
-    """Draw F1 against labelled sentences, and against the pool if there are several."""
+    """Draw F1 against labelled sentences and, if there are several pools, against their sizes."""
     from ..sweep.figure import draw_curves
 
     figures = {"sweep": ("labelled sentences", size_curves(rows))}

@@ -1,4 +1,4 @@
-"""`spacy-distill table`: makes the student's lookup table."""
+"""`spacy-distill table`: make the student's lookup table."""
 
 import time
 from collections import Counter
@@ -18,7 +18,7 @@ from ..segmentation import Kind, Segmenter, word_segmenter
 from ..table import Table, glove_table, random_table
 from .options import Gpu
 
-# What `--vectors` may be, other than a file.
+# The values of `--vectors` that are not a file.
 BUILT_IN = ("encoder", "random")
 
 
@@ -142,7 +142,12 @@ def build_table(
 
 
 def check_settings(output: Path, *, kind: str, vectors: str) -> None:
-    """Check the settings before any slow work. RAISES (ValueError): D007. (OSError): D008, D110."""
+    """Refuse wrong options before the slow steps begin.
+
+    RAISES (FileNotFoundError): D008 if the folder of the output does not exist, D110 if the file of
+        vectors does not. (ValueError): D007 for an unknown kind, or for a file of vectors with
+        another kind than words.
+    """
     if not output.parent.is_dir():
         raise FileNotFoundError(Errors.D008.format(path=output.parent))
     require_one_of(Kind, "--kind", kind)
@@ -154,7 +159,10 @@ def check_settings(output: Path, *, kind: str, vectors: str) -> None:
 
 
 def check_teacher(teacher: str) -> None:
-    """Refuse to read a teacher if none is given, or with libraries that are not there."""
+    """Check that a teacher is given, and that the packages to read it are installed.
+
+    RAISES (ValueError): D314 if no teacher is given, D024 without torch or transformers.
+    """
     if not teacher:
         raise ValueError(Errors.D314)
     purpose = f"Reading the teacher '{teacher}'"
@@ -162,11 +170,12 @@ def check_teacher(teacher: str) -> None:
 
 
 def count_words(paths: Sequence[Path]) -> Dict[str, int]:
-    """Count the words of a corpus, as they are written. Whitespace is not a word.
+    """Count the words of a corpus, case-sensitively. Whitespace is not counted.
 
     paths (Sequence[Path]): `.spacy` files, or folders of them.
-    RETURNS (Dict[str, int]): How often each occurs, in order of first occurrence.
-    RAISES (FileNotFoundError): D008. (ValueError): D009 if there is nothing in any of them.
+    RETURNS (Dict[str, int]): The frequency of each word, in order of first occurrence.
+    RAISES (FileNotFoundError): D008 if a path does not exist. (ValueError): D009 if none of them
+        has a word.
     """
     counts: Counter = Counter()
     vocab = Vocab()
@@ -179,6 +188,6 @@ def count_words(paths: Sequence[Path]) -> Dict[str, int]:
 
 
 def coverage(segmenter: Segmenter, counts: Dict[str, int]) -> float:
-    """The share of a corpus' words of which no part is unknown."""
+    """Return the share of a corpus's words that have no unknown part."""
     known = sum(count for word, count in counts.items() if segmenter.unknown not in segmenter(word))
     return known / sum(counts.values())

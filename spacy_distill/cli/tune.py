@@ -1,4 +1,4 @@
-"""`spacy-distill tune`: the bias of the tag O."""
+"""`spacy-distill tune`: tune the bias of the tag O."""
 
 import shutil
 from pathlib import Path
@@ -62,7 +62,7 @@ def tune_cli(
         if is_new:
             forget_untuned(nlp, ner, examples)
         with replacing(model) as folder:
-            shutil.copytree(model, folder)  # with any other files
+            shutil.copytree(model, folder)  # including files that spaCy does not write
             if is_new:
                 nlp.to_disk(folder)
             nlp.meta[TUNED]["components"] = digest_components(nlp.component_names, folder)
@@ -80,8 +80,9 @@ def tune_cli(
 
 
 def find_component(nlp: Language) -> NERTagger:
-    """The `ner_tagger` to tune. Of several, the last with `score_tuned`, by which training chose
-    the checkpoint; if none has it, the last. RAISES (ValueError): D012 if there is none."""
+    """Find the `ner_tagger` to tune. If there are several, it is the last with `score_tuned`, by
+    which training chose the checkpoint, or else the last. RAISES (ValueError): D012 if there is
+    none."""
     taggers = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
     if not taggers:
         raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
@@ -99,14 +100,14 @@ def tune_component(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -
 
 
 def interpolate_optimizer(nlp: Language) -> None:
-    """Interpolate the optimizer's settings: to resume training, spaCy makes the optimizer from this
+    """Interpolate the optimizer's settings. To resume training, spaCy makes the optimizer from this
     block alone, and can't resolve references to other blocks."""
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
 
 
 def forget_untuned(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> None:
-    """Score a pipeline again, without the score that tuning would reach (`ents_f_tuned`): it has no
-    meaning for a tuned pipeline, nor if it is trained further with its config."""
+    """Score a pipeline again, without the score that tuning would reach (`ents_f_tuned`), which is
+    meaningless for a tuned pipeline, and for further training with its config."""
     ner.score_tuned = nlp.get_pipe_config(ner.name)["score_tuned"] = False
     weights = nlp.config["training"]["score_weights"]
     if foreseen := weights.get("ents_f_tuned"):

@@ -1,10 +1,11 @@
-"""How the threads of torch wait for each other: asleep. Imported before anything that loads torch.
+"""Let the threads of torch sleep while they wait. Imported before anything that loads torch.
 
-GNU's OpenMP lets them wait awake, and where another program needs the cores, too, each then waits
-for one that the system has stopped: a teacher's training takes several times as long. On a machine
-that has nothing else to do it makes no difference. OpenMP looks at its environment when it is
-loaded, so this reaches the command itself and the processes that it starts; those of `python -m
-spacy project run`, too, for that imports the package's commands.
+By default, threads of GNU's OpenMP spin while they wait for each other. If another program needs
+the cores, too, they wait for threads that the system has suspended, and the training of a teacher
+takes several times as long. On an otherwise idle machine it makes no difference. OpenMP reads its
+environment when it is loaded, so this setting affects the command itself and the processes that it
+starts. It also affects those of `python -m spacy project run`, because that imports the package's
+commands.
 """
 
 import os

