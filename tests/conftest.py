@@ -46,10 +46,10 @@ TINY = {
         "bilstm": {"@layers": "spacy-distill.BiLSTM.v1", "width": 12},
     },
 }
-# What only a teacher needs, and what installs this project for its developers.
+# Packages that only a teacher needs, and the editable installation of this project.
 HEAVY = ("torch", "functorch", "transformers", "spacy_transformers", "datasets", "__editable__")
 
-# How long an example takes says more about the machine than about the code.
+# No deadline, because the duration of an example depends more on the machine than on the code.
 settings.register_profile("no_deadline", parent=settings(), deadline=None)
 settings.load_profile("no_deadline")
 
@@ -61,7 +61,7 @@ def fixed_seed():
 
 @pytest.fixture
 def gpu():
-    """The number of a GPU, for a test to use. Without one, and CuPy for it, the test skips."""
+    """The number of a GPU to use. Without a GPU, PyTorch and CuPy for it, the test is skipped."""
     if not (has_cupy_gpu and has_torch_cuda_gpu):
         pytest.skip("needs a GPU, with PyTorch and CuPy for it")
     yield 0
@@ -87,7 +87,7 @@ def make_doc(nlp):
 
 @pytest.fixture
 def make_example(make_doc):
-    """As `make_doc`, but an Example whose predicted document has the words only."""
+    """Like `make_doc`, but make an Example whose predicted document has only the words."""
 
     def make(text, tags=None, **attrs):
         return Example(make_doc(text, **attrs), make_doc(text, tags, **attrs))
@@ -102,7 +102,7 @@ def examples(make_example):
 
 @pytest.fixture
 def tiny():
-    """A component's config, with a small model."""
+    """The config of a component with a small model."""
     return copy.deepcopy(TINY)
 
 
@@ -120,7 +120,7 @@ def make_student(nlp, examples, tiny):
 
 @pytest.fixture
 def make_teacher(tiny, examples):
-    """Another pipeline of the same architecture, trained to be sure of other things."""
+    """Another pipeline of the same architecture, trained to be confident of other entities."""
 
     def make(**config):
         nlp = spacy.blank("en")
@@ -136,7 +136,7 @@ def make_teacher(tiny, examples):
 
 @pytest.fixture(scope="session")
 def student_path(tmp_path_factory):
-    """A small student that knows SENTENCES by heart, on disk. Do not change it there."""
+    """A small student on disk that has memorised SENTENCES. Tests must not change it."""
     fix_random_seed(0)
     nlp = spacy.blank("en")
     examples = []
@@ -178,7 +178,7 @@ def ents():
 
 @pytest.fixture
 def write_config(tmp_path):
-    """Write a config file, and fill it in as `spacy init fill-config` does."""
+    """Write a config file, and fill it like `spacy init fill-config`."""
 
     def write(text, name="config.cfg"):
         path = tmp_path / name
@@ -204,7 +204,7 @@ def tag_scores():
 
 @pytest.fixture(scope="session")
 def viterbi():
-    """The best legal sequence of each document, looked for in all of it."""
+    """The best legal sequence of each document, searched without pruning."""
 
     def find(scores, lengths, transitions, potentials=None):
         legal = legal_potentials(transitions, potentials)
@@ -219,7 +219,7 @@ def viterbi():
 
 @pytest.fixture
 def project(tmp_path, student_path, examples):
-    """A finished project: every pipeline is the same small student."""
+    """A finished project, in which every pipeline is the same small student."""
     folder = tmp_path / "project"
     for name in ("teacher", "baseline", "student"):
         shutil.copytree(student_path, folder / "training" / name / "model-best")
@@ -232,7 +232,7 @@ def project(tmp_path, student_path, examples):
 
 @pytest.fixture
 def make_row():
-    """Make the row of a run of a sweep: `make_row("teacher", 300, 0.6, seed=1)`."""
+    """Make the row of a sweep's run: `make_row("teacher", 300, 0.6, seed=1)`."""
 
     def make(system, size, f1, *, seed=0, limit=0, base=None, pool=None, test="t", **more):
         is_student = (base or system).startswith("student")
@@ -270,7 +270,7 @@ def make_row():
 
 
 class Python(NamedTuple):
-    """An interpreter: its arguments, and the environment that it needs."""
+    """A Python interpreter: its command line and its environment."""
 
     command: List[str]
     env: Dict[str, str]
@@ -278,7 +278,7 @@ class Python(NamedTuple):
 
 @pytest.fixture(scope="session")
 def light_python(tmp_path_factory):
-    """Python where neither torch nor transformers nor datasets is installed. It starts faster, too.
+    """Python without torch, transformers and datasets, which also starts faster.
 
     Thinc imports torch wherever it finds it, and spaCy imports every factory that is installed, so
     the packages are all linked into another folder but for these.
@@ -297,7 +297,7 @@ def light_python(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run_light(light_python, tmp_path_factory):
-    """Run a script with `light_python`, and return what it prints."""
+    """Run a script with `light_python`, and return its output."""
 
     def run(code, *args):
         path = tmp_path_factory.mktemp("script") / "script.py"

@@ -12,7 +12,7 @@ ALL = ("float16", "float32", "int8")
 
 
 def params(model):
-    """All parameters, by number and name of the layer and by their own name."""
+    """All parameters, by number and name of the layer and name of the parameter."""
     return {
         (i, node.name, name): node.get_param(name)
         for i, node in enumerate(model.walk())
@@ -21,7 +21,7 @@ def params(model):
 
 
 def stored(path):
-    """The same, as they lie on disk."""
+    """The same parameters, as stored on disk."""
     data = srsly.msgpack_loads((path / "ner" / "model").read_bytes())
     return {
         (i, node["name"], name): values
@@ -54,7 +54,7 @@ def save(student_path, tmp_path):
 
 @pytest.fixture
 def lookup():
-    """A layer with a table of 1000 rows, most of them not alike in size."""
+    """A layer with a table of 1000 rows, most of which differ in magnitude."""
     segmenter = Segmenter(
         entries=tuple(map(str, range(1000))),
         kind="words",
@@ -137,7 +137,7 @@ def test_compression_halves_the_size_or_quarters_it(lookup):
 
 
 def test_compression_of_a_table_keeps_the_small_rows(lookup):
-    """The scale is of a row: a large one does not round the small ones to nothing."""
+    """Each row has its own scale, so that a large row does not round small ones to 0."""
     expected = lookup.get_param("E").copy()
     compress(lookup, dtype="int8")
     restore(lookup)
@@ -186,7 +186,7 @@ def test_compression_refuses_what_float16_can_not_hold(model):
     for dtype in ("float16", "int8"):
         with pytest.raises(ValueError, match=r"\[D203\].*'W' of layer 'linear'.*65536.*float32"):
             compress(model, dtype=dtype)
-    # Nothing of it was done.
+    # The model is unchanged.
     assert {values.dtype.name for values in params(model).values()} == {"float32"}
     assert "scales" not in model.get_ref("lookup").attrs
     compress(model, dtype="float32")

@@ -40,7 +40,7 @@ def share(found):
 @pytest.mark.parametrize("n_gold", [3, 28, 90])
 @pytest.mark.parametrize("fraction", [0.1, 0.5])
 def test_corpus_has_its_share_of_gold_in_the_mean(nlp, write, n_gold, fraction):
-    """However many there are, if they reach: 90 of gold are more than a tenth."""
+    """Whatever the number of gold documents; 90 of 390 are more than a tenth anyway."""
     reader = build_distillation_corpus_v1(
         labelled=write("gold", n_gold), unlabelled=write("pool", 300), labelled_fraction=fraction
     )
@@ -57,11 +57,11 @@ def test_corpus_yields_each_example_at_least_once(nlp, write):
         counts = Counter(names(reader(nlp)))
         assert set(counts) == {f"gold{i}" for i in range(50)} | {f"pool{i}" for i in range(20)}
         assert {n for name, n in counts.items() if name.startswith("pool")} == {1}
-        assert counts.total() < 80  # of gold hardly any comes again
+        assert counts.total() < 80  # hardly any gold is repeated
 
 
 def test_corpus_mixes_gold_into_a_pool_that_is_too_small(nlp, write):
-    """Were the rest of gold put at the end, the last third would have nothing else."""
+    """If the remaining gold came at the end, the last third would have nothing else."""
     settings = {"labelled": write("gold", 90), "unlabelled": write("pool", 30)}
     reader = build_distillation_corpus_v1(**settings, labelled_fraction=0.1)
     thirds = [[], [], []]
@@ -98,7 +98,7 @@ def test_corpus_reads_as_much_of_the_pool_as_it_may(nlp, write):
 
 
 def test_corpus_mixes_gold_into_what_it_may_read_of_the_pool(nlp, write):
-    """Were the whole pool counted, most of gold would come after it."""
+    """If the whole pool were counted, most gold would come after the part that is read."""
     settings = {"labelled": write("gold", 60), "unlabelled": write("pool", 600)}
     reader = build_distillation_corpus_v1(**settings, labelled_fraction=0.1, limit=30)
     for _ in range(20):
@@ -122,7 +122,7 @@ def test_corpus_repeats_no_gold_for_a_share_of_zero(nlp, write):
     assert Counter(found) == dict.fromkeys(
         [*(f"gold{i}" for i in range(9)), *(f"pool{i}" for i in range(90))], 1
     )
-    assert 0 < share(found[:50]) < 1  # it is mixed in
+    assert 0 < share(found[:50]) < 1  # gold is mixed in
 
 
 def test_corpus_without_a_pool_is_gold_once(nlp, write):
@@ -143,7 +143,7 @@ def test_corpus_order_changes_with_the_epoch_but_not_with_the_run(nlp, write):
 
 
 def test_corpus_reads_a_stream(nlp, write):
-    """With `max_epochs = -1` examples are drawn one by one, and the reader is called again."""
+    """With `max_epochs = -1`, spaCy draws examples one by one, and calls the reader again."""
     reader = build_distillation_corpus_v1(labelled=write("gold", 2), unlabelled=write("pool", 9))
     assert len(list(itertools.islice(reader(nlp), 3))) == 3
     assert {name for name in names(reader(nlp)) if name.startswith("pool")} == {
@@ -224,7 +224,7 @@ def test_corpus_refuses_bad_settings(tmp_path, setting, value):
 
 
 def unsure_doc(make_doc, probs):
-    """Two entities, tokens 0 and 1 and token 3. Each token's best tag has the probability."""
+    """Two entities, of tokens 0 to 1 and token 3. `probs` are those of the tokens' best tags."""
     doc = make_doc("Ann Smith saw Bob there", "B-PER I-PER O B-PER O")
     rows = [[p, (1 - p) / 2, (1 - p) / 2] for p in probs]
     set_soft_targets(doc, numpy.log(rows), tags=TAGS)
@@ -235,7 +235,7 @@ def unsure_doc(make_doc, probs):
     "probs, expected",
     [
         ([0.9, 0.9, 0.9, 0.9, 0.9], "B I O B O"),
-        ([0.9, 0.7, 0.9, 0.9, 0.9], "- - O B O"),  # all of an entity goes
+        ([0.9, 0.7, 0.9, 0.9, 0.9], "- - O B O"),  # the whole entity is left out
         ([0.9, 0.9, 0.7, 0.9, 0.7], "B I - B -"),
         ([0.7, 0.9, 0.9, 0.7, 0.9], "- - O - O"),
     ],
@@ -275,7 +275,7 @@ def test_corpus_shuffles_within_a_buffer(nlp, write):
     assert epochs[0] != epochs[1] != in_order
     for found in epochs:
         assert sorted(found) == sorted(in_order)
-        # None comes before what waits with it, and the first of them come early.
+        # No document comes more than a buffer early, but some do come early.
         places = [int(name.removeprefix("pool")) for name in found]
         assert all(at >= place - 20 for at, place in enumerate(places))
         assert set(places[:20]) != set(range(20))
@@ -288,7 +288,7 @@ def test_corpus_shuffles_within_a_buffer(nlp, write):
 
 @pytest.fixture
 def shards(write, tmp_path):
-    """A folder of ten files of ten documents each: `s0-0`, `s0_1` and so on."""
+    """A folder of ten files of ten documents each: `s0-0`, `s0-1` and so on."""
     folder = tmp_path / "shards"
     folder.mkdir()
     for i in range(10):
@@ -301,7 +301,7 @@ def files_of(found):
 
 
 def test_corpus_streams_files_in_a_random_order(nlp, shards):
-    """Were they in order, the first would always come first. A buffer of one mixes nothing else."""
+    """Otherwise the first file would always come first: a buffer of one does not shuffle."""
     settings = {"labelled": None, "unlabelled": shards, "seed": 1, "shuffle_buffer": 1}
     reader, again = (build_distillation_corpus_v1(**settings) for _ in range(2))
     epochs = [names(reader(nlp)) for _ in range(3)]
@@ -334,13 +334,13 @@ def test_corpus_does_not_fill_the_vocabulary_from_a_stream(shards):
     assert len(examples) == 100 and "s3-3" not in nlp.vocab.strings
     assert [ent.label_ for ent in examples[0].reference.ents] == ["PER"]
     assert examples[0].predicted.vocab is examples[0].reference.vocab
-    assert examples[0].predicted[1].lower_ == "left"  # it has what the language makes of words
+    assert examples[0].predicted[1].lower_ == "left"  # from the language's lexical attributes
     nlp.vocab.set_vector("left", numpy.ones(3, dtype="f"))
     assert all(eg.predicted.vocab is nlp.vocab for eg in reader(nlp))
 
 
 def test_corpus_streams_words_with_their_norms(shards):
-    """As `[initialize.lookups]` of a config has them."""
+    """The norms come from `[initialize.lookups]` of a config."""
     nlp = spacy.blank("en")
     lookups = Lookups()
     lookups.add_table("lexeme_norm", {"s3-3": "third"})

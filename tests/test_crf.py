@@ -46,7 +46,7 @@ def no_potentials(n_tags=N_TAGS):
 
 
 def divergence(*batch, temperature, direction, taught=None):
-    """Of all tokens, unless told which."""
+    """The divergence of all tokens, or of those in `taught`."""
     *inputs, teacher = batch
     return marginal_kl(
         infer(*inputs, temperature=temperature),
@@ -58,7 +58,7 @@ def divergence(*batch, temperature, direction, taught=None):
 
 
 def all_sequences(batch):
-    """Of each document, every sequence of tags (n_sequences, length), and its score."""
+    """Yield, for each document, all sequences of tags (n_sequences, length) and their scores."""
     start, pairs, end = batch.potentials
     for scores in numpy.split(batch.scores, numpy.cumsum(batch.lengths)[:-1]):
         tags = numpy.asarray(list(itertools.product(range(scores.shape[1]), repeat=len(scores))))
@@ -72,7 +72,7 @@ def flatten(scores, potentials):
 
 
 def numeric_gradient(value_of, batch):
-    """By central differences, with respect to scores and potentials, all in one row."""
+    """The gradient by central differences, of scores and potentials, concatenated."""
     point = flatten(batch.scores, batch.potentials)
     shapes = [batch.scores.shape, *(part.shape for part in batch.potentials)]
     ends = numpy.cumsum([numpy.prod(shape) for shape in shapes])[:-1]
@@ -114,7 +114,7 @@ def test_crf_sums_over_all_sequences(lengths, n_tags, scale, seed):
 
 
 def test_crf_by_hand():
-    """Two tokens, two tags; weights e^score are 1 and 3, 2 and 1; equal neighbours count twice."""
+    """Two tokens and tags, with weights e^score 1 and 3, 2 and 1; equal neighbours weigh double."""
     log = numpy.log
     scores = log([[1.0, 3.0], [2.0, 1.0]])
     pairs = log([[2.0, 1.0], [1.0, 2.0]])
@@ -227,7 +227,7 @@ def test_crf_divergence_without_potentials_is_that_of_a_softmax(direction):
 
 @pytest.mark.parametrize("gap", [200.0, 320.0, 590.0])
 def test_crf_divergence_teaches_what_is_far_from_the_teacher(gap):
-    """As softmax does, however improbable the teacher's tag is."""
+    """Like a softmax, however improbable the teacher's tag is."""
     scores, lengths, _ = make_batch(8)
     scores[2, 0] += gap
     teacher = make_teacher(3)

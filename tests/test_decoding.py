@@ -14,7 +14,7 @@ from spacy_distill.tags import make_tags
 
 IOB = make_tags(["A", "B"], scheme="iob")
 BILUO = make_tags(["A", "B"], scheme="biluo")
-# What is legal, said another way: an expression that a sequence of tags matches.
+# An independent definition of legal sequences: a regular expression for the tags of an entity.
 ENTITY = {
     "iob": r"B-{0} (?:I-{0} )*",
     "biluo": r"U-{0} |B-{0} (?:I-{0} )*L-{0} ",
@@ -118,7 +118,7 @@ def test_decoding_does_not_depend_on_the_batch(tags, lengths, seed):
 
 
 def test_decoding_needs_no_more_memory_for_more_documents(viterbi, monkeypatch):
-    """As many paths are compared at a time as fit, one row at least."""
+    """Paths are compared in parts of limited size, of at least one row."""
     tags = make_tags(["A", "B"], scheme="biluo")
     lengths = [3, 1, 7, 5, 5, 2]
     scores = make_scores(lengths, tags, seed=0)
@@ -130,12 +130,12 @@ def test_decoding_needs_no_more_memory_for_more_documents(viterbi, monkeypatch):
 
 
 def test_decoding_repairs_by_score():
-    """I-A cannot begin a document: O, B-A is worth 3 + 2, B-A, I-A 2 + 4."""
+    """I-A can't begin a document. (O, B-A) scores 1 + 2, and (B-A, I-A) 2 + 4."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)
     scores = numpy.asarray([[1.0, 2.0, 3.0], [0.0, 2.0, 4.0]], dtype="f")
     assert [tags[i] for i in decode(scores, [2], transitions)] == ["B-A", "I-A"]
-    scores[0, 0] = 4.5  # now O, B-A is worth 6.5
+    scores[0, 0] = 4.5  # now (O, B-A) scores 6.5
     scores[0, 2] = 5.0
     assert [tags[i] for i in decode(scores, [2], transitions)] == ["O", "B-A"]
 

@@ -5,7 +5,7 @@ from spacy_distill.distributions import add_columns
 
 
 def test_distributions_columns_are_added():
-    """Of one, two, three and none of the old tags; a token of which nothing is said stays so."""
+    """New tags are the sums of one, two, three or no old tags; NaN stays NaN."""
     probs = numpy.asarray([[0.1, 0.2, 0.3, 0.4], [0.5, 0.25, 0.25, 0.0]], dtype="f")
     with numpy.errstate(divide="ignore"):
         log_probs = numpy.log(probs)

@@ -52,14 +52,14 @@ def test_docbins_in_memory_are_read_as_often_as_one_likes(nlp, make_doc, has_use
 
 @pytest.mark.slow
 def test_docbins_unpack_what_is_large():
-    """Of one document 100 MiB of soft targets and more: msgpack's own limit is less."""
+    """A single document may have over 100 MiB of soft targets, more than msgpack's limit."""
     packed = srsly.msgpack_dumps({"rows": numpy.zeros((60_000, 1000), dtype="float16")})
     (unpacked,) = unpack_user_data([packed])
     assert unpacked["rows"].shape == (60_000, 1000)
 
 
 def test_docbins_leave_no_strings_of_their_own(write, make_doc):
-    """The strings are saved with a pipeline, whose files are the same for the same training."""
+    """Strings are saved with a pipeline, and the same training must give the same files."""
     path = write("pool", *(make_doc(f"pool{i} left", "B-PER O") for i in range(3)))
     found = []
     for _ in range(2):
@@ -91,7 +91,7 @@ def test_digest_of_docs_is_that_of_what_they_say(write, make_doc):
 
 
 def test_trim_entities_leaves_white_space_at_their_edges_out(make_doc, ents):
-    """An underscore is a line break here; what is missing stays so."""
+    """An underscore is a line break here. Missing annotation stays missing."""
     doc = make_doc("Bank _ x _ Ann _ Lee", "B-ORG I-ORG O B-PER I-PER I-PER I-PER")
     assert trim_entities(doc) == 2
     assert ents(doc) == [(0, 1, "ORG"), (4, 7, "PER")]

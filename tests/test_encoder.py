@@ -46,7 +46,7 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
-    """A folder with a small BERT that nothing was taught."""
+    """A folder with a small untrained BERT."""
     path = tmp_path_factory.mktemp("bert")
     vocab = path / "words.txt"
     vocab.write_text("\n".join(VOCAB), encoding="utf8")
@@ -74,7 +74,7 @@ def roberta(tmp_path_factory):
 
 
 def encode_by_hand(teacher, texts):
-    """What transformers gives for each text: the mean over what is no special token."""
+    """The vector of each text from transformers: the mean over the tokens that are not special."""
     tokenizer = AutoTokenizer.from_pretrained(teacher)
     model = AutoModel.from_pretrained(teacher).eval()
     vectors = []
@@ -91,7 +91,7 @@ def distances(rows):
 
 
 def assert_same_shape(rows, vectors):
-    """Assert that the rows are the vectors but for a rotation, a shift and one factor."""
+    """Assert that the rows are the vectors up to a rotation, a shift and a factor."""
     expected = distances(vectors)
     found = distances(rows)
     assert_allclose(found / found.max(), expected / expected.max(), atol=1e-4)
@@ -105,7 +105,7 @@ def test_encoder_table_of_pieces(bert):
     assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
     assert_allclose(table.rows.mean(axis=0), 0, atol=1e-5)
     assert_allclose(explained, 1.0, rtol=1e-5)
-    # These words are one piece each, so that the tokenizer can check what was fed.
+    # Each of these words is one piece, so that the tokenizer can check the model's input.
     words = [word for word in VOCAB if word.isalpha() and word != "é"]
     rows = table.rows[[VOCAB.index(word) for word in words]]
     assert_same_shape(rows, encode_by_hand(bert, words))
@@ -132,7 +132,7 @@ def test_encoder_table_of_words(bert):
     assert [table.segmenter(word) for word in ("PARIS", "Ín", "new")] == [[1], [3], [0]]
     assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
     by_hand = encode_by_hand(bert, ["[UNK]", *entries[1:]])
-    # The tokenizer takes "[UNK]" for a special token, and nothing is left of it to average.
+    # The tokenizer takes "[UNK]" for a special token, so there is nothing to average.
     assert_same_shape(table.rows[1:], by_hand[1:])
     assert_allclose(table.rows[0], table.rows[6], atol=1e-5)  # "xyz" is unknown to BERT too
 

@@ -22,7 +22,7 @@ SCHEMES = ("iob", "biluo")
 # spaCy has a number for PERSON and a hash for the others.
 LABELS = ["PERSON", "PER", "PER-X"]
 SPACE = "\n"
-# All that tells of entities; fixed tokens keep all of it.
+# All attributes of entities, which fixed tokens keep.
 ANNOTATION = ["ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
 
 
@@ -34,7 +34,7 @@ def number_tags(wanted, tags):
 
 
 def write(docs, ids, tags):
-    """Write entities around those that are there, as the component does."""
+    """Write entities around the existing ones, as the component does."""
     attributes = TokenAttributes.from_docs(docs)
     write_entities(
         docs,
@@ -103,7 +103,7 @@ def test_entities_do_not_take_the_id_of_one_that_was_removed(tags, make_doc):
     doc = make_doc("a b")
     doc.set_ents([Span(doc, 0, 2, "GIVEN", kb_id="Q1")])
     doc.set_ents([])
-    assert doc[0].ent_kb_id_ == "Q1"  # spaCy leaves it there
+    assert doc[0].ent_kb_id_ == "Q1"  # spaCy does not remove it
     write([doc], number_tags("U-PER O", tags), tags)
     assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "")]
 
@@ -154,7 +154,7 @@ def test_entities_replace_what_is_not_fixed(tags, make_doc):
     ],
 )
 def test_entities_do_not_end_with_whitespace(tags, make_doc, text, wanted, expected):
-    """Wherever the document stands in its batch."""
+    """Whatever the document's position in its batch."""
     before, doc, after = make_doc("a _"), make_doc(text), make_doc("a b")
     others = number_tags("B-PER L-PER", tags)
     write([before, doc, after], [*others, *number_tags(wanted, tags), *others], tags)
@@ -212,7 +212,7 @@ def test_entities_read_the_attributes_of_tokens(make_doc):
     assert all(column.shape == (0,) for column in TokenAttributes.from_docs([]))
 
 
-# Parts of a document: what they are, how many tokens, which of these are whitespace, which label.
+# Parts of a document: their kind, which of their tokens are whitespace, and their label.
 parts = st.tuples(
     st.sampled_from(["new", "new", "preset", "blocked", "missing", "outside"]),
     st.lists(st.booleans(), min_size=1, max_size=4),
@@ -221,7 +221,7 @@ parts = st.tuples(
 
 
 def make_parts(vocab, document):
-    """A document with what is there before, BILUO tags around it, and the spans of each kind.
+    """Make a document with existing annotation, BILUO tags to write, and the spans of each kind.
 
     All of its tokens once belonged to an entity with ids, which was removed.
     """
@@ -262,7 +262,7 @@ def make_parts(vocab, document):
 @settings(max_examples=150)
 def test_entities_are_what_spacy_would_set(scheme, documents):
     tags = make_tags(LABELS, scheme=scheme)
-    vocab = Vocab(lex_attr_getters=LEX_ATTRS)  # which tell what whitespace is
+    vocab = Vocab(lex_attr_getters=LEX_ATTRS)  # `is_space` is a lexical attribute
     docs, wanted, expected = [], [], []
     for document in documents:
         doc, doc_wanted, spans = make_parts(vocab, document)
@@ -290,7 +290,7 @@ def test_entities_confidence_is_the_geometric_mean():
 
 
 def test_entities_confidences_are_of_their_own_tokens(tags, make_doc):
-    """Probabilities by hand: the whitespace and what was preset are not counted."""
+    """Computed by hand: whitespace and preset entities are not counted."""
     doc = make_doc("a b _ c d")
     doc.set_ents([Span(doc, 3, 4, "GIVEN")], default="missing")
     ids = number_tags("B-PER I-PER L-PER O U-PER", tags)

@@ -33,7 +33,7 @@ def test_files_digest_of_a_folder(tmp_path):
     for passed_over in (".cache/a", "__pycache__/b.pyc", ".hidden"):
         write(data / passed_over, "text")
     assert digest_source(data) == before
-    # What is read lies behind a link.
+    # The file is read through a link.
     write(far / "a.conll", "other")
     assert digest_source(data) != before
     assert digest_source(far / "a.conll") != digest_source(data / "dev.conll")
@@ -51,7 +51,7 @@ def test_files_replace_a_folder_by_a_whole_one(tmp_path):
 
 
 def test_files_say_in_a_line_that_a_disk_is_full(tmp_path):
-    """Python lists all files that it could not copy."""
+    """shutil's error lists all files that could not be copied."""
     folder = tmp_path / "folder"
     write(folder / "first", "first")
     errors = [(f"from/{i}", f"to/{i}", "[Errno 28] No space left on device") for i in range(9)]
@@ -62,7 +62,7 @@ def test_files_say_in_a_line_that_a_disk_is_full(tmp_path):
 
 
 def test_files_are_written_where_folders_can_not_be_synced(tmp_path, monkeypatch):
-    """As on some disks that machines share."""
+    """This is so on some network file systems."""
 
     def fsync(handle, of_file=os.fsync):
         if stat.S_ISDIR(os.fstat(handle).st_mode):
@@ -75,7 +75,7 @@ def test_files_are_written_where_folders_can_not_be_synced(tmp_path, monkeypatch
 
 
 def test_files_keep_a_folder_that_can_not_be_replaced(tmp_path, monkeypatch):
-    """As on Windows, where somebody reads the new one."""
+    """For example on Windows, if another process reads the new one."""
     rename = Path.rename
 
     def refuse(path, target):
@@ -120,7 +120,7 @@ def test_files_name_each_folder(tmp_path, monkeypatch):
 
 
 def test_files_name_in_public_is_no_path(tmp_path, monkeypatch):
-    """Not even of what is gone; an id on the hub stays whole."""
+    """Not even if the path is gone. An id on the hub stays whole."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path)
     sources = [

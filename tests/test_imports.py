@@ -1,4 +1,4 @@
-"""What imports what: one way within the package, and nothing heavy at run time."""
+"""Imports go one way within the package, and load nothing heavy at run time."""
 
 import ast
 import json
@@ -10,7 +10,7 @@ import pytest
 import spacy_distill
 
 PACKAGE = Path(spacy_distill.__file__).parent
-# A module may import those of the layers above its own, and those of its own layer.
+# A module may import modules of the layers above its own, and of its own layer.
 LAYERS = (
     {"types", "errors"},
     {
@@ -28,7 +28,7 @@ LAYERS = (
     },
     {"cli", "__main__"},
 )
-# Packages of which the student's user has none, and the modules that may import them.
+# Packages that users of a student do not have, and the modules that may import them.
 HEAVY = {
     "torch": {"benchmark", "encoder", "teachers/hf_token_classifier"},
     "transformers": {"benchmark", "encoder", "teachers/hf_token_classifier"},
@@ -92,7 +92,7 @@ def modules():
 
 
 def imports(path):
-    """Full names of what a file imports, wherever in it."""
+    """Full names of all imports of a file, wherever in it."""
     package = ["spacy_distill", *path.relative_to(PACKAGE).parent.parts]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -134,7 +134,7 @@ def test_imports_of_heavy_packages_are_where_they_are_needed(name):
 
 
 def test_imports_are_found_at_all():
-    """The checks above would see what they look for."""
+    """The checks above detect what they look for."""
     assert "spacy_distill.errors" in imports(PACKAGE / "layers" / "lookup.py")
     assert "spacy_distill.tags" in imports(PACKAGE / "decoding.py")
     assert "datasets" in imports(PACKAGE / "data" / "hub.py")
@@ -157,9 +157,9 @@ def test_imports_of_the_factory_are_light(run_light, script):
         *("batches", "checks", "crf", "decoding", "distributions", "entities", "errors"),
         *("losses", "parameters", "pipeline", "pruning"),
         *("soft_targets", "steps", "tags", "targets", "threads", "types"),
-        "compression",  # weights become float32 when the component is loaded
-        "layers",  # of which the component knows the CRF's
-        "loggers",  # spaCy looks through them for the one of its default config
+        "compression",  # turns weights into float32 when the component is loaded
+        "layers",  # the component needs those of the CRF
+        "loggers",  # spaCy loads all of them to find that of its default config
     }
     layers = {name for name in loaded if name.startswith("spacy_distill.layers.")}
     assert layers <= {"spacy_distill.layers.crf"}

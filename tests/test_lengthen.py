@@ -1,4 +1,4 @@
-"""A training for a few sentences takes more steps for more of them."""
+"""A training that is set for few sentences is lengthened if there are more."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
     [(0, 300), (1, 300), (750, 300), (800, 300), (801, 600), (1500, 600), (3000, 1200)],
 )
 def test_lengthen_gives_three_epochs_at_least(n_sentences, expected):
-    """Of eight sentences a step, rounded up: 3000 of them take 1125 steps."""
+    """With eight sentences per step, 3000 sentences take 1125 steps, rounded up."""
     assert lengthen(300, n_sentences) == expected
 
 
@@ -88,10 +88,10 @@ def test_lengthen_leaves_a_training_that_is_long_enough(config):
         changed = config.copy()
         changed["initialize"]["before_init"][setting] = value
         assert steps_of(changed) == (10, 10)
-    config["training"]["max_epochs"] = -1  # of a stream nobody knows how long it is
+    config["training"]["max_epochs"] = -1  # the length of a stream is unknown
     assert steps_of(config) == (10, 10)
     config["training"]["max_epochs"] = 0
-    config["training"]["max_steps"] = 0  # until patience ends it
+    config["training"]["max_steps"] = 0  # training ends by early stopping
     assert steps_of(config) == (0, 0)
 
 

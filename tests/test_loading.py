@@ -12,7 +12,7 @@ def test_loading_gives_the_pipeline(student_path, texts, student):
 
 @pytest.mark.parametrize("file", ["meta.json", "ner/model", "ner/cfg", "config.cfg"])
 def test_loading_names_a_pipeline_that_is_damaged(student_path, tmp_path, file):
-    """As by an interrupted write."""
+    """For example by an interrupted write."""
     shutil.copytree(student_path, tmp_path / "cut")
     data = (tmp_path / "cut" / file).read_bytes()
     (tmp_path / "cut" / file).write_bytes(data[: len(data) // 2])

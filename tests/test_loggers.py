@@ -9,14 +9,14 @@ WEIGHTS = {"ents_f": 1.0, "ents_p": 0.0, "ents_r": None, "ents_per_type": None, 
 
 @pytest.fixture
 def log(make_student):
-    """Log evaluations; gives the rows that were printed, split at spaces."""
+    """Log evaluations, and return the printed rows, split at spaces."""
 
     def run(*infos, names=("ner",), others=(), **settings):
         nlp = make_student()
         for name in others:
             nlp.add_pipe(name)
         if not names:
-            nlp.select_pipes(disable="ner")  # as what is frozen
+            nlp.select_pipes(disable="ner")  # like a frozen component
         for name in names[1:]:
             nlp.add_pipe("ner_tagger", name=name)
         nlp.add_pipe("entity_ruler")
@@ -26,7 +26,7 @@ def log(make_student):
         for info in infos:
             log_step(info)
         finish()
-        assert err.getvalue() == ""  # nobody watches
+        assert err.getvalue() == ""  # not a terminal
         return [line.split() for line in out.getvalue().splitlines()]
 
     return run

@@ -41,7 +41,7 @@ def test_losses_cross_entropy_by_hand():
 
 @pytest.mark.parametrize("temperature", [1.0, 2.0])
 def test_losses_divergence_by_hand(temperature):
-    """q = (1/4, 3/4) and p = (1/2, 1/2) once softened; the value is multiplied by T^2."""
+    """Softened, q = (1/4, 3/4) and p = (1/2, 1/2); the value is multiplied by T^2."""
     student = numpy.asarray([[0.0, temperature * LN(3)]])
     teacher = numpy.asarray([[1.0, 1.0]])
     values = {
@@ -106,7 +106,7 @@ def test_losses_gradient_of_the_sum(tags, taught):
 
 
 def test_losses_parts_are_means_over_those_that_have_targets():
-    """Two of three tokens have a tag, one has soft targets: each part divides by its own."""
+    """Two of three tokens have a tag, one has soft targets. Each part is divided by its count."""
     scores = numpy.asarray([[0.0, LN(3)], [5.0, 1.0], [0.0, 0.0]])
     teacher = numpy.asarray([[0.0, LN(3)]])
     parts, (gradient, _) = DistillationLoss(1.0, 1.0, 1.0, "teacher_student")(
@@ -146,7 +146,7 @@ def test_losses_weights_of_zero_switch_off():
 
 @pytest.mark.parametrize("temperature, n_inferred", [(1.0, 2), (2.0, 3)])
 def test_losses_infer_a_crf_no_more_often_than_needed(temperature, n_inferred, monkeypatch):
-    """With the tags given and without; once more if it has to be softened."""
+    """Once with the tags given and once without, and once more for a temperature."""
     inferred = []
 
     def watch(*args, **settings):
@@ -172,7 +172,7 @@ def test_losses_infer_a_crf_no_more_often_than_needed(temperature, n_inferred, m
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_losses_vanish_where_student_and_teacher_agree(direction, temperature):
     scores = make_scores(0)
-    # A softmax does not see what is added to all scores of a token.
+    # A constant added to all scores of a token does not change the softmax.
     loss, gradient = softened_kl(scores, scores + 3.0, temperature=temperature, direction=direction)
     assert_allclose(loss, 0, atol=1e-12)
     assert_allclose(gradient, 0, atol=1e-12)

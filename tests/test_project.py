@@ -1,4 +1,4 @@
-"""The project workflow: its commands take what it gives them, and make what later ones need."""
+"""The project workflow: its commands accept their arguments, and make what later ones need."""
 
 import re
 from pathlib import Path
@@ -26,14 +26,14 @@ def test_project_needs_no_shell():
 
 
 def test_project_is_valid():
-    """As weasel checks it, which wants a name to be that of a command or of a workflow."""
+    """weasel requires that a name is that of a command or of a workflow, not both."""
     config = load_project_config(ROOT)
     for steps in config["workflows"].values():
         assert set(steps) <= {command["name"] for command in config["commands"]}
 
 
 def test_project_runs_every_stage():
-    """Weights are fetched by a command, for `project assets` is not part of `run all`."""
+    """A command fetches the weights, because `project assets` is not part of `run all`."""
     project = srsly.read_yaml(ROOT / "project.yml")
     names = [command["name"] for command in project["commands"]]
     assert "assets" not in project
@@ -44,12 +44,12 @@ def test_project_runs_every_stage():
 
 def test_project_gives_what_its_commands_take():
     commands = typer.main.get_command(app).commands
-    config = load_project_config(ROOT)  # with the variables in their places
+    config = load_project_config(ROOT)  # with variables substituted
     lines = [line for command in config["commands"] for line in command["script"]]
     ours = [split_command(line)[3:] for line in lines if " spacy_distill " in line]
     assert len(ours) > 15
     for name, *args in ours:
-        with commands[name].make_context(name, args):  # a wrong option, or one too few, raises
+        with commands[name].make_context(name, args):  # a wrong or missing option raises
             pass
 
 

@@ -1,4 +1,4 @@
-"""What is left out of the search for a CRF's best path is `O` in it."""
+"""Tokens that are pruned from the search for a CRF's best path are `O` in it."""
 
 import numpy
 import pytest
@@ -45,7 +45,7 @@ def test_pruning_changes_no_best_path(viterbi, lengths, seed, scheme, size, outs
 
 
 def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out(viterbi):
-    """Each of them takes a thousand from the sum over the batch; an entity adds less than one."""
+    """Each such token subtracts 1000 from the sum over the batch; an entity adds less than 1."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)
     rng = numpy.random.default_rng(0)
@@ -55,7 +55,7 @@ def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out(viterbi):
     scores = numpy.tile(numpy.asarray([[0, -5, -5]], dtype="f"), (40_000, 1))
     scores[rng.random(len(scores)) < 0.4, 1:] = -numpy.inf
     entities = numpy.arange(10, len(scores), 40)
-    # Of four tokens that gain or lose, and gain a little in all.
+    # Each entity has four tokens that gain or lose, and gain a little in total.
     gains = rng.uniform(-2, 2, (len(entities), 4))
     gains[:, 3] = rng.uniform(0.1, 0.9, len(entities)) - gains[:, :3].sum(axis=1)
     for k, gain in enumerate(gains.T):
@@ -68,7 +68,7 @@ def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out(viterbi):
 
 
 def test_pruning_leaves_little_where_entities_are_rare(monkeypatch):
-    """Of three documents, the one with an entity is searched, next to it; the others are not."""
+    """Of three documents, only the one with an entity is searched, and only near the entity."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)
     potentials = make_potentials(numpy.random.default_rng(0), len(tags), size=0.1)
@@ -93,7 +93,7 @@ def test_pruning_leaves_little_where_entities_are_rare(monkeypatch):
 
 @pytest.mark.parametrize("size", [1e3, 1e6])
 def test_pruning_keeps_to_its_document(size):
-    """A document full of entities makes nothing of its neighbours uncertain."""
+    """A document full of entities has no effect on its neighbours."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)
     scores = numpy.tile(numpy.asarray([[8.0, 0.0, 0.0]], dtype="f"), (30, 1))

@@ -1,4 +1,4 @@
-"""What README.md and its like say is what project, package and measurements are."""
+"""README.md and other texts agree with the project, the package and the measurements."""
 
 import configparser
 import re
@@ -29,7 +29,7 @@ SYSTEMS = {
 
 
 def read_table(text, header):
-    """The rows of the table that begins so, each a list of cells."""
+    """The rows of the table that begins with this text, each a list of cells."""
     lines = text[text.index(header) :].splitlines()
     rows = []
     for line in lines[2:]:
@@ -80,7 +80,7 @@ def test_readme_names_commands_that_there_are():
 
 @pytest.mark.parametrize("text", [README, RESULTS], ids=["README.md", "results/README.md"])
 def test_readme_has_the_scores_of_the_sweeps(text):
-    """Of each corpus and size, mean and standard deviation over the seeds."""
+    """The mean and standard deviation over the seeds, for each corpus and size."""
     is_readme = text is README
     header = "| text | labelled sentences" if is_readme else "| corpus | labelled | pool"
     told, corpus = {}, ""
@@ -109,7 +109,7 @@ def test_readme_of_scaling_has_the_speeds_of_the_benchmark():
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path):
-    """Relative links of the texts, and the headings in them."""
+    """Relative links of the texts, and links to headings."""
     text = path.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", link):
@@ -119,6 +119,6 @@ def test_links_lead_somewhere(path):
         assert target.exists(), link
         if heading:
             titles = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), flags=re.M)
-            # As GitHub makes them of the titles
+            # As GitHub makes them from the headings
             anchors = [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
             assert heading in anchors, link

@@ -13,7 +13,7 @@ from spacy.util import load_config, load_model_from_config, registry
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ("student", "baseline", "teacher")
-# What else may differ from student.cfg: how long training takes, in which batches and steps.
+# Settings that may also differ from student.cfg: the duration, batches and steps of training.
 SIZES = {
     "baseline": {"max_steps", "eval_frequency", "patience"},
     "teacher": {
@@ -55,13 +55,13 @@ def resolve(target):
 def test_registry_finds_what_setup_cfg_lists(group, name, target):
     library, _, kind = group.partition("_")
     if kind == "factories":
-        # The factory's function is called by spaCy with a config.
+        # spaCy calls the factory's function with a config.
         assert spacy.blank("en").has_factory(name)
         assert resolve(target)
         return
     registries = {"spacy": registry, "thinc": thinc.api.registry}[library]
     assert getattr(registries, kind).get(name) is resolve(target)
-    # spaCy's registry, which configs are read with, knows those of thinc, too.
+    # spaCy's registry, which resolves configs, has those of thinc, too.
     assert getattr(registry, kind).get(name) is resolve(target)
 
 
@@ -81,7 +81,7 @@ def test_registry_command_exists():
 
 
 def test_registry_lists_all_that_is_registered_by_name():
-    """What a config names with @ is in setup.cfg, or comes with spaCy."""
+    """Every function that a config names with @ is in setup.cfg, or comes with spaCy."""
     ours = {name for _, name, _ in REGISTERED}
     for name in CONFIGS:
         for line in (ROOT / "configs" / f"{name}.cfg").read_text(encoding="utf-8").splitlines():
@@ -114,7 +114,7 @@ def test_registry_builds_the_rest_of_each_config(name):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_registry_fills_nothing_into_a_component_that_a_config_contradicts(name):
-    """The configs say all that the component's factory takes, but for the scorer."""
+    """The configs set all arguments of the component's factory except the scorer."""
     component = load(name)["components"]["ner"]
     filled = build(name).config["components"]["ner"]
     assert {key: filled[key] for key in ("factory", "scheme", "spans_key")} == {

@@ -13,14 +13,14 @@ from transformers import BertTokenizer, BertTokenizerFast
 from spacy_distill.segmentation import BYTE_ALPHABET, Segmenter, split_like_bert, word_segmenter
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-# Each letter but "d" alone and after others; "ab", "abc" and "bca" compete; "d" only in "cd".
+# All letters but "d", alone and as continuations; "ab", "abc" and "bca" compete; "d" only in "cd".
 PIECES = """
     a b c e E A é É - . ' @ ¿ ##a ##b ##c ##e ##E ##A ##é ##É ab abc bca cd ##bc ##cd ##bca
     ##cab ##ß 中 文 \u03c3 ##\u03c3 \u03c2 1 ##1 1a ##- \u0391\u03a3
 """
 VOCAB = (*SPECIALS, *PIECES.split())
 ALPHABET = "abcdeEAé\u0301Éß-.'@¿中文\u03a3\u03c3\u03c21\t\u200b\u00ad\u3000"
-# All of these were assigned before the Unicode version of the oldest library in use.
+# All of these are assigned in the Unicode version of the oldest library in use.
 BLOCKS = [(0x20, 0x24F), (0x370, 0x3FF), (0x400, 0x4FF), (0x2010, 0x2060), (0x4E00, 0x4EFF)]
 BLOCKS += [(0xAC00, 0xACFF), (0x3040, 0x30FF), (0xFF00, 0xFFEF), (0x1F600, 0x1F64F)]
 letters = st.one_of(
@@ -76,7 +76,7 @@ def test_segmentation_agrees_with_bert(tmp_path, lowercase, strip_accents):
     def check(word):
         expected = fast(word, add_special_tokens=False)["input_ids"]
         assert segmenter(word) == (expected or [segmenter.unknown])
-        # The slow one composes accents first, and lower-cases a sigma by where it stands.
+        # The slow one composes accents first, and lower-cases a sigma according to its position.
         if not set(word) & set("\u0301\u03a3"):
             assert slow(word, add_special_tokens=False)["input_ids"] == expected
 
@@ -92,9 +92,9 @@ def test_segmentation_agrees_with_bert_on_any_script(tokenizer_of_letters, word)
 
 @pytest.fixture(scope="module")
 def tokenizer_of_letters(tmp_path_factory):
-    """Nearly every letter is a piece, so that what becomes of each can be seen."""
+    """Nearly every letter is a piece, so that the result for each can be seen."""
     chars = [chr(i) for first, last in BLOCKS for i in range(first, last + 1)]
-    chars += [chr(i) for i in range(0x1100, 0x1200)]  # what Hangul falls into
+    chars += [chr(i) for i in range(0x1100, 0x1200)]  # into which Hangul is decomposed
     chars = [char for char in chars if not char.isspace() and ord(char) % 7]
     vocab = [*SPECIALS, *chars, *(f"##{char}" for char in chars)]
     fast, _ = make_tokenizers(
@@ -126,7 +126,7 @@ def test_segmentation_takes_linear_time_for_a_normal_form(form):
         ("abca", ["abc", "##a"]),
         ("abcab", ["abc", "##a", "##b"]),
         ("acab", ["a", "##cab"]),
-        ("ab-cd", ["ab", "-", "cd"]),  # a part after a hyphen begins anew
+        ("ab-cd", ["ab", "-", "cd"]),  # a part after a hyphen is segmented like a word
         ("a.b.", ["a", ".", "b", "."]),
         ("ab中b", ["ab", "中", "b"]),
         ("ÁB", ["ab"]),
@@ -156,7 +156,7 @@ def test_segmentation_words():
 
 
 def test_segmentation_words_end_in_a_final_sigma():
-    """As vocabularies write them; BERT's tokenizer goes letter by letter, and writes the other."""
+    """As in vocabularies. BERT's tokenizer lower-cases each letter alone, to the other sigma."""
     segmenter = Segmenter(("", "οδος", "παυλοσ"), "words", 0, lowercase=True, strip_accents=False)
     assert [segmenter(word) for word in ("ΟΔΟΣ", "οδος", "ΠΑΥΛΟΣ", "ΟΔΟ")] == [[1], [1], [2], [0]]
 
@@ -196,7 +196,7 @@ def test_segmentation_byte_alphabet():
     assert BYTE_ALPHABET[ord(" ")] == "Ġ" and BYTE_ALPHABET[ord("a")] == "a"
 
 
-# Pieces of different letters: a word can be cut into them in one way only.
+# All pieces have different letters, so a word can be segmented in only one way.
 UNAMBIGUOUS = ["▁ab", "cd", "efg", "h", "ij"]
 
 

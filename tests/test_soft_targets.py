@@ -93,7 +93,7 @@ def test_soft_targets_come_in_the_order_of_the_student():
 
 
 def test_soft_targets_of_biluo_teach_iob():
-    """B and U add up, and so do I and L: 0.1 + 0.2 and 0.3 + 0.15."""
+    """B and U are added, and so are I and L: 0.1 + 0.2 and 0.3 + 0.15."""
     biluo = make_tags(["A"], scheme="biluo")
     probs = {"O": 0.25, "B-A": 0.1, "I-A": 0.3, "L-A": 0.15, "U-A": 0.2}
     doc = make_doc(1)
@@ -117,7 +117,7 @@ def test_soft_targets_of_biluo_teach_iob_with_labels_in_another_order():
 
 
 def test_soft_targets_of_iob_teach_biluo():
-    """As if the tags were drawn: each token by itself, what it is in biluo seen afterwards."""
+    """As if each token's tag were drawn independently, and the sequence then converted to BILUO."""
     biluo, n_tokens = make_tags(["B", "A"], scheme="biluo"), 3
     log_probs = make_log_probs(n_tokens, len(TAGS), scale=1.0)
     doc = make_doc(n_tokens)

@@ -24,7 +24,7 @@ PIECES = Segmenter(("[UNK]", "ab", "##c", "e", "日"), "pieces", 0, True, True, 
 
 
 def make_model(*, width):
-    """A stand-in for a student: it has a layer that it calls `lookup`."""
+    """A substitute for a student, with a layer called `lookup`."""
     lookup = build_lookup_v1(width=width)
     return Model("student", lambda model, X, is_train: X, layers=[lookup], refs={"lookup": lookup})
 
@@ -97,7 +97,7 @@ def test_table_load_table(tmp_path):
     model = make_model(width=3)
     assert init_model(model) is model
     lookup = model.get_ref("lookup")
-    lookup.initialize(["other", "words"])  # leaves the table alone
+    lookup.initialize(["other", "words"])  # does not change the table
     vectors = lookup.predict(["ab", "ABC", "É", "x"])
     rows = table.rows
     assert_allclose(vectors, [rows[1], (rows[1] + rows[2]) / 2, rows[3], rows[0]], rtol=1e-6)
@@ -212,13 +212,13 @@ def test_table_glove_of_vectors_that_are_all_alike(tmp_path):
 
 def test_table_glove_of_words(tmp_path):
     path = tmp_path / "glove.txt"
-    path.write_text("7 3\n" + GLOVE, encoding="utf8", newline="\n")  # as word2vec writes it
+    path.write_text("7 3\n" + GLOVE, encoding="utf8", newline="\n")  # the format of word2vec
     words = ["The", "THE", "U.S.", "US", "Rome", "Paris"]
     table, share = glove_table(path, words=words, width=3, seed=4)
     assert table.segmenter.entries == ("", "the", "U.S.", "us", "rome", "Paris")
     assert share == 4 / 5
     rows = [table.segmenter(word)[0] for word in (*words, "ROME", "paris", "berlin")]
-    assert rows == [1, 1, 2, 3, 4, 5, 4, 0, 0]  # "paris": the file has it in another case
+    assert rows == [1, 1, 2, 3, 4, 5, 4, 0, 0]  # "paris" has another case in the file
     assert_allclose(table.rows[2] / table.rows[1, 0], [3, 0, 0], rtol=1e-5)
     random_rows = random_table(table.segmenter, width=3, seed=4).rows
     assert_array_equal(table.rows[[0, 4]], random_rows[[0, 4]])

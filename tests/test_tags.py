@@ -18,13 +18,13 @@ from spacy_distill.tags import (
 )
 
 SCHEMES = ("iob", "biluo")
-# One label contains a hyphen, one is the start of another.
+# One label contains a hyphen, one is a prefix of another.
 LABELS = ["PER", "PER-X", "L"]
 
 
 @st.composite
 def spans(draw):
-    """A document's length and entities, which may touch each other."""
+    """A document's length and entities, which may be adjacent."""
     length = draw(st.integers(0, 8))
     found = []
     start = 0
@@ -133,7 +133,7 @@ def test_tags_of_unknown_labels_are_named_by_each_vocabulary():
 
 
 def test_tags_are_missing_where_no_entity_may_be():
-    """Of which nothing is to be warned: it has no label."""
+    """There is no warning, because they have no label."""
     doc = Doc(Vocab(), words=["a", "Bob", "c"])
     doc.set_ents([], blocked=[doc[1:2]], default="outside")
     with warnings.catch_warnings():
@@ -142,7 +142,7 @@ def test_tags_are_missing_where_no_entity_may_be():
 
 
 def test_tags_of_an_entity_end_with_its_document():
-    """The second document was cut from within an entity: it goes on with that of no other."""
+    """The second document begins inside an entity, which does not continue that of the first."""
     tags = make_tags(["A"], scheme="biluo")
     whole, cut = make_doc(2, [(1, 2, "A")]), make_doc(2, [(0, 2, "A")])
     cut.from_array(["ENT_IOB"], numpy.asarray([1, 1], dtype="uint64"))

@@ -15,7 +15,7 @@ LABELS = ["PER", "LOC"]
 
 @pytest.fixture
 def teach():
-    """Give a document soft targets: token i has scores of its own."""
+    """Give a document soft targets, with different scores for each token."""
 
     def set_on(doc, tags):
         rng = numpy.random.default_rng(len(doc))
@@ -77,7 +77,7 @@ def test_targets_do_not_come_from_the_predicted_document(make_example, teach):
 
 
 def aligned(nlp, predicted, reference, ents):
-    """Documents of one text, with words split in two ways. `+` stands for no space."""
+    """Documents of the same text, split into words in two ways. `+` means no space."""
 
     def make(text, ents=None):
         words = text.replace("+", " ").split()
@@ -110,14 +110,14 @@ def test_targets_of_a_merged_token(nlp, teach):
     eg = aligned(nlp, "AnnJo left", "Ann+Jo left", "B-PER O O")
     log_probs = teach(eg.reference, tags)
     targets = get_targets([eg], tags=tags, name="ner")
-    assert names(targets, tags) == ["-", "O"]  # half of it is an entity
+    assert names(targets, tags) == ["-", "O"]  # an entity is half of this token
     assert targets.taught.tolist() == [1]
     assert_allclose(targets.teacher_scores, log_probs[2:], rtol=1e-3)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_targets_are_the_same_by_either_way(make_example, scheme, examples):
-    """spaCy's alignment, which is slow, says the same where the tokens are the same."""
+    """spaCy's slow alignment gives the same result for the same tokens."""
     tags = make_tags(LABELS, scheme=scheme)
     for eg in examples:
         found = names(get_targets([eg], tags=tags, name="ner"), tags)

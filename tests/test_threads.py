@@ -1,4 +1,4 @@
-"""The student's products have one thread, and leave the others as they were."""
+"""A student's matrix products use one thread, and restore the number of threads."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def count_threads():
 
 @pytest.fixture(autouse=True)
 def two_threads():
-    """Whatever the environment says."""
+    """Two threads, whatever the environment sets."""
     if not find_blas():
         pytest.skip("NumPy's BLAS is of a kind whose threads can't be set")
     with threadpool_limits(2, user_api="blas"):
@@ -41,7 +41,7 @@ def test_threads_are_given_back():
 
 
 def test_threads_are_given_back_by_the_last():
-    """The second context begins within the first, and ends after it."""
+    """The second context begins during the first, and ends after it."""
     begun, ended = Barrier(2), Barrier(2)
     seen = []
 
@@ -63,7 +63,7 @@ def test_threads_are_given_back_by_the_last():
 
 
 class OfEachThread:
-    """A BLAS that has a number for each thread of the process."""
+    """A BLAS with a separate number of threads for each thread of the process."""
 
     def __init__(self, internal_api, threading_layer):
         self.internal_api, self.threading_layer = internal_api, threading_layer
@@ -79,7 +79,7 @@ class OfEachThread:
 
 @pytest.mark.parametrize("kind", [("openblas", "openmp"), ("mkl", "gnu")])
 def test_threads_of_each_thread_are_given_back_by_it(monkeypatch, kind):
-    """At the end of its outermost context, whatever the others do: of OpenMP's, and of MKL's."""
+    """At the end of its outermost context, whatever other threads do; with OpenMP and with MKL."""
     library = OfEachThread(*kind)
     monkeypatch.setattr(threads, "find_blas", lambda: [library])
     begun, ended = Barrier(2), Barrier(2)
@@ -109,7 +109,7 @@ def test_threads_of_each_thread_are_given_back_by_it(monkeypatch, kind):
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("is_held", [False, True])
 def test_threads_are_given_back_in_a_fork(is_held):
-    """Beside a thread in a context, which maybe is just beginning it, and which the child lacks."""
+    """While another thread, which the child lacks, is in a context, or just entering it."""
     begun, ended = Barrier(2), Barrier(2)
 
     def overlap():

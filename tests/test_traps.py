@@ -1,4 +1,4 @@
-"""What others fell into, and what shows that this project does not.
+"""Known traps, and the tests which show that this project avoids them.
 
 | Trap | Test, in this file unless named |
 | --- | --- |
@@ -46,7 +46,7 @@ from spacy_distill.table import random_table
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ("student", "baseline", "teacher")
-# No name of it is in the sentences that the student learns from, nor are some of its letters.
+# The student's training sentences contain none of its names, and not all of its letters.
 DEV = ("Zoë met Ødipuë in Parisø", "B-PER O B-PER O B-LOC")
 FORGETFUL = """
 [nlp]
@@ -84,7 +84,7 @@ def make_doc(vocab, text, tags=None):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory, student_path):
-    """The files that the stages before training leave, `{150 gold, 450 of the pool, dev}`."""
+    """The files that the stages before training write: 150 gold sentences, a pool of 450, dev."""
     folder = tmp_path_factory.mktemp("corpus")
     teacher = spacy.load(student_path)
     texts = ["Ann Smith lives in New York .", "nobody went home", "it rains in Oslo"]
@@ -111,7 +111,7 @@ def paths(corpus):
 
 @pytest.fixture(scope="module")
 def trained(corpus, paths, tmp_path_factory):
-    """A student, trained for some steps as configs/student.cfg says."""
+    """A student, trained for some steps with configs/student.cfg."""
     output = tmp_path_factory.mktemp("training")
     sizes = {"training.max_steps": 4, "training.eval_frequency": 2}
     train(ROOT / "configs" / "student.cfg", output, overrides={**paths, **sizes})
@@ -193,7 +193,7 @@ def test_traps_soft_targets_teach_where_gold_is_missing(student, make_example):
 
 
 def test_traps_batches_have_their_share_of_gold(nlp, tmp_path):
-    """At 150 labels, in batches as configs/student.cfg makes them: 3.2 of 32, not 0.3."""
+    """With 150 labels and the batches of configs/student.cfg: 3.2 of 32, not 0.3."""
     for name, n_docs in (("gold", 150), ("pool", 2000)):
         shard = DocBin(store_user_data=True)
         for i in range(n_docs):
@@ -214,11 +214,11 @@ def test_traps_batches_have_their_share_of_gold(nlp, tmp_path):
         sum(eg.reference[0].text == "gold" for eg in batch) for _, batch in islice(batches, 65)
     ]
     assert numpy.mean(counts) == pytest.approx(3.2, abs=0.4)
-    assert min(counts) < max(counts)  # at random, not by rote
+    assert min(counts) < max(counts)  # at random, not at fixed positions
 
 
 def test_traps_best_weights_are_saved(student_path, examples, write_config, tmp_path):
-    """A student that knows the right answers learns wrong ones: the first evaluation is best."""
+    """A student that is already right learns wrong answers, so the first evaluation is best."""
     right, wrong = tmp_path / "right.spacy", tmp_path / "wrong.spacy"
     DocBin(docs=[eg.reference for eg in examples]).to_disk(right)
     for eg in examples:
@@ -245,7 +245,7 @@ def test_traps_vocabulary_is_of_the_training_text(trained):
 
 @pytest.mark.parametrize("scheme", ["iob", "biluo"])
 def test_traps_illegal_tags_are_never_written(make_student, make_doc, tag_scores, ents, scheme):
-    """The arg max alone would say I-PER, I-LOC: an entity without a beginning."""
+    """The argmax alone would be I-PER, I-LOC: an entity without a beginning."""
     ner = make_student(scheme=scheme).get_pipe("ner")
     scores = tag_scores("I-PER I-LOC", ner.tags)
     second = "B-PER B-LOC" if scheme == "iob" else "U-PER U-LOC"

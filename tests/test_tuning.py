@@ -25,7 +25,7 @@ from spacy_distill.tuning import (
 
 @pytest.fixture
 def careful(student):
-    """A component that knows its sentences by heart, but prefers O by six nats."""
+    """A component that has memorised its sentences, but prefers O by six nats."""
     ner = student.get_pipe("ner")
     layer = ner.model.get_ref("output_layer")
     layer.set_param("b", add_outside(layer.get_param("b"), 6.0))
@@ -73,7 +73,7 @@ def test_tuning_adds_to_the_first_tag():
 
 
 def test_tuning_asks_the_present_weights(careful, dev):
-    """Whatever the documents were read with before: nothing was found, then the weights changed."""
+    """Scores from before a change of the weights, which gave no entities, are not reused."""
     careful.score_tuned = True
     layer = careful.model.get_ref("output_layer")
     b = layer.get_param("b")
@@ -94,9 +94,9 @@ def test_tuning_needs_an_output_layer(student, dev):
 @pytest.mark.parametrize(
     "values, expected",
     [
-        ([0.6, 0.604, 0.6, 0.6], 0),  # which may be chance
+        ([0.6, 0.604, 0.6, 0.6], 0),  # a gain that may be due to chance
         ([0.6, 0.606, 0.6, 0.6], 1),
-        ([0.6, 0.698, 0.7, 0.699], 1),  # no further than it must
+        ([0.6, 0.698, 0.7, 0.699], 1),  # the smallest constant next to the best
         ([0.6, 0.697, 0.7, 0.699], 2),
         ([0.7, 0.6, 0.6, 0.6], 0),
     ],
@@ -110,10 +110,10 @@ def test_tuning_without_gain_keeps_zero_wherever_it_is():
 
 
 def test_tuning_scores_as_spacy_does(careful, dev):
-    """With entities of several words, of which gold lacks some, or says nothing of."""
+    """With entities of several words, some of which are not in gold, or not annotated there."""
     dev[0].reference.set_ents([], default="missing")
     dev[1].reference.set_ents([], missing=[dev[1].reference[:1]], default="unmodified")
-    for eg in dev[2:4]:  # a blocked token is no entity, in gold or before the component
+    for eg in dev[2:4]:  # a blocked token is not an entity, whether in gold or preset
         eg.reference.set_ents([], blocked=[eg.reference[-1:]], default="unmodified")
         eg.predicted.set_ents([], blocked=[eg.predicted[-1:]], default="unmodified")
     layer = careful.model.get_ref("output_layer")
@@ -134,7 +134,7 @@ def test_tuning_is_foreseen_by_the_score(careful, dev):
 
 
 def test_tuning_knows_which_document_a_token_is_of():
-    """spaCy's alignment may say that there is one token more after white space at the end."""
+    """spaCy's alignment may have one token too many if a text ends with whitespace."""
     vocab = Vocab()
     own = Doc(vocab, words=["a", "   "], spaces=[True, False])
     gold = Doc(vocab, words=["a", " ", " "], spaces=[True, True, False])
@@ -156,7 +156,7 @@ def test_tuning_needs_annotation(careful, dev):
 
 
 def test_tuning_keeps_entities_that_were_there(careful, dev):
-    """Half of the gold entities, and one that is wrong, are set by somebody else."""
+    """Half of the gold entities, and a wrong one, are preset."""
     for eg in dev[::2]:
         eg.predicted.ents = [
             Span(eg.predicted, ent.start, ent.end, label=ent.label_) for ent in eg.reference.ents
@@ -174,12 +174,12 @@ def test_tuning_keeps_entities_that_were_there(careful, dev):
 
 
 def test_tuning_is_foreseen_between_other_entities(student, careful, examples):
-    """A ruler has set one that is wrong; what another adds later, tuning will not see."""
+    """One ruler presets a wrong entity. Tuning does not see what a later ruler adds."""
     ruler = student.add_pipe("entity_ruler", before="ner")
     ruler.add_patterns([{"label": "OTHER", "pattern": examples[0].reference[0].text}])
     ruler = student.add_pipe("entity_ruler", name="late")
     ruler.add_patterns([{"label": "LATE", "pattern": examples[1].reference[-1].text}])
-    careful.score_tuned = careful.has_learnt = True  # as in its training
+    careful.score_tuned = careful.has_learnt = True  # as during training
     copies = [copy_words(eg.reference, student.vocab) for eg in examples]
     dev = [Example(doc, eg.reference) for doc, eg in zip(copies, examples)]
     foreseen = student.evaluate(dev)["ents_f_tuned"]
@@ -192,7 +192,7 @@ def test_tuning_is_foreseen_between_other_entities(student, careful, examples):
 
 @pytest.mark.parametrize("own", ["AnnSmith lives in New York .", "Ann Smith lives in N ew Yo rk."])
 def test_tuning_scores_other_tokens_as_spacy_does(careful, dev, own):
-    """Joined over the edge of no entity or of two, and split."""
+    """Tokens are joined within an entity and over the edge of one, and split."""
     text = dev[0].reference.text.replace(" ", "")
     assert own.replace(" ", "") == text
     words = own.split()
@@ -217,7 +217,7 @@ def test_tuning_scores_other_tokens_as_spacy_does(careful, dev, own):
 
 
 def test_tuning_counts_what_is_found_twice():
-    """Two entities may become the same in tokens of gold: spaCy counts one of them as wrong."""
+    """If two entities become the same in gold's tokens, spaCy counts one of them as wrong."""
     vocab = Vocab()
     own = Doc(vocab, words=["Ann", "-", "Lee"], spaces=[False] * 3, ents=["B-PER", "O", "B-PER"])
     eg = Example(own, Doc(vocab, words=["Ann-Lee"], spaces=[False], ents=["B-PER"]))
@@ -239,7 +239,7 @@ def test_tuning_reads_what_the_model_listens_to(examples):
     scores = nlp.evaluate(examples)
     assert scores["ents_f"] > 0.9
     assert scores["ents_f_tuned"] >= scores["ents_f"]
-    # In other tokens than gold's, too: a copy in those of gold would have nothing to listen to.
+    # Also if the tokens differ from gold's: a copy with gold's tokens would have no tok2vec output.
     words = ["Ann", "Smith", "lives", "in", "New", "York", "."]
     own = Doc(nlp.vocab, words=words, spaces=[True] * 5 + [False] * 2)
     tags = ["B-PER", "I-PER", "O", "O", "B-LOC", "I-LOC"]

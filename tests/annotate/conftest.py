@@ -5,7 +5,7 @@ import pytest
 
 @pytest.fixture
 def digests():
-    """What a folder holds: the digest of each file, by name."""
+    """The digest of each file in a folder, by name."""
 
     def read(folder):
         return {

@@ -33,7 +33,7 @@ def test_annotation_keeps_the_order(student, docs, texts):
 def test_annotation_sets_what_the_teacher_says(make_student, texts, make_doc, scheme):
     teacher = make_student(scheme=scheme)
     ner = teacher.get_pipe("ner")
-    # Untrained and pushed, so that it finds something everywhere.
+    # Untrained, with a bias that makes it predict entities everywhere.
     ner.model.get_ref("output_layer").get_param("b")[1:] = 0.3
     docs = list(annotate_docs(teacher, [make_doc(text) for text in texts]))
     expected = [ner(make_doc(text)) for text in texts]
@@ -73,7 +73,7 @@ def test_annotation_fills_in_partial_gold(student, make_doc, ents):
     given = doc.char_span(0, 3, label="GIVEN")
     doc.set_ents([given], outside=[doc[5:6]], default="missing")
     (doc,) = annotate_docs(student, [doc])
-    # Of `New York` only `New` was free, and `Smith` beside a given entity.
+    # `New` was free, but not `York`; `Smith` was free, but follows a given entity.
     found = ents(doc)
     assert (0, 1, "GIVEN") in found
     assert doc[5].ent_iob_ == "O"
@@ -83,7 +83,7 @@ def test_annotation_fills_in_partial_gold(student, make_doc, ents):
 
 
 class Closing:
-    """A teacher that ends entities with white space, as stock `ner` does."""
+    """A teacher that ends entities with whitespace, like stock `ner`."""
 
     name = "closing"
     tags = make_tags(["LOC"], scheme="biluo")
@@ -121,7 +121,7 @@ def test_annotation_of_documents_without_tokens(student, make_doc):
 
 
 def test_annotation_entities_have_no_whitespace_at_their_ends(student, make_doc, monkeypatch):
-    """As the component: what it says of a line break after a name is not believed."""
+    """Like the component: its tag for a line break after a name is ignored."""
     ner = student.get_pipe("ner")
     scores = numpy.zeros((3, 5), dtype="f")
     scores[[0, 1, 2], [ner.tags.index(tag) for tag in ("B-PER", "I-PER", "O")]] = 9.0
@@ -131,7 +131,7 @@ def test_annotation_entities_have_no_whitespace_at_their_ends(student, make_doc,
 
 
 def test_annotation_leaves_nothing_else_on_documents(student, make_doc, texts):
-    """A teacher's other pipes do their work on copies."""
+    """The other components of a teacher run on copies."""
     student.add_pipe("sentencizer", first=True)
     student.add_pipe("entity_ruler", before="ner").add_patterns(
         [{"label": "X", "pattern": "saw", "id": "rule"}]
@@ -191,7 +191,7 @@ def test_annotation_replaces_soft_targets_of_an_earlier_run(student, make_doc):
 
 @pytest.fixture
 def other(student_path):
-    """The same teacher, but less sure, with its tags in another order and its own vocabulary."""
+    """The same teacher, less confident, with tags in another order and its own vocabulary."""
     nlp = spacy.load(student_path)
     ner = nlp.get_pipe("ner")
     layer = ner.model.get_ref("output_layer")

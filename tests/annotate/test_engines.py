@@ -1,4 +1,4 @@
-"""Workers: what they have, and that what goes wrong in one reaches whoever asked it."""
+"""Workers: their environment, and errors, which reach the parent."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def test_failure_of_a_teacher_has_its_traceback():
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are not inherited")
 def test_workers_ignore_ctrl_c_from_the_start(tmp_path):
-    """Imports take seconds. What interrupts the parent must not end them with a traceback."""
+    """Ctrl-C in the parent must not end a worker with a traceback during its slow imports."""
     code, seen = tmp_path / "code.py", tmp_path / "seen.txt"
     code.write_text(
         "import pathlib, signal\n"
@@ -48,7 +48,7 @@ def test_workers_ignore_ctrl_c_from_the_start(tmp_path):
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     assert signal.getsignal(signal.SIGINT) == before
     assert seen.read_text() == str(signal.SIG_IGN)
-    with ThreadPoolExecutor() as pool:  # which can set no signals
+    with ThreadPoolExecutor() as pool:  # these threads can't set signal handlers
         assert pool.submit(leave_signals_alone).result() == before
 
 
@@ -58,7 +58,7 @@ def leave_signals_alone():
 
 
 def test_workers_have_one_thread_each(student_path, tmp_path, monkeypatch):
-    """Unless the environment says how many. Ours stays as it is."""
+    """Unless the environment sets the number. This process's environment is unchanged."""
     code, environ = tmp_path / "code.py", tmp_path / "environ.json"
     code.write_text(
         "import json, os, pathlib\n"

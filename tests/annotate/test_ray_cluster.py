@@ -25,7 +25,7 @@ Call, RayCluster, RESTARTS = ray_cluster.Call, ray_cluster.RayCluster, ray_clust
 
 NODE = ["--num-cpus=1", "--node-ip-address=127.0.0.1", "--object-store-memory=80000000", "--block"]
 
-# Annotates texts until both machines are at work and one is switched off, and some more.
+# Annotates texts until both machines work and one is switched off, and then some more.
 DRIVER = """
 import sys
 import time
@@ -70,7 +70,7 @@ def with_source():
 
 
 def start_node(*args):
-    """A node in a session of its own."""
+    """Start a node in its own session."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", *args, *NODE]
     return subprocess.Popen(
         command, env=with_source(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -78,7 +78,7 @@ def start_node(*args):
 
 
 def kill_node(node):
-    """Every process of a node at once, as when a machine is switched off."""
+    """Kill all processes of a node at once, as if the machine were switched off."""
     pids = [node.pid]
     for pid in pids:
         children = Path(f"/proc/{pid}/task/{pid}/children")
@@ -91,9 +91,9 @@ def kill_node(node):
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Two machines, each with a CPU: their address, and the second one's process."""
+    """Two machines with one CPU each: the address, and the process of the second."""
     with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
-        # Nobody else on the network may use it.
+        # It is not accessible from the network.
         monkeypatch.setenv("RAY_AUTH_MODE", "token")
         monkeypatch.setenv("RAY_AUTH_TOKEN", token_hex(32))
         address = f"127.0.0.1:{free_port()}"
@@ -121,7 +121,7 @@ def test_ray_cluster_loses_a_machine_and_no_shard(cluster, student_path, texts, 
     address, machine = cluster
     script = tmp_path / "driver.py"
     script.write_text(DRIVER, encoding="utf-8")
-    # In a process of its own, because Ray looks at its environment when it is imported.
+    # In its own process, because Ray reads its environment when it is imported.
     command = [sys.executable, str(script), address, str(student_path), *texts]
     driver = subprocess.Popen(command, cwd=tmp_path, env=with_source(), stdout=subprocess.PIPE)
     try:
@@ -161,7 +161,7 @@ def test_ray_cluster_that_can_not_begin(monkeypatch, student_path, tmp_path):
 
 
 class Actor:
-    """A worker that does nothing: what its calls bring is said by the test."""
+    """A worker that does nothing. The test determines the results of its calls."""
 
     class start:
         remote = object
@@ -169,7 +169,7 @@ class Actor:
 
 @pytest.fixture
 def lone(monkeypatch, tmp_path):
-    """A cluster of one worker, and what its calls bring, one after the other."""
+    """A cluster of one worker, and the results of its calls in their order."""
     answers = []
 
     def get(call):
@@ -194,7 +194,7 @@ def test_ray_cluster_gives_up_when_the_last_worker_does_not_come_back(lone):
 
 
 def test_ray_cluster_gives_up_on_a_shard_that_kills_its_workers(lone):
-    """After as many as it may take: until then it goes to the next one."""
+    """After the maximum number of workers; before that, the next worker gets the shard."""
     cluster, answers = lone
     shard = SimpleNamespace(index=7)
     cluster.calls.clear()
@@ -219,7 +219,7 @@ def test_ray_cluster_needs_an_output_that_all_machines_share(lone, tmp_path):
 
 
 def test_ray_cluster_without_a_gpu(student_path, tmp_path, monkeypatch):
-    """Ray itself would wait for one for ever."""
+    """Ray itself would wait for one forever."""
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
     with pytest.raises(ValueError, match=r"\[D020\] There is no GPU 0 \(Ray finds none"):

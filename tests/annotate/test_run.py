@@ -27,7 +27,7 @@ from spacy_distill.manifest import JOURNAL, MANIFEST, find_counts
 from spacy_distill.provenance import digest_input
 from spacy_distill.soft_targets import KEY
 
-# How often a run is killed. SPACY_DISTILL_KILLS=20 for a longer look.
+# Number of times that a run is killed. Set SPACY_DISTILL_KILLS=20 for a longer test.
 KILLS = int(os.environ.get("SPACY_DISTILL_KILLS", 3))
 
 
@@ -70,7 +70,7 @@ def test_run_gives_each_shard_a_record(job, source, out, nlp):
 
 
 def test_run_counts_unsure_words(job, source, out, make_doc, nlp):
-    """Rules smoothed to 0.8: all words are under 0.9, none under 0.7."""
+    """With rules smoothed to 0.8, all words are below 0.9, and none is below 0.7."""
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
     nlp.to_disk(out.parent / "rules")
     rules = replace(job, teachers=[str(out.parent / "rules")], smoothing=0.2)
@@ -79,7 +79,7 @@ def test_run_counts_unsure_words(job, source, out, make_doc, nlp):
 
 
 def test_run_depends_on_nothing_before_a_shard(job, source, out, digests, texts):
-    """Neither on the words that a teacher has seen, nor on where a source begins."""
+    """Neither on the words that a teacher has seen before, nor on where a source begins."""
     annotate_source(job, [source], out)
     last = out.parent / "last.txt"
     last.write_text("\n".join((texts * 3)[28:]), encoding="utf-8")
@@ -88,7 +88,7 @@ def test_run_depends_on_nothing_before_a_shard(job, source, out, digests, texts)
 
 
 def test_run_forgets_the_words_of_the_shard_before(job, source, out, monkeypatch):
-    """Beside other words, the row of a word may differ in its last digit."""
+    """Computed with other words, the row of a word may differ in its last digit."""
     kept = []
 
     def annotate(teacher, docs):
@@ -134,7 +134,7 @@ def test_run_goes_on_where_it_was_interrupted(job, source, out, digests):
         with pytest.raises(KeyboardInterrupt):
             annotate_source(job, [source], again, read=stop_after(n))
         assert not (again / MANIFEST).exists()
-    # As if it had been killed in the middle of a line, and of a file.
+    # As if the run had been killed while writing a line, and a file.
     with (again / JOURNAL).open("a") as file:
         file.write('{"name": "00006.spa')
     (again / PART.format(name="00006.spacy", unique="1")).write_bytes(b"half")
@@ -172,7 +172,7 @@ def test_run_refuses_what_was_annotated_with_something_else(job, source, out, di
     assert annotate_source(others, [source], out, overwrite=True).new_shards == 8
     assert digests(out).keys() == whole.keys()
     assert annotate_source(others, [source], out, overwrite=True).new_shards == 0
-    # The same teacher elsewhere is the same.
+    # A copy of the teacher elsewhere counts as the same.
     other.to_disk(out.parent / "moved")
     moved = replace(job, teachers=[str(out.parent / "moved")])
     assert annotate_source(moved, [source], out).new_shards == 0
@@ -184,7 +184,7 @@ def test_run_refuses_other_texts(job, source, out, texts, digests):
     changed.write_text("\n".join([*texts * 2, "Eve likes Rome"]), encoding="utf-8")
     with pytest.raises(ValueError, match=r"\[D903\].*those of 00005.spacy are others"):
         annotate_source(job, [changed], out)
-    # Equal shards stay, and what is too much goes.
+    # Unchanged shards are kept, and superfluous ones removed.
     assert annotate_source(job, [changed], out, overwrite=True).new_shards == 1
     annotate_source(job, [changed], out.parent / "new")
     assert digests(out) == digests(out.parent / "new")
@@ -217,7 +217,7 @@ def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
     (out / "00000.spacy").unlink()
     annotate_source(job, [source], out)
     assert len(list(out.glob("*.spacy"))) == 8
-    # Into what is finished somebody may have put one that is called as a shard.
+    # In a finished folder, a file that is named like a shard may be the user's.
     DocBin().to_disk(out / "00077.spacy")
     for overwrite in (False, True):
         with pytest.raises(ValueError, match=r"\[D904\].*: 00077.spacy\."):
@@ -259,14 +259,14 @@ def test_run_refuses_to_write_where_it_reads(job, source, tmp_path, output, read
 
 
 def test_run_refuses_to_write_into_its_teacher(job, source):
-    """Which would then be another one."""
+    """The teacher would be changed by that."""
     (teacher,) = job.teachers
     with pytest.raises(ValueError, match=r"\[D915\]"):
         annotate_source(job, [source], Path(teacher) / "annotated")
 
 
 def test_run_may_write_beside_what_it_reads(job, source, tmp_path):
-    """As the project's workflow does."""
+    """Like the project workflow."""
     for _ in range(2):
         annotate_source(job, [source], tmp_path / "annotated" / "pool", exclude=[source])
     annotate_source(job, [source], tmp_path / "pool")
@@ -311,14 +311,14 @@ def test_run_leaves_texts_out(job, source, out, texts, nlp, make_doc):
     exclude, advance = [out.parent / "dev.spacy"], lambda *n: done.append(n)
     summary = annotate_source(job, [source], out, exclude=exclude, advance=advance)
     assert summary.dropped == {str(out.parent / "dev.spacy"): 6}
-    # A progress bar reaches its end, though it counts these, too.
+    # The progress bar reaches its end, because it counts these, too.
     assert numpy.sum(done, axis=0).tolist() == [30, summary.words]
     found = {doc.text for doc in read_docbins(out, nlp.vocab)}
     assert found == set(texts) - {texts[0], texts[3]}
 
 
 def test_run_leaves_sentences_out(job, out, tmp_path, nlp, make_doc):
-    """Of labelled documents, which are not split, and only where the text is."""
+    """Sentences of labelled documents, which are not split, but only if the text is split."""
     (tmp_path / "pool.txt").write_text("Ann left. Bob came.\nEve won. Bob came!\nBob came.")
     whole = [
         make_doc("Ann left .", "B-PER O O"),
@@ -350,7 +350,7 @@ def test_run_keeps_what_is_finished_when_a_line_can_not_be_read(job, out, texts,
 
 
 def test_run_forgets_words(job, out):
-    """Neither what reads nor the teacher keeps a word of what was annotated."""
+    """Neither the tokenizer nor the teacher keeps words of annotated documents."""
     annotator = Annotator(job, out)
     (nlp,) = annotator.pipelines
     reader = spacy.blank("en")
@@ -373,7 +373,7 @@ def test_run_reads_docbins_across_shards(job, out, texts, tmp_path, make_doc, nl
 
 
 def test_run_splits_sentences_across_shards(job, out, tmp_path, nlp):
-    """A text's sentences outlive the shard that it was begun in."""
+    """The sentences of a text outlive the shard in which the text begins."""
     lines = ["Xyzzyqwe left. Plughfoo saw Bob. Qwuxqwux won.", "Frobnitz ate. Zzyzx slept."]
     (tmp_path / "pool.txt").write_text("\n".join(lines), encoding="utf-8")
     small = replace(job, shard_size=1)
@@ -422,7 +422,7 @@ COMMAND = ("-m", "spacy_distill", "annotate")
 def test_run_survives_being_killed(
     student_path, texts, tmp_path, digests, light_python, n_process, n_kills
 ):
-    """kill -9 at random moments of the real command, until it comes to its end."""
+    """Kill the real command with -9 at random moments, until it is finished."""
     path = tmp_path / "pool.txt"
     path.write_text("\n".join(texts * 200), encoding="utf-8")
     annotate_source(Job([str(student_path)], shard_size=25), [path], tmp_path / "whole")
@@ -434,7 +434,7 @@ def test_run_survives_being_killed(
     for _ in range(n_kills):
         n_before = len(list(killed.glob("*.spacy")))
         process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
-        # Not before it has begun, and then at any moment of some shards.
+        # Not before it has begun, and then at any moment during some shards.
         while len(list(killed.glob("*.spacy"))) <= n_before and process.poll() is None:
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 1.5 / n_kills))
@@ -501,7 +501,7 @@ def test_run_gives_the_same_on_a_gpu(job, source, out, gpu, nlp):
 
 
 def test_run_knows_its_own_manifest(tmp_path, make_doc):
-    """A folder of somebody else's may have a file of that name: of what is there all counts."""
+    """A folder of another program may have a manifest.json, too, so its content is checked."""
     DocBin(docs=[make_doc("Ann left")] * 3).to_disk(tmp_path / "pool.spacy")
     for text in ('{"name": "my data"}', "[]", "no JSON"):
         (tmp_path / MANIFEST).write_text(text)

@@ -1,4 +1,4 @@
-"""The demo corpus is what its README says: split by frame and name, legal, made again exactly."""
+"""The demo corpus is as in its README: split by frame and name, legal, and reproducible."""
 
 import importlib.util
 import re
@@ -14,7 +14,7 @@ SPLITS = ["train", "dev", "test"]
 def load_make():
     spec = importlib.util.spec_from_file_location("demo_make", DEMO / "make.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up their module there
     spec.loader.exec_module(module)
     return module
 
@@ -65,7 +65,7 @@ def registers():
 
 @pytest.fixture(scope="module")
 def patterns(registers):
-    """One regular expression a frame that matches the sentences it can give, slots taking any
+    """One regular expression per frame that matches its possible sentences. Slots match any
     text; spelt-out names and the words between slots have to be there."""
 
     def to_regex(frame):
@@ -167,7 +167,7 @@ def test_demo_has_no_sentence_twice(corpus, unlabelled):
 
 
 def test_demo_unlabelled_text_has_frames_of_all_splits(patterns, unlabelled):
-    """All but those that give one sentence only, for they have no slots to fill."""
+    """All but those that make only one sentence, because they have no slots to fill."""
     for split in SPLITS:
         own = [pattern for frame, pattern in patterns.items() if make.split_of(frame) == split]
         found = [any(map(pattern.fullmatch, unlabelled)) for pattern in own]
@@ -185,7 +185,7 @@ def test_demo_unlabelled_text_has_the_names_that_training_never_shows(corpus, un
 
 
 def test_demo_splits_share_no_frame(corpus, patterns):
-    """Every sentence fits a frame of its own split and none of another."""
+    """Every sentence matches a frame of its own split, and none of another."""
     split_of = {frame: make.split_of(frame) for frame in patterns}
     assert set(split_of.values()) == set(SPLITS)
     for split, sentences in corpus.items():

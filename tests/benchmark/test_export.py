@@ -1,4 +1,4 @@
-"""With a small BERT as teacher: its tokenizer and ONNX files, and all systems side by side."""
+"""The tokenizer and ONNX files of a teacher with a small BERT, and all systems together."""
 
 import numpy
 import pytest
@@ -38,14 +38,14 @@ SIZES = {
 
 @pytest.fixture(scope="module")
 def teacher_path(tmp_path_factory):
-    """A pipeline with a small BERT that nothing was taught."""
+    """A pipeline with a small untrained BERT."""
     folder = tmp_path_factory.mktemp("teacher")
     vocab = folder / "words.txt"
     vocab.write_text("\n".join(PIECES), encoding="utf8")
     BertTokenizerFast(str(vocab)).save_pretrained(folder / "bert")
     torch.manual_seed(0)
     bert = BertModel(BertConfig(vocab_size=len(PIECES), **SIZES))
-    for weights in bert.parameters():  # no two of them alike, which would be written once
+    for weights in bert.parameters():  # all different, because equal ones are written only once
         torch.nn.init.normal_(weights, std=0.2)
     bert.save_pretrained(folder / "bert")
     nlp = spacy.blank("en")
@@ -63,7 +63,7 @@ def teacher_path(tmp_path_factory):
     for label in ("LOC", "PER"):
         ner.add_label(label)
     nlp.initialize()
-    # Scores that are no zeros, to see that they are the same.
+    # The scores are not zeros, so that a comparison means something.
     head = ner.model.get_ref("output_layer")
     head.set_param("W", numpy.random.RandomState(0).normal(size=(5, 32)).astype("f"))
     head.set_param("b", numpy.arange(5, dtype="f"))
@@ -100,14 +100,14 @@ def test_export_scores_as_the_teacher_does(exported, teacher_path):
             name: session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
             for name, session in sessions.items()
         }
-        there = mask > 0  # padding may be anything
+        there = mask > 0  # the scores of padding are arbitrary
         assert_allclose(found["fp32"][there], expected[there], atol=1e-4)
         assert numpy.abs(found["int8"][there] - expected[there]).mean() < 0.2
         assert numpy.abs(expected[there]).mean() > 1
 
 
 def test_export_is_what_the_pipeline_computes(teacher_path, make_doc):
-    """Where each word is one piece."""
+    """If each word is one piece."""
     nlp = spacy.load(teacher_path)
     model = TaggingTransformer(find_transformer(nlp).transformer, find_head(nlp)).eval()
     ids = torch.tensor([[2, 5, 6, 7, 3]])
@@ -123,7 +123,7 @@ def test_export_counts_parameters(exported, teacher_path):
     n_parameters = sum(weights.numel() for weights in transformer.parameters())
     n_pooler = sum(weights.numel() for weights in transformer.pooler.parameters())
     head = 5 * 32 + 5
-    # A few constants are written as weights, too; the pooler, which nothing uses, is not.
+    # A few constants are also written as weights; the pooler, which is not used, is not.
     assert 0 <= exported["n_parameters"] - (n_parameters - n_pooler + head) < 100
 
 
@@ -137,7 +137,7 @@ def test_export_needs_a_transformer(student_path, tmp_path):
 def test_export_and_measure_all_systems(
     teacher_path, student_path, student, examples, tmp_path, monkeypatch
 ):
-    """In processes of their own, as the command does, with BERTs that are small."""
+    """Each in its own process, like the command, with small BERTs."""
     monkeypatch.setattr(module, "BERT_SHAPES", dict.fromkeys(BERT_SHAPES, SIZES))
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
     corpus = read_corpus(tmp_path / "test.spacy", student)
@@ -160,7 +160,7 @@ def test_export_and_measure_all_systems(
         assert one.loaded["n_bytes"] > 1000
         assert one.peak_memory > 30e6
     assert set(found[0].roofline) == set(found[0].cold) == {1, 4}
-    # What needs no PyTorch has not imported it.
+    # Systems that do not need PyTorch have not imported it.
     memory = {one.system.name: one.peak_memory for one in found}
     assert memory["student"] < memory["teacher"]
     assert memory["onnx-int8"] < memory["bert-base"]

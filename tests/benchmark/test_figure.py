@@ -12,7 +12,7 @@ from spacy_distill.figures import STYLES, spread_out
 
 @pytest.fixture
 def report():
-    """Of systems whose speeds lie close together."""
+    """The report of systems whose speeds are close together."""
     names = ("student", *PEERS)
     speeds = {name: 1000.0 * (1 + 0.01 * i) for i, name in enumerate(names)}
     systems = {

@@ -14,7 +14,7 @@ SPEEDS = {"student": 100_000.0, "spacy-ner": 3000.0, "bert-large": 50.0}
 
 
 class Fake:
-    """A process that says it took what the system's speed makes it take."""
+    """A process that reports the times which follow from the system's speed."""
 
     def __init__(self, name, log):
         self.name = name
@@ -41,7 +41,7 @@ class Fake:
 
 @pytest.fixture
 def measure(monkeypatch, tmp_path):
-    """Measure three systems; gives them, and all that their processes were asked."""
+    """Measure three systems, and return them and all requests to their processes."""
     log = []
     monkeypatch.setattr(module, "start_worker", lambda name, threads: Fake(name, log))
     student = System("student", "", "pipelines:load_runner", {}, is_student=True)
@@ -86,7 +86,7 @@ def test_measure_warms_up_first(measure):
         runs = [asked for who, request, asked in log if (who, request) == (name, "run")]
         warm = [len(asked["texts"]) for asked in runs[: -n_measured[name]]]
         assert warm == sorted(warm)
-        # Slow systems stop when they are warm; fast ones have read all of it before.
+        # Slow systems stop once they are warm; fast ones have read the whole corpus by then.
         expected = {"student": 400, "spacy-ner": 225, "bert-large": 7}[name]
         assert warm[-1] == expected
 

@@ -24,7 +24,7 @@ def tokenizer(tmp_path):
     tokenizer = Tokenizer(models.WordLevel(VOCAB, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    # As training left it.
+    # The settings of a tokenizer after training.
     tokenizer.enable_padding(length=30)
     tokenizer.enable_truncation(4)
     path = tmp_path / "tokenizer.json"
@@ -57,7 +57,7 @@ def test_pieces_run_reads_all_texts(tokenizer):
     pieces = load_tokenizer(tokenizer, max_pieces=5)
     run = make_run(pieces, forward, padding=0)
     texts = ["a b", "c", "a b c a b c", "x"]
-    # Two special pieces each, and none of the padding; the third is cut.
+    # Each text has two special pieces; padding is not counted; the third text is truncated.
     assert run(texts, 3) == 4 + 3 + 5 + 3
     assert count_cut(pieces, [*texts, "a b c"]) == 1
     assert [ids.shape for ids, _ in seen] == [(3, 4), (1, 5)]

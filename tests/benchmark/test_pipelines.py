@@ -58,7 +58,7 @@ def test_pipelines_sort_texts_where_they_are_batched(student_path, monkeypatch):
 
 
 def test_pipelines_student_needs_no_heavy_packages(student_path, student):
-    """Where they are installed, they are not imported."""
+    """They are not imported even if they are installed."""
     system = student_system("student", str(student_path), student)
     assert system.hidden == HEAVY
     command = [sys.executable, "-c", HIDDEN, str(student_path), *HEAVY]
@@ -78,7 +78,7 @@ def test_pipelines_stock_ner_has_the_shape_of_en_core_web_sm():
     tables = [node.get_param("E").shape for node in nodes if node.name == "hashembed"]
     assert sorted(tables, reverse=True) == [(2000, 96), (1000, 96), (1000, 96), (1000, 96)]
     assert sum(node.name == "expand_window" for node in nodes) == 4
-    # upper layer: an action a tag, B, I, L and U of each label, and O
+    # upper layer: an action for each tag (B, I, L and U of each label, and O)
     assert nlp.get_pipe("ner").model.get_ref("upper").get_param("W").shape == (10, 64)
     doc = nlp("Ann Smith lives in New York .")
     assert doc.has_annotation("ENT_IOB")

@@ -38,7 +38,7 @@ def test_plan_of_a_very_slow_system_has_a_full_batch_and_fewer_repeats(speed, re
     found = plan([10] * 1000, speed=speed, batch_size=25, sorts=sorts)
     assert len(found.texts) >= 25
     assert found.repeats == repeats
-    # What repeats take together is limited, too, but for the one that there must be.
+    # The total time of the repeats is limited, too, except that there must be at least one.
     assert repeats == 1 or found.repeats * found.seconds <= 3 * 3.0 * 1.2
 
 

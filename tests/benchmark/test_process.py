@@ -7,7 +7,7 @@ from spacy_distill.benchmark import process
 from spacy_distill.benchmark.process import start_worker
 from spacy_distill.threads import VARIABLES
 
-# The real protocol, with a system that does as it is told.
+# The real protocol, with a fake system that the requests control.
 FAKE = """
 import os
 import sys
@@ -59,7 +59,7 @@ def test_process_answers_each_request(start):
 
 
 def test_process_may_print(start):
-    """More than a pipe holds, too, which nobody empties."""
+    """Even more than fits into a pipe that is not read."""
     with start() as worker:
         assert worker.ask("load", noise=100_000)["noise"] == 100_000
         assert worker.ask("load", noise=1)["noise"] == 1
@@ -99,7 +99,7 @@ def test_process_that_ends_shows_its_last_lines(start, request_, code, line):
         assert f"code {code} when asked to {request_}" in message
         assert line in message
         assert "line 50\n" not in message
-        with pytest.raises(ValueError, match=r"\[D502\]"):  # and so from then on
+        with pytest.raises(ValueError, match=r"\[D502\]"):  # and at every later request
             worker.ask("load")
 
 

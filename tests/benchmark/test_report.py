@@ -29,7 +29,7 @@ def measured(system, n_parameters, timings, *, n_texts=2, **more):
 
 @pytest.fixture
 def report():
-    """Of a student that is 20 and 50 times as fast as a BERT of 30 times its size."""
+    """The report of a student 20 and 50 times as fast as a BERT of 30 times its size."""
     student = System(
         "student", "a student", "pipelines:load_runner", {}, hidden=HEAVY, is_student=True
     )
@@ -78,7 +78,7 @@ def test_report_tells_how_many_times_as_fast():
 
 
 def test_report_takes_a_student_without_parameters():
-    """As one of rules."""
+    """For example a pipeline of rules."""
     rules = System("rules", "rules", "pipelines:load_runner", {}, hidden=HEAVY, is_student=True)
     bert = peer_system("bert-base", {})
     timings = {1: timed(0.1), 32: timed(0.1)}

@@ -21,7 +21,7 @@ WIDTH, N_TAGS = 12, 5
 
 @pytest.fixture
 def products(monkeypatch):
-    """The shapes of all products while they are made."""
+    """Record the shapes of all matrix products."""
     made = []
     matmul = numpy.matmul
 
@@ -43,7 +43,7 @@ def test_roofline_products_have_the_shapes_of_the_steps(products):
 
 
 def test_roofline_products_are_those_of_the_student(products, student, make_doc, texts):
-    """Batch by batch, those that the model itself makes once it knows all words."""
+    """In each batch, they are those of the model with a warm cache of words."""
     docs = [make_doc(text) for text in texts]
     model = student.get_pipe("ner").model
     model.predict(docs)

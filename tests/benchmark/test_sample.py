@@ -14,7 +14,7 @@ def test_sample_of_texts_is_as_large_as_wanted(n_words, wanted, at_least, seed):
     assert len(drawn) >= min(at_least, len(n_words))
     total = sum(n_words[i] for i in drawn)
     assert total >= min(wanted, sum(n_words))
-    if len(drawn) > at_least:  # not a text more
+    if len(drawn) > at_least:  # no more texts than necessary
         assert total - max(n_words[i] for i in drawn) < wanted
 
 
@@ -49,7 +49,7 @@ def test_sample_of_one_batch_is_of_middling_lengths():
 
 
 def test_sample_of_batches_is_of_all_lengths():
-    """And within a batch they are alike."""
+    """Within a batch, lengths are similar."""
     n_words = [*range(1, 401)]
     drawn = draw_batches(n_words, wanted=0.25 * sum(n_words), batch_size=20)
     assert len(drawn) == 100

@@ -12,7 +12,7 @@ def component(doc):
 
 @pytest.fixture
 def add_component(tmp_path):
-    """Let a saved pipeline need a component; gives the file of code that registers it."""
+    """Add a component to a saved pipeline, and return the file of code that registers it."""
 
     def add(pipeline, name):
         config = load_config(pipeline / "config.cfg")

@@ -49,7 +49,7 @@ def names(folder):
 
 
 def test_annotate_tells_of_words_that_it_says_nothing_of(run, tmp_path, make_doc):
-    """Rules that read text in other tokens than it has."""
+    """The tokens of rules differ from those of the text."""
     rules = spacy.blank("en")
     rules.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ann"}])
     rules.to_disk(tmp_path / "rules")
@@ -91,7 +91,7 @@ class Terminal(io.StringIO):
 
 
 def test_annotate_counts_documents_for_a_terminal_alone(make_doc, tmp_path, monkeypatch):
-    """A .spacy file is loaded to be counted."""
+    """Counting loads the whole .spacy file."""
     path = tmp_path / "pool.spacy"
     DocBin(docs=[make_doc("Ann left"), make_doc("Bob came")]).to_disk(path)
     for stream, shown in ((Terminal(), "1/2"), (io.StringIO(), "")):
@@ -143,7 +143,7 @@ def test_annotate_keeps_gold_and_sentences(run, read, make_doc, tmp_path):
     starts = [True, False, False, True, False]
     gold = make_doc("Ann saw Rome Bob left", "O O B-X O O", sent_starts=starts)
     DocBin(docs=[gold], attrs=["ENT_IOB", "ENT_TYPE", "SENT_START"]).to_disk(tmp_path / "g.spacy")
-    # X is no label of the teacher's.
+    # The teacher does not have the label X.
     assert "[D801]" in str(run(tmp_path / "g.spacy").exception)
     assert run(tmp_path / "g.spacy", "--labels", "LOC,PER,X").exit_code == 0
     (doc,) = read()
@@ -219,7 +219,7 @@ def test_annotate_joins_teachers_of_different_kinds(run, source, read, rules_pat
 
 
 def test_annotate_takes_the_labels_of_gold(run, read, make_doc, tmp_path):
-    """The student will have these, so the teacher must."""
+    """The student will have these labels, so the teacher must have them, too."""
     docs = [make_doc("Ann saw Rome", "B-PER O B-LOC"), make_doc("Bob went home")]
     DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
     assert run(tmp_path / "gold.spacy").exit_code == 0
@@ -261,8 +261,8 @@ def test_annotate_warns_of_a_checkpoint_without_a_revision(run, source, monkeypa
 
 @pytest.mark.parametrize("options", [(), ("--n-process", "2")])
 def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, options):
-    """In every process that loads it, and once: a class can't be registered twice."""
-    name = f"of_a_test_{len(options)}"  # what is registered stays
+    """Once in every process that loads it, because a class can't be registered twice."""
+    name = f"of_a_test_{len(options)}"  # registrations last as long as the process
     code = tmp_path / "parts.py"
     code.write_text(
         "import spacy\n"

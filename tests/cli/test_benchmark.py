@@ -14,7 +14,7 @@ from spacy_distill.teachers.choose import identify
 
 @pytest.fixture
 def run(tmp_path, examples):
-    """Run the command on a small corpus; the measurements are as short as can be."""
+    """Run the command on a small corpus, with measurements as short as possible."""
     app = typer.Typer()
     app.command()(benchmark_cli)
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")

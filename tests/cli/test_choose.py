@@ -23,7 +23,7 @@ def training(tmp_path, student_path):
 
 
 def tuned(model, f1, *, dev="a digest"):
-    """What `tune` writes down."""
+    """The metadata that `tune` writes."""
     return {"after": f1, "dev": dev, "components": digest_components(["ner"], model)}
 
 

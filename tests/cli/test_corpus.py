@@ -146,7 +146,7 @@ def test_corpus_needs_a_test_set_unless_told(run, data, tmp_path):
     assert "[D122]" in str(result.exception) and "--no-test" in str(result.exception)
     assert (tmp_path / "corpus" / "test.spacy").exists()
     assert run("--no-test").exit_code == 0
-    # That of the earlier corpus must not be taken for this one's.
+    # The test set of the earlier corpus must not be mistaken for that of this one.
     assert not (tmp_path / "corpus" / "test.spacy").exists()
 
 
@@ -195,7 +195,7 @@ def test_corpus_needs_labels(run, data, tmp_path, split, text):
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 @pytest.mark.parametrize("text", ["", "\n \n\n"])
 def test_corpus_says_what_holds_nothing(run, data, tmp_path, split, text):
-    """As what somebody failed to export does."""
+    """For example after a failed export."""
     path = tmp_path / "data" / f"{split}.conll"
     path.write_text(text)
     message = str(run().exception)
@@ -215,7 +215,7 @@ def test_corpus_says_what_is_not_labelled(run, data, tmp_path):
 
 
 def test_corpus_joins_sentences_that_an_entity_crosses(run, read, data, tmp_path):
-    """Else `gold_preproc` would neither learn nor score it."""
+    """Otherwise `gold_preproc` would neither learn nor score the entity."""
     data = tmp_path / "data"
     docs = []
     for word in ("Petersburg", "Louis"):
@@ -298,7 +298,7 @@ def test_corpus_takes_unlabelled_text_of_the_folder(run, read, data, write, tmp_
     assert f"{tmp_path / 'data' / 'unlabelled'} is added to the unlabelled pool" in result.text
     [stripped, *added] = texts(read("unlabelled"))
     assert stripped in ("Ann left", "Joe sang")
-    assert added == ["Some text.", "More text."]  # what the test set has is left out
+    assert added == ["Some text.", "More text."]  # texts of the test set are left out
 
 
 def test_corpus_unlabelled_path_may_hold_a_space(run, read, data, tmp_path):
@@ -318,7 +318,7 @@ def test_corpus_pool_lacks_what_other_splits_have(run, read, write, tmp_path):
     write("train.conll", *train)
     write("dev.conll", "Bob/PER slept .")
     write("test.conll", "Rome/LOC fell .")
-    # Tokenised otherwise than the column files, and still the same text.
+    # Tokenised differently from the column files, but the same text.
     lines = ["Bob slept.", "Rome fell.", "Rome fell.", "Ann left.", "rome fell."]
     (tmp_path / "pool.txt").write_text("\n".join(lines))
     result = run("--labelled", 1, "--seed", 0, "--unlabelled", tmp_path / "pool.txt")
@@ -339,7 +339,7 @@ def test_corpus_splits_text_into_sentences(run, data, read, tmp_path):
 
 
 def test_corpus_pool_lacks_sentences_that_other_splits_have(run, data, read, tmp_path):
-    """Where the pool is split, and a labelled text of several sentences is not."""
+    """The pool is split into sentences, but a labelled text of several sentences is not."""
     (tmp_path / "data" / "test.conll").unlink()
     row = {"text": "Rome fell. Eve won.", "entities": [[0, 4, "LOC"]]}
     (tmp_path / "data" / "test.jsonl").write_text(json.dumps(row))
@@ -419,7 +419,7 @@ def test_corpus_of_real_data(run, read):
         pytest.skip(f"no real data: {folder} is absent")
     result = run("--labelled", 300, data=folder)
     assert result.exit_code == 0, result.output
-    # 1,164 training sentences, a tenth of their texts held out; 15 others are in a set, too.
+    # A tenth of the texts of 1,164 training sentences is held out; 15 others are in another set.
     assert [len(read(name)) for name in NAMES] == [300, 731, 118, 303]
 
 
@@ -459,7 +459,7 @@ def test_corpus_removes_no_test_set_of_others(run, write, tmp_path):
     mine.write_bytes(b"mine")
     assert run("--no-test").exit_code == 0
     assert mine.read_bytes() == b"mine"
-    assert run("--no-test").exit_code == 0  # now it could be of an earlier corpus
+    assert run("--no-test").exit_code == 0  # now the test set could be of an earlier corpus
     assert not mine.exists()
 
 
@@ -498,7 +498,7 @@ def test_corpus_tells_of_texts_that_contradict_each_other(run, write):
 
 
 def test_corpus_tells_of_files_that_are_not_read(run, write, tmp_path):
-    """Of a split that is a folder, and of what by its name is one that is missing."""
+    """Files in the folder of a split, and files that are named like a missing split."""
     (tmp_path / "data" / "train").mkdir(parents=True)
     write("train/a.conll", "Ann/PER left", "Bob/PER left", "Eve/PER left")
     (tmp_path / "data" / "train" / "b.csv").write_text("Ann,PER")

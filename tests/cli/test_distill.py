@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "student.cfg"
 DEMO = ROOT / "assets" / "demo"
 WIDTH = 16
-# A small student that learns for a moment.
+# A small student with a very short training.
 TINY = {
     "components.ner.model.lookup.width": WIDTH,
     "components.ner.model.char_cnn.width": 8,
@@ -108,7 +108,7 @@ def run(arguments):
 
 
 def run_process(*args, module="spacy"):
-    """The real command, in a process of its own."""
+    """Run the real command in its own process."""
     command = [sys.executable, "-m", module, *args]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     return done.returncode, " ".join((done.stdout + done.stderr).split())
@@ -141,7 +141,7 @@ def test_distill_from_the_teacher_alone(arguments, text, rules, tmp_path):
         assert [(ent.text, ent.label_) for ent in doc.ents] == [
             (ent.text, ent.label_) for ent in expected.ents
         ]
-    # It has learnt what the teacher said.
+    # The student has learned the teacher's labels.
     examples = [Example(student.make_doc(doc.text), doc) for doc in pool]
     assert student.evaluate(examples)["ents_f"] > 0.6
     with pytest.raises(ValueError, match=r"\[D422\].*student\.json"):
@@ -159,10 +159,10 @@ def test_distill_with_labels_and_again(arguments, run, text, gold, rules, tmp_pa
     out = tmp_path / "out"
     config = spacy.load(out / "model-best").config.interpolate()
     assert config["corpora"]["train"]["labelled"] == str(out / "annotated" / "labelled")
-    # Gold is not text for the teacher, and what is held out is not trained on.
+    # Gold is not part of the text to annotate, and held-out sentences are not trained on.
     assert len(read(out / "annotated" / "labelled")) == 45
     assert len(read(out / "corpus" / "dev.spacy")) == 5
-    # The teacher's score is that of its own entities.
+    # The teacher's score is that of its own entities, not of gold.
     nlp = spacy.load(rules)
     examples = [Example(nlp.make_doc(doc.text), doc) for doc in read(gold[1])]
     expected = nlp.evaluate(examples)["ents_f"]
@@ -222,7 +222,7 @@ def test_distill_goes_on_after_an_interruption(run, text, tmp_path, monkeypatch)
         assert run(unlabelled=text, overrides=few).exit_code != 0
     result = run(unlabelled=text, overrides=few)
     assert result.exit_code == 0, result.output
-    assert "Nothing to do" in result.text  # of what the teacher has said
+    assert "Nothing to do" in result.text  # nothing is annotated again
     assert "is up to date" not in result.text
     assert (tmp_path / "out" / "tuned.json").exists()
 
@@ -258,7 +258,7 @@ def test_distill_splits_sentences(tmp_path):
 
 
 def test_distill_holds_out_the_same_texts_in_any_order(tmp_path):
-    """And a text that comes twice is held out, or learnt from, but not both."""
+    """A text that occurs twice is either held out or learned from, but not both."""
     nlp = spacy.blank("en")
     lines = [f"text number {i}" for i in range(50)] * 2
     (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -284,7 +284,7 @@ def test_distill_holds_out_of_the_beginning_of_long_sources(tmp_path, monkeypatc
 
 
 def test_distill_holds_out_no_text_of_the_test_set(tmp_path):
-    """Nor a sentence of one, where text is split."""
+    """Nor a sentence of such a text, if text is split into sentences."""
     lines = [f"Ann saw town number {i}." for i in range(40)]
     (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
     rows = [{"text": " ".join(lines[i : i + 2]), "entities": []} for i in range(0, 20, 2)]
@@ -432,7 +432,7 @@ def test_distill_names_an_option_that_there_is_not(run, text):
 
 
 def test_distill_with_the_teacher_on_a_gpu(run, text, student_path, tmp_path, gpu):
-    """The student is trained on the CPU all the same."""
+    """The student is still trained on the CPU."""
     result = run(student_path, unlabelled=text, gpu_id=str(gpu))
     assert result.exit_code == 0, result.output
     assert isinstance(get_current_ops(), NumpyOps)

@@ -1,4 +1,4 @@
-"""What `distill` reads of gold."""
+"""The gold that `distill` reads."""
 
 import pytest
 import spacy
@@ -9,7 +9,7 @@ from spacy_distill.docbins import read_docbins
 
 @pytest.fixture
 def make(tmp_path):
-    """Make a corpus of the given sources: the texts of each of its files."""
+    """Make a corpus of the given sources, and return the texts of each of its files."""
 
     def make_files(dev_share=0.1, **sources):
         given = Given(**{"labelled": "", "unlabelled": [], "dev": "", "test": "", **sources})
@@ -24,7 +24,7 @@ def make(tmp_path):
 
 
 def test_distill_corpus_tells_of_gold_without_entities(tmp_path, capsys):
-    """Nothing can be chosen by it, and F1 on it is 0."""
+    """It can't be used to choose a checkpoint, and F1 on it is 0."""
     (tmp_path / "none.conll").write_text("nobody\tO\nleft\tO\n")
     (tmp_path / "text.txt").write_text("Ann left\n")
     none = str(tmp_path / "none.conll")
@@ -37,7 +37,7 @@ def test_distill_corpus_tells_of_gold_without_entities(tmp_path, capsys):
 
 
 def test_distill_corpus_takes_its_own_part_of_a_folder_with_splits(make, tmp_path, capsys):
-    """Else the test set would be trained on."""
+    """Otherwise the test set would be trained on."""
     for name in ("train", "dev", "test"):
         (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
     folder = str(tmp_path)
@@ -47,7 +47,7 @@ def test_distill_corpus_takes_its_own_part_of_a_folder_with_splits(make, tmp_pat
 
 
 def test_distill_corpus_takes_no_other_part_of_a_folder_with_splits(make, tmp_path):
-    """Else the best weights would be chosen by the test set."""
+    """Otherwise the best weights would be chosen by the test set."""
     for name in ("train", "test"):
         (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
     folder = str(tmp_path)

@@ -12,7 +12,7 @@ PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "paris", "lon", "##don",
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    """A folder with a small BERT that nothing was taught."""
+    """A folder with a small untrained BERT."""
     path = tmp_path_factory.mktemp("encoder")
     (path / "words.txt").write_text("\n".join(PIECES))
     BertTokenizerFast(str(path / "words.txt")).save_pretrained(path)

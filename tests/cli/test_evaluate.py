@@ -28,7 +28,7 @@ def folder(tmp_path, student_path, examples):
 
 @pytest.fixture
 def run(folder, monkeypatch):
-    """Run the command; gives the names of the pipelines that it scored, and its result."""
+    """Run the command, and return the names of the pipelines that it scored, and its result."""
     app = typer.Typer()
     app.command()(evaluate_cli)
     scored = []
@@ -66,7 +66,7 @@ def test_evaluate_says_why_nothing_can_be_right(run, folder, make_doc):
 
 
 def test_evaluate_tells_of_what_was_not_tuned(run, folder):
-    """As an interrupted training leaves it, which chose the weights by what tuning would bring."""
+    """For example after an interrupted training that chose the weights by `ents_f_tuned`."""
     model = folder / "training" / "student" / "model-best"
     _, result = run()
     assert "was not tuned" not in result.output
@@ -112,7 +112,7 @@ def test_evaluate_scores_what_is_trained(run, folder, student, examples):
 
 @pytest.mark.parametrize("training", ["training/student", "training/student/model-best"])
 def test_evaluate_scores_a_pipeline_alone(run, folder, training):
-    """As `distill` leaves it, or as `spacy evaluate` has it named."""
+    """Like the pipeline of `distill`, or a pipeline given to `spacy evaluate`."""
     scored, result = run(training=training)
     assert result.exit_code == 0, result.output
     assert scored == ["student"]
@@ -126,7 +126,7 @@ def test_evaluate_names_the_scores_after_the_pipeline(run, folder):
 
 
 def test_evaluate_says_what_was_trained_on_something_else(run, folder, monkeypatch):
-    """Of the development set it is another now, of the labelled sentences nothing is known."""
+    """The development set has changed; nothing is known about the labelled sentences."""
     monkeypatch.chdir(folder)
     model = folder / "training" / "student" / "model-best"
     dev = Path("dev.spacy")
@@ -157,16 +157,16 @@ def test_evaluate_scores_again_what_has_changed(run, folder, examples):
     meta = folder / "training" / "student" / "model-best" / "meta.json"
     srsly.write_json(meta, {**srsly.read_json(meta), "author": "another"})
     assert run()[0] == ["student"]
-    # An older file is another test set, too.
+    # A file with an older modification time may be another test set, too.
     (folder / "test.spacy").rename(folder / "old.spacy")
     DocBin(docs=[examples[0].reference]).to_disk(folder / "test.spacy")
     assert run()[0] == ["baseline", "student"]
     assert run(test="old.spacy")[0] == ["baseline", "student"]
-    (folder / "metrics" / "student.json").write_text('{"ents_f": ')  # a run that was killed
+    (folder / "metrics" / "student.json").write_text('{"ents_f": ')  # from a run that was killed
     assert run(test="old.spacy")[0] == ["student"]
 
 
-@pytest.mark.filterwarnings("ignore:.*W090")  # a file that is no .spacy
+@pytest.mark.filterwarnings("ignore:.*W090")  # a file that is not a .spacy file
 def test_evaluate_refuses_what_has_no_gold(run, folder, examples, make_doc):
     DocBin(docs=[examples[0].reference, make_doc("Bob left")]).to_disk(folder / "some.spacy")
     DocBin().to_disk(folder / "none.spacy")
@@ -181,7 +181,7 @@ def test_evaluate_refuses_what_has_no_gold(run, folder, examples, make_doc):
 
 
 def test_evaluate_uses_the_tokens_of_the_test_set(run, folder, make_doc):
-    """Rome is a token of its own there, which it is not for the tokenizer."""
+    """Rome is a token there, but not for the tokenizer."""
     doc = make_doc("Bob went to Rome", "B-PER O O B-LOC", spaces=[True, True, False, False])
     assert doc.text == "Bob went toRome"
     DocBin(docs=[doc]).to_disk(folder / "test.spacy")

@@ -59,7 +59,7 @@ def test_failing_ends_what_was_begun(name):
             finally:
                 ended.append(True)
         assert error.value.code == 128 + number and ended
-        signal.signal(number, signal.SIG_IGN)  # by nohup
+        signal.signal(number, signal.SIG_IGN)  # as nohup does
         end_on_signals()
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
@@ -68,7 +68,7 @@ def test_failing_ends_what_was_begun(name):
 
 
 def test_failing_is_no_matter_of_the_encoding(monkeypatch):
-    """A table with an arrow, in a file whose encoding has none."""
+    """A table with an arrow, written to a file whose encoding lacks it."""
     written = BytesIO()
     monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="cp1252"))
     monkeypatch.setattr(cli, "end_on_signals", lambda: None)

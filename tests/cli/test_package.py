@@ -74,7 +74,7 @@ def test_package_holds_the_code_that_the_pipeline_needs(
 
 
 def required(lines):
-    """The names of what is required, in any version."""
+    """The names of the required packages, without versions."""
     return {re.match(r"[\w-]+", line)[0] for line in lines}
 
 
@@ -92,7 +92,7 @@ def run(student_path, tmp_path):
 
 @pytest.fixture
 def no_wheel(monkeypatch):
-    """Make the package's folder only, which is quick."""
+    """Make only the folder of the package, which is quick."""
     package = module.package
 
     def make_folder(*args, **kwargs):
@@ -212,7 +212,7 @@ def test_package_folder_holds_the_pipeline(run, no_wheel, student, tmp_path):
 
 
 def test_package_can_be_initialised_again(student, examples, tmp_path):
-    """Without the table that its training began with: it has one of its own."""
+    """It does not need the table file of its training, because it contains the table."""
     load = {"@callbacks": "spacy-distill.LoadTable.v1", "path": "${paths.table}"}
     student.config["paths"]["table"] = "table.npz"
     student.config["initialize"]["components"]["ner"] = {"init_model": load}
@@ -224,10 +224,10 @@ def test_package_can_be_initialised_again(student, examples, tmp_path):
 
 
 def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
-    """Here of a pipeline that was tuned, whose meta says so."""
+    """Here from a tuned pipeline, whose metadata records the tuning."""
     student.meta["tuned"] = {"added": -1.0, "before": 0.5, "after": 0.75, "dev": "0" * 64}
     student.to_disk(tmp_path / "student")
-    # What setuptools would put into the wheel, in place of files that are older.
+    # Setuptools would put these into the wheel instead of files that are older.
     built = tmp_path / "packages" / "en_tiny_ner-0.1.0" / "build" / "lib" / "of_another.py"
     for _ in range(2):
         result = run(pipeline=tmp_path / "student")
@@ -298,7 +298,7 @@ def test_package_leaves_out_where_the_trainer_keeps_files(student, tmp_path):
 
 
 def test_package_keeps_what_a_component_is_made_of(student, tmp_path):
-    """As the name of a teacher's transformer, which is among the paths of its config."""
+    """For example the name of a teacher's transformer, which is in [paths] of its config."""
     student.config["paths"]["dropout"] = 0.25
     config = student.get_pipe_config("ner")
     config["model"]["dropout"] = "${paths.dropout}"
@@ -335,7 +335,7 @@ def test_package_keeps_the_words_that_others_may_need(student, tmp_path):
 
 @pytest.mark.slow
 def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
-    """Needs the package index, for the build backend. Runs where there is no torch."""
+    """Needs the package index for the build backend. The wheel is used without torch."""
     result = run("--version", "1.2.3")
     assert result.exit_code == 0, result.output
     (wheel,) = (tmp_path / "packages" / "en_tiny_ner-1.2.3" / "dist").iterdir()
@@ -355,7 +355,7 @@ def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
     [
         ("--version", "abc"),
         ("--version", "1.0 beta"),
-        ("--version", " 1.0"),  # the wheel's would be 1.0
+        ("--version", " 1.0"),  # the version of the wheel would be 1.0
         ("--version", "1.0-rc1"),
         ("--name", "en_mine"),
         ("--name", "a-b"),
@@ -363,7 +363,7 @@ def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
     ],
 )
 def test_package_refuses_names_before_it_begins(student_path, tmp_path, options, monkeypatch):
-    monkeypatch.delattr("spacy_distill.cli.package.write_small")  # which takes long
+    monkeypatch.delattr("spacy_distill.cli.package.write_small")  # it takes long
     app = typer.Typer()
     app.command()(package_cli)
     result = CliRunner().invoke(app, [str(student_path), str(tmp_path / "p"), *options])

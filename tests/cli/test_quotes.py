@@ -21,7 +21,7 @@ def test_quotes_around_an_argument_are_taken_away(argument, expected):
 
 @pytest.mark.parametrize("command", PROJECT["commands"], ids=lambda command: command["name"])
 def test_quotes_of_the_project_are_none_on_windows(command):
-    """weasel splits a command as Windows does there, and leaves its quotes in it."""
+    """On Windows, weasel splits a command without removing its quotes."""
     for line in command.get("script", []):
         as_windows = shlex.split(line, posix=False)
         if line.startswith("python -m spacy_distill"):

@@ -21,7 +21,7 @@ from spacy_distill.sweep.inputs import Settings, describe_source
 from spacy_distill.sweep.plan import training_name
 
 ROOT = Path(__file__).parents[2]
-# Of each set of the demo corpus.
+# Number of sentences of each set of the demo corpus.
 SENTENCES = {"train": 60, "dev": 20, "test": 30}
 SHORTER = {"max_steps": 6, "eval_frequency": 3, "warmup_steps": 1}
 SYSTEMS = ("teacher", "baseline-softmax", "student-softmax")
@@ -29,7 +29,7 @@ SYSTEMS = ("teacher", "baseline-softmax", "student-softmax")
 
 @pytest.fixture
 def project(tmp_path):
-    """A cut of the demo corpus, configs of a few steps, and a small transformer."""
+    """A part of the demo corpus, configs with a few steps, and a small transformer."""
     (tmp_path / "data").mkdir()
     for split, n in SENTENCES.items():
         text = (ROOT / "assets" / "demo" / f"{split}.conll").read_text(encoding="utf-8")
@@ -48,7 +48,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def transformer(project):
-    """A small BERT that nothing was taught, of the width that a table needs."""
+    """A small untrained BERT, with the width that a table needs."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     path = project / "transformer"
@@ -91,14 +91,14 @@ def rows_of(project):
 
 
 def find_run(stage):
-    """Of what sample a stage is, and of which system."""
+    """Return the sample and the name of a stage."""
     size, seed = stage.folder.parts[-2:]
     return f"{size}/{seed} {stage.name}"
 
 
 @pytest.fixture
 def ran(monkeypatch, project):
-    """Stages make their products at once, and nothing is trained; gives those that were run.
+    """Replace stages by functions that make their products without training; list those that ran.
 
     A stage whose name is in `ran.broken` fails; at one in `ran.deadly` the sweep is interrupted.
     """
@@ -143,7 +143,7 @@ def make_training(stage):
 
 
 def make_scores(stage):
-    """The teacher finds three of four entities, the others two."""
+    """The teacher predicts three of four entities correctly, the other systems two."""
     metrics, counts = stage.products
     tp = [1, 1, int("teacher" in stage.name), 0]
     f1 = 2 * sum(tp) / (sum(tp) + 4)
@@ -188,7 +188,7 @@ def test_sweep_runs_each_stage_once(run, ran, project):
     }
     text = (project / "output" / "sweep.jsonl").read_text(encoding="utf-8")
     assert str(project) not in text
-    # Only what can be used is kept of a training.
+    # Only the usable part of a training is kept.
     assert not [*project.glob("work/*/*/training/*/model-last")]
     for name in ("sweep.md", "sweep.png", "sweep.svg", "bootstrap.json"):
         assert (project / "output" / name).stat().st_size > 500
@@ -201,7 +201,7 @@ def test_sweep_that_is_finished_only_draws(run, ran, project):
     run(*options)
     ran.clear()
     (project / "output" / "sweep.png").unlink()
-    # Neither the data nor what was made from it is needed any more.
+    # Neither the data nor the products are needed any more.
     for name in ("data", "work"):
         shutil.rmtree(project / name)
     before = (project / "output" / "sweep.md").read_text(encoding="utf-8")
@@ -231,7 +231,7 @@ def test_sweep_goes_on_where_it_stopped(run, ran, project, stage):
     first = [*ran]
     n_rows = len(rows_of(project))
     assert n_rows >= 3
-    # The last row was not written to its end.
+    # The last row was not written completely.
     path = project / "output" / "sweep.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
     ran.clear()
@@ -258,11 +258,11 @@ def test_sweep_is_stopped_by_no_run_that_fails(run, ran, project):
 
 
 def test_sweep_needs_the_weights_that_it_names(run, ran, project):
-    """Else another teacher's stages, which lie in the same folder, would be taken for its own."""
+    """Otherwise stages of another teacher in the same folder would be mistaken for its own."""
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     shutil.rmtree(project / "transformer")
-    assert run(*options).exit_code == 0  # there is nothing to run
+    assert run(*options).exit_code == 0  # nothing is left to run
     shutil.rmtree(project / "output")
     ran.clear()
     assert "[D401]" in str(run(*options).exception) and ran == []
@@ -299,7 +299,7 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
 
 
 def test_sweep_mixes_no_rows_of_a_variant_that_nobody_asked_for(run, ran, project):
-    """Beside new rows of its base it would seem to differ by its own settings alone."""
+    """Next to new rows of its base, it would seem to differ only in its own settings."""
     options = ("--sizes", "10", "--seeds", "1")
     run(*options, "--variant", "hot=student-softmax --components.ner.loss.temperature 4")
     config = project / "configs" / "student.cfg"
@@ -311,7 +311,7 @@ def test_sweep_mixes_no_rows_of_a_variant_that_nobody_asked_for(run, ran, projec
 
 
 def test_sweep_mixes_no_rows_of_runs_that_nobody_asked_for(run, ran, project):
-    """They would stay as they are, beside new ones: not even --overwrite can help."""
+    """Old rows would stay next to new ones, and even --overwrite could not replace them."""
     run("--sizes", "10", "--seeds", "2", "--pool-sizes", "20,all")
     config = project / "configs" / "student.cfg"
     config.write_text(config.read_text().replace("temperature = 1.0", "temperature = 3.0"))
@@ -351,7 +351,7 @@ def test_sweep_keeps_its_rows_until_it_can_make_others(run, ran, project):
 
 
 def test_sweep_mixes_no_rows_of_unlike_sources(run, ran, project):
-    """Their names, and the digests of what lies in the folder of the sweep, tell nothing."""
+    """Neither their names nor the digests in the folder of the sweep reveal the difference."""
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     ran.clear()
@@ -366,7 +366,7 @@ def test_sweep_mixes_no_rows_of_unlike_sources(run, ran, project):
     result = run("--sizes", "10", "--seeds", "1", systems=["baseline-crf"])
     assert "[D603]" in str(result.exception) and "(DATA, --unl" in str(result.exception)
     assert ran == []
-    # Rows of before do not say what they were made from.
+    # Rows of earlier releases do not record what they were made from.
     rows = rows_of(project)
     for row in rows:
         del row["inputs"]["source"]
@@ -417,7 +417,7 @@ def test_sweep_annotates_anew_with_another_teacher(run, ran, project):
 
 
 def test_sweep_keeps_a_teacher_whose_pool_has_grown(run, ran, project):
-    """It reads labelled sentences alone, as the baseline does."""
+    """Like the baseline, it reads only labelled sentences."""
     options = ("--sizes", "10", "--seeds", "1")
     more = project / "more.txt"
     more.write_text("Somebody went to Oslo.\n", encoding="utf-8")
@@ -436,7 +436,7 @@ def test_sweep_keeps_a_teacher_whose_pool_has_grown(run, ran, project):
 
 
 def test_sweep_refuses_what_was_made_of_other_data(run, ran, project, monkeypatch):
-    """What lies in the folder has no row, or is of another corpus."""
+    """The products in the folder have no row, or are of another corpus."""
     options = ("--sizes", "10", "--seeds", "1")
     more = project / "more.txt"
     more.write_text("more text\n")
@@ -460,7 +460,7 @@ def test_sweep_refuses_what_was_made_of_other_data(run, ran, project, monkeypatc
 
 
 def test_sweep_takes_over_nothing_that_was_made_by_hand(run, ran, project):
-    """Nobody knows by which commands: a row would name some that never ran."""
+    """It is not known how it was made, and a row would name commands that never ran."""
     options = ("--sizes", "10", "--seeds", "1")
     assert run(*options).exit_code == 0
     first = [*ran]
@@ -534,7 +534,7 @@ def test_sweep_needs_matplotlib_before_it_runs_anything(run, ran, monkeypatch):
 
 @pytest.mark.slow
 def test_sweep_from_end_to_end(run, project, transformer):
-    """With the commands that a project has: the rest of this file does without them."""
+    """With the real commands of a project, unlike the other tests in this file."""
     options = ["--sizes", "8", "--seeds", "1", "--pool-sizes", "20", "--workers", "2"]
     result = run(*options, systems=["teacher", "baseline-softmax"])
     assert result.exit_code == 0, result.output + str(result.exception)
@@ -561,7 +561,7 @@ def test_sweep_from_end_to_end(run, project, transformer):
     config = load_config(model / "config.cfg")
     assert config["components"]["ner"]["loss"]["direction"] == "teacher_student"
     assert config["corpora"]["train"]["limit"] == 20
-    # The row says what `spacy evaluate` says.
+    # The row has the scores of `spacy evaluate`.
     nlp = spacy.load(model)
     corpus = Corpus(project / "work/8/0/corpus/test.spacy", gold_preproc=True)
     expected = nlp.evaluate([*corpus(nlp)])["ents_f"]

@@ -26,7 +26,7 @@ DOCS = [
 
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory):
-    """A folder with a small BERT that nothing was taught."""
+    """A folder with a small untrained BERT."""
     path = tmp_path_factory.mktemp("teacher")
     vocab = path / "words.txt"
     vocab.write_text("\n".join(PIECES))
@@ -58,7 +58,7 @@ def corpus(tmp_path):
 
 @pytest.fixture
 def make(tmp_path):
-    """Call the command; give its output and the table."""
+    """Call the command, and return its output and the table."""
     output = tmp_path / "table.npz"
 
     def call(*arguments):
@@ -137,7 +137,7 @@ def test_table_count_words(corpus):
 
 
 def test_table_takes_a_corpus_of_which_one_file_is_empty(corpus, tmp_path):
-    """Where all sentences keep their labels, and there is no other text, the pool is empty."""
+    """The pool is empty if all sentences keep their labels and there is no other text."""
     empty = tmp_path / "unlabelled.spacy"
     DocBin().to_disk(empty)
     assert count_words([empty, *corpus]) == count_words(corpus)

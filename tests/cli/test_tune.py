@@ -33,7 +33,7 @@ def run(*arguments):
 
 @pytest.fixture
 def careful(model):
-    """The model, but that it finds hardly any entity; and its bias."""
+    """Change the model so that it predicts hardly any entity, and return its bias."""
     nlp = spacy.load(model)
     layer = nlp.get_pipe("ner").model.get_ref("output_layer")
     layer.set_param("b", add_outside(layer.get_param("b"), 6.0))
@@ -77,7 +77,7 @@ def test_tune_on_a_gpu(model, dev, careful, gpu):
 
 
 def test_tune_leaves_a_config_to_be_trained_on_with(model, dev, careful):
-    """Nothing says any more what tuning would bring, so the score must be F1 as it is."""
+    """After tuning, `ents_f_tuned` has no meaning, so the score must be the plain F1."""
     nlp = spacy.load(model)
     nlp.config["training"]["score_weights"] = {"ents_f": 0.0, "ents_f_tuned": 1.0, "ents_p": 0.0}
     nlp.to_disk(model)
@@ -87,7 +87,7 @@ def test_tune_leaves_a_config_to_be_trained_on_with(model, dev, careful):
 
 
 def test_tune_leaves_a_pipeline_that_can_be_trained_on(model, dev, careful):
-    """spaCy makes the optimizer from its block alone."""
+    """spaCy makes the optimizer from its config block alone."""
     nlp = spacy.load(model)
     nlp.config["training"]["max_steps"] = 50
     nlp.config["training"]["optimizer"]["learn_rate"] = {
@@ -126,7 +126,7 @@ def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful, nam
 
 
 def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
-    """The pipeline was written, what was chosen was not."""
+    """The pipeline was written, but not the JSON file."""
     first, second = tmp_path / "first.json", tmp_path / "second.json"
     assert run(model, dev, "--output", first).exit_code == 0
     before = read_files(model)
@@ -135,7 +135,7 @@ def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
     assert second.read_text() == first.read_text()
     assert srsly.read_json(second)["before"] < 0.9 < srsly.read_json(second)["after"]
     assert read_files(model) == before
-    # On other sentences it is another choice.
+    # Another development set is tuned on again.
     docs = DocBin().from_disk(dev).get_docs(spacy.load(model).vocab)
     DocBin(docs=[*docs][:4]).to_disk(dev)
     assert run(model, dev, "--output", second).exit_code == 0
@@ -178,7 +178,7 @@ def test_tune_leaves_a_good_pipeline_alone(model, dev):
 
 
 def remembers(model, dev):
-    """Whether it is written down what a pipeline was tuned on, so that nothing is done twice."""
+    """Return whether the pipeline records that it was tuned on this set, so that it is skipped."""
     return f"'{model}' is already tuned on '{dev}'" in run(model, dev).output.replace("\n", " ")
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-# Tells what is set at the moment in which spaCy, and with it torch, begins to be loaded.
+# Prints what is set when the import of spaCy, and with it of torch, begins.
 LOAD = """
 import os
 import sys

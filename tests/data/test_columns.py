@@ -53,7 +53,7 @@ def test_columns_takes_first_and_last_of_many_columns(read):
 @pytest.mark.parametrize(
     "text",
     [
-        # As GermEval 2014 and CoNLL-U have it, whose tokens come second.
+        # As in GermEval 2014 and CoNLL-U, in which tokens are in the second column.
         "# a comment\n1\tAnn\tB-PER\n2\tsings\tO\n\n1\tYes\tO\n",
         "0\tAnn\tB-PER\n1\tsings\tO\n\n2\tYes\tO\n",
         "7\tAnn\tB-PER\n7\tsings\tO\n\n8\tYes\tO\n",
@@ -65,13 +65,13 @@ def test_columns_refuses_a_column_of_numbers(read, text):
 
 
 def test_columns_may_have_sentences_of_numbers(read):
-    # A sentence that counts is one all the same, if others don't.
+    # A sentence of numbers that count up is kept if other sentences do not.
     assert words_of(read("1\tO\n2\tO\n\nAnn\tB-PER\n")) == [["1", "2"], ["Ann"]]
     assert words_of(read("1\tO\n\n1\tO\n")) == [["1"], ["1"]]
 
 
 def test_columns_docs_are_read_by_their_own_tokens(read):
-    # spaCy's corpus reader keeps the tokens of a Doc only if its white space is unknown.
+    # spaCy's corpus reader keeps the tokens of a Doc only if its whitespace is unknown.
     (doc,) = read("do O\nn't O\n")
     assert doc.has_unknown_spaces
     assert [token.whitespace_ for token in doc] == [" ", " "]
@@ -81,7 +81,7 @@ def test_columns_docs_are_read_by_their_own_tokens(read):
 @pytest.mark.parametrize(
     "iob1,iob2,ents",
     [
-        # One entity; two adjacent of one type; two adjacent of two types; at the sentence's ends.
+        # One entity; two adjacent of one type, and of two types; at the sentence's ends.
         ("O I-PER I-PER O", "O B-PER I-PER O", [(1, 3, "PER")]),
         ("I-PER I-PER B-PER", "B-PER I-PER B-PER", [(0, 2, "PER"), (2, 3, "PER")]),
         ("I-PER I-LOC I-LOC", "B-PER B-LOC I-LOC", [(0, 1, "PER"), (1, 3, "LOC")]),
@@ -281,7 +281,7 @@ def encode(scheme, length, spans):
 
 @st.composite
 def sentences(draw):
-    """Tokens, and entities that do not overlap but may touch."""
+    """Tokens, and entities that do not overlap but may be adjacent."""
     words = draw(st.lists(st.text("aO#é-B", min_size=1, max_size=3), min_size=1, max_size=6))
     cuts = draw(st.sets(st.integers(0, len(words))).map(sorted))
     labels = st.sampled_from(["PER", "a-b", None])

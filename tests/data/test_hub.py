@@ -38,7 +38,7 @@ def make_dataset(datasets, words, *, as_labels=True):
 
 @pytest.fixture
 def write_ids(tmp_path):
-    """Write a Parquet file of a row of two tokens, with the given class labels."""
+    """Write a Parquet file with one row of two tokens, and the given class labels."""
 
     def write(ids):
         datasets = pytest.importorskip("datasets")
@@ -109,7 +109,7 @@ def test_parquet_file_is_read_in_parts(nlp, tmp_path):
 
 
 def test_parquet_file_is_not_fetched_as_a_whole(tmp_path):
-    """Of twenty parts, no more than a few are held."""
+    """Only a few of twenty parts are held in memory."""
     pytest.importorskip("datasets")
     import pyarrow
     from pyarrow.parquet import write_table
@@ -130,7 +130,7 @@ def test_parquet_file_is_not_fetched_as_a_whole(tmp_path):
 
 
 def test_parquet_file_may_have_columns_of_any_type(nlp, tmp_path):
-    """What is not read, and what is there but not as labels."""
+    """Columns that are not read, and columns that do not contain labels."""
     pytest.importorskip("datasets")
     import pyarrow
     from pyarrow.parquet import write_table
@@ -143,7 +143,7 @@ def test_parquet_file_may_have_columns_of_any_type(nlp, tmp_path):
 
 
 def test_parquet_file_of_a_type_that_is_unknown(nlp, tmp_path):
-    """As files have that a later version of `datasets` has written."""
+    """For example in a file written by a later version of `datasets`."""
     datasets = pytest.importorskip("datasets")
     import pyarrow
     from pyarrow.parquet import write_table
@@ -190,7 +190,7 @@ def test_parquet_file_that_is_damaged(nlp, tmp_path):
 
 
 def test_dataset_that_streams(nlp, tmp_path):
-    """As one from the hub does, of which the columns may not be known."""
+    """Like one from the hub, whose columns may be unknown."""
     datasets = pytest.importorskip("datasets")
     rows = make_dataset(datasets, ["Ann", "Lee", "left"])
     rows.to_parquet(str(tmp_path / "a.parquet"))
@@ -208,7 +208,7 @@ def test_dataset_that_streams(nlp, tmp_path):
 
 
 def test_dataset_that_breaks_off(nlp):
-    """Say, because the network did."""
+    """For example because the network connection broke."""
     datasets = pytest.importorskip("datasets")
 
     def make_rows():

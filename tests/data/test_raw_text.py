@@ -49,7 +49,7 @@ def test_raw_text_cuts_what_has_no_end(split):
 
 @pytest.mark.parametrize("unit", ["a sentence of it. ", "a line of it\n", "word ", "x"])
 def test_raw_text_may_be_of_any_length(split, nlp, unit):
-    """Nothing is lost, and no word is cut where there is white space."""
+    """Nothing is lost, and no word is cut if there is whitespace to cut at."""
     text = unit * (2 * nlp.max_length // 10 // len(unit))
     found = split(text)
     assert "".join("".join(found).split()) == "".join(text.split())

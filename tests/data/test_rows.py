@@ -73,7 +73,7 @@ def test_jsonl_reads_entities_of_doccano(read):
 
 @pytest.mark.parametrize("key", ["label", "labels"])
 def test_jsonl_reads_what_is_called_labels(read, key):
-    """Entities (of older doccano), or tags; else they label the text as a whole."""
+    """They are entities (of older doccano) or tags; otherwise they label the whole text."""
     rows = [{"text": "Ann left", key: [[0, 3, "PER"]]}]
     rows += [{"tokens": ["Ann", "left"], key: ["B-PER", "O"]}]
     rows += [{"text": "Ann left", key: ["sport"]}, {"text": "Ann left", key: [2]}]
@@ -110,13 +110,13 @@ def test_jsonl_leaves_out_blank_lines_blank_texts_and_rejected_examples(read):
     rows += json_lines({"text": None}, {"text": None, "tokens": None}, {"tokens": None})
     docs = read("\n" + rows + "\n" + json_lines({"text": "yes", "answer": "accept"}))
     assert words_of(docs) == [["yes"]]
-    # Of other data an answer is no verdict.
+    # In other data, `answer` has another meaning.
     rows = [{"text": "who", "answer": "me"}, {"text": "what", "answer": None}]
     assert words_of(read(json_lines(*rows))) == [["who"], ["what"]]
 
 
 def test_jsonl_keeps_tokens_beside_a_text(read):
-    """Unless entities are given in its characters."""
+    """Unless entities are given by character offsets."""
     row = {"text": "Ann-Lee left.", "tokens": ["Ann-Lee", "left."]}
     docs = read(json_lines(row, {**row, "entities": [[0, 3, "PER"]]}, {**row, "tokens": []}))
     split = ["Ann", "-", "Lee", "left", "."]
@@ -228,7 +228,7 @@ def test_jsonl_loses_no_labels(read, row, error):
 
 
 def test_jsonl_says_which_entity_is_wrong(read):
-    """As it was written."""
+    """The message shows the entity as it was written."""
     row = {"text": "Ann Smith left", "entities": [[0, 9, "PER"], [0, 3, "PER"]]}
     with pytest.raises(ValueError, match=r"\[D130\].*'Ann' \(PER\) overlaps 'Ann Smith' \(PER\)"):
         read(json_lines(row))
@@ -244,10 +244,10 @@ def test_jsonl_leaves_out_what_prodigy_says_is_none(read):
     row = {"text": "Ann left Rome", "spans": spans, "answer": "accept"}
     (doc, other) = read(json_lines(row, {**row, "spans": spans[1:]}))
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER")]
-    assert [token.ent_iob_ for token in other] == ["O", "O", "O"]  # labelled none the less
+    assert [token.ent_iob_ for token in other] == ["O", "O", "O"]  # still labelled
     binary = {**row, "spans": spans[:1], "_is_binary": True}
     with pytest.raises(ValueError, match=r"\[D136\].*line 2: .*_is_binary"):
         read(json_lines(row, binary))
-    # What nobody accepted, or has no entities, says nothing wrong.
+    # There is no error if it was not accepted, or has no entities.
     rows = [{**binary, "answer": "reject"}, {"text": "Ann", "_is_binary": True, "label": "SPORT"}]
     assert words_of(read(json_lines(*rows))) == [["Ann"]]

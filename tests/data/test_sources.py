@@ -143,7 +143,7 @@ def test_folder_is_read_recursively_in_order(nlp, tmp_path):
 
 
 def test_folder_may_link_to_others(nlp, tmp_path):
-    """Also back to itself, and twice to the same."""
+    """Even back to itself, and twice to the same folder."""
     folder, other = tmp_path / "texts", tmp_path / "other"
     for path, text in ((folder, "first"), (other, "second")):
         path.mkdir()
@@ -186,7 +186,7 @@ def test_sources_refuse_a_truncated_gzip(read):
 
 
 def test_split_sentences_of_raw_text_only(nlp, tmp_path):
-    """What has tokens, entities or sentences is as it should be."""
+    """Text with tokens, entities or sentences is not split."""
     (tmp_path / "a.txt").write_text("Ann left. Bob came.\n")
     (tmp_path / "b.jsonl").write_text(
         '{"text": "Ann left. Bob came."}\n'
@@ -207,7 +207,7 @@ def test_split_sentences_of_raw_text_only(nlp, tmp_path):
 
 
 def test_readers_go_on_in_another_memory_zone(nlp, tmp_path):
-    """Words and labels are there, though what the zone before had is forgotten."""
+    """Words and labels are available, although those of the previous zone are forgotten."""
     folder = tmp_path / "sources"
     folder.mkdir()
     words = [f"word{i}x" for i in range(8)]
@@ -233,7 +233,7 @@ def test_readers_go_on_in_another_memory_zone(nlp, tmp_path):
 
 
 def test_reading_takes_no_more_memory_for_more(nlp, tmp_path, monkeypatch):
-    """Of a file fifteen times as large, at most twice as much is held at a time."""
+    """With a file fifteen times as large, at most twice as much is in memory."""
     rows = {
         "a.txt": "Ann went to the town of {}\n",
         "a.jsonl": '{{"text": "Ann went to the town of {}"}}\n',
@@ -244,7 +244,7 @@ def test_reading_takes_no_more_memory_for_more(nlp, tmp_path, monkeypatch):
         for n_rows in (200, 3_000):
             (tmp_path / name).write_text("".join(row.format(i % 100) for i in range(n_rows)))
             nlp = spacy.blank("en")
-            assert sum(1 for _ in read_docs(tmp_path / name, nlp=nlp)) == n_rows  # its words
+            assert sum(1 for _ in read_docs(tmp_path / name, nlp=nlp)) == n_rows  # fill vocab
             tracemalloc.start()
             assert sum(1 for _ in read_docs(tmp_path / name, nlp=nlp)) == n_rows
             peaks.append(tracemalloc.get_traced_memory()[1])
@@ -365,7 +365,7 @@ def test_real_corpora(nlp, name):
 
 
 def test_a_mistyped_path_into_a_folder_is_no_id(nlp, tmp_path, monkeypatch):
-    """Nobody waits for the hub to say that it does not know it."""
+    """The hub is not asked for it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "texts").mkdir()
     assert not is_dataset_id("texts/none")
@@ -376,7 +376,7 @@ def test_a_mistyped_path_into_a_folder_is_no_id(nlp, tmp_path, monkeypatch):
 
 
 def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):
-    """One Parquet file does not make all others of a folder unreadable."""
+    """A Parquet file does not prevent the other files of a folder from being read."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
@@ -400,7 +400,7 @@ def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):
 
 @pytest.mark.parametrize("layout", ["files", "folders", "parts"])
 def test_find_splits_of_parquet_files_and_text(nlp, tmp_path, layout):
-    """`datasets` would pass over the text, and wants the same columns of all files."""
+    """`datasets` would ignore the text, and requires the same columns in all files."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 

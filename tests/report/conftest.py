@@ -1,4 +1,4 @@
-"""A report made by hand: two sentences, of which the student gets one entity wrong."""
+"""A report made by hand, of two sentences in which the student gets one entity wrong."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from spacy_distill.report.render import render_report
 from spacy_distill.report.systems import System
 from spacy_distill.text_tables import TextTable
 
-# A picture of nothing, as a `data:` address.
+# An empty picture as a `data:` URL.
 FIGURE = Figure(
     "data:image/svg+xml;base64,PHN2ZyB4bWxucz0naHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmcnIHdpZHRoPSc5M"
     "CcgaGVpZ2h0PSc5MCcvPg==",
@@ -90,7 +90,7 @@ def make_system(name, entities, *, f1, labels):
 
 
 def make_benchmark(text):
-    """What the command `benchmark` writes, as far as the page shows it."""
+    """Make the part of a benchmark's report that the page shows."""
 
     def make(median):
         return {

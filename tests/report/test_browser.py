@@ -9,7 +9,7 @@ from html import escape, unescape
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# Nothing of the browser's own may reach for a network.
+# The browser itself must not use the network.
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     "--hide-scrollbars",
@@ -53,7 +53,7 @@ window.addEventListener("load", () => {
 
 @pytest.fixture
 def look(tmp_path):
-    """Open a page in a window of a width, and say what is there."""
+    """Open a page in a window of the given width, and return what the script finds."""
     found = [path for path in map(shutil.which, BROWSERS) if path]
     if not found:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed")

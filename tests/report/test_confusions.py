@@ -37,11 +37,11 @@ def make_sentence(gold):
         ("0-2:A", "", ["missed"]),
         ("", "0-2:A", ["spurious"]),
         ("0-2:A", "2-4:A", ["missed", "spurious"]),
-        # Two found in one: the first of like overlap is its partner.
+        # Two predictions in one entity: of equal overlaps, the first is the partner.
         ("0-4:A", "0-2:A 2-4:A", ["boundary", "spurious"]),
         # The label counts for more than the overlap.
         ("0-4:A", "0-3:B 3-4:A", ["boundary", "spurious"]),
-        # The same words come before all else.
+        # The same words count more than everything else.
         ("0-1:A 1-3:B", "0-1:B 1-3:B", ["label", "correct"]),
         ("0-1:A 1-4:A", "0-4:A", ["missed", "boundary"]),
     ],
@@ -97,7 +97,7 @@ def test_confusions_pair_every_entity_once(gold, found):
     assert Pair(None, None) not in pairs
     right = {ent.key for ent in gold} & {ent.key for ent in found}
     assert sum(kind_of(pair) == "correct" for pair in pairs) == len(right)
-    # Nothing is called missed while something spurious overlaps it.
+    # No entity counts as missed if a spurious one overlaps it.
     for one in pairs:
         for other in pairs:
             if one.found is None and other.gold is None:

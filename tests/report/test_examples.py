@@ -19,7 +19,7 @@ def make_sentence(text="Ann left"):
 
 
 def find(*cases, limit=20):
-    """Groups of sentences, each given as what teacher and student found, and perhaps its text."""
+    """Group sentences, each given by the entities of teacher and student and, optionally, text."""
     sentences = [make_sentence(*case[2:]) for case in cases]
     found = {"teacher": [case[0] for case in cases], "student": [case[1] for case in cases]}
     groups = find_examples(sentences, found, limit=limit)
@@ -92,7 +92,7 @@ def test_examples_from_right_to_left():
         sentence, [Entity(0, 1, "A")], colours={"A": "#aaaaaa"}, lang="he", direction=direction
     )
     assert "direction: rtl" in html
-    # Which side is the beginning is left to the style.
+    # The writing direction is determined by the style.
     assert "margin-left" not in html and "margin-right" not in html
 
 

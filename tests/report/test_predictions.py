@@ -14,7 +14,7 @@ from spacy_distill.report.predictions import (
 
 @pytest.fixture
 def test_set(tmp_path, make_doc):
-    """One sentence that the student knows, one of which it knows half, one not annotated."""
+    """A sentence that the student knows, one that it half knows, and one without annotation."""
     docs = [
         make_doc("Bob went to Rome", "B-PER O O B-LOC"),
         make_doc("Bob Jones went to Rome", "O O O O B-LOC"),
@@ -29,7 +29,7 @@ def test_predictions_are_scored_as_spacy_does(student, test_set):
     assert [[ent.key for ent in entities] for entities in found.entities] == [
         [(0, 1, "PER"), (3, 4, "LOC")],
         [(0, 2, "PER"), (4, 5, "LOC")],
-        [],  # what was found there is neither right nor wrong
+        [],  # predictions there are neither right nor wrong
     ]
     assert found.scores["ents_p"] == 3 / 4
     assert found.scores["ents_r"] == 1.0
@@ -47,7 +47,7 @@ def test_predictions_have_the_confidences_of_the_component(student, test_set):
 
 
 def test_predictions_of_several_components(student, student_path, test_set):
-    """A ruler behind the component, and another component of the same kind."""
+    """A ruler after the component, and another component of the same kind."""
     alone = predict(student, test_set).entities[0]
     ruler = student.add_pipe("entity_ruler", last=True)
     ruler.add_patterns([{"label": "EVENT", "pattern": "went"}])

@@ -65,7 +65,7 @@ def test_project_describes_the_teachers_weights(project):
     config = {"model_type": "bert", "num_hidden_layers": 6, "hidden_size": 384}
     srsly.write_json(folder / "config.json", config)
     assert describe_weights(project) == "some/bert@1234: bert, 6 layers of width 384"
-    # Where it lay on somebody's disk is nobody else's business.
+    # The user's path is private.
     srsly.write_json(folder / "teacher.json", {"teacher": str(folder)})
     assert describe_weights(project) == "teacher: bert, 6 layers of width 384"
 
@@ -85,21 +85,21 @@ def test_project_reads_a_benchmark(project):
 
 
 def test_project_measurement_of_others(project):
-    """What is measured may lie anywhere; what lies in the project may be trained anew."""
+    """A measured pipeline may be anywhere, and a pipeline of the project may be trained again."""
     path = project / "metrics" / "benchmark.json"
     path.parent.mkdir()
     names = ("teacher", "student")
     systems = {**{name: {} for name in names}, "spacy-ner": {}}
     report = {"systems": systems, "settings": {}, "machine": {}}
     srsly.write_json(path, report)
-    assert read_measurement(project).others == [*names]  # it does not say of which
+    assert read_measurement(project).others == [*names]  # the report has no digests
     digests = {name: identify(str(find_systems(project)[name])) for name in names}
     srsly.write_json(path, {**report, "digests": digests})
     assert read_measurement(project).others == []
     config = find_systems(project)["student"] / "config.cfg"
     config.write_text(config.read_text(encoding="utf-8") + "\n[more]\n", encoding="utf-8")
     assert read_measurement(project).others == ["student"]
-    shutil.rmtree(project / "training" / "teacher")  # it is not needed any more
+    shutil.rmtree(project / "training" / "teacher")  # no longer needed
     assert read_measurement(project).others == ["student"]
 
 
@@ -118,7 +118,7 @@ def test_project_reads_a_sweep(tmp_path, make_row):
         make_row("student-crf", 300, 0.8),
         make_row("student-crf", 150, 0.4, limit=9),
         make_row("baseline-crf", 150, None),
-        make_row("student-crf", 150, 0.5),  # made anew
+        make_row("student-crf", 150, 0.5),  # made again
     ]
     path = tmp_path / "sweep.jsonl"
     srsly.write_jsonl(path, rows)
@@ -154,7 +154,7 @@ def test_project_systems_are_described(project, student):
     assert found.n_parameters == sum(numbers)
     assert found.table.endswith("words of width 12")
     assert found.settings["scheme"] == "iob"
-    # It did not learn from soft targets.
+    # It was not trained on soft targets.
     assert not any(name.startswith("loss.") for name in found.settings)
     assert (found.lang, found.direction) == ("en", "ltr")
     assert found.n_bytes == sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
@@ -179,7 +179,7 @@ def test_project_systems_may_have_no_components(project, tmp_path):
 def test_project_config_is_read_by_names():
     config = {"a": {"b": {"c": 0.0}, "d": None}}
     assert pick(config, ("a.b.c", "a.b", "a.d", "a.b.c.e", "x")) == {"a.b.c": 0.0}
-    # What becomes of 0.3 on a command line.
+    # A value of 0.3 from the command line may have such a rounding error.
     assert pick({"dropout": 0.30000000000000004}, ("dropout",)) == {"dropout": 0.3}
     tok2vec = {"@architectures": "Tok2Vec.v1", "name": "path/to/teacher"}
     model = {"@architectures": "Linear.v1", "tok2vec": tok2vec}

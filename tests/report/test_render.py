@@ -8,13 +8,13 @@ from spacy_distill.report.page import make_content, measured_speed_up
 from spacy_distill.report.project import Measurement
 from spacy_distill.report.render import make_environment, number, percent, times
 
-# What loads something, or runs, by the name of its element.
+# Attributes that load or run something, by the name of the element.
 ACTIVE = {"script", "link", "iframe", "object", "embed", "base", "form", "audio", "video"}
 VOID = {"meta", "img", "br", "wbr", "line", "rect"}
 
 
 class Page(HTMLParser):
-    """Collects a page's text, and what is wrong with it."""
+    """Collects the text of a page, and its errors."""
 
     def __init__(self, html):
         super().__init__()
@@ -79,7 +79,7 @@ def test_render_tells_that_others_were_measured(render, make_report):
     others = report.measurement._replace(others=["teacher", "student"])
     text = " ".join(Page(render(report._replace(measurement=others))).text.split())
     assert "the speed of another teacher and another student than" in text
-    assert "10.0 times smaller and 1.0 times faster" in text  # in one pass for the page
+    assert "10.0 times smaller and 1.0 times faster" in text  # formatted once for the whole page
     assert "words/s, student / teacher, roughly" in text
 
 
@@ -111,7 +111,7 @@ def test_render_where_nothing_was_found(render, make_report):
 
 
 def test_render_has_a_teacher_without_parameters(render, make_report):
-    """Rules, say."""
+    """For example rules."""
     report = make_report()
     rules = report.systems["teacher"]._replace(n_parameters=0)
     page = Page(render(report._replace(systems={**report.systems, "teacher": rules})))
@@ -168,7 +168,7 @@ def luminance(colour):
 
 
 def contrast(one, other):
-    """Of WCAG 2.1: 4.5 is enough for text."""
+    """The contrast of WCAG 2.1, which must be at least 4.5 for text."""
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
 

@@ -7,7 +7,7 @@ import srsly
 from spacy_distill.sweep.stages import counts_file, tuned_file
 
 RESULTS = Path(__file__).parents[2] / "results"
-# Of each seed: F1 on the development set, and right, wrong and missed entities of two sentences.
+# For each seed: F1 on dev, and the right, wrong and missed entities in each of two sentences.
 SEEDS = {
     "0": {
         "teacher": (0.5, [(1, 0), (1, 1), (1, 1)]),  # F1 1 / (1 + 0.5 * 4)
@@ -24,7 +24,7 @@ SEEDS = {
 
 @pytest.fixture
 def best_of(monkeypatch):
-    monkeypatch.syspath_prepend(RESULTS)  # it takes something from its neighbour
+    monkeypatch.syspath_prepend(RESULTS)  # it imports a module of the same folder
     pytest.importorskip("transformers")
     spec = importlib.util.spec_from_file_location("best_of", RESULTS / "best_of.py")
     module = importlib.util.module_from_spec(spec)
@@ -46,7 +46,7 @@ def test_best_of_chooses_on_the_development_set(best_of, tmp_path, capsys):
         ["teacher", "50.0", "33.3 ± 0.0"],
         ["plain", "75.0", "87.5 ± 17.7"],
         ["long", "75.0", "25.0 ± 35.4"],
-        ["the best of these on dev", "80.0", "62.5 ± 17.7"],  # of one seed long, of one plain
+        ["the best of these on dev", "80.0", "62.5 ± 17.7"],  # once `long`, once `plain`
     ]
     assert rows[-1][3].startswith("+29.2 (") and rows[0][3] == ""
     assert lines[-1] == "Chosen: long, plain"

@@ -6,7 +6,7 @@ from spacy_distill.sweep.bootstrap import compare, micro_f1, resample_f1
 
 
 def draw(rng, n_sentences, recall):
-    """Two entities a sentence, found with a probability; a wrong one in every other sentence."""
+    """Draw counts: two entities per sentence, found with a probability, and half a wrong one."""
     right = rng.binomial(2, recall, n_sentences)
     return numpy.stack([right, rng.binomial(1, 0.5, n_sentences), 2 - right], axis=1)
 
@@ -53,19 +53,19 @@ def test_bootstrap_finds_a_difference_that_there_is():
     counts = numpy.stack(runs, axis=1)
     f1, resampled = micro_f1(counts), resample_f1(counts, n_resamples=2000)
     found = compare(f1, resampled, ours=[0, 1, 2], theirs=[3, 4, 5])
-    # Of two entities 2 r are found, beside half a wrong one: 2 * 2 r / (2 + 2 r + 0.5).
+    # Of two entities 2 r are found, and half a wrong one: 2 * 2 r / (2 + 2 r + 0.5).
     expected = 2.8 / 3.9 - 2.4 / 3.7
     assert found.low < expected < found.high
     assert found.difference == pytest.approx(f1[:3].mean() - f1[3:].mean())
     assert found.p == 0.0
-    # The other way round everything is mirrored.
+    # Exchanging the systems mirrors everything.
     other = compare(f1, resampled, ours=[3, 4, 5], theirs=[0, 1, 2])
     assert_allclose([other.difference, other.low, other.high], [-found[0], -found[2], -found[1]])
     assert other.p == 1.0
 
 
 def test_bootstrap_covers_what_is_true_as_often_as_it_says():
-    """Of systems that are equally good, p is below 0.05 in about one case of twenty."""
+    """For equally good systems, p is below 0.05 in about one case of twenty."""
     rng = numpy.random.default_rng(0)
     below, covered = 0, 0
     for seed in range(200):

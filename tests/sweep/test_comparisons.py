@@ -8,7 +8,7 @@ from spacy_distill.sweep.plan import training_name
 
 @pytest.fixture
 def add(tmp_path, make_row):
-    """Make a row, and the counts of ten sentences: `add("teacher", right=6)` finds 6 of 10."""
+    """Make a row and the counts of ten sentences: `add("teacher", right=6)` finds 6 of 10."""
 
     def make(system, right, **more):
         tp = [int(i < right) for i in range(10)]
@@ -28,9 +28,9 @@ def test_comparisons_are_with_teacher_baseline_and_base(add):
         *(add(system, 5) for system in ("teacher", "baseline-crf", "baseline-softmax")),
         *(add(system, 5, seed=seed) for system in ("teacher", "student-crf") for seed in (1, 0)),
         add("student-crf", 5, size=750),  # nothing to compare it with
-        add("student-crf", 5, limit=50),  # not the pool of the others
+        add("student-crf", 5, limit=50),  # another pool than the others
         add("hot", 5, base="student-crf", seed=1),
-        add("cold", 5, base="student-crf", seed=1, limit=500),  # its base has not that pool
+        add("cold", 5, base="student-crf", seed=1, limit=500),  # its base has no run with that pool
         add("mild", 5, base="student-crf", limit=50),
     ]
     found = [
@@ -48,7 +48,7 @@ def test_comparisons_are_with_teacher_baseline_and_base(add):
 
 
 def test_comparisons_of_runs_that_were_made_again(add, tmp_path):
-    """By the same inputs they are known, but their scores are others."""
+    """Runs made again from the same inputs are recognised, but their scores have changed."""
     teacher = add("teacher", 5)
     known = compare_systems([add("student-crf", 6), teacher], tmp_path)
     rows = [add("student-crf", 9), teacher]
@@ -65,7 +65,7 @@ def test_comparisons_of_means_over_seeds(add, tmp_path):
     expected = (18 / 19 + 16 / 18 - 10 / 15 - 12 / 16) / 2
     assert found["difference"] == pytest.approx(expected)
     assert found["low"] < expected < found["high"]
-    # Nothing is worse in any sentence, and equal only if the same are drawn.
+    # It is worse in no sentence, and equal only if a draw has none of the differing sentences.
     assert 0 < found["p"] < 0.05
     assert found["seeds"] == [0, 1]
     assert found["resamples"] == 10_000
@@ -76,7 +76,7 @@ def test_comparisons_that_are_known_need_no_counts(add, tmp_path):
     known = compare_systems(rows, tmp_path)
     assert compare_systems(rows, tmp_path / "none", known) == known
     assert compare_systems(rows, tmp_path / "none") == []
-    # A run that was made anew is another.
+    # A run that was made again counts as another.
     rows[1] = add("teacher", 7)
     assert compare_systems(rows, tmp_path / "none", known) == []
     assert compare_systems(rows, tmp_path, known) != known

@@ -12,10 +12,10 @@ def test_configs_have_what_is_set():
     check_overrides([*BUILT_IN.values()], CONFIGS)
     for setting in (
         "components.ner.loss.temperature 4",
-        # Defaults of what they name, as `spacy train` takes them:
+        # Defaults of the named functions, which `spacy train` uses:
         "components.ner.model.lookup.piece_dropout 0.2",
         "training.optimizer.eps 1e-7",
-        # and those of another thing that is named.
+        # and defaults of another named function.
         "training.batcher.@batchers spacy.batch_by_words.v1 --training.batcher.tolerance 0.1",
     ):
         check_overrides([*choose_systems([], [f"hot=student-crf --{setting}"]).values()], CONFIGS)

@@ -44,7 +44,7 @@ def test_curves_by_pool_of_several_sizes(rows, make_row):
 
 
 def test_curves_by_pool_have_the_same_places(make_row):
-    """One system was run with one seed, the other with two, whose text differs by a sentence."""
+    """Systems have the same positions, even if their pools differ by a sentence between seeds."""
     rows = [make_row("student-crf", 20, 0.5, limit=50)]
     rows += [make_row("student-crf", 20, 0.5, pool=510 + seed, seed=seed) for seed in (0, 1)]
     rows += [make_row("hot", 20, 0.5, base="student-crf", limit=limit) for limit in (50, 0)]
@@ -54,7 +54,7 @@ def test_curves_by_pool_have_the_same_places(make_row):
 
 
 def test_curves_by_size_have_the_largest_pool(make_row):
-    """Of each system at each size: there may be others with more."""
+    """The largest pool of each system at each size. Other systems may have larger ones."""
     rows = [make_row("student-crf", 300, n / 1000, limit=n) for n in (250, 500, 100)]
     rows += [make_row("student-crf", 750, 0.6), make_row("student-softmax", 300, 0.7)]
     curves = size_curves(rows)
@@ -63,7 +63,7 @@ def test_curves_by_size_have_the_largest_pool(make_row):
 
 
 def test_curves_count_no_run_twice(make_row):
-    """All 300 sentences are 300 sentences. Another seed of them is another run."""
+    """All of 300 sentences is the same as 300 sentences. Another seed is another run."""
     rows = [make_row("student-crf", 300, 0.5, seed=seed) for seed in (0, 1)]
     doubles = [{**make_row("student-crf", 300, 0.6, seed=seed), "size": 0} for seed in (0, 2)]
     ((point,),) = size_curves([*doubles, *rows]).values()

@@ -57,8 +57,8 @@ def test_execute_leaves_a_receipt(make_stage):
     "command, code, line",
     [
         (["no_such_module"], 1, "No module named no_such_module"),
-        (["timeit", "-n1", "-r1"], 0, "1 loop"),  # it ended, but has made nothing
-        # What it writes is read as UTF-8, whatever the system's encoding.
+        (["timeit", "-n1", "-r1"], 0, "1 loop"),  # it succeeded, but made nothing
+        # Its output is read as UTF-8, whatever the system's encoding.
         (["timeit", "-n1", "-r1", "import sys; print(sys.flags.utf8_mode, 'ö')"], 0, "1 ö"),
     ],
 )
@@ -86,14 +86,14 @@ def test_execute_ends_a_stage_when_it_is_told_to(make_stage, monkeypatch):
 
 
 def test_execute_holds_the_folder_as_long_as_the_stage_runs(make_stage, monkeypatch, tmp_path):
-    """A sweep that is killed can't end what it has started."""
+    """A sweep that is killed can't stop its stages."""
     monkeypatch.setattr("spacy_distill.sweep.execute.SECONDS_BETWEEN_TICKS", 0.05)
     handle = os.open(tmp_path, os.O_RDONLY)
     fcntl = pytest.importorskip("fcntl")
     fcntl.flock(handle, fcntl.LOCK_EX)
 
     def die(seconds):
-        os.close(handle)  # as the system does for one that is killed
+        os.close(handle)  # as the system does if the process is killed
         with pytest.raises(OSError, match="D914"), hold(tmp_path):
             pass
         raise KeyboardInterrupt
@@ -106,7 +106,7 @@ def test_execute_holds_the_folder_as_long_as_the_stage_runs(make_stage, monkeypa
 
 
 def test_execute_trusts_nothing_that_was_interrupted(make_stage):
-    """A training that is interrupted writes its last weights all the same."""
+    """An interrupted training still writes its last weights."""
     stage = make_stage()
 
     def interrupt(seconds):

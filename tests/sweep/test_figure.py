@@ -12,7 +12,7 @@ SIZES = (150, 300, 750, 1500, 3000)
 
 @pytest.fixture
 def curves():
-    """Close together, as they are."""
+    """Curves that are close together, as in practice."""
     curves = {
         name: [Point(x, 40 + i + x / 100, 2.0, 3) for x in SIZES] for i, name in enumerate(BUILT_IN)
     }
@@ -39,7 +39,7 @@ def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, tmp_path):
 
 
 def test_figure_of_points_alone(tmp_path):
-    """One size has no lines, but is no reason to show nothing: points side by side, with bars."""
+    """With one size there are no lines, but points side by side, with error bars."""
     curves = {"teacher": [Point(300, 50, 1.0, 3)], "hot": [Point(300, 51, 2.0, 3)]}
     (axes,) = draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="").axes
     assert [line.get_label() for line in axes.lines] == ["teacher", "hot"]

@@ -45,7 +45,7 @@ def differences(settings, other, run, other_run=None):
 def test_inputs_are_the_same_for_the_same(settings):
     run = Run(STUDENT, 300, 1)
     assert differences(settings, settings, run) == []
-    # Where they lie makes no difference.
+    # Their location makes no difference.
     moved = settings.work.rename(settings.work.with_name("elsewhere"))
     assert differences(settings._replace(work=moved), settings._replace(work=moved), run) == []
     assert settings.name == "btc"
@@ -96,7 +96,7 @@ def test_inputs_differ_where_the_environment_does(settings, monkeypatch):
 
 
 def test_inputs_do_not_differ_by_defaults_that_are_overridden(settings):
-    """A default that changes leaves the rows that set it as they were."""
+    """Changing a default does not affect rows that override it."""
     dropout = "student-softmax --training.dropout"
     systems = choose_systems([], [f"as_is={dropout} 0.5", f"hot={dropout} 0.1"])
     as_is, hot = (Run(system, 300, 1) for system in systems.values())
@@ -109,7 +109,7 @@ def test_inputs_do_not_differ_by_defaults_that_are_overridden(settings):
 
 
 def test_inputs_that_are_not_known_differ_from_nothing(settings):
-    """The rows are there, the folders of the sweep are not any more."""
+    """The rows exist, but the folders of the sweep are gone."""
     run = Run(STUDENT, 300, 1)
     gone = settings._replace(work=Path("none"), teacher="none")
     inputs = make_inputs(run, gone)
@@ -133,7 +133,7 @@ def test_inputs_differ_where_sources_of_a_name_do(settings, tmp_path):
     assert differences(first, again, run) == []
     assert differences(first, other, run) == ["source"]
     assert differences(first, make("other/btc", str(more)), run) == ["source"]
-    # Rows of before do not say it, and a path that is gone does not either.
+    # It is not recorded in rows of earlier releases, nor known of a path that is gone.
     assert differences(first, settings, run) == []
     more.unlink()
     assert differences(first, make("owner/btc", str(more)), run) == []

@@ -79,6 +79,6 @@ def test_plan_runs_a_whole_curve_before_the_next_seed():
         ("student-crf", 300, 0, 500),
         ("student-crf", 300, 0, 0),
     ]
-    assert [run.size for run in runs[6:9]] == [0, 0, 0]  # all of them are the most
+    assert [run.size for run in runs[6:9]] == [0, 0, 0]  # 0 is all sentences, the most
     assert [run.seed for run in runs] == [0] * 9 + [1] * 9
     assert [run.name for run in runs[:3]] == ["teacher", "student-crf-pool-500", "student-crf"]

@@ -19,7 +19,7 @@ def test_rows_round_trip(path, make_row):
 
 @pytest.mark.parametrize("n_bytes", [1, 40, -1])
 def test_rows_half_a_line_is_passed_over_and_replaced(path, make_row, n_bytes):
-    """The writer was killed: all of its line but the end is there, or less."""
+    """The writer was killed, and its line lacks at least its last character."""
     first, torn = make_row("teacher", 300, 0.6), make_row("teacher", 750, 0.7)
     append_row(path, torn)
     line = path.read_bytes()

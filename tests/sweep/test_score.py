@@ -11,7 +11,7 @@ from spacy_distill.sweep.score import check_counts, count_sentence, score_cli
 
 @pytest.fixture
 def scored(tmp_path, student_path, make_doc):
-    """Score the student on sentences, some of which are wrong; gives metrics and counts."""
+    """Score the student on sentences with some errors, and return metrics and counts."""
 
     def score(sentences):
         docs = [make_doc(*sentence) for sentence in sentences]
@@ -26,8 +26,8 @@ def scored(tmp_path, student_path, make_doc):
 def test_score_counts_each_sentence(scored, student):
     metrics, counts = scored(
         [
-            ("Ann Smith lives in New York .", "B-PER I-PER O O B-LOC I-LOC O"),  # as it was learnt
-            ("Bob went to Rome", "B-PER O O O"),  # one is too many
+            ("Ann Smith lives in New York .", "B-PER I-PER O O B-LOC I-LOC O"),  # as it was learned
+            ("Bob went to Rome", "B-PER O O O"),  # one entity is spurious
             ("nobody went home", "B-PER O B-LOC"),  # two are missing
             ("Eve likes Ann", "B-LOC O B-PER"),  # another label: wrong and missing
         ]
@@ -44,7 +44,7 @@ def test_score_counts_each_sentence(scored, student):
 
 
 def test_score_is_that_of_spacy(scored, student_path, tmp_path):
-    """Sentence boundaries in a document make sentences of it, each with its counts."""
+    """A document is split at its sentence boundaries, and each sentence has its own counts."""
     metrics, counts = scored([("Bob saw Rome Eve likes Oslo", "B-PER O B-LOC O O B-LOC")] * 2)
     nlp = spacy.load(student_path)
     docs = [*DocBin().from_disk(tmp_path / "test.spacy").get_docs(nlp.vocab)]

@@ -19,7 +19,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def make_corpus(settings, make_doc):
-    """Make the corpus of a sample, by hand; gives its folder."""
+    """Make the corpus of a sample by hand, and return its folder."""
 
     def make(size, seed, n_pool=3):
         folder = settings.work / str(size) / str(seed)
@@ -67,7 +67,7 @@ def test_stages_of_a_system(settings, make_corpus, system, expected):
 
 @pytest.mark.parametrize("system", ["teacher", "baseline-softmax", "student-softmax"])
 def test_stages_train_as_the_config_can(settings, make_corpus, system):
-    """Every setting of the command is one that the config has, and names what was made before."""
+    """The config has all settings of the command, and their paths were made by earlier stages."""
     folder = make_corpus(8, 1)
     run = Run(BUILT_IN[system], 8, 1, limit=5 if system.startswith("student") else 0)
     command = stages_of(run, settings)[f"train-{run.name}"].command
@@ -81,12 +81,12 @@ def test_stages_train_as_the_config_can(settings, make_corpus, system):
     labelled = "annotated/labelled" if system.startswith("student") else "labelled.spacy"
     assert overrides["paths.labelled"] == str(folder / "corpus" / labelled)
     assert overrides.get("corpora.train.limit") == ("5" if run.limit else None)
-    assert "training.max_steps" not in overrides  # the config knows
+    assert "training.max_steps" not in overrides  # as in the config
     assert given["--output"] == str(folder / "training" / run.name)
 
 
 def test_stages_of_a_teacher_have_the_steps_that_were_asked_for(settings, make_corpus):
-    """Exactly, for the config would lengthen the training."""
+    """Exactly that number, although the config would lengthen the training."""
     make_corpus(8, 1)
     run = Run(BUILT_IN["teacher"], 8, 1)
     stage = stages_of(run, settings._replace(teacher_steps=900))["train-teacher"]
@@ -98,7 +98,7 @@ def test_stages_of_a_teacher_have_the_steps_that_were_asked_for(settings, make_c
 
 @pytest.mark.parametrize("steps, frequency", [(40, "40"), (100, None), (250, None)])
 def test_stages_score_what_a_short_training_learnt(settings, make_corpus, steps, frequency):
-    """Else the weights of before would be the best."""
+    """Otherwise the untrained weights would be the best."""
     make_corpus(8, 1)
     settings = settings._replace(teacher_steps=steps)
     stage = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings)["train-teacher"]
@@ -106,7 +106,7 @@ def test_stages_score_what_a_short_training_learnt(settings, make_corpus, steps,
 
 
 def test_stages_foresee_how_long_a_pool_takes(settings, make_corpus):
-    """About, by the size of its file."""
+    """Approximately, from the size of its file."""
     folder = make_corpus(8, 1, n_pool=3000)
     found = stages_of(Run(BUILT_IN["student-crf"], 8, 1), settings)
     sizes = [corpus_files(folder)[part].stat().st_size for part in ("labelled", "unlabelled")]
@@ -120,21 +120,21 @@ def test_stages_foresee_how_long_a_pool_takes(settings, make_corpus):
     [(0, 600), (500, 500), (3, 3), (None, 600), ("${system.steps}", 7)],
 )
 def test_stages_foresee_how_long_a_teacher_takes(settings, make_corpus, tmp_path, steps, seconds):
-    """About, and also where the config sets no limit, or leaves it to spaCy."""
+    """Approximately, even if the config sets no limit, or leaves it to spaCy."""
     make_corpus(8, 1)
     config = load_config(CONFIGS / "teacher.cfg", interpolate=False)
     config["system"]["steps"] = 7
     config["training"]["max_steps"] = steps
     if steps is None:
         del config["training"]["max_steps"]
-        config["training"]["optimizer"]["learn_rate"] = 0.001  # its schedule needs them
+        config["training"]["optimizer"]["learn_rate"] = 0.001  # the schedule needs max_steps
     config.to_disk(tmp_path / "teacher.cfg")
     stages = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings._replace(configs=tmp_path))
     assert stages["train-teacher"].seconds == pytest.approx(seconds)
 
 
 def test_stages_are_done_once_they_have_a_receipt(settings, make_corpus):
-    """What somebody has trained by hand may have been trained on anything, or not to its end."""
+    """A training by hand may have used other data, or be unfinished."""
     make_corpus(8, 1)
     stage = stages_of(Run(BUILT_IN["baseline-softmax"], 8, 1), settings)["train-baseline-softmax"]
     best, last = stage.removes[0] / "model-best", stage.removes[0] / "model-last"
@@ -144,4 +144,4 @@ def test_stages_are_done_once_they_have_a_receipt(settings, make_corpus):
     write(stage.receipt)
     assert is_done(stage)
     (best / "meta.json").unlink()
-    assert not is_done(stage)  # somebody has removed it
+    assert not is_done(stage)  # its product was removed

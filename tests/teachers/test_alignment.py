@@ -18,7 +18,7 @@ VOCAB = Vocab()
 
 
 def rows_of(chosen, tags):
-    """Log-probabilities that say of each token which tag is its: (n_tokens, n_tags)."""
+    """Log-probabilities that make the given tag of each token certain: (n_tokens, n_tags)."""
     probs = numpy.full((len(chosen), len(tags)), 0.1 / (len(tags) - 1), dtype="f")
     probs[numpy.arange(len(chosen)), [tags.index(tag) for tag in chosen]] = 0.9
     return numpy.log(probs)
@@ -32,7 +32,7 @@ def rows_of(chosen, tags):
         ("a bc d", "ab c d", "B-X I-X O", "- - O"),
         ("x ab c", "x a bc", "O B-X I-X", "O - -"),
         ("", "", "", ""),
-        # Parts of a token of the teacher's:
+        # Parts of a token of the teacher:
         ("a b c", "ab c", "B-X O", "B-X I-X O"),
         ("a b c d", "abc d", "U-X O", "B-X I-X L-X O"),
         ("a b c d", "ab cd", "B-X L-X", "B-X I-X I-X L-X"),
@@ -52,7 +52,7 @@ def test_alignment_aligns_whole_tokens(words, own_words, own_tags, expected):
 
 
 def test_alignment_adds_what_a_part_may_be_of():
-    """The first part of a token that ends an entity, or is amid one, is amid it: 0.2 + 0.3."""
+    """The first part of a token that ends an entity, or is inside one, is inside: 0.2 + 0.3."""
     tags = make_tags(["X"], scheme="biluo")  # O B I L U
     docs = [Doc(VOCAB, words=words) for words in (["a", "b"], ["ab"])]
     own = numpy.log(numpy.asarray([[0.05, 0.15, 0.2, 0.3, 0.3]], dtype="f"))
@@ -81,7 +81,7 @@ def test_alignment_aligns_any_two_tokenisations_of_a_text(text, data):
     edges = {token.idx for token in doc} | {token.idx + len(token) for token in doc}
     rows = align_rows(doc, own, own_rows, tags)
     for token, row in zip(doc, rows):
-        if not token.text.strip():  # spaCy aligns white space as it likes
+        if not token.text.strip():  # spaCy's alignment of whitespace is arbitrary
             continue
         if (token.idx, token.text) in where:
             assert_array_equal(row, own_rows[where[token.idx, token.text]])
@@ -102,7 +102,7 @@ def test_alignment_retokenises_text_and_leaves_the_document_alone(make_doc):
     assert own.vocab is other.vocab
     assert len(doc) == 2
     assert len(retokenise(other, make_doc(""))) == 0
-    other.max_length = 10  # of a text, where nobody has made a document of it
+    other.max_length = 10  # limits texts, but not existing documents
     assert len(retokenise(other, doc)) == 5
 
 
@@ -116,14 +116,14 @@ def rules():
 
 
 def test_alignment_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny, nlp, ents):
-    """`Eve-Sue` is three tokens of the teacher's: nothing is known of the person at all."""
+    """`Eve-Sue` is three tokens of the teacher, so nothing is known about the person."""
     doc = make_doc("Ann met Eve-Sue Jones in New-York or Rome")
     (doc,) = annotate_docs(rules, [doc])
     said = ~numpy.isnan(doc.user_data[KEY]["log_probs"]).any(axis=1)
     assert said.tolist() == [True, True, False, True, True, False, True, True]
     assert ents(doc) == [(0, 1, "PER"), (7, 8, "LOC")]
     assert [token.ent_iob for token in doc] == [3, 2, 0, 0, 2, 0, 2, 3]
-    # What is stored is read by the reader and the loss.
+    # The reader and the loss can read what is stored.
     path = tmp_path / "pool.spacy"
     spacy.tokens.DocBin(docs=[doc], store_user_data=True).to_disk(path)
     (eg,) = build_distillation_corpus_v1(labelled=None, unlabelled=path)(nlp)
@@ -139,7 +139,7 @@ def test_alignment_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny,
 
 
 def test_alignment_leaves_out_what_may_go_on_where_nothing_is_said(nlp, make_doc, ents):
-    """To the rules `Jean Dupont-Martin` is four tokens, of which one alone is here, too."""
+    """`Jean Dupont-Martin` is four tokens for the rules, only one of which is a token here."""
     ruler = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "PER", "pattern": "Jean Dupont-Martin"}])
     docs = [make_doc("Jean Dupont-Martin left"), make_doc("Jean Dupont-Martin left", "O B-X O")]
@@ -158,7 +158,7 @@ def test_alignment_finds_entities_that_are_merged_into_a_token(nlp, make_doc, en
 
 
 def test_alignment_takes_white_space_at_the_end(rules):
-    """spaCy's alignment has a token more than the document then."""
+    """In this case, spaCy's alignment has one token more than the document."""
     doc = Doc(rules.vocab, words=["well-known", "  "], spaces=[False, False])
     (doc,) = annotate_docs(rules, [doc])
     assert len(doc.user_data[KEY]["log_probs"]) == 2

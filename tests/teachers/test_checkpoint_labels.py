@@ -52,7 +52,7 @@ def test_checkpoint_labels_need_an_outside_and_one_scheme(labels):
 
 def test_checkpoint_labels_of_iob2_keep_their_probabilities():
     scheme = read_scheme(["B-A", "O", "I-A"], teacher="x")
-    # The second I has no A before it: decoding sees to that, the probabilities stay.
+    # The second I does not follow an A. Decoding handles that; the probabilities are kept.
     rows = [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8]]
     assert_allclose(to_tags(scheme, rows), numpy.asarray(rows)[:, [1, 0, 2]], atol=1e-4)
 

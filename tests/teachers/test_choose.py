@@ -39,7 +39,7 @@ def test_choose_refuses_what_sets_no_entities(nlp):
 @pytest.mark.filterwarnings("ignore:.*W036")
 @pytest.mark.parametrize("name", ["attribute_ruler", "doc_cleaner", "merge_entities"])
 def test_choose_knows_components_that_set_no_entities(nlp, name):
-    """They don't say what they set."""
+    """They do not declare what they set."""
     nlp.add_pipe(name)
     with pytest.raises(ValueError, match=r"\[D808\]"):
         choose_teacher(nlp)
@@ -57,12 +57,12 @@ def test_choose_takes_the_folder_of_a_packages_name(nlp, tmp_path, monkeypatch):
     monkeypatch.setattr("spacy.util.is_package", lambda name: True)
     assert load_teacher("en_core_of_a_test").labels == ["X"]
     assert find_folder("en_core_of_a_test") == Path("en_core_of_a_test")
-    (tmp_path / "other").mkdir()  # of that name, but no pipeline
+    (tmp_path / "other").mkdir()  # a folder of that name that is not a pipeline
     assert find_folder("other") == tmp_path / "package"
 
 
 def test_choose_names_a_package_that_is_imported_by_another_name():
-    """Installed is spacy-distill, and imported spacy_distill."""
+    """The package is installed as spacy-distill, but imported as spacy_distill."""
     with pytest.raises(ValueError, match=r"\[D019\] The pipeline 'spacy-distill'"):
         find_folder("spacy-distill")
 

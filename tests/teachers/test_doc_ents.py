@@ -14,7 +14,7 @@ from spacy_distill.teachers.label_map import LabelMap
 
 @spacy.Language.component("find_capitals")
 def find_capitals(doc):
-    """As GLiNER or an LLM may: it says neither what it sets nor its labels."""
+    """Like GLiNER or an LLM, it may declare neither what it sets nor its labels."""
     labels = {"A": "PERSON", "R": "GPE", "S": "NORP"}
     doc.ents = [doc.char_span(t.idx, t.idx + len(t), labels[t.text[0]]) for t in doc if t.is_title]
     return doc
@@ -70,7 +70,7 @@ def test_doc_ents_of_unknown_labels_need_the_students(unknown, make_doc, ents):
     doc = make_doc("Ann saw Swiss Rome")
     (doc,) = annotate_docs(joined, [doc])
     assert ents(doc) == [(0, 1, "PER"), (3, 4, "LOC")]
-    # Smoothing is even over the student's tags.
+    # Smoothing is uniform over the student's tags.
     probs = numpy.exp(doc.user_data[KEY]["log_probs"].astype("f"))
     assert_allclose(numpy.sort(probs, axis=1), [[0.025] * 4 + [0.9]] * 4, rtol=1e-2)
     assert probs.argmax(axis=1).tolist() == [3, 0, 0, 1]

@@ -52,7 +52,7 @@ def save(folder, config_class, model_class, **sizes):
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory):
-    """A folder with a small BERT for token classification that nothing was taught."""
+    """A folder with a small untrained BERT for token classification."""
     path = tmp_path_factory.mktemp("bert")
     vocab = path / "words.txt"
     vocab.write_text("\n".join(PIECES), encoding="utf8")
@@ -70,7 +70,7 @@ def roberta(tmp_path_factory):
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     RobertaTokenizerFast(tokenizer_object=tokenizer).save_pretrained(path)
     sizes = {"vocab_size": len(vocab), "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-    positions = {"max_position_embeddings": 66}  # of which the first two are of padding
+    positions = {"max_position_embeddings": 66}  # the first two are for padding
     return save(path, RobertaConfig, RobertaForTokenClassification, **sizes, **positions)
 
 
@@ -80,7 +80,7 @@ def docs(make_doc):
 
 
 def predict_by_words(folder, words, teacher):
-    """One document at a time: each word is cut on its own; its first piece speaks for it."""
+    """Predict one document at a time: each word is segmented alone, and its first piece counts."""
     model = AutoModelForTokenClassification.from_pretrained(folder).eval()
     pieces, firsts = [], []
     for word in words:
@@ -110,7 +110,7 @@ def test_hf_token_classifier_gives_a_token_what_its_first_piece_has(request, kin
             expected = predict_by_words(folder, [token.text for token in doc], teacher)
             assert_allclose(numpy.exp(rows), numpy.exp(expected), atol=1e-4)
     best = {int(i) for rows in found for i in numpy.nan_to_num(rows).argmax(axis=1)}
-    assert len(best) > 1  # the checkpoint does not say the same of all
+    assert len(best) > 1  # the predictions of the checkpoint vary
 
 
 def test_hf_token_classifier_says_nothing_about_tokens_without_pieces(bert, docs, nlp):
@@ -134,18 +134,18 @@ def test_hf_token_classifier_does_not_depend_on_batches(bert, docs):
 
 @pytest.mark.parametrize("kind, length", [("bert", 512), ("roberta", 64)])
 def test_hf_token_classifier_knows_its_longest_window(request, kind, length, nlp):
-    """Also where the tokenizer does not say."""
+    """Even if the tokenizer does not declare it."""
     teacher = load_teacher(request.getfixturevalue(kind))
     assert teacher.tokenizer.model_max_length > length
     assert teacher.max_length == length
     (rows,) = teacher.predict([Doc(nlp.vocab, words=["Ann"] * 2 * length)])
     assert not numpy.isnan(rows).any()
-    teacher.model.config.max_position_embeddings = -1  # no limit, as XLNet has it
+    teacher.model.config.max_position_embeddings = -1  # no limit, as in XLNet
     assert find_max_length(teacher.tokenizer, teacher.model) >= 510
 
 
 def test_hf_token_classifier_reads_long_texts_in_windows(bert, make_doc):
-    """Windows against a loop; a short text needs none."""
+    """Windows are compared with a loop; a short text needs none."""
     teacher = load_teacher(bert)
     small = HFTokenClassifier("x", teacher.model, teacher.tokenizer, teacher.scheme, max_length=10)
     short, long = make_doc("Ann met Bob in Rome"), make_doc(" ".join(TEXTS[:2]) + " Rome Ann" * 9)
@@ -153,7 +153,7 @@ def test_hf_token_classifier_reads_long_texts_in_windows(bert, make_doc):
     words = [token.text for token in long]
     ids = [teacher.tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
     pieces = [piece for part in ids for piece in part]
-    # Windows of 8 pieces begin at every fourth; of what two share, each keeps two.
+    # Windows of 8 pieces begin at every fourth piece; each of two keeps two of the shared pieces.
     rows = []
     starts = list(range(0, len(pieces) - 4, 4))
     for start in starts:
@@ -186,7 +186,8 @@ def test_hf_token_classifier_joins_another_teacher(bert, student, docs):
     found = list(annotate_docs(joined, docs))
     assert found[0].user_data[KEY]["tags"] == LABELS
     assert (found[0].user_data[KEY]["disagreement"] > 0).any()
-    assert not numpy.isnan(found[3].user_data[KEY]["log_probs"]).any()  # the other speaks there
+    # The other teacher has targets there.
+    assert not numpy.isnan(found[3].user_data[KEY]["log_probs"]).any()
 
 
 def test_hf_token_classifier_says_the_same_on_a_gpu(bert, docs, gpu):
@@ -204,7 +205,7 @@ def test_hf_token_classifier_refuses_what_it_cannot_load(bert, tmp_path):
 
 
 def test_hf_token_classifier_takes_io_labels(bert, tmp_path, docs):
-    """The same weights, but two of the labels are called otherwise."""
+    """The same weights, but with other names for two labels."""
     teacher = load_teacher(bert)
     teacher.tokenizer.save_pretrained(tmp_path)
     teacher.model.config.id2label = dict(enumerate(["O", "PER", "LOC", "ORG", "MISC"]))
@@ -225,7 +226,7 @@ def labels_of(teacher, doc):
 
 
 def test_hf_token_classifier_is_known_by_its_commit(monkeypatch, tmp_path):
-    """Of a checkpoint on the hub, by what the cache has of it."""
+    """The commit of a checkpoint on the hub is read from the cache."""
     commit = "0123456789abcdef0123456789abcdef01234567"
     folder = tmp_path / "models--owner--name"
     (folder / "snapshots" / commit).mkdir(parents=True)

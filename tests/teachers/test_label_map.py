@@ -13,7 +13,7 @@ from spacy_distill.teachers.label_map import LabelMap, read_label_map
 
 @dataclass
 class Fixed:
-    """Says the same of every document of as many tokens."""
+    """A teacher that predicts the same for all documents of the same length."""
 
     tags: List[str]
     name: str = "fixed"
@@ -74,7 +74,7 @@ def test_label_map_adds_what_becomes_one(doc):
 @pytest.mark.parametrize("names", [{"A": "C"}, {"A": "C", "B": "D"}, {"A": "B", "B": "A"}])
 @pytest.mark.parametrize("labels", [None, ["A", "B"]])
 def test_label_map_renames(doc, names, labels):
-    """Where no tag is lost and none is joined, too: its columns may be in another order then."""
+    """Even if no tags are dropped or joined, because the order of columns may change."""
     teacher, label_map = teacher_of("A", "B"), LabelMap(names)
     labels = labels and [label_map(label) for label in labels][::-1]
     joined = join_teachers([teacher], labels=labels, label_map=label_map)
@@ -88,7 +88,7 @@ def test_label_map_renames(doc, names, labels):
 def test_label_map_of_nothing_is_the_teacher_itself():
     teacher = teacher_of("PER", "LOC", scheme="biluo")
     assert join_teachers([teacher]) is teacher
-    # The order is the teacher's, whatever that of the labels.
+    # The order is that of the teacher, whatever the order of the given labels.
     assert join_teachers([teacher], labels=["LOC", "PER"]) is teacher
 
 
@@ -117,7 +117,7 @@ def test_label_map_of_unknown_labels_is_refused():
 
 
 def test_label_map_joins_schemes(doc):
-    """BILUO where all teachers have it, else IOB."""
+    """BILUO if all teachers have it, otherwise IOB."""
     closing, open_ended = teacher_of("A", "B", scheme="biluo"), teacher_of("B", "A")
     joined = join_teachers([closing, open_ended], weights=[3, 1])
     assert isinstance(joined, Ensemble)

@@ -18,7 +18,7 @@ WORDS = ["Ann", "Bob", "Smith", "New", "York", "Rome", "lives", "in", "saw", "an
 
 
 def make_texts(n, *, seed=0):
-    """Words in no order, so that what is said of them is seldom sure."""
+    """Make texts of words in random order, so that predictions are seldom confident."""
     rng = random.Random(seed)
     return [[rng.choice(WORDS) for _ in range(rng.randrange(0, 14))] for _ in range(n)]
 
@@ -36,7 +36,7 @@ def train(nlp, sentences, *, n_updates):
 
 
 def make_sentences(n):
-    """Texts with entities of up to four tokens, by a rule with exceptions that can't be learnt."""
+    """Texts with entities of up to four tokens, by a rule with exceptions that can't be learned."""
     rng = random.Random(1)
     for words in make_texts(n, seed=2):
         tags = []
@@ -52,7 +52,7 @@ def make_sentences(n):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A stock `ner` with a shared `tok2vec`, as spaCy's own pipelines have it."""
+    """A stock `ner` with a shared `tok2vec`, as in spaCy's own pipelines."""
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec")
     model = {
@@ -79,7 +79,7 @@ def make_docs(nlp, n=60, seed=0):
 
 
 def run(nlp, docs):
-    """What the pipeline itself does with documents of these words."""
+    """Run the pipeline itself on documents of the same words."""
     return list(nlp.pipe([Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]))
 
 
@@ -89,14 +89,14 @@ def ents_of_best(doc, log_probs, tags):
 
 
 def check_ents(nlp, docs, expected):
-    """The arg max of each token gives the entities. Returns them."""
+    """Check that the argmax of each token gives the entities, and return them."""
     teacher = choose_teacher(nlp)
     assert isinstance(teacher, StockNERTeacher)
     for doc, wanted, log_probs in zip(docs, expected, teacher.predict_own(docs)):
         assert log_probs.shape == (len(doc), len(teacher.tags))
         assert log_probs.dtype == numpy.float32
         assert_allclose(numpy.exp(log_probs).sum(axis=1), 1, rtol=1e-5)
-        # A blocked token is an entity without a label for `biluo_tags_to_spans`, but not for us.
+        # For `biluo_tags_to_spans`, a blocked token is an entity without a label, but not for us.
         found = ents_of_best(doc, log_probs, teacher.tags)
         assert found == [(ent.start, ent.end, ent.label_) for ent in wanted.ents]
     return [ent for doc in expected for ent in doc.ents]
@@ -159,7 +159,7 @@ def test_stock_ner_does_not_cross_sentence_starts(stock):
 
 
 def test_stock_ner_keeps_preset_entities(stock):
-    """Some of a label of its own, which the component did not know."""
+    """Some of them have a label that the component does not have."""
     ruler = stock.add_pipe("entity_ruler", before="ner")
     ruler.add_patterns(
         [
@@ -219,10 +219,10 @@ def test_stock_ner_distribution_is_the_softmax_over_valid_moves(stock, batch):
 
 
 def test_stock_ner_annotates(stock):
-    """Pseudo-labels are the component's entities, but for white space at their ends."""
+    """Pseudo-labels are the component's entities, without whitespace at their edges."""
     docs = [doc for doc in make_docs(stock) if "\n" not in doc.text]
     expected = [[(e.start, e.end, e.label_) for e in doc.ents] for doc in run(stock, docs)]
-    # The text is read in the pipeline's own tokens, which here are the same.
+    # The pipeline tokenises the text itself, here into the same tokens.
     assert [len(stock.make_doc(doc.text)) for doc in docs] == [len(doc) for doc in docs]
     annotated = list(annotate_docs(stock, docs))
     assert [[(e.start, e.end, e.label_) for e in doc.ents] for doc in annotated] == expected

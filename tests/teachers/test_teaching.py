@@ -1,4 +1,4 @@
-"""From a teacher that is none of ours to a student, by the parts of the workflow."""
+"""From a teacher of another kind than `ner_tagger` to a student, by the steps of the workflow."""
 
 import pytest
 import spacy
@@ -39,5 +39,5 @@ def test_teaching_by_other_components(request, kind, texts, nlp, tiny, examples,
     for _ in range(40):
         losses = nlp.update(list(reader(nlp)), sgd=optimizer)
     assert 0 < losses["ner_distillation"] < 0.5
-    # The student has seen no gold, only what its teacher makes of it.
+    # The student was not trained on gold, only on its teacher's annotation.
     assert nlp.evaluate(examples)["ents_f"] > 0.9

@@ -1,4 +1,4 @@
-"""Rules beside a component that scores: they teach, too."""
+"""Rules that set entities besides a component with scores teach, too."""
 
 import numpy
 import pytest
@@ -27,7 +27,7 @@ def stock(nlp, examples):
 
 
 def check_that_entities_are_taught(nlp, texts):
-    """The arg max of what is taught are the entities that the pipeline sets."""
+    """Check that the argmax of the soft targets gives the entities that the pipeline sets."""
     teacher = choose_teacher(nlp)
     assert isinstance(teacher, WholePipelineTeacher)
     texts = ["Bob went to Rome for a Widget Pro", "Widget Pro", "", *texts]
@@ -48,11 +48,11 @@ def test_whole_pipeline_of_our_component_and_rules(student, texts, place):
         PATTERNS
     )
     teacher, docs, rows = check_that_entities_are_taught(student, texts)
-    # The distribution of a token that the rules leave alone is that of the component.
+    # A token that the rules do not change has the distribution of the component.
     own = NERTaggerTeacher(student, student.get_pipe("ner")).predict(docs)[0]
     columns = [teacher.tags.index(tag) for tag in student.get_pipe("ner").tags]
     assert_allclose(numpy.exp(rows[0][3][columns]), numpy.exp(own[3]), atol=1e-3)
-    assert numpy.exp(rows[0][6]).max() == pytest.approx(0.9)  # of the rules
+    assert numpy.exp(rows[0][6]).max() == pytest.approx(0.9)  # from the rules
 
 
 def test_whole_pipeline_of_the_stock_component_and_rules(stock, texts):
