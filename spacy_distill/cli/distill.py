@@ -58,7 +58,7 @@ from .options import (
     Weights,
 )
 
-# What is left over are settings of the config, as of `spacy train`.
+# Unknown options are settings of the config, as for `spacy train`.
 ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -203,12 +203,7 @@ def distill(
 ) -> None:
     """Run all steps. See `distill_cli`.
 
-    RAISES (ValueError): D805 for a source that is not a teacher; D007 for a table that the config
-        does not load, or a setting of [paths] that this command sets; D416 for a config without a
-        student; D420 for a setting that the config can't have; D915 if OUTPUT and an input
-        overlap; D417 if OUTPUT holds files that this command did not make; and the errors of
-        `load_table` and of the steps. (FileNotFoundError): D110 if the table or the config does not
-        exist.
+    RAISES (ValueError, OSError): Errors of `make_plan` and of the steps.
     """
     plan = make_plan(
         job,

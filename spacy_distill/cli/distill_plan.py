@@ -84,7 +84,7 @@ def make_plan(
         registry.resolve(filled["training"], schema=ConfigSchemaTraining)
         corpora = [filled["training"][f"{part}_corpus"] for part in ("train", "dev")]
         resolve_dot_names(filled, corpora)
-    if unknown := find_unknown(overrides, filled):  # spaCy would drop it
+    if unknown := find_unknown(overrides, filled):  # spaCy would ignore it
         raise ValueError(Errors.D420.format(option=f"--{unknown[0]}"))
     if table is not None:
         load_table(cast(NERTagger, student.get_pipe(name)).model, path=table)
