@@ -1,21 +1,21 @@
 """Make the demo corpus: fill the slots of sentence frames with real-world names.
 
-    python assets/demo/make.py            # writes the four files beside this one
+    python assets/demo/make.py            # writes the four files next to this one
     python assets/demo/make.py --help
 
-Frames (`frames/*.txt`) are one sentence a line, tokens separated by spaces, with slots in braces:
+Frames (`frames/*.txt`) have one sentence per line, tokens separated by spaces, with slots in braces:
 
-    {PER}                   a full name: first and last, at times with an initial
+    {PER}                   a full name: first and last, sometimes with an initial
     {PER.last} {LOC.city}   a name from `names/PER.last.txt`, `names/LOC.city.txt`, and so on
     {ORG.company} {ORG}     a list and those below it: `names/ORG.company.bank.txt` is in both
-    {LOC:Jordan}            this very name, where only the context tells its type
-    {month} {number}        no name: a word from `words/month.txt`, or a number (see NUMBERS)
+    {LOC:Jordan}            this exact name, when only the context shows its type
+    {month} {number}        not a name: a word from `words/month.txt`, or a number (see NUMBERS)
 
 A name written with a leading "the" ("the Rhine") brings its article along, outside the entity.
 
-Which split a frame belongs to, and which names training never sees, follows from the sha256 of the
-frame's or the name's own text. So adding a line moves no other line to another split. The
-unlabelled text has all frames and names, for a user's is of the kind that the pipeline will read.
+The SHA-256 of its text determines which split a frame belongs to, and whether a name is held out of
+training, so that adding a line never moves another line. The unlabelled text has all frames and
+names, because a user's unlabelled text is of the kind that the pipeline will read.
 """
 
 import hashlib

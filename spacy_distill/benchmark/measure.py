@@ -136,7 +136,7 @@ def warm_up(
 def measure(
     one: Measured, corpus: Corpus, plan: Plan, *, batch_size: int, cold: bool, bar: tqdm
 ) -> None:
-    """Measure a system once; with `forget`, in a single pass from a cold cache of words."""
+    """Measure a system once; with `cold`, in a single pass from a cold cache of words."""
     passes = 1 if cold else plan.passes
     timing = run(one, corpus, plan.texts, batch_size=batch_size, passes=passes, cold=cold)
     timings = one.cold if cold else one.timings

@@ -12,7 +12,7 @@ class Runner(NamedTuple):
     n_bytes: int  # on disk
     # Empties what the system keeps of the words it has seen; None: it keeps nothing.
     clear_cache: Optional[Callable[[], None]] = None
-    # How many of some texts are cut, for they are too long; None: none is.
+    # Counts the texts that are truncated because they are too long; None if none can be.
     count_cut: Optional[Callable[[List[str]], int]] = None
     # The Language, if the system is a spaCy pipeline. It is not annotated as such, because that
     # would import spaCy, which other systems do not need.

@@ -73,7 +73,7 @@ class Served:
     def run(
         self, *, texts: Sequence[int], batch_size: int, passes: int = 1, cold: bool = False
     ) -> Dict[str, Any]:
-        """Time passes over texts of the corpus; with `forget`, from a cold cache of words."""
+        """Time passes over texts of the corpus; with `cold`, from a cold cache of words."""
         chosen = [self.texts[i] for i in texts]
         if cold:
             self.runner.clear_cache()

@@ -16,9 +16,9 @@ from ..errors import Errors
 SHOWN = 10
 # Why a set without entities is useless, by its name.
 WITHOUT_ENTITIES = {
-    "labelled": "nothing can be learnt from it. Label some, or use another seed",
-    "dev": "the best weights can't be told by it, for F1 is 0 whatever is found",
-    "test": "F1 on it is 0 whatever is found",
+    "labelled": "nothing can be learned from it. Label some, or use another seed",
+    "dev": "F1 on it is always 0, so it can't tell which checkpoint is best",
+    "test": "F1 on it is always 0",
 }
 
 
