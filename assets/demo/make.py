@@ -3,7 +3,7 @@
     python assets/demo/make.py            # writes the four files next to this one
     python assets/demo/make.py --help
 
-Frames (`frames/*.txt`) have one sentence per line, tokens separated by spaces, with slots in braces:
+Frames (`frames/*.txt`) have one sentence per line, tokens separated by spaces, slots in braces:
 
     {PER}                   a full name: first and last, sometimes with an initial
     {PER.last} {LOC.city}   a name from `names/PER.last.txt`, `names/LOC.city.txt`, and so on
