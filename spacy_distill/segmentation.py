@@ -180,10 +180,10 @@ class Segmenter:
 
 
 def word_segmenter(words: Iterable[str], **normalisation: Any) -> Segmenter:
-    """A segmenter of whole words, each once. Row 0 is the unknown word's.
+    """Create a segmenter of whole words, without duplicates. Row 0 is that of unknown words.
 
-    words (Iterable[str]): In the form that `Segmenter.normalise` gives them.
-    normalisation (Any): Settings of the segmenter. What is not there is found in lower case.
+    words (Iterable[str]): The words, as `Segmenter.normalise` returns them.
+    normalisation (Any): Settings of the segmenter; by default, words are looked up in lower case.
     """
     entries = ("", *dict.fromkeys(word for word in words if word))
     settings = {"lowercase": True, "strip_accents": False, **normalisation}

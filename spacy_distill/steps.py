@@ -18,8 +18,11 @@ class Steps(NamedTuple):
     previous: numpy.ndarray
 
     def after_first(self) -> Iterator[Tuple[int, int, int]]:
-        """Each step but the first: (before, start, end) for its rows start:end, which go on from
-        the rows before:before + end - start of the step before it."""
+        """Yield (before, start, end) for each step but the first.
+
+        Its rows are start:end; the same documents have the rows before:before + end - start in the
+        step before it.
+        """
         return zip(self.starts, self.starts[1:], self.starts[2:])
 
 

@@ -32,8 +32,8 @@ def thread_variables(number: int) -> Dict[str, str]:
 
 @contextmanager
 def single_threaded_children() -> Iterator[None]:
-    """Child processes started in this block get one thread per library, unless the environment says
-    otherwise: more would get in each other's way."""
+    """Let child processes that are started in this block use one thread per library, because more
+    would compete for the cores. Variables that are set in the environment take precedence."""
     ours = {name: one for name, one in thread_variables(1).items() if not os.environ.get(name)}
     os.environ.update(ours)
     try:

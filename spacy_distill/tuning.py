@@ -64,17 +64,17 @@ def tune_outside(ner: NERTagger, examples: Sequence[Example]) -> Tuned:
 
 
 def choose_candidate(values: Sequence[float], candidates: Sequence[float]) -> int:
-    """Which number to add to the score of `O`.
+    """Choose the number to add to the score of `O`.
 
-    values (Sequence[float]): The F1 that each brings, from 0 to 1.
+    values (Sequence[float]): The F1 with each candidate, from 0 to 1.
     candidates (Sequence[float]): The numbers, in nats: 0 and others, in the order of preference.
-    RETURNS (int): The index of the first that is within `TOLERANCE` of the best; of 0 if the best
-        brings less than `MIN_GAIN`.
+    RETURNS (int): The index of the first candidate whose F1 is within `TOLERANCE` of the best, or
+        of 0 if the best one gains less than `MIN_GAIN`.
     """
     unchanged = candidates.index(0.0)
     if max(values) < values[unchanged] + MIN_GAIN:
         return unchanged
-    # Where F1 hardly depends on it, the best of many numbers is the best on this set alone.
+    # If F1 hardly depends on the number, the best one is best on this development set only.
     return next(i for i, value in enumerate(values) if value >= max(values) - TOLERANCE)
 
 

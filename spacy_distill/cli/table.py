@@ -124,7 +124,7 @@ def build_table(
     if vectors == "random" and kind == "words":
         segmenter = word_segmenter(map(str.lower, words or ()))
         return random_table(segmenter, width=width, seed=seed)
-    check_teacher(teacher)
+    require_teacher(teacher)
     from ..encoder import encoder_table, load_tokenizer, make_segmenter
 
     if vectors == "random":
@@ -158,7 +158,7 @@ def check_settings(output: Path, *, kind: str, vectors: str) -> None:
             raise FileNotFoundError(Errors.D110.format(source=vectors))
 
 
-def check_teacher(teacher: str) -> None:
+def require_teacher(teacher: str) -> None:
     """Check that a teacher is given, and that the packages to read it are installed.
 
     RAISES (ValueError): D314 if no teacher is given, D024 without torch or transformers.

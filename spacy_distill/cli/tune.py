@@ -17,6 +17,7 @@ from ..loading import find_code, import_code, load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_components, digest_inputs
 from ..teachers.alignment import run_pipes
+from ..teachers.ner_tagger import find_ner_tagger
 from ..tuning import Tuned, tune_outside
 from .options import Code, Gpu
 
@@ -53,7 +54,8 @@ def tune_cli(
         msg.info(f"'{model}' is already tuned on '{dev}'")
         tuned = Tuned(*(known[name] for name in Tuned._fields))
     else:
-        ner = find_component(nlp)
+        ner = find_ner_tagger(nlp)
+        msg.info(f"Tuning '{ner.name}'")
         tuned = tune_component(nlp, ner, examples)
         inputs = digest_inputs(nlp.config)
         nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
@@ -77,19 +79,6 @@ def tune_cli(
         )
     if output is not None:
         srsly.write_json(output, tuned._asdict())
-
-
-def find_component(nlp: Language) -> NERTagger:
-    """Find the `ner_tagger` to tune. If there are several, it is the last with `score_tuned`, by
-    which training chose the checkpoint, or else the last. RAISES (ValueError): D012 if there is
-    none."""
-    taggers = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
-    if not taggers:
-        raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
-    tagger = max(taggers, key=lambda pipe: (pipe.score_tuned, taggers.index(pipe)))
-    if len(taggers) > 1:
-        msg.info(f"Tuning '{tagger.name}', of the components {[pipe.name for pipe in taggers]}")
-    return tagger
 
 
 def tune_component(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:

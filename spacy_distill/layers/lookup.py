@@ -17,7 +17,7 @@ from ..segmentation import Segmenter, word_segmenter
 InT = List[str]
 OutT = Floats2d
 
-# A table without words: its one row is for what is unknown.
+# The segmenter of a table without words: its only row is the unknown one.
 NO_WORDS = word_segmenter((), lowercase=False)
 # Rows of this many distinct words are remembered, but of no word longer than this: addresses of
 # pages and the like are many pieces each, and seldom the same.

@@ -46,8 +46,14 @@ class NERTaggerTeacher:
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:
-    """Return the pipeline's first `ner_tagger`. RAISES (ValueError): D012 if there is none."""
-    for _, pipe in nlp.pipeline:
-        if isinstance(pipe, NERTagger):
-            return pipe
-    raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
+    """Return the `ner_tagger` of a pipeline.
+
+    If there are several, this is the last one with `score_tuned`, by which training chose the
+    checkpoint, or the last one of all if none has it.
+
+    RAISES (ValueError): D012 if there is none.
+    """
+    taggers = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
+    if not taggers:
+        raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
+    return ([tagger for tagger in taggers if tagger.score_tuned] or taggers)[-1]

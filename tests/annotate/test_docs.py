@@ -171,6 +171,15 @@ def test_annotation_needs_a_teacher(nlp, student):
     assert find_ner_tagger(student) is student.get_pipe("ner")
 
 
+@pytest.mark.parametrize("tuned, expected", [("", "last"), ("ner", "ner"), ("ner last", "last")])
+def test_annotation_finds_the_ner_tagger_that_training_chose_by(student_path, tuned, expected):
+    nlp = spacy.load(student_path)
+    nlp.add_pipe("ner", name="last", source=spacy.load(student_path))
+    for name in ("ner", "last"):
+        nlp.get_pipe(name).score_tuned = name in tuned.split()
+    assert find_ner_tagger(nlp) is nlp.get_pipe(expected)
+
+
 def test_annotation_is_what_the_corpus_reads(student, docs, tmp_path):
     (empty,) = annotate_docs(student, [student.make_doc("")])
     annotated = [*annotate_docs(student, docs), empty]

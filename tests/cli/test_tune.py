@@ -64,7 +64,7 @@ def test_tune_of_several_takes_the_one_that_training_chose_by(model, dev, carefu
     nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
     nlp.to_disk(model)
     result = run(model, dev)
-    assert "Tuning 'ner', of the components ['first', 'ner']" in " ".join(result.output.split())
+    assert "Tuning 'ner'" in result.output
     tuned = spacy.load(model)
     assert tuned.get_pipe("first").score_tuned and not tuned.get_pipe("ner").score_tuned
 
