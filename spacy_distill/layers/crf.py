@@ -44,7 +44,7 @@ def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = N
 
 def find_crf(model: Model) -> Optional[Model[InT, OutT]]:
     """Return a model's CRF layer, or None if its tags are independent given their scores."""
-    return next((node for node in model.walk() if node.name == "crf"), None)
+    return next((node for node in model.walk() if node._func is forward), None)
 
 
 def find_potentials(model: Model) -> Optional[Potentials]:
