@@ -120,7 +120,7 @@ def make_student(nlp, examples, tiny):
 
 @pytest.fixture
 def make_teacher(tiny, examples):
-    """Another pipeline of the same architecture, trained to be confident of other entities."""
+    """Make a component of the same architecture that is trained on the examples."""
 
     def make(**config):
         nlp = spacy.blank("en")
@@ -280,8 +280,8 @@ class Python(NamedTuple):
 def light_python(tmp_path_factory):
     """Python without torch, transformers and datasets, which also starts faster.
 
-    Thinc imports torch wherever it finds it, and spaCy imports every factory that is installed, so
-    the packages are all linked into another folder but for these.
+    Thinc imports torch if it is installed, and spaCy imports the module of every installed factory,
+    so all packages except these are linked into another folder.
     """
     packages = tmp_path_factory.mktemp("site") / "packages"
     packages.mkdir()

@@ -93,7 +93,7 @@ def test_compression_is_on_disk(save, dtype):
 
 
 @pytest.mark.parametrize("dtype", ALL)
-def test_compression_hardly_changes_what_is_predicted(save, student, texts, ents, dtype):
+def test_compression_hardly_changes_predictions(save, student, texts, ents, dtype):
     loaded = spacy.load(save(dtype))
     docs = list(student.pipe(texts))
     assert sum(len(doc.ents) for doc in docs) > 10
@@ -117,7 +117,7 @@ def test_compression_is_undone_by_from_bytes(save, student, make_student, dtype)
 
 
 @pytest.mark.parametrize("dtype", ALL)
-def test_compression_is_not_kept_by_a_pipeline_that_was_loaded(save, student_path, tmp_path, dtype):
+def test_compression_is_not_kept_if_a_loaded_pipeline_is_saved(save, student_path, tmp_path, dtype):
     spacy.load(save(dtype)).to_disk(tmp_path / "again")
     again, before = stored(tmp_path / "again"), stored(student_path)
     assert again.keys() == before.keys()
@@ -169,13 +169,13 @@ def test_compression_quantises_any_size(size):
 @pytest.mark.parametrize("dtype", ALL)
 @pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
 @pytest.mark.parametrize("layer, name", [("lookup", "E"), ("bilstm", "Wx")])
-def test_compression_refuses_what_is_not_finite(model, dtype, value, layer, name):
+def test_compression_refuses_nan_and_infinite_weights(model, dtype, value, layer, name):
     model.get_ref(layer).get_param(name)[1, 2] = value
     with pytest.raises(ValueError, match=rf"\[D202\].*'{name}' of layer '{layer}'.*learn_rate"):
         compress(model, dtype=dtype)
 
 
-def test_compression_refuses_what_float16_can_not_hold(model):
+def test_compression_refuses_weights_beyond_float16(model):
     W = model.get_ref("output_layer").get_param("W")
     W[0, 0] = -65504
     compress(model, dtype="float16")

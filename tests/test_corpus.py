@@ -39,8 +39,8 @@ def share(found):
 
 @pytest.mark.parametrize("n_gold", [3, 28, 90])
 @pytest.mark.parametrize("fraction", [0.1, 0.5])
-def test_corpus_has_its_share_of_gold_in_the_mean(nlp, write, n_gold, fraction):
-    """Whatever the number of gold documents; 90 of 390 are more than a tenth anyway."""
+def test_corpus_has_the_given_share_of_gold(nlp, write, n_gold, fraction):
+    """The share does not depend on the number of gold documents, but all are used at least once."""
     reader = build_distillation_corpus_v1(
         labelled=write("gold", n_gold), unlabelled=write("pool", 300), labelled_fraction=fraction
     )
@@ -61,7 +61,7 @@ def test_corpus_yields_each_example_at_least_once(nlp, write):
 
 
 def test_corpus_mixes_gold_into_a_pool_that_is_too_small(nlp, write):
-    """If the remaining gold came at the end, the last third would have nothing else."""
+    """Gold that exceeds its share is mixed in, so that the end of an epoch is not only gold."""
     settings = {"labelled": write("gold", 90), "unlabelled": write("pool", 30)}
     reader = build_distillation_corpus_v1(**settings, labelled_fraction=0.1)
     thirds = [[], [], []]
@@ -90,15 +90,15 @@ def test_corpus_mixes_gold_into_the_pool(nlp, write):
     assert all(0.1 < share(quarter) < 0.5 for quarter in quarters)
 
 
-def test_corpus_reads_as_much_of_the_pool_as_it_may(nlp, write):
+def test_corpus_reads_the_pool_up_to_the_limit(nlp, write):
     pool = write("pool", 20)
     for limit, n_pool in ((5, 5), (20, 20), (30, 20), (0, 20)):
         reader = build_distillation_corpus_v1(labelled=None, unlabelled=pool, limit=limit)
         assert names(reader(nlp)) == [f"pool{i}" for i in range(n_pool)]
 
 
-def test_corpus_mixes_gold_into_what_it_may_read_of_the_pool(nlp, write):
-    """If the whole pool were counted, most gold would come after the part that is read."""
+def test_corpus_mixes_gold_into_a_limited_pool(nlp, write):
+    """With a limit, gold is distributed over the part of the pool that is read."""
     settings = {"labelled": write("gold", 60), "unlabelled": write("pool", 600)}
     reader = build_distillation_corpus_v1(**settings, labelled_fraction=0.1, limit=30)
     for _ in range(20):
@@ -191,7 +191,7 @@ def test_corpus_names_a_missing_path(nlp, write, tmp_path):
             list(reader(nlp))
 
 
-def test_corpus_refuses_a_folder_that_is_not_annotated_to_its_end(nlp, write, tmp_path):
+def test_corpus_refuses_a_folder_of_unfinished_annotation(nlp, write, tmp_path):
     folder = tmp_path / "annotated"
     folder.mkdir()
     gold = write("gold", 1)
@@ -248,13 +248,13 @@ def test_corpus_leaves_out_unsure_pseudo_labels(make_doc, probs, expected):
     assert (doc.user_data[KEY]["log_probs"] == before).all()
 
 
-def test_corpus_leaves_nothing_out_unless_told(make_doc):
+def test_corpus_keeps_all_pseudo_labels_by_default(make_doc):
     doc = unsure_doc(make_doc, [0.4] * 5)
     leave_out_unsure(doc, 0.0)
     assert [token.ent_iob_ for token in doc] == ["B", "I", "O", "B", "O"]
 
 
-def test_corpus_confidence_does_not_touch_gold(nlp, write):
+def test_corpus_min_confidence_does_not_affect_gold(nlp, write):
     reader = build_distillation_corpus_v1(
         labelled=write("gold", 3),
         unlabelled=write("pool", 3),
@@ -301,7 +301,7 @@ def files_of(found):
 
 
 def test_corpus_streams_files_in_a_random_order(nlp, shards):
-    """Otherwise the first file would always come first: a buffer of one does not shuffle."""
+    """The order of files is random, so that even a buffer of one does not fix the first one."""
     settings = {"labelled": None, "unlabelled": shards, "seed": 1, "shuffle_buffer": 1}
     reader, again = (build_distillation_corpus_v1(**settings) for _ in range(2))
     epochs = [names(reader(nlp)) for _ in range(3)]

@@ -155,7 +155,7 @@ def test_crf_viterbi_finds_the_best_of_all_sequences(viterbi, seed):
     assert found.tolist() == numpy.concatenate(expected).tolist()
 
 
-def test_crf_batched_is_as_unbatched():
+def test_crf_batched_agrees_with_unbatched():
     batch = make_batch(3)
     together = infer(*batch)
     parts = numpy.split(batch.scores, numpy.cumsum(LENGTHS)[:-1])
@@ -226,8 +226,8 @@ def test_crf_divergence_without_potentials_is_that_of_a_softmax(direction):
 
 
 @pytest.mark.parametrize("gap", [200.0, 320.0, 590.0])
-def test_crf_divergence_teaches_what_is_far_from_the_teacher(gap):
-    """Like a softmax, however improbable the teacher's tag is."""
+def test_crf_divergence_of_very_different_scores(gap):
+    """Loss and gradient are those of a softmax even if the teacher's tag is very improbable."""
     scores, lengths, _ = make_batch(8)
     scores[2, 0] += gap
     teacher = make_teacher(3)

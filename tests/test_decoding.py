@@ -84,7 +84,7 @@ def test_decoding_finds_the_best_of_all_sequences(viterbi, tags, length, seed, f
 
 @given(tags=all_tags, lengths=all_lengths, seed=seeds)
 @settings(max_examples=60)
-def test_decoding_keeps_a_legal_arg_max(tags, lengths, seed):
+def test_decoding_keeps_a_legal_argmax(tags, lengths, seed):
     scores = make_scores(lengths, tags, seed)
     start = numpy.cumsum([0, *lengths])
     ids = decode(scores, lengths, Transitions.from_tags(tags))
@@ -96,7 +96,7 @@ def test_decoding_keeps_a_legal_arg_max(tags, lengths, seed):
 
 @given(tags=all_tags, lengths=all_lengths, seed=seeds, outside=st.sampled_from([0.0, 2.0, 8.0]))
 @settings(max_examples=100)
-def test_decoding_repairs_as_if_it_looked_everywhere(viterbi, tags, lengths, seed, outside):
+def test_decoding_repairs_agree_with_a_full_search(viterbi, tags, lengths, seed, outside):
     scores = make_scores(lengths, tags, seed, forbid=0.2)
     scores[:, 0] += outside
     transitions = Transitions.from_tags(tags)
@@ -117,7 +117,7 @@ def test_decoding_does_not_depend_on_the_batch(tags, lengths, seed):
         assert_array_equal(together[end - length : end], alone)
 
 
-def test_decoding_needs_no_more_memory_for_more_documents(viterbi, monkeypatch):
+def test_decoding_memory_does_not_grow_with_documents(viterbi, monkeypatch):
     """Paths are compared in parts of limited size, of at least one row."""
     tags = make_tags(["A", "B"], scheme="biluo")
     lengths = [3, 1, 7, 5, 5, 2]
@@ -165,14 +165,14 @@ def test_decoding_transitions_of_biluo():
     assert_array_equal(legal.follows, [outside, inside, inside, outside, outside])
 
 
-def test_decoding_transitions_tell_labels_apart():
+def test_decoding_transitions_distinguish_labels():
     tags = make_tags(["A", "A-A"], scheme="biluo")
     follows = Transitions.from_tags(tags).follows
     assert follows[tags.index("B-A"), tags.index("L-A")]
     assert not follows[tags.index("B-A"), tags.index("L-A-A")]
 
 
-def test_decoding_takes_no_documents_and_empty_ones():
+def test_decoding_accepts_no_documents_and_empty_ones():
     transitions = Transitions.from_tags(IOB)
     nothing = numpy.zeros((0, 5), dtype="f")
     assert decode(nothing, [], transitions).shape == (0,)
@@ -187,7 +187,7 @@ def test_decoding_softmax_by_hand():
     assert_allclose(numpy.exp(log_softmax(make_scores([9], IOB, 0))).sum(axis=1), 1, rtol=1e-6)
 
 
-def test_decoding_forbids_nothing_without_reason():
+def test_decoding_forbids_nothing_without_flags():
     scores = make_scores([3], IOB, 0)
     assert forbid_tags(scores, Transitions.from_tags(IOB), **make_flags(3)) is scores
 

@@ -34,13 +34,13 @@ def test_docbins_are_read_in_order_of_their_names(nlp, write, make_doc, tmp_path
     assert [doc.text for doc in read_docbins(tmp_path, nlp.vocab)] == ["a0 ", "a1 ", "b0 ", "b1 "]
 
 
-def test_docbins_of_a_folder_are_there(tmp_path):
+def test_docbins_refuse_an_empty_folder(tmp_path):
     with pytest.raises(ValueError, match=r"\[D009\] '.*0' holds no documents \(\.spacy\)"):
         find_docbins(tmp_path)
 
 
 @pytest.mark.parametrize("has_user_data", [True, False])
-def test_docbins_in_memory_are_read_as_often_as_one_likes(nlp, make_doc, has_user_data):
+def test_docbins_in_memory_can_be_read_repeatedly(nlp, make_doc, has_user_data):
     docs = [make_doc("a b"), make_doc("c")]
     docs[0].user_data["mine"] = 1
     docbin = DocBin(docs=docs, store_user_data=has_user_data)
@@ -51,15 +51,15 @@ def test_docbins_in_memory_are_read_as_often_as_one_likes(nlp, make_doc, has_use
 
 
 @pytest.mark.slow
-def test_docbins_unpack_what_is_large():
+def test_docbins_unpack_large_documents():
     """A single document may have over 100 MiB of soft targets, more than msgpack's limit."""
     packed = srsly.msgpack_dumps({"rows": numpy.zeros((60_000, 1000), dtype="float16")})
     (unpacked,) = unpack_user_data([packed])
     assert unpacked["rows"].shape == (60_000, 1000)
 
 
-def test_docbins_leave_no_strings_of_their_own(write, make_doc):
-    """Strings are saved with a pipeline, and the same training must give the same files."""
+def test_docbins_add_no_temporary_strings(write, make_doc):
+    """Temporary strings would be saved with a pipeline, whose files must be reproducible."""
     path = write("pool", *(make_doc(f"pool{i} left", "B-PER O") for i in range(3)))
     found = []
     for _ in range(2):
@@ -70,8 +70,8 @@ def test_docbins_leave_no_strings_of_their_own(write, make_doc):
     assert not any(string.startswith("\0") for string in found[0])
 
 
-def test_digest_of_docs_is_that_of_what_they_say(write, make_doc):
-    """Rows of a sweep stay comparable when the files are written in another way."""
+def test_digest_of_docs_depends_on_their_content(write, make_doc):
+    """The digest depends on text and annotation, not on the form of the file."""
     words, tags = "Ann Smith left . Bob too", "B-PER I-PER O O B-PER O"
     doc = make_doc(words, tags)
     known = digest_docs(write("doc", doc))
@@ -90,7 +90,7 @@ def test_digest_of_docs_is_that_of_what_they_say(write, make_doc):
     assert digest_docs(write("two", *two)) not in (known, digest_docs(write("other", *two[::-1])))
 
 
-def test_trim_entities_leaves_white_space_at_their_edges_out(make_doc, ents):
+def test_trim_entities_removes_whitespace_at_their_ends(make_doc, ents):
     """An underscore is a line break here. Missing annotation stays missing."""
     doc = make_doc("Bank _ x _ Ann _ Lee", "B-ORG I-ORG O B-PER I-PER I-PER I-PER")
     assert trim_entities(doc) == 2
@@ -104,7 +104,7 @@ def test_trim_entities_leaves_white_space_at_their_edges_out(make_doc, ents):
     assert [token.ent_iob_ for token in doc] == ["O", "O", "B", ""]
 
 
-def test_strip_labels_takes_all_that_is_gold(make_doc):
+def test_strip_labels_removes_entities_and_spans(make_doc):
     doc = make_doc("Ann left", "B-PER O")
     doc.spans["sc"] = [doc[0:1]]
     stripped = strip_labels(doc)

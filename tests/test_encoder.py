@@ -111,7 +111,7 @@ def test_encoder_table_of_pieces(bert):
     assert_same_shape(rows, encode_by_hand(bert, words))
 
 
-def test_encoder_feeds_continuing_pieces_as_they_are(bert):
+def test_encoder_encodes_continuing_pieces_by_their_ids(bert):
     model = AutoModel.from_pretrained(bert).eval()
     specials = find_specials(load_tokenizer(bert))
     assert specials == ([VOCAB.index("[CLS]")], [VOCAB.index("[SEP]")])
@@ -172,7 +172,7 @@ def test_encoder_batches_by_length(monkeypatch):
     assert batches == [[0, 2, 3], [5], [1, 4]]
 
 
-def test_encoder_batches_change_nothing(bert, monkeypatch):
+def test_encoder_vectors_do_not_depend_on_batches(bert, monkeypatch):
     model = AutoModel.from_pretrained(bert).eval()
     sequences = [[5], [6, 8], [7], [10, 11, 9], [13, 9], [14]]
     specials = ([2], [3])
@@ -298,7 +298,7 @@ def test_encoder_table_is_the_same_on_a_gpu(bert, gpu):
     assert_same_shape(of_gpu.rows, of_cpu.rows)
 
 
-def test_encoder_takes_the_gpu_of_apple(monkeypatch):
+def test_encoder_uses_the_gpu_of_apple(monkeypatch):
     monkeypatch.setattr(encoder_module.torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(encoder_module.torch.backends.mps, "is_available", lambda: True)
     assert find_device(0).type == "mps"

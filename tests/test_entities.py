@@ -82,13 +82,13 @@ def test_entities_of_no_tokens(tags, make_doc, texts):
     assert all(doc.ents == () for doc in docs)
 
 
-def test_entities_that_touch(tags, make_doc, ents):
+def test_entities_that_are_adjacent(tags, make_doc, ents):
     doc = make_doc("a b c d")
     write([doc], number_tags("U-PER U-PER B-PER L-PER", tags), tags)
     assert ents(doc) == [(0, 1, "PER"), (1, 2, "PER"), (2, 4, "PER")]
 
 
-def test_entities_that_are_fixed_stay(tags, make_doc, ents):
+def test_entities_on_fixed_tokens_are_kept(tags, make_doc, ents):
     docs = [make_doc("a b c d e"), make_doc("f")]
     given = Span(docs[0], 1, 3, "GIVEN", kb_id="Q1", span_id="rule")
     docs[0].set_ents([given], default="missing")
@@ -99,7 +99,7 @@ def test_entities_that_are_fixed_stay(tags, make_doc, ents):
     assert ents(docs[1]) == [(0, 1, "PERSON")]
 
 
-def test_entities_do_not_take_the_id_of_one_that_was_removed(tags, make_doc):
+def test_entities_do_not_get_the_id_of_one_that_was_removed(tags, make_doc):
     doc = make_doc("a b")
     doc.set_ents([Span(doc, 0, 2, "GIVEN", kb_id="Q1")])
     doc.set_ents([])
@@ -116,14 +116,14 @@ def test_entities_leave_blocked_tokens_blocked(tags, make_doc, ents):
     assert_array_equal(doc.to_array(["ENT_IOB", "ENT_TYPE"])[1], [3, 0])
 
 
-def test_entities_are_known_where_annotation_was_missing(tags, make_doc):
+def test_entities_complete_missing_annotation(tags, make_doc):
     doc = make_doc("a b c")
     assert not doc.has_annotation("ENT_IOB")
     write([doc], number_tags("O U-PER O", tags), tags)
     assert doc.has_annotation("ENT_IOB", require_complete=True)
 
 
-def test_entities_replace_what_is_not_fixed(tags, make_doc):
+def test_entities_replace_those_that_are_not_fixed(tags, make_doc):
     doc = make_doc("a b c", "B-OLD I-OLD O")
     write_entities(
         [doc],
@@ -154,7 +154,7 @@ def test_entities_replace_what_is_not_fixed(tags, make_doc):
     ],
 )
 def test_entities_do_not_end_with_whitespace(tags, make_doc, text, wanted, expected):
-    """Whatever the document's position in its batch."""
+    """Trailing whitespace is removed at any position of a document in its batch."""
     before, doc, after = make_doc("a _"), make_doc(text), make_doc("a b")
     others = number_tags("B-PER L-PER", tags)
     write([before, doc, after], [*others, *number_tags(wanted, tags), *others], tags)
@@ -174,7 +174,7 @@ def test_entities_before_much_whitespace_are_found_in_one_pass(tags):
     assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1)]
 
 
-def test_entities_do_not_change_the_tags_they_are_given(tags, make_doc):
+def test_entities_do_not_modify_the_given_tags(tags, make_doc):
     docs = [make_doc("a _")]
     ids = numpy.asarray(number_tags("B-PER L-PER", tags))
     before = ids.copy()
@@ -260,7 +260,7 @@ def make_parts(vocab, document):
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(documents=st.lists(st.lists(parts, max_size=5), max_size=4))
 @settings(max_examples=150)
-def test_entities_are_what_spacy_would_set(scheme, documents):
+def test_entities_agree_with_set_ents(scheme, documents):
     tags = make_tags(LABELS, scheme=scheme)
     vocab = Vocab(lex_attr_getters=LEX_ATTRS)  # `is_space` is a lexical attribute
     docs, wanted, expected = [], [], []

@@ -39,7 +39,7 @@ def test_files_digest_of_a_folder(tmp_path):
     assert digest_source(far / "a.conll") != digest_source(data / "dev.conll")
 
 
-def test_files_replace_a_folder_by_a_whole_one(tmp_path):
+def test_files_replace_a_folder_only_by_a_complete_one(tmp_path):
     folder = tmp_path / "new" / "folder"
     for text in ("first", "second"):
         with replacing(folder) as new:
@@ -50,7 +50,7 @@ def test_files_replace_a_folder_by_a_whole_one(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["second"]
 
 
-def test_files_say_in_a_line_that_a_disk_is_full(tmp_path):
+def test_files_report_a_full_disk_in_one_line(tmp_path):
     """shutil's error lists all files that could not be copied."""
     folder = tmp_path / "folder"
     write(folder / "first", "first")
@@ -61,8 +61,8 @@ def test_files_say_in_a_line_that_a_disk_is_full(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["first"]
 
 
-def test_files_are_written_where_folders_can_not_be_synced(tmp_path, monkeypatch):
-    """This is so on some network file systems."""
+def test_files_are_written_if_folders_cannot_be_synced(tmp_path, monkeypatch):
+    """On some network file systems, folders can't be synced."""
 
     def fsync(handle, of_file=os.fsync):
         if stat.S_ISDIR(os.fstat(handle).st_mode):
@@ -74,8 +74,8 @@ def test_files_are_written_where_folders_can_not_be_synced(tmp_path, monkeypatch
     assert [path.read_text() for path in tmp_path.iterdir()] == ["text"]
 
 
-def test_files_keep_a_folder_that_can_not_be_replaced(tmp_path, monkeypatch):
-    """For example on Windows, if another process reads the new one."""
+def test_files_keep_a_folder_that_cannot_be_replaced(tmp_path, monkeypatch):
+    """On Windows, replacing a folder fails if another process reads the new one."""
     rename = Path.rename
 
     def refuse(path, target):
@@ -93,7 +93,7 @@ def test_files_keep_a_folder_that_can_not_be_replaced(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", '{"a": ', "[1]", "null", "\xff"])
-def test_files_name_what_is_not_json(tmp_path, text):
+def test_files_name_the_file_that_is_not_json(tmp_path, text):
     path = tmp_path / "scores.json"
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match=r"\[D916\] '.*scores.json' .* an object of JSON"):
@@ -102,7 +102,7 @@ def test_files_name_what_is_not_json(tmp_path, text):
     assert read_json(path, kind=list) == [1]
 
 
-def test_files_know_before_the_work_what_can_not_be_written(tmp_path):
+def test_files_check_an_output_path_in_advance(tmp_path):
     make_parent(tmp_path / "new" / "page.html")
     assert (tmp_path / "new").is_dir()
     with pytest.raises(OSError, match=r"\[D901\] .*new': it is a folder"):
@@ -112,15 +112,15 @@ def test_files_know_before_the_work_what_can_not_be_written(tmp_path):
         make_parent(tmp_path / "file" / "page.html")
 
 
-def test_files_name_each_folder(tmp_path, monkeypatch):
+def test_files_last_name_of_a_path(tmp_path, monkeypatch):
     (tmp_path / "data" / "more").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "data" / "more")
     paths = {".": "more", "./": "more", "..": "data", "a/b/": "b", "owner/name@1": "name@1"}
     assert {path: last_name(path) for path in paths} == paths
 
 
-def test_files_name_in_public_is_no_path(tmp_path, monkeypatch):
-    """Not even if the path is gone. An id on the hub stays whole."""
+def test_files_public_name_contains_no_path(tmp_path, monkeypatch):
+    """Only the last part of a path is public, even if it does not exist. An id is kept."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path)
     sources = [

@@ -114,7 +114,7 @@ def test_imports_table_has_every_module():
 
 
 @pytest.mark.parametrize("name", modules())
-def test_imports_point_one_way(name):
+def test_imports_go_in_one_direction(name):
     if name == "__init__":
         assert list(imports(modules()[name])) == []
         return
@@ -126,21 +126,21 @@ def test_imports_point_one_way(name):
 
 
 @pytest.mark.parametrize("name", modules())
-def test_imports_of_heavy_packages_are_where_they_are_needed(name):
+def test_imports_of_heavy_packages_are_only_where_they_are_allowed(name):
     for imported in imports(modules()[name]):
         allowed = HEAVY.get(imported.split(".")[0])
         is_allowed = allowed is None or {name, name.split("/")[0]} & allowed
         assert is_allowed, f"{name} imports {imported}"
 
 
-def test_imports_are_found_at_all():
+def test_imports_are_found():
     """The checks above detect what they look for."""
     assert "spacy_distill.errors" in imports(PACKAGE / "layers" / "lookup.py")
     assert "spacy_distill.tags" in imports(PACKAGE / "decoding.py")
     assert "datasets" in imports(PACKAGE / "data" / "hub.py")
 
 
-def test_imports_of_a_student_are_there_without_torch(student_path, student, texts, run_light):
+def test_imports_of_a_student_do_not_need_torch(student_path, student, texts, run_light):
     found = json.loads(run_light(LOAD, student_path, json.dumps(texts)))
     expected = [[[ent.text, ent.label_] for ent in doc.ents] for doc in student.pipe(texts)]
     assert found == expected
@@ -159,7 +159,7 @@ def test_imports_of_the_factory_are_light(run_light, script):
         *("soft_targets", "steps", "tags", "targets", "threads", "types"),
         "compression",  # turns weights into float32 when the component is loaded
         "layers",  # the component needs those of the CRF
-        "loggers",  # spaCy loads all of them to find that of its default config
+        "loggers",  # spaCy loads all loggers to find the one of its default config
     }
     layers = {name for name in loaded if name.startswith("spacy_distill.layers.")}
     assert layers <= {"spacy_distill.layers.crf"}

@@ -78,12 +78,12 @@ def steps_of(config):
     return training["max_steps"], training["optimizer"]["learn_rate"]["total_steps"]
 
 
-def test_lengthen_changes_the_training_and_what_depends_on_it(config, capsys):
+def test_lengthen_changes_max_steps_and_settings_that_depend_on_it(config, capsys):
     assert steps_of(config) == (30, 30)
     assert "30 steps instead of 10, for 100 sentences" in capsys.readouterr().out
 
 
-def test_lengthen_leaves_a_training_that_is_long_enough(config):
+def test_lengthen_does_not_change_a_training_that_is_long_enough(config):
     for setting, value in (("epochs", 1), ("epochs", 0), ("sentences_a_step", 100)):
         changed = config.copy()
         changed["initialize"]["before_init"][setting] = value
@@ -101,6 +101,6 @@ def test_lengthen_refuses_settings_out_of_their_range(setting, value):
         build_lengthen_training_v1(**{setting: value})
 
 
-def test_lengthen_is_what_the_teacher_has():
+def test_lengthen_is_in_the_config_of_the_teacher():
     config = load_config(CONFIGS / "teacher.cfg")
     assert config["initialize"]["before_init"]["@callbacks"] == "spacy-distill.LengthenTraining.v1"

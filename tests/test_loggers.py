@@ -52,7 +52,7 @@ def test_loggers_show_the_parts_of_the_loss(log):
     assert row[5:] == ["50.00", "12.35", "9000.00", "0.5000"]
 
 
-def test_loggers_have_a_row_an_evaluation(log):
+def test_loggers_print_one_row_per_evaluation(log):
     rows = log(None, evaluation(2), None, None, evaluation(4), None)
     assert [row[1] for row in rows[2:]] == ["2", "4"]
 
@@ -64,7 +64,7 @@ def test_loggers_show_each_component(log):
     assert row[2:8] == ["1.0000", "2.0000", "3.0000", "4.0000", "5.0000", "0.0000"]
 
 
-def test_loggers_show_long_names_whole(log):
+def test_loggers_do_not_truncate_long_names(log):
     header, *_ = log(evaluation(), names=("ner", "second_recogniser"))
     assert "SECOND_RECOGNISER TASK" in " ".join(header)
 
@@ -79,11 +79,11 @@ def test_loggers_show_the_losses_of_other_components(log, names):
 
 
 @pytest.mark.parametrize("progress_bar", [True, False])
-def test_loggers_show_no_bar_if_nobody_watches(log, progress_bar):
+def test_loggers_show_no_progress_bar_without_a_terminal(log, progress_bar):
     assert len(log(None, None, evaluation(), progress_bar=progress_bar)) == 3
 
 
-def test_loggers_show_that_there_was_nothing_to_score(log):
+def test_loggers_show_missing_scores(log):
     info = evaluation()
     info["other_scores"] = dict.fromkeys(info["other_scores"])
     assert log(info)[2][5:7] == ["-", "-"]

@@ -105,7 +105,7 @@ def test_losses_gradient_of_the_sum(tags, taught):
     assert parts.n_tokens == 5
 
 
-def test_losses_parts_are_means_over_those_that_have_targets():
+def test_losses_parts_are_means_over_tokens_with_targets():
     """Two of three tokens have a tag, one has soft targets. Each part is divided by its count."""
     scores = numpy.asarray([[0.0, LN(3)], [5.0, 1.0], [0.0, 0.0]])
     teacher = numpy.asarray([[0.0, LN(3)]])
@@ -120,7 +120,7 @@ def test_losses_parts_are_means_over_those_that_have_targets():
     assert not gradient[1].any()
 
 
-def test_losses_are_task_alone_without_a_teacher():
+def test_losses_without_a_teacher_are_the_task_loss():
     scores, tags = make_scores(0), numpy.asarray([0, 1, 2, 3, -1])
     loss = DistillationLoss(2.0, 1.0, 1.0, "student_teacher")
     nobody = numpy.zeros(0, dtype="i")
@@ -131,7 +131,7 @@ def test_losses_are_task_alone_without_a_teacher():
     assert not gradient[4].any()
 
 
-def test_losses_weights_of_zero_switch_off():
+def test_losses_weights_of_zero_disable_a_part():
     scores, teacher, tags = make_scores(0), make_scores(1), numpy.asarray([0, 1, 2, 3, 0])
     targets = {"tags": tags, "teacher_scores": teacher, "taught": numpy.arange(5)}
     no_task, (d_no_task, _) = DistillationLoss(1.0, 0.0, 1.0, "student_teacher")(scores, **targets)
@@ -146,7 +146,7 @@ def test_losses_weights_of_zero_switch_off():
 
 @pytest.mark.parametrize("temperature, n_inferred", [(1.0, 2), (2.0, 3)])
 def test_losses_infer_a_crf_no_more_often_than_needed(temperature, n_inferred, monkeypatch):
-    """Once with the tags given and once without, and once more for a temperature."""
+    """Inference runs with and without the gold tags, and once more for another temperature."""
     inferred = []
 
     def watch(*args, **settings):
@@ -170,7 +170,7 @@ def test_losses_infer_a_crf_no_more_often_than_needed(temperature, n_inferred, m
 
 @pytest.mark.parametrize("temperature", TEMPERATURES)
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_losses_vanish_where_student_and_teacher_agree(direction, temperature):
+def test_losses_are_zero_if_student_and_teacher_agree(direction, temperature):
     scores = make_scores(0)
     # A constant added to all scores of a token does not change the softmax.
     loss, gradient = softened_kl(scores, scores + 3.0, temperature=temperature, direction=direction)
@@ -180,7 +180,7 @@ def test_losses_vanish_where_student_and_teacher_agree(direction, temperature):
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_losses_temperature_keeps_the_size_of_the_gradient(direction):
-    """In the limit it is the difference of the centred scores over the tags (Hinton, eq. 4)."""
+    """In the limit, the gradient is the difference of centred scores / n_tags (Hinton, eq. 4)."""
     student, teacher = make_scores(0), make_scores(1)
     difference = student - teacher
     difference -= difference.mean(axis=1, keepdims=True)

@@ -4,7 +4,7 @@ from spacy_distill.machine import find_versions
 
 
 def test_machine_names_the_version_that_is_imported(tmp_path, monkeypatch):
-    """Not the version of another installation, later on the path."""
+    """The version is not that of another installation later on the path."""
     for place, version in (("first", "2.0"), ("second", "1.0")):
         info = tmp_path / place / f"shadowed-{version}.dist-info"
         info.mkdir(parents=True)

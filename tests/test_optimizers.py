@@ -36,7 +36,7 @@ def train(optimizer: Optimizer, *, n_touched: int, n_steps: int = 30) -> numpy.n
     "settings",
     [{}, {"L2": 0.1, "L2_is_weight_decay": True}, {"L2": 0.1, "L2_is_weight_decay": False}],
 )
-def test_lazy_adam_is_adam_where_all_rows_are_touched(settings: Dict[str, Any]) -> None:
+def test_lazy_adam_agrees_with_adam_if_all_rows_are_touched(settings: Dict[str, Any]) -> None:
     lazy = build_lazy_adam_v1(min_rows=5, **SETTINGS, **settings)
     dense = Adam(**SETTINGS, **settings)
     expected = train(dense, n_touched=20)
@@ -45,7 +45,7 @@ def test_lazy_adam_is_adam_where_all_rows_are_touched(settings: Dict[str, Any]) 
     assert_allclose(lazy.averages[KEY], dense.averages[KEY], atol=1e-5)
 
 
-def test_lazy_adam_is_adam_for_small_parameters() -> None:
+def test_lazy_adam_agrees_with_adam_for_small_parameters() -> None:
     expected = train(Adam(**SETTINGS), n_touched=3)
     assert_array_equal(train(build_lazy_adam_v1(min_rows=21, **SETTINGS), n_touched=3), expected)
     assert not numpy.allclose(
@@ -53,7 +53,7 @@ def test_lazy_adam_is_adam_for_small_parameters() -> None:
     )
 
 
-def test_lazy_adam_leaves_rows_without_gradient_alone() -> None:
+def test_lazy_adam_does_not_change_rows_without_gradient() -> None:
     optimizer = build_lazy_adam_v1(min_rows=5, L2=0.1, **SETTINGS)
     before = train(optimizer, n_touched=20)
     moments = optimizer.mom1[KEY].copy(), optimizer.mom2[KEY].copy()
@@ -89,12 +89,12 @@ def test_lazy_adam_without_averages() -> None:
     assert_array_equal(train(optimizer, n_touched=3), expected)
 
 
-def test_lazy_adam_refuses_a_table_of_no_rows() -> None:
+def test_lazy_adam_refuses_bad_settings() -> None:
     with pytest.raises(ValueError, match=r"\[D007\].*min_rows.*0"):
         build_lazy_adam_v1(min_rows=0)
 
 
-def test_log_decay_is_that_of_thinc() -> None:
+def test_log_decay_agrees_with_thinc() -> None:
     updates = numpy.asarray([0, 1, 2, 50, LAST_FASTER, LAST_FASTER + 500], dtype="d")
     k = numpy.arange(1, updates[-1] + 1)
     decays = numpy.concatenate(([0.0], numpy.log(numpy.minimum((1 + k) / (10 + k), 0.9999))))

@@ -33,7 +33,7 @@ def test_project_is_valid():
 
 
 def test_project_runs_every_stage():
-    """A command fetches the weights, because `project assets` is not part of `run all`."""
+    """`run all` includes a command for the weights, because it does not run `project assets`."""
     project = srsly.read_yaml(ROOT / "project.yml")
     names = [command["name"] for command in project["commands"]]
     assert "assets" not in project
@@ -42,7 +42,7 @@ def test_project_runs_every_stage():
         assert steps == [name for name in names if name in steps]  # each after what it needs
 
 
-def test_project_gives_what_its_commands_take():
+def test_project_passes_valid_arguments_to_its_commands():
     commands = typer.main.get_command(app).commands
     config = load_project_config(ROOT)  # with variables substituted
     lines = [line for command in config["commands"] for line in command["script"]]
@@ -53,7 +53,7 @@ def test_project_gives_what_its_commands_take():
             pass
 
 
-def test_project_trains_with_settings_that_there_are():
+def test_project_trains_with_settings_of_its_configs():
     config = load_project_config(ROOT)
     lines = [line for command in config["commands"] for line in command["script"]]
     trainings = [split_command(line)[4:] for line in lines if " spacy train " in line]

@@ -29,7 +29,9 @@ def make_potentials(rng, n_tags, size=2.0):
     outside=st.sampled_from([0.0, 3.0, 8.0, 30.0]),
     ruled_out=st.sampled_from([0.0, 0.2]),
 )
-def test_pruning_changes_no_best_path(viterbi, lengths, seed, scheme, size, outside, ruled_out):
+def test_pruning_does_not_change_the_best_path(
+    viterbi, lengths, seed, scheme, size, outside, ruled_out
+):
     rng = numpy.random.default_rng(seed)
     tags = make_tags(["A", "B"], scheme=scheme)
     transitions, lens = Transitions.from_tags(tags), numpy.asarray(lengths)
@@ -44,8 +46,8 @@ def test_pruning_changes_no_best_path(viterbi, lengths, seed, scheme, size, outs
     assert not expected[~open_].any()
 
 
-def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out(viterbi):
-    """Each such token subtracts 1000 from the sum over the batch; an entity adds less than 1."""
+def test_pruning_is_exact_after_many_ruled_out_tokens(viterbi):
+    """A ruled-out token subtracts 1000 from a sum over the batch, to which an entity adds < 1."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)
     rng = numpy.random.default_rng(0)
@@ -67,7 +69,7 @@ def test_pruning_is_the_same_behind_many_tokens_that_are_ruled_out(viterbi):
     assert_array_equal(found, expected)
 
 
-def test_pruning_leaves_little_where_entities_are_rare(monkeypatch):
+def test_pruning_removes_most_tokens_if_entities_are_rare(monkeypatch):
     """Of three documents, only the one with an entity is searched, and only near the entity."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)
@@ -92,7 +94,7 @@ def test_pruning_leaves_little_where_entities_are_rare(monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1e3, 1e6])
-def test_pruning_keeps_to_its_document(size):
+def test_pruning_does_not_depend_on_other_documents(size):
     """A document full of entities has no effect on its neighbours."""
     tags = make_tags(["A"], scheme="iob")
     transitions = Transitions.from_tags(tags)
@@ -103,7 +105,7 @@ def test_pruning_keeps_to_its_document(size):
     assert open_.tolist() == [False] * 10 + [True] * 10 + [False] * 10
 
 
-def test_pruning_leaves_what_is_no_number_to_the_search():
+def test_pruning_keeps_tokens_with_nan_scores():
     tags = make_tags(["A"], scheme="iob")
     legal = legal_potentials(Transitions.from_tags(tags))
     scores = numpy.full((3, len(tags)), numpy.nan, dtype="f")

@@ -61,7 +61,7 @@ def test_readme_names_the_stages_of_the_project():
         assert workflow in {*PROJECT["workflows"], *stages}
 
 
-def test_readme_names_what_is_registered():
+def test_readme_names_registered_functions():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
     lines = [line for group in setup["options.entry_points"].values() for line in group.split("\n")]
@@ -71,7 +71,7 @@ def test_readme_names_what_is_registered():
     assert found == {name.removeprefix("spacy-distill.") for name in registered} | {"ner_tagger"}
 
 
-def test_readme_names_commands_that_there_are():
+def test_readme_names_only_existing_commands():
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     for text in (README, RESULTS, SCALING):
         for name in re.findall(r"python -m spacy_distill ([a-z_]+)", text):
@@ -108,8 +108,8 @@ def test_readme_of_scaling_has_the_speeds_of_the_benchmark():
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_somewhere(path):
-    """Relative links of the texts, and links to headings."""
+def test_links_have_a_target(path):
+    """Check relative links of the texts, and links to headings."""
     text = path.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", link):

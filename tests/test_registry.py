@@ -80,8 +80,8 @@ def test_registry_command_exists():
     assert callable(resolve(target))
 
 
-def test_registry_lists_all_that_is_registered_by_name():
-    """Every function that a config names with @ is in setup.cfg, or comes with spaCy."""
+def test_registry_lists_all_functions_of_the_configs():
+    """Every function of this package that a config names with @ is in setup.cfg."""
     ours = {name for _, name, _ in REGISTERED}
     for name in CONFIGS:
         for line in (ROOT / "configs" / f"{name}.cfg").read_text(encoding="utf-8").splitlines():
@@ -113,8 +113,8 @@ def test_registry_builds_the_rest_of_each_config(name):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_registry_fills_nothing_into_a_component_that_a_config_contradicts(name):
-    """The configs set all arguments of the component's factory except the scorer."""
+def test_registry_defaults_do_not_change_the_component_of_a_config(name):
+    """The arguments of the component are the same after the config is filled with defaults."""
     component = load(name)["components"]["ner"]
     filled = build(name).config["components"]["ner"]
     assert {key: filled[key] for key in ("factory", "scheme", "spans_key")} == {
@@ -160,6 +160,6 @@ def test_registry_configs_differ_in_model_tags_corpus_and_sizes_only(name):
     assert all(any(key.startswith(size) for key in differing) for size in allowed)
 
 
-def test_registry_baseline_starts_as_the_student_does():
+def test_registry_baseline_is_initialised_like_the_student():
     student, baseline = (load(name).interpolate()["initialize"] for name in ("student", "baseline"))
     assert student == baseline

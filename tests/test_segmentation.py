@@ -156,7 +156,7 @@ def test_segmentation_words():
 
 
 def test_segmentation_words_end_in_a_final_sigma():
-    """As in vocabularies. BERT's tokenizer lower-cases each letter alone, to the other sigma."""
+    """A lower-cased word may have a final sigma in the vocabulary, or the other one, as in BERT."""
     segmenter = Segmenter(("", "οδος", "παυλοσ"), "words", 0, lowercase=True, strip_accents=False)
     assert [segmenter(word) for word in ("ΟΔΟΣ", "οδος", "ΠΑΥΛΟΣ", "ΟΔΟ")] == [[1], [1], [2], [0]]
 
@@ -235,7 +235,7 @@ def test_segmentation_initial_mark():
 
 
 @given(word=st.text(max_size=12))
-def test_segmentation_gives_rows_of_the_table(word):
+def test_segmentation_returns_rows_of_the_table(word):
     for flag in (True, False):
         segmenter = make_bert(VOCAB, lowercase=flag, strip_accents=flag)
         rows = segmenter(word)
@@ -261,7 +261,7 @@ def test_segmentation_refuses_bad_settings():
             Segmenter(("a",), "words", unknown, False, False)
 
 
-def test_segmentation_of_words_has_each_once():
+def test_segmentation_of_words_has_distinct_entries():
     segmenter = word_segmenter(["b", "a", "b", "", "c"])
     assert segmenter.entries == ("", "b", "a", "c")
     assert [segmenter(word) for word in ("A", "c", "d")] == [[2], [3], [0]]

@@ -33,7 +33,7 @@ def make_log_probs(n_tokens, n_tags, seed=0, scale=6.0):
 
 @given(n_tokens=st.integers(0, 6), seed=st.integers(0, 1000))
 @settings(max_examples=30)
-def test_soft_targets_survive_a_docbin(n_tokens, seed):
+def test_soft_targets_are_saved_in_a_docbin(n_tokens, seed):
     log_probs = make_log_probs(n_tokens, len(TAGS), seed)
     doc = make_doc(n_tokens)
     assert not has_soft_targets(doc)
@@ -47,7 +47,7 @@ def test_soft_targets_survive_a_docbin(n_tokens, seed):
     assert_allclose(found, log_probs, rtol=2**-11, atol=1e-7)
 
 
-def test_soft_targets_tell_how_sure_the_teacher_is():
+def test_soft_targets_give_the_confidence_of_the_teacher():
     doc = make_doc(3)
     log_probs = numpy.log([[0.5, 0.25, 0.25], [0.2, 0.7, 0.1], [numpy.nan] * 3])
     set_soft_targets(doc, log_probs, tags=["O", "B-PER", "I-PER"])
@@ -56,7 +56,7 @@ def test_soft_targets_tell_how_sure_the_teacher_is():
     assert_allclose(found, numpy.log([0.5, 0.7, numpy.nan]), rtol=2**-10)
 
 
-def test_soft_targets_are_small():
+def test_soft_targets_are_stored_as_float16():
     doc = make_doc()
     set_soft_targets(doc, make_log_probs(3, 5), tags=TAGS)
     assert doc.user_data[KEY]["log_probs"].nbytes == 3 * 5 * 2
@@ -117,7 +117,7 @@ def test_soft_targets_of_biluo_teach_iob_with_labels_in_another_order():
 
 
 def test_soft_targets_of_iob_teach_biluo():
-    """As if each token's tag were drawn independently, and the sequence then converted to BILUO."""
+    """BILUO probabilities are those of independently drawn IOB tags that are converted."""
     biluo, n_tokens = make_tags(["B", "A"], scheme="biluo"), 3
     log_probs = make_log_probs(n_tokens, len(TAGS), scale=1.0)
     doc = make_doc(n_tokens)
@@ -135,7 +135,7 @@ def test_soft_targets_of_iob_teach_biluo():
     assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_soft_targets_of_iob_say_nothing_of_biluo_before_a_token_without_them():
+def test_soft_targets_of_iob_give_no_biluo_before_a_token_without_them():
     log_probs = make_log_probs(4, len(TAGS))
     log_probs[2] = numpy.nan
     doc = make_doc(4)
@@ -145,7 +145,7 @@ def test_soft_targets_of_iob_say_nothing_of_biluo_before_a_token_without_them():
     assert numpy.isfinite(found[[0, 3]]).all()
 
 
-def test_soft_targets_of_iob_and_no_tokens_teach_biluo():
+def test_soft_targets_of_iob_teach_biluo_without_tokens():
     doc, biluo = make_doc(0), make_tags(["A", "B"], scheme="biluo")
     set_soft_targets(doc, make_log_probs(0, len(TAGS)), tags=TAGS)
     assert get_soft_targets(doc, tags=biluo, name="ner").shape == (0, len(biluo))

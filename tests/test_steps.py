@@ -16,7 +16,7 @@ def test_steps_of_two_documents() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8))
-def test_steps_have_each_token_once_and_after_the_one_before_it(lengths: list) -> None:
+def test_steps_have_each_token_once_and_after_its_predecessor(lengths: list) -> None:
     steps = plan_steps(numpy.asarray(lengths))
     forwards, backwards = steps.tokens
     assert sorted(forwards) == sorted(backwards) == list(range(sum(lengths)))

@@ -103,13 +103,13 @@ def test_table_load_table(tmp_path):
     assert_allclose(vectors, [rows[1], (rows[1] + rows[2]) / 2, rows[3], rows[0]], rtol=1e-6)
 
 
-def test_table_load_table_takes_a_string_as_a_config_gives_it(tmp_path):
+def test_table_load_table_accepts_a_string_as_in_a_config(tmp_path):
     make_table().to_disk(tmp_path / "table.npz")
     init_model = build_load_table_v1(str(tmp_path / "table.npz"))
     assert init_model(make_model(width=3)).get_ref("lookup").get_param("E").shape == (5, 3)
 
 
-def test_table_load_table_refuses_what_does_not_fit(tmp_path):
+def test_table_load_table_refuses_models_that_do_not_match(tmp_path):
     path = tmp_path / "table.npz"
     make_table().to_disk(path)
     without = Model("bare", lambda model, X, is_train: X)
@@ -202,7 +202,7 @@ def test_table_glove(tmp_path):
     assert_array_equal(table.rows[0], random_table(table.segmenter, width=3).rows[0])
 
 
-def test_table_glove_of_vectors_that_are_all_alike(tmp_path):
+def test_table_glove_of_equal_vectors(tmp_path):
     path = tmp_path / "g.txt"
     path.write_text("foo 1 1 1\nbar 1 1 1\n")
     for width in (3, 2):

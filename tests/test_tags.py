@@ -50,7 +50,7 @@ def test_tags_of_each_scheme_in_order():
 
 
 @pytest.mark.parametrize("scheme", ["IOB", "bio", "", None])
-def test_tags_refuse_another_scheme(scheme):
+def test_tags_refuse_unknown_schemes(scheme):
     with pytest.raises(ValueError, match=r"\[D007\].*scheme"):
         make_tags(["A"], scheme=scheme)
 
@@ -110,7 +110,7 @@ def test_tags_of_documents_are_legal(scheme, document):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_tags_are_missing_where_annotation_is(scheme):
+def test_tags_are_missing_if_annotation_is_missing(scheme):
     tags = make_tags(["A"], scheme=scheme)
     doc = make_doc(5, [])
     doc.set_ents([Span(doc, 1, 2, "A")], missing=[doc[3:5]], default="outside")
@@ -119,7 +119,7 @@ def test_tags_are_missing_where_annotation_is(scheme):
     assert tags_from_docs([Doc(Vocab(), words=["x", "y"])], tags).tolist() == [-1, -1]
 
 
-def test_tags_are_missing_where_the_label_is_unknown():
+def test_tags_are_missing_if_the_label_is_unknown():
     tags = make_tags(["A"], scheme="biluo")
     doc = make_doc(5, [(0, 1, "A"), (1, 3, "B")])
     assert tags_from_docs([doc], tags).tolist() == [4, -1, -1, 0, 0]
@@ -132,8 +132,8 @@ def test_tags_of_unknown_labels_are_named_by_each_vocabulary():
         assert tags_from_docs(docs, make_tags(["A"], scheme="iob")).tolist() == [0, 0, -1, 0]
 
 
-def test_tags_are_missing_where_no_entity_may_be():
-    """There is no warning, because they have no label."""
+def test_tags_are_missing_if_a_token_is_blocked():
+    """Blocked tokens have no label, so that there is no warning of an unknown one."""
     doc = Doc(Vocab(), words=["a", "Bob", "c"])
     doc.set_ents([], blocked=[doc[1:2]], default="outside")
     with warnings.catch_warnings():

@@ -47,7 +47,7 @@ def test_targets_are_the_gold_tags(make_example, scheme, expected):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_targets_are_missing_where_gold_is(make_example, scheme):
+def test_targets_are_missing_if_gold_is_missing(make_example, scheme):
     tags = make_tags(LABELS, scheme=scheme)
     batch = [make_example("a b"), make_example("c d", "O O"), make_example("")]
     targets = get_targets(batch, tags=tags, name="ner")
@@ -94,7 +94,7 @@ def aligned(nlp, predicted, reference, ents):
         ("biluo", "B-PER I-PER L-PER O U-LOC"),
     ],
 )
-def test_targets_are_aligned_where_tokens_differ(nlp, teach, scheme, expected):
+def test_targets_are_aligned_if_tokens_differ(nlp, teach, scheme, expected):
     """`Ann` and `Jo` are one token of the reference, `left` and `Rome` are tokens of both."""
     tags = make_tags(LABELS, scheme=scheme)
     eg = aligned(nlp, "Ann+Jo Smith left Rome", "AnnJo Smith left Rome", "B-PER I-PER O B-LOC")
@@ -116,8 +116,8 @@ def test_targets_of_a_merged_token(nlp, teach):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_targets_are_the_same_by_either_way(make_example, scheme, examples):
-    """spaCy's slow alignment gives the same result for the same tokens."""
+def test_targets_agree_with_aligned_ner(make_example, scheme, examples):
+    """If the tokens are the same, targets agree with spaCy's alignment, which is slower."""
     tags = make_tags(LABELS, scheme=scheme)
     for eg in examples:
         found = names(get_targets([eg], tags=tags, name="ner"), tags)

@@ -28,7 +28,7 @@ def two_threads():
         yield
 
 
-def test_threads_are_given_back():
+def test_threads_are_restored():
     with ONE_THREAD:
         assert count_threads() == {1}
         with ONE_THREAD:
@@ -40,7 +40,7 @@ def test_threads_are_given_back():
     assert count_threads() == {2}
 
 
-def test_threads_are_given_back_by_the_last():
+def test_threads_are_restored_after_the_last_context():
     """The second context begins during the first, and ends after it."""
     begun, ended = Barrier(2), Barrier(2)
     seen = []
@@ -78,8 +78,8 @@ class OfEachThread:
 
 
 @pytest.mark.parametrize("kind", [("openblas", "openmp"), ("mkl", "gnu")])
-def test_threads_of_each_thread_are_given_back_by_it(monkeypatch, kind):
-    """At the end of its outermost context, whatever other threads do; with OpenMP and with MKL."""
+def test_threads_of_each_thread_are_restored(monkeypatch, kind):
+    """A thread's own number is restored at the end of its outermost context, whatever others do."""
     library = OfEachThread(*kind)
     monkeypatch.setattr(threads, "find_blas", lambda: [library])
     begun, ended = Barrier(2), Barrier(2)
@@ -108,8 +108,8 @@ def test_threads_of_each_thread_are_given_back_by_it(monkeypatch, kind):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("is_held", [False, True])
-def test_threads_are_given_back_in_a_fork(is_held):
-    """While another thread, which the child lacks, is in a context, or just entering it."""
+def test_threads_are_restored_in_a_fork(is_held):
+    """The child lacks the other thread, which is in a context, or just entering it."""
     begun, ended = Barrier(2), Barrier(2)
 
     def overlap():
@@ -140,7 +140,7 @@ def test_threads_are_given_back_in_a_fork(is_held):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_threads_of_a_fork_within_a_context_are_given_back_at_its_end():
+def test_threads_of_a_fork_within_a_context_are_restored():
     with ONE_THREAD:
         child = os.fork()
     if child == 0:
@@ -148,8 +148,8 @@ def test_threads_of_a_fork_within_a_context_are_given_back_at_its_end():
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_threads_of_a_student_are_one(student, examples, monkeypatch):
-    """In prediction and in both passes of training."""
+def test_threads_of_a_student(student, examples, monkeypatch):
+    """The student uses one thread in prediction and in both passes of training."""
     seen = {}
 
     def spy(module, name):

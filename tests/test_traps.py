@@ -1,25 +1,25 @@
-"""Known traps, and the tests which show that this project avoids them.
+"""Known pitfalls, and the tests that show that this project avoids them.
 
-| Trap | Test, in this file unless named |
+| Pitfall | Test, in this file unless another is named |
 | --- | --- |
-| LSTMs of thinc, characters' gradients | layers/test_bilstm, layers/test_char_cnn |
-| averages leave out the parameters of PyTorch | teacher_has_no_averages |
-| squared gradients for a loss | losses_are_in_nats |
+| gradients of thinc's LSTM and of repeated characters | layers/test_bilstm, layers/test_char_cnn |
+| averages do not include the parameters of PyTorch | teacher_has_no_averages |
+| sums of squared gradients instead of a loss | losses_are_in_nats |
 | `user_data` is lost | reading_keeps_soft_targets |
 | long documents are lost | reading_keeps_long_documents |
 | probabilities in float16 lose their tails | test_soft_targets: keep_the_tails |
-| losses and paths in a package | student_knows_no_path_to_its_teacher, cli/test_package |
-| no shell, no assets | test_project: needs_no_shell, runs_every_stage |
+| losses and paths in a package | student_has_no_path_to_its_teacher, cli/test_package |
+| no shell and no assets in a workflow | test_project: needs_no_shell, runs_every_stage |
 | preset entities, whitespace, sentences | pipeline/test_ner_tagger_annotation |
 | memory zones | pipeline/test_ner_tagger_pipeline |
-| `rehearse` does nothing | pipeline/test_ner_tagger_training |
-| what cannot be pickled | component_can_be_pickled, pipeline/test_ner_tagger_pipeline: spawned |
-| no gold, no loss | soft_targets_teach_where_gold_is_missing |
-| labelled sentences lost in the pool | batches_have_their_share_of_gold |
+| `rehearse` does nothing | pipeline/test_distillable_pipe |
+| objects that cannot be pickled | component_can_be_pickled, pipeline/test_ner_tagger_pipeline |
+| no loss without gold | soft_targets_teach_if_gold_is_missing |
+| batches with hardly any labelled sentence | batches_have_their_share_of_gold |
 | last weights saved as the best | best_weights_are_saved |
-| vocabulary of the test set | vocabulary_is_of_the_training_text |
-| "a" is padding | layers/test_char_cnn |
-| decoding that is not used | illegal_tags_are_never_written |
+| vocabulary built from the test set | vocabulary_is_of_the_training_text |
+| the character "a" is treated as padding | layers/test_char_cnn |
+| illegal tags without decoding | illegal_tags_are_never_written |
 """
 
 import math
@@ -157,7 +157,7 @@ def test_traps_reading_keeps_long_documents(nlp, make_doc, tmp_path, name):
         assert set(lengths) == {3000}
 
 
-def test_traps_student_knows_no_path_to_its_teacher(trained):
+def test_traps_student_has_no_path_to_its_teacher(trained):
     config = (trained / "config.cfg").read_text(encoding="utf-8")
     assert "teacher" not in re.sub("teacher_student", "", config)
     assert "transformer" not in config
@@ -174,14 +174,14 @@ def test_traps_component_can_be_pickled(make_student, make_doc, texts):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_traps_what_a_config_makes_can_be_pickled(name):
+def test_traps_objects_of_a_config_can_be_pickled(name):
     config = load_config(ROOT / "configs" / f"{name}.cfg", interpolate=True)
     initialize = config.get("initialize", {}).get("components", {})
     made = registry.resolve({"loss": config["components"]["ner"]["loss"], **initialize})
     assert pickle.loads(pickle.dumps(made)).keys() == made.keys()
 
 
-def test_traps_soft_targets_teach_where_gold_is_missing(student, make_example):
+def test_traps_soft_targets_teach_if_gold_is_missing(student, make_example):
     ner = student.get_pipe("ner")
     eg = make_example("Bob went", vocab=student.vocab)
     assert eg.get_aligned_ner() == [None, None]

@@ -46,7 +46,7 @@ def f1(ner, dev):
     return get_ner_prf([Example(doc, eg.reference) for doc, eg in zip(docs, dev)])["ents_f"]
 
 
-def test_tuning_finds_what_gives_the_best_f1(careful, dev):
+def test_tuning_finds_the_constant_with_the_best_f1(careful, dev):
     before = f1(careful, dev)
     b = careful.model.get_ref("output_layer").get_param("b").copy()
     tuned = tune_outside(careful, dev)
@@ -57,7 +57,7 @@ def test_tuning_finds_what_gives_the_best_f1(careful, dev):
     assert_allclose(change, [tuned.added, 0, 0, 0, 0], atol=1e-5)
 
 
-def test_tuning_leaves_what_is_best_as_it_is(student, dev):
+def test_tuning_does_not_change_the_best_model(student, dev):
     ner = student.get_pipe("ner")
     before = ner.model.to_bytes()
     tuned = tune_outside(ner, dev)
@@ -72,7 +72,7 @@ def test_tuning_adds_to_the_first_tag():
     assert not scores.any()
 
 
-def test_tuning_asks_the_present_weights(careful, dev):
+def test_tuning_uses_the_current_weights(careful, dev):
     """Scores from before a change of the weights, which gave no entities, are not reused."""
     careful.score_tuned = True
     layer = careful.model.get_ref("output_layer")
@@ -101,16 +101,16 @@ def test_tuning_needs_an_output_layer(student, dev):
         ([0.7, 0.6, 0.6, 0.6], 0),
     ],
 )
-def test_tuning_chooses_the_first_next_to_the_best(values, expected):
+def test_tuning_chooses_the_smallest_constant_near_the_best(values, expected):
     assert choose_candidate(values, (0.0, -1.0, 1.0, -2.0)) == expected
 
 
-def test_tuning_without_gain_keeps_zero_wherever_it_is():
+def test_tuning_keeps_zero_without_gain():
     assert choose_candidate([0.604, 0.6], (-1.0, 0.0)) == 1
 
 
 def test_tuning_scores_as_spacy_does(careful, dev):
-    """With entities of several words, some of which are not in gold, or not annotated there."""
+    """F1 agrees with spaCy's for multi-word entities that are spurious or lack gold annotation."""
     dev[0].reference.set_ents([], default="missing")
     dev[1].reference.set_ents([], missing=[dev[1].reference[:1]], default="unmodified")
     for eg in dev[2:4]:  # a blocked token is not an entity, whether in gold or preset
@@ -126,14 +126,14 @@ def test_tuning_scores_as_spacy_does(careful, dev):
         assert value == pytest.approx(f1(careful, dev) or 0.0)
 
 
-def test_tuning_is_foreseen_by_the_score(careful, dev):
+def test_tuning_is_predicted_by_the_score(careful, dev):
     assert "ents_f_tuned" not in careful.score(dev)
     careful.score_tuned = True
     scores = careful.score(dev)
     assert scores["ents_f_tuned"] == 1.0 > (scores["ents_f"] or 0.0)
 
 
-def test_tuning_knows_which_document_a_token_is_of():
+def test_tuning_assigns_tokens_to_documents():
     """spaCy's alignment may have one token too many if a text ends with whitespace."""
     vocab = Vocab()
     own = Doc(vocab, words=["a", "   "], spaces=[True, False])
@@ -155,7 +155,7 @@ def test_tuning_needs_annotation(careful, dev):
         tune_outside(careful, dev)
 
 
-def test_tuning_keeps_entities_that_were_there(careful, dev):
+def test_tuning_keeps_preset_entities(careful, dev):
     """Half of the gold entities, and a wrong one, are preset."""
     for eg in dev[::2]:
         eg.predicted.ents = [
@@ -173,7 +173,7 @@ def test_tuning_keeps_entities_that_were_there(careful, dev):
     assert len(set(values)) > 1
 
 
-def test_tuning_is_foreseen_between_other_entities(student, careful, examples):
+def test_tuning_is_predicted_between_entity_rulers(student, careful, examples):
     """One ruler presets a wrong entity. Tuning does not see what a later ruler adds."""
     ruler = student.add_pipe("entity_ruler", before="ner")
     ruler.add_patterns([{"label": "OTHER", "pattern": examples[0].reference[0].text}])
@@ -182,12 +182,12 @@ def test_tuning_is_foreseen_between_other_entities(student, careful, examples):
     careful.score_tuned = careful.has_learnt = True  # as during training
     copies = [copy_words(eg.reference, student.vocab) for eg in examples]
     dev = [Example(doc, eg.reference) for doc, eg in zip(copies, examples)]
-    foreseen = student.evaluate(dev)["ents_f_tuned"]
+    tuned_score = student.evaluate(dev)["ents_f_tuned"]
     again = [copy_words(doc) for doc in copies]
     docs = run_pipes(student, again, before=careful)
     assert any(ent.label_ == "OTHER" for doc in docs for ent in doc.ents)
     tuned = tune_outside(careful, [Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
-    assert tuned.before < tuned.after == foreseen < 1.0
+    assert tuned.before < tuned.after == tuned_score < 1.0
 
 
 @pytest.mark.parametrize("own", ["AnnSmith lives in New York .", "Ann Smith lives in N ew Yo rk."])
@@ -216,7 +216,7 @@ def test_tuning_scores_other_tokens_as_spacy_does(careful, dev, own):
     assert len(set(values)) > 2
 
 
-def test_tuning_counts_what_is_found_twice():
+def test_tuning_counts_duplicate_entities():
     """If two entities become the same in gold's tokens, spaCy counts one of them as wrong."""
     vocab = Vocab()
     own = Doc(vocab, words=["Ann", "-", "Lee"], spaces=[False] * 3, ents=["B-PER", "O", "B-PER"])
@@ -226,8 +226,8 @@ def test_tuning_counts_what_is_found_twice():
     assert found == pytest.approx(2 / 3) == get_ner_prf([eg])["ents_f"]
 
 
-def test_tuning_reads_what_the_model_listens_to(examples):
-    """A component over a shared `tok2vec`: in training, and in `tune`."""
+def test_tuning_with_a_listener(examples):
+    """A component that listens to a shared `tok2vec` is scored and tuned with its vectors."""
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec")
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}

@@ -30,7 +30,7 @@ def test_annotation_keeps_the_order(student, docs, texts):
 
 
 @pytest.mark.parametrize("scheme", ["iob", "biluo"])
-def test_annotation_sets_what_the_teacher_says(make_student, texts, make_doc, scheme):
+def test_annotation_sets_entities_and_soft_targets(make_student, texts, make_doc, scheme):
     teacher = make_student(scheme=scheme)
     ner = teacher.get_pipe("ner")
     # Untrained, with a bias that makes it predict entities everywhere.
@@ -59,7 +59,7 @@ def test_annotation_does_not_depend_on_batches(student, texts, make_doc):
 
 
 def test_annotation_keeps_gold(student, make_doc, ents):
-    """The teacher knows that Ann Smith is a person and New York a place."""
+    """The teacher itself would predict that Ann Smith is a PER and New York a LOC."""
     words = "Ann Smith lives in New York ."
     gold = make_doc(words, "O B-LOC O B-LOC I-LOC O O", vocab=student.vocab)
     outside = make_doc(words, "O O O O O O O", vocab=student.vocab)
@@ -94,13 +94,13 @@ class Closing:
         return [numpy.log(numpy.eye(len(self.tags))[found] * 0.9 + 0.02) for found in ids]
 
 
-def test_annotation_ends_no_entity_with_white_space(make_doc, ents):
+def test_annotation_trims_whitespace_from_a_teachers_entities(make_doc, ents):
     docs = [make_doc("In Rome _ it rains"), make_doc("In Rome _")]
     assert [ents(doc) for doc in annotate_docs(Closing(), docs)] == [[(1, 2, "LOC")]] * 2
 
 
-def test_annotation_leaves_blocked_tokens_and_links_alone(student, make_doc, ents):
-    """The teacher knows that Ann Smith is a person and New York a place."""
+def test_annotation_keeps_blocked_tokens_and_kb_ids(student, make_doc, ents):
+    """The teacher itself would predict that Ann Smith is a PER and New York a LOC."""
     doc = make_doc("Ann Smith lives in New York .", vocab=student.vocab)
     given = doc.char_span(0, 3, label="GIVEN", kb_id="Q1")
     doc.set_ents([given], blocked=[doc[4:6]], default="missing")
@@ -121,7 +121,7 @@ def test_annotation_of_documents_without_tokens(student, make_doc):
 
 
 def test_annotation_entities_have_no_whitespace_at_their_ends(student, make_doc, monkeypatch):
-    """Like the component: its tag for a line break after a name is ignored."""
+    """As in the component, the tag of a line break at the end of a name is ignored."""
     ner = student.get_pipe("ner")
     scores = numpy.zeros((3, 5), dtype="f")
     scores[[0, 1, 2], [ner.tags.index(tag) for tag in ("B-PER", "I-PER", "O")]] = 9.0
@@ -130,8 +130,8 @@ def test_annotation_entities_have_no_whitespace_at_their_ends(student, make_doc,
     assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1)]
 
 
-def test_annotation_leaves_nothing_else_on_documents(student, make_doc, texts):
-    """The other components of a teacher run on copies."""
+def test_annotation_sets_nothing_but_entities(student, make_doc, texts):
+    """The other components of the teacher's pipeline run on copies of the documents."""
     student.add_pipe("sentencizer", first=True)
     student.add_pipe("entity_ruler", before="ner").add_patterns(
         [{"label": "X", "pattern": "saw", "id": "rule"}]
@@ -143,7 +143,7 @@ def test_annotation_leaves_nothing_else_on_documents(student, make_doc, texts):
     assert not any(token.ent_id for token in doc)
 
 
-def test_annotation_runs_the_pipes_before_the_teacher_only(student, make_doc, texts):
+def test_annotation_runs_only_components_before_the_teacher(student, make_doc, texts):
     seen = []
 
     @spacy.Language.component("count_docs_before")
@@ -172,7 +172,7 @@ def test_annotation_needs_a_teacher(nlp, student):
 
 
 @pytest.mark.parametrize("tuned, expected", [("", "last"), ("ner", "ner"), ("ner last", "last")])
-def test_annotation_finds_the_ner_tagger_that_training_chose_by(student_path, tuned, expected):
+def test_annotation_uses_the_last_ner_tagger_with_score_tuned(student_path, tuned, expected):
     nlp = spacy.load(student_path)
     nlp.add_pipe("ner", name="last", source=spacy.load(student_path))
     for name in ("ner", "last"):
@@ -180,7 +180,7 @@ def test_annotation_finds_the_ner_tagger_that_training_chose_by(student_path, tu
     assert find_ner_tagger(nlp) is nlp.get_pipe(expected)
 
 
-def test_annotation_is_what_the_corpus_reads(student, docs, tmp_path):
+def test_annotation_can_be_read_by_the_corpus(student, docs, tmp_path):
     (empty,) = annotate_docs(student, [student.make_doc("")])
     annotated = [*annotate_docs(student, docs), empty]
     DocBin(docs=annotated, store_user_data=True).to_disk(tmp_path / "pool.spacy")
@@ -232,7 +232,7 @@ def test_annotation_averages_teachers(student, other, texts, docs):
     assert sum(len(doc.ents) for doc in found) > 5
 
 
-def test_annotation_of_teachers_that_agree_is_that_of_one(student, student_path, texts, docs):
+def test_annotation_of_identical_teachers_is_that_of_one(student, student_path, texts, docs):
     alone = [Doc(student.vocab, words=text.split()) for text in texts]
     twin = spacy.load(student_path)
     together = list(annotate_docs(student, docs, others=[twin]))
@@ -241,7 +241,7 @@ def test_annotation_of_teachers_that_agree_is_that_of_one(student, student_path,
         assert_allclose(doc.user_data[KEY]["disagreement"], 0, atol=1e-3)
 
 
-def test_annotation_of_several_keeps_gold(student, student_path, make_doc):
+def test_annotation_of_several_teachers_keeps_gold(student, student_path, make_doc):
     gold = make_doc(
         "Ann Smith lives in New York .", "O B-LOC O B-LOC I-LOC O O", vocab=student.vocab
     )
@@ -249,7 +249,7 @@ def test_annotation_of_several_keeps_gold(student, student_path, make_doc):
     assert annotations(annotate_docs(student, [gold], others=[spacy.load(student_path)])) == before
 
 
-def test_annotation_refuses_teachers_that_do_not_fit(student, other, docs):
+def test_annotation_refuses_bad_weights_and_different_labels(student, other, docs):
     with pytest.raises(ValueError, match=r"\[D007\] weights.*2 numbers above 0"):
         list(annotate_docs(student, docs, others=[other], weights=[1.0]))
     for weight in (0.0, math.inf, math.nan):

@@ -1,4 +1,4 @@
-"""Workers: their environment, and errors, which reach the parent."""
+"""The environment of workers, and the errors that they send to the parent process."""
 
 import os
 import signal
@@ -15,12 +15,12 @@ from spacy_distill.threads import VARIABLES
 
 
 @pytest.mark.parametrize("error", [OSError("full"), FileNotFoundError("gone"), ValueError("bad")])
-def test_failure_is_told_in_a_line_if_the_user_can_fix_it(error):
+def test_failure_keeps_errors_that_the_user_can_fix(error):
     again = Failure.of(error).to_error()
     assert isinstance(error, type(again)) and str(again) == str(error)
 
 
-def test_failure_of_a_teacher_has_its_traceback():
+def test_failure_of_a_teacher_includes_its_traceback():
     def predict():
         raise KeyError("unknown entity")
 
@@ -49,16 +49,16 @@ def test_workers_ignore_ctrl_c_from_the_start(tmp_path):
     assert signal.getsignal(signal.SIGINT) == before
     assert seen.read_text() == str(signal.SIG_IGN)
     with ThreadPoolExecutor() as pool:  # these threads can't set signal handlers
-        assert pool.submit(leave_signals_alone).result() == before
+        assert pool.submit(read_handler_within_context).result() == before
 
 
-def leave_signals_alone():
+def read_handler_within_context():
     with ignored_interrupts():
         return signal.getsignal(signal.SIGINT)
 
 
 def test_workers_have_one_thread_each(student_path, tmp_path, monkeypatch):
-    """Unless the environment sets the number. This process's environment is unchanged."""
+    """The user's environment may set another number, and it is not changed in this process."""
     code, environ = tmp_path / "code.py", tmp_path / "environ.json"
     code.write_text(
         "import json, os, pathlib\n"

@@ -117,7 +117,9 @@ def cluster(monkeypatch):
 
 
 @pytest.mark.slow
-def test_ray_cluster_loses_a_machine_and_no_shard(cluster, student_path, texts, tmp_path, digests):
+def test_ray_cluster_finishes_all_shards_after_losing_a_machine(
+    cluster, student_path, texts, tmp_path, digests
+):
     address, machine = cluster
     script = tmp_path / "driver.py"
     script.write_text(DRIVER, encoding="utf-8")
@@ -145,13 +147,13 @@ def test_ray_cluster_loses_a_machine_and_no_shard(cluster, student_path, texts, 
     assert digests(tmp_path / "out") == digests(tmp_path / "here")
 
 
-def test_ray_cluster_that_is_not_there(student_path, tmp_path):
+def test_ray_cluster_refuses_an_address_without_a_cluster(student_path, tmp_path):
     engine = RayCluster(f"127.0.0.1:{free_port()}")
     with pytest.raises(OSError, match=r"\[D911\]"):
         engine.start(Job([str(student_path)]), tmp_path)
 
 
-def test_ray_cluster_that_can_not_begin(monkeypatch, student_path, tmp_path):
+def test_ray_cluster_reports_why_ray_cannot_start(monkeypatch, student_path, tmp_path):
     def fail(*args, **kwargs):
         raise RuntimeError("no room")
 
@@ -186,7 +188,7 @@ def lone(monkeypatch, tmp_path):
     return cluster, answers
 
 
-def test_ray_cluster_gives_up_when_the_last_worker_does_not_come_back(lone):
+def test_ray_cluster_gives_up_if_its_last_worker_dies(lone):
     cluster, answers = lone
     answers.append(ray.exceptions.RayActorError(error_msg="no memory"))
     with pytest.raises(OSError, match=r"\[D912\].*no memory"):
@@ -194,7 +196,7 @@ def test_ray_cluster_gives_up_when_the_last_worker_does_not_come_back(lone):
 
 
 def test_ray_cluster_gives_up_on_a_shard_that_kills_its_workers(lone):
-    """After the maximum number of workers; before that, the next worker gets the shard."""
+    """Another worker gets the shard, until it has killed the maximum number of workers."""
     cluster, answers = lone
     shard = SimpleNamespace(index=7)
     cluster.calls.clear()
@@ -210,7 +212,7 @@ def test_ray_cluster_gives_up_on_a_shard_that_kills_its_workers(lone):
         cluster.receive()
 
 
-def test_ray_cluster_needs_an_output_that_all_machines_share(lone, tmp_path):
+def test_ray_cluster_needs_a_shared_output_folder(lone, tmp_path):
     cluster, answers = lone
     sizes = {"size": 1, "sha256": "", "source": "", "docs": 1, "words": 1}
     answers.append(Record("00000.spacy", **sizes, entities={}, confidence=0.0, confidences=[]))
@@ -219,7 +221,7 @@ def test_ray_cluster_needs_an_output_that_all_machines_share(lone, tmp_path):
 
 
 def test_ray_cluster_without_a_gpu(student_path, tmp_path, monkeypatch):
-    """Ray itself would wait for one forever."""
+    """Ray itself would wait for a GPU forever."""
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
     with pytest.raises(ValueError, match=r"\[D020\] There is no GPU 0 \(Ray finds none"):

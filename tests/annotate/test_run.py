@@ -48,7 +48,7 @@ def out(tmp_path):
     return tmp_path / "out"
 
 
-def test_run_gives_each_shard_a_record(job, source, out, nlp):
+def test_run_records_each_shard_in_the_manifest(job, source, out, nlp):
     summary = annotate_source(job, [source], out)
     manifest = json.loads((out / MANIFEST).read_text())
     assert len(manifest["shards"]) == summary.shards == summary.new_shards == 8
@@ -69,7 +69,7 @@ def test_run_gives_each_shard_a_record(job, source, out, nlp):
     assert not (out / JOURNAL).exists()
 
 
-def test_run_counts_unsure_words(job, source, out, make_doc, nlp):
+def test_run_counts_words_of_low_confidence(job, source, out, make_doc, nlp):
     """With rules smoothed to 0.8, all words are below 0.9, and none is below 0.7."""
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
     nlp.to_disk(out.parent / "rules")
@@ -78,8 +78,8 @@ def test_run_counts_unsure_words(job, source, out, make_doc, nlp):
     assert summary.shares == {0.5: 0.0, 0.7: 0.0, 0.9: 1.0, 0.95: 1.0}
 
 
-def test_run_depends_on_nothing_before_a_shard(job, source, out, digests, texts):
-    """Neither on the words that a teacher has seen before, nor on where a source begins."""
+def test_run_shards_do_not_depend_on_earlier_ones(job, source, out, digests, texts):
+    """A shard depends neither on words that the teacher has seen nor on its place in a source."""
     annotate_source(job, [source], out)
     last = out.parent / "last.txt"
     last.write_text("\n".join((texts * 3)[28:]), encoding="utf-8")
@@ -87,8 +87,8 @@ def test_run_depends_on_nothing_before_a_shard(job, source, out, digests, texts)
     assert digests(out.parent / "alone")["00000.spacy"] == digests(out)["00007.spacy"]
 
 
-def test_run_forgets_the_words_of_the_shard_before(job, source, out, monkeypatch):
-    """Computed with other words, the row of a word may differ in its last digit."""
+def test_run_clears_the_word_cache_before_each_shard(job, source, out, monkeypatch):
+    """The row of a word may differ in its last digit if it is computed together with others."""
     kept = []
 
     def annotate(teacher, docs):
@@ -116,7 +116,7 @@ def test_run_in_several_processes_gives_the_same(job, source, out, digests):
     assert digests(out.parent / "several") == digests(out)
 
 
-def test_run_goes_on_where_it_was_interrupted(job, source, out, digests):
+def test_run_resumes_after_an_interruption(job, source, out, digests):
     annotate_source(job, [source], out)
     whole = digests(out)
 
@@ -145,7 +145,7 @@ def test_run_goes_on_where_it_was_interrupted(job, source, out, digests):
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"y" + data[1:], None])
-def test_run_makes_a_damaged_shard_again(job, source, out, digests, damage):
+def test_run_replaces_damaged_shards(job, source, out, digests, damage):
     annotate_source(job, [source], out)
     whole = digests(out)
     path = out / "00002.spacy"
@@ -157,7 +157,7 @@ def test_run_makes_a_damaged_shard_again(job, source, out, digests, damage):
     assert digests(out) == whole
 
 
-def test_run_refuses_what_was_annotated_with_something_else(job, source, out, digests, nlp):
+def test_run_refuses_a_folder_annotated_with_other_settings(job, source, out, digests, nlp):
     annotate_source(job, [source], out)
     whole = digests(out)
     with pytest.raises(ValueError, match=r"\[D902\].*batch_size \(3, now 2\)\)"):
@@ -178,7 +178,7 @@ def test_run_refuses_what_was_annotated_with_something_else(job, source, out, di
     assert annotate_source(moved, [source], out).new_shards == 0
 
 
-def test_run_refuses_other_texts(job, source, out, texts, digests):
+def test_run_refuses_a_folder_annotated_from_other_texts(job, source, out, texts, digests):
     annotate_source(job, [source], out)
     changed = out.parent / "changed.txt"
     changed.write_text("\n".join([*texts * 2, "Eve likes Rome"]), encoding="utf-8")
@@ -192,7 +192,7 @@ def test_run_refuses_other_texts(job, source, out, texts, digests):
 
 
 @pytest.mark.parametrize("text", ['{"name": "a web page"}', "[1]"])
-def test_run_leaves_the_manifest_of_another_program(job, source, out, text):
+def test_run_keeps_the_manifest_of_another_program(job, source, out, text):
     out.mkdir()
     (out / "manifest.json").write_text(text)
     for overwrite in (False, True):
@@ -202,7 +202,7 @@ def test_run_leaves_the_manifest_of_another_program(job, source, out, text):
     assert [path.name for path in out.iterdir()] == ["manifest.json"]
 
 
-def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
+def test_run_refuses_a_folder_with_other_files(job, source, out, nlp):
     out.mkdir()
     for name in ("dev.spacy", "00000.spacy"):
         DocBin().to_disk(out / name)
@@ -245,7 +245,7 @@ def test_run_refuses_a_folder_of_something_else(job, source, out, nlp):
     ],
 )
 @pytest.mark.parametrize("is_excluded", [False, True])
-def test_run_refuses_to_write_where_it_reads(job, source, tmp_path, output, read, is_excluded):
+def test_run_refuses_to_write_into_its_sources(job, source, tmp_path, output, read, is_excluded):
     (tmp_path / "data" / "more").mkdir(parents=True)
     (tmp_path / "data" / "pool.txt").write_text("Bob left")
     (tmp_path / "link").symlink_to(tmp_path / "data")
@@ -259,14 +259,13 @@ def test_run_refuses_to_write_where_it_reads(job, source, tmp_path, output, read
 
 
 def test_run_refuses_to_write_into_its_teacher(job, source):
-    """The teacher would be changed by that."""
     (teacher,) = job.teachers
     with pytest.raises(ValueError, match=r"\[D915\]"):
         annotate_source(job, [source], Path(teacher) / "annotated")
 
 
-def test_run_may_write_beside_what_it_reads(job, source, tmp_path):
-    """Like the project workflow."""
+def test_run_may_write_next_to_its_sources(job, source, tmp_path):
+    """The project workflow writes annotation into a subfolder next to the source, too."""
     for _ in range(2):
         annotate_source(job, [source], tmp_path / "annotated" / "pool", exclude=[source])
     annotate_source(job, [source], tmp_path / "pool")
@@ -280,7 +279,7 @@ def test_run_refuses_a_file_as_its_folder(job, source, out, below):
     assert out.read_text() == "mine"
 
 
-def test_run_refuses_labels_that_come_late(job, out, make_doc, tmp_path):
+def test_run_refuses_new_labels_in_later_texts(job, out, make_doc, tmp_path):
     docs = [make_doc("Ann saw Rome", "B-PER O B-LOC") for _ in range(4)]
     DocBin(docs=[*docs, make_doc("Bob left", "B-X O")]).to_disk(tmp_path / "gold.spacy")
     with pytest.raises(ValueError, match=r"\[D906\] From text number 5 on,.*\['X'\].*--labels"):
@@ -294,7 +293,7 @@ def test_run_refuses_labels_that_come_late(job, out, make_doc, tmp_path):
     assert found.new_shards == 2
 
 
-def test_run_holds_its_folder(job, source, out, digests):
+def test_run_locks_its_folder(job, source, out, digests):
     annotate_source(job, [source], out.parent / "alone")
     out.mkdir()
     with hold(out), pytest.raises(OSError, match=r"\[D914\]"):
@@ -303,7 +302,7 @@ def test_run_holds_its_folder(job, source, out, digests):
     assert digests(out) == digests(out.parent / "alone")
 
 
-def test_run_leaves_texts_out(job, source, out, texts, nlp, make_doc):
+def test_run_excludes_texts(job, source, out, texts, nlp, make_doc):
     DocBin(docs=[make_doc(texts[0]), make_doc("Rome and  Oslo are _ cities")]).to_disk(
         out.parent / "dev.spacy"
     )
@@ -317,8 +316,8 @@ def test_run_leaves_texts_out(job, source, out, texts, nlp, make_doc):
     assert found == set(texts) - {texts[0], texts[3]}
 
 
-def test_run_leaves_sentences_out(job, out, tmp_path, nlp, make_doc):
-    """Sentences of labelled documents, which are not split, but only if the text is split."""
+def test_run_excludes_sentences(job, out, tmp_path, nlp, make_doc):
+    """If text is split, all sentences of excluded documents are left out, else whole texts."""
     (tmp_path / "pool.txt").write_text("Ann left. Bob came.\nEve won. Bob came!\nBob came.")
     whole = [
         make_doc("Ann left .", "B-PER O O"),
@@ -339,7 +338,7 @@ def test_run_leaves_sentences_out(job, out, tmp_path, nlp, make_doc):
         assert [doc.text for doc in read_docbins(out / str(is_split), nlp.vocab)] == expected
 
 
-def test_run_keeps_what_is_finished_when_a_line_can_not_be_read(job, out, texts, tmp_path):
+def test_run_keeps_finished_shards_if_a_line_cannot_be_read(job, out, texts, tmp_path):
     lines = [json.dumps({"text": text}) for text in texts]
     path = tmp_path / "pool.jsonl"
     path.write_text("\n".join([*lines[:9], "{", *lines[9:]]), encoding="utf-8")
@@ -349,7 +348,7 @@ def test_run_keeps_what_is_finished_when_a_line_can_not_be_read(job, out, texts,
     assert annotate_source(job, [path], out).new_shards == 1
 
 
-def test_run_forgets_words(job, out):
+def test_run_does_not_fill_vocabularies(job, out):
     """Neither the tokenizer nor the teacher keeps words of annotated documents."""
     annotator = Annotator(job, out)
     (nlp,) = annotator.pipelines
@@ -382,13 +381,13 @@ def test_run_splits_sentences_across_shards(job, out, tmp_path, nlp):
     assert found == [f"{part}." for line in lines for part in line.rstrip(".").split(". ")]
 
 
-def test_run_tells_counts_to_the_reader(job, source, out, monkeypatch):
+def test_run_counts_are_read_without_the_documents(job, source, out, monkeypatch):
     annotate_source(job, [source], out)
     monkeypatch.setattr("spacy_distill.docbins.load_docbin", None)
     assert count_docs(out) == 30
 
 
-def test_run_says_why_a_worker_failed(job, source, out, tmp_path):
+def test_run_reports_why_a_worker_failed(job, source, out, tmp_path):
     with pytest.raises(ValueError, match=r"\[D805\]"):
         annotate_source(replace(job, teachers=["nobody"]), [source], out, engine=Processes(2))
     engine = Processes(2)
@@ -407,7 +406,7 @@ def test_run_says_why_a_worker_failed(job, source, out, tmp_path):
     assert count_docs(out) == 30
 
 
-def test_job_is_of_plain_values(job):
+def test_job_can_be_serialised_as_json(job):
     given = replace(job, renames=["A=B"], drop=["C"], labels=["B"], gold_labels=[], weights=[1.5])
     assert Job(**json.loads(json.dumps(asdict(given)))) == given
     with pytest.raises(ValueError, match=r"\[D007\] shard_size is 0"):
@@ -419,7 +418,7 @@ COMMAND = ("-m", "spacy_distill", "annotate")
 
 @pytest.mark.slow
 @pytest.mark.parametrize("n_process, n_kills", [("1", KILLS), ("2", max(KILLS // 3, 1))])
-def test_run_survives_being_killed(
+def test_run_can_be_resumed_after_being_killed(
     student_path, texts, tmp_path, digests, light_python, n_process, n_kills
 ):
     """Kill the real command with -9 at random moments, until it is finished."""
@@ -447,8 +446,7 @@ def test_run_survives_being_killed(
 
 
 def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests, light_python):
-    """No file may be longer than what the first shards need, so that the manifest can't be
-    written."""
+    """The size of files is limited, so that the first shards can be written, but no manifest."""
     annotate_source(job, [source], out)
     limit = max(path.stat().st_size for path in out.glob("*.spacy")) + 1
     assert (out / MANIFEST).stat().st_size > limit
@@ -476,7 +474,7 @@ def test_run_on_a_full_disk_can_be_repeated(job, source, out, digests, light_pyt
     assert digests(out.parent / "full") == whole
 
 
-def test_run_takes_no_pseudo_labels_for_gold(job, source, out, tmp_path):
+def test_run_refuses_annotated_text_as_its_source(job, source, out, tmp_path):
     annotate_source(job, [source], out)
     with pytest.raises(ValueError, match=r"\[D917\] '.*out' is already annotated: document 1 "):
         annotate_source(job, [out], tmp_path / "again")
@@ -500,7 +498,7 @@ def test_run_gives_the_same_on_a_gpu(job, source, out, gpu, nlp):
         assert_allclose(*log_probs, atol=1e-2)
 
 
-def test_run_knows_its_own_manifest(tmp_path, make_doc):
+def test_run_ignores_manifests_of_other_programs(tmp_path, make_doc):
     """A folder of another program may have a manifest.json, too, so its content is checked."""
     DocBin(docs=[make_doc("Ann left")] * 3).to_disk(tmp_path / "pool.spacy")
     for text in ('{"name": "my data"}', "[]", "no JSON"):

@@ -65,8 +65,10 @@ def registers():
 
 @pytest.fixture(scope="module")
 def patterns(registers):
-    """One regular expression per frame that matches its possible sentences. Slots match any
-    text; spelt-out names and the words between slots have to be there."""
+    """One regular expression per frame that matches its possible sentences.
+
+    Slots match any text. Spelt-out names and the words between slots must occur.
+    """
 
     def to_regex(frame):
         parts = re.split(r"(\{[^{}]*\})", frame)
@@ -81,21 +83,21 @@ def patterns(registers):
     return {frame: to_regex(frame) for frames in registers.values() for frame in frames}
 
 
-def test_demo_is_remade_with_the_same_bytes():
+def test_demo_files_are_reproducible():
     remade = make.to_files(make.make_corpus(sizes=make.SIZES))
     assert sorted(remade) == ["dev.conll", "test.conll", "train.conll", "unlabelled.txt"]
     for name, text in remade.items():
         assert text.encode("utf8") == (DEMO / name).read_bytes(), name
 
 
-def test_demo_seed_decides_the_sentences():
+def test_demo_sentences_depend_on_the_seed():
     sizes = {"train": 300, "dev": 40, "test": 60}
     first, second = (make.make_corpus(sizes=sizes, seed=seed) for seed in (1, 2))
     assert make.make_corpus(sizes=sizes, seed=1) == first
     assert all(first[split] != second[split] for split in SPLITS)
 
 
-def test_demo_refuses_more_sentences_than_the_frames_can_give(tmp_path):
+def test_demo_refuses_more_sentences_than_the_frames_can_make(tmp_path):
     for folder in ("frames", "names", "words"):
         (tmp_path / folder).mkdir()
     (tmp_path / "frames" / "news.txt").write_text("Nobody was hurt .\n")
@@ -130,7 +132,7 @@ def test_demo_fill_tags_names_and_leaves_articles_outside():
     )
 
 
-def test_demo_has_frames_and_names_enough(registers):
+def test_demo_has_enough_frames_and_names(registers):
     assert len(registers) >= 14
     assert all(len(set(frames)) >= 20 for frames in registers.values())
     assert len({frame for frames in registers.values() for frame in frames}) >= 420
@@ -167,14 +169,14 @@ def test_demo_has_no_sentence_twice(corpus, unlabelled):
 
 
 def test_demo_unlabelled_text_has_frames_of_all_splits(patterns, unlabelled):
-    """All but those that make only one sentence, because they have no slots to fill."""
+    """Frames without slots may be missing, because each of them makes only one sentence."""
     for split in SPLITS:
         own = [pattern for frame, pattern in patterns.items() if make.split_of(frame) == split]
         found = [any(map(pattern.fullmatch, unlabelled)) for pattern in own]
         assert sum(found) > 0.7 * len(own), split
 
 
-def test_demo_unlabelled_text_has_the_names_that_training_never_shows(corpus, unlabelled):
+def test_demo_unlabelled_text_has_names_that_are_not_in_training(corpus, unlabelled):
     def places(sentences):
         return {name for label, name in mentions(sentences) if label == "LOC"}
 
@@ -220,7 +222,7 @@ def test_demo_readme_counts_are_right(registers):
 
 @pytest.mark.parametrize("split", ["dev", "test"])
 @pytest.mark.parametrize("label", ["PER", "ORG", "LOC"])
-def test_demo_has_names_that_training_never_shows(corpus, split, label):
+def test_demo_dev_and_test_have_names_that_are_not_in_training(corpus, split, label):
     """A person counts as new when no part of the name was part of a person's name in training."""
     seen = {name for kind, name in mentions(corpus["train"]) if kind == label}
     seen_parts = {part for name in seen for part in name}

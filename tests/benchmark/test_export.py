@@ -77,7 +77,7 @@ def exported(teacher_path, tmp_path_factory):
     return export_teacher(teacher=teacher_path, output=str(output), as_onnx=True)
 
 
-def test_export_tells_what_a_transformer_reads(exported):
+def test_export_describes_the_input_of_the_transformer(exported):
     assert exported["n_pieces"] == len(PIECES)
     assert exported["max_pieces"] == 40
     assert exported["padding"] == 0
@@ -88,7 +88,7 @@ def test_export_tells_what_a_transformer_reads(exported):
     ]
 
 
-def test_export_scores_as_the_teacher_does(exported, teacher_path):
+def test_export_onnx_scores_agree_with_the_teacher(exported, teacher_path):
     nlp = spacy.load(teacher_path)
     model = TaggingTransformer(find_transformer(nlp).transformer, find_head(nlp)).eval()
     sessions = {name: onnxruntime.InferenceSession(path) for name, path in exported["onnx"].items()}
@@ -106,8 +106,8 @@ def test_export_scores_as_the_teacher_does(exported, teacher_path):
         assert numpy.abs(expected[there]).mean() > 1
 
 
-def test_export_is_what_the_pipeline_computes(teacher_path, make_doc):
-    """If each word is one piece."""
+def test_export_scores_agree_with_the_pipeline(teacher_path, make_doc):
+    """The scores of words that are one piece each."""
     nlp = spacy.load(teacher_path)
     model = TaggingTransformer(find_transformer(nlp).transformer, find_head(nlp)).eval()
     ids = torch.tensor([[2, 5, 6, 7, 3]])
@@ -137,7 +137,7 @@ def test_export_needs_a_transformer(student_path, tmp_path):
 def test_export_and_measure_all_systems(
     teacher_path, student_path, student, examples, tmp_path, monkeypatch
 ):
-    """Each in its own process, like the command, with small BERTs."""
+    """Each system runs in its own process, as in the command, but with small BERTs."""
     monkeypatch.setattr(module, "BERT_SHAPES", dict.fromkeys(BERT_SHAPES, SIZES))
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
     corpus = read_corpus(tmp_path / "test.spacy", student)

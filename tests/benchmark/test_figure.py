@@ -39,19 +39,19 @@ def test_figure_is_written(report, tmp_path):
     assert paths[1].read_text(encoding="utf-8") == svg
 
 
-def test_figure_needs_no_colours():
+def test_figure_systems_differ_in_markers_and_lines():
     assert len({(marker, line) for marker, line, _ in STYLES}) == len(STYLES) > len(PEERS)
     assert len({marker for marker, _, _ in STYLES}) == len(STYLES)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
-def test_figure_labels_lie_apart(places):
+def test_figure_labels_do_not_overlap(places):
     moved = spread_out(places, 0.05)
     order = sorted(range(len(places)), key=lambda i: places[i])
     for lower, upper in zip(order, order[1:]):  # noqa: RUF007
         assert moved[upper] - moved[lower] > 0.045
 
 
-def test_figure_labels_that_lie_apart_stay():
+def test_figure_labels_that_do_not_overlap_stay():
     places = [random.Random(0).random(), 2.0, -1.0]
     assert spread_out(places, 0.05) == places

@@ -58,7 +58,7 @@ def measure(monkeypatch, tmp_path):
     return measure
 
 
-def test_measure_takes_turns(measure):
+def test_measure_alternates_between_systems(measure):
     found, log = measure(batch_sizes=(1, 64), repeats=3, seconds=3.0)
     assert [name for name, request, _ in log if request == "load"] == list(SPEEDS)
     assert [name for name, request, _ in log if request == "end"] == [*reversed(SPEEDS)]
@@ -91,7 +91,7 @@ def test_measure_warms_up_first(measure):
         assert warm[-1] == expected
 
 
-def test_measure_reads_all_or_at_least_a_batch(measure):
+def test_measure_reads_all_texts_or_at_least_a_batch(measure):
     student, stock, bert = measure(batch_sizes=(1, 64), repeats=3, seconds=1.0)[0]
     assert len(student.plans[64].texts) == 400
     assert student.timings[64][0].n_words == 400 * 10 * student.plans[64].passes
@@ -102,7 +102,7 @@ def test_measure_reads_all_or_at_least_a_batch(measure):
     assert bert.timings[64][0].n_words / bert.timings[64][0].seconds == pytest.approx(50)
 
 
-def test_measure_has_cold_and_roofline_of_students_alone(measure):
+def test_measure_has_cold_cache_and_roofline_only_for_students(measure):
     found, log = measure(batch_sizes=(1, 8), repeats=2)
     for one in found:
         is_student = one.system.name == "student"
@@ -112,6 +112,6 @@ def test_measure_has_cold_and_roofline_of_students_alone(measure):
     assert {asked["passes"] for asked in cold} == {1}
 
 
-def test_measure_memory_is_that_of_running(measure):
+def test_measure_peak_memory_is_that_of_runs(measure):
     found, _ = measure(batch_sizes=(1, 8), repeats=1)
     assert [one.peak_memory for one in found] == [8000] * 3

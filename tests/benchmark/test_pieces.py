@@ -66,7 +66,7 @@ def test_pieces_run_reads_all_texts(tokenizer):
     assert [ids.shape[0] for ids, _ in seen[2:]] == [1] * 4
 
 
-def test_pieces_bert_is_made_of_its_shape(tokenizer):
+def test_pieces_bert_has_the_given_shape(tokenizer):
     load = partial(load_bert, tokenizer=tokenizer, shape=SHAPE, n_tags=5, max_pieces=512, padding=0)
     small = load(n_pieces=7)
     attention, feed_forward, norms = 4 * (16 * 16 + 16), 16 * 24 + 24 + 24 * 16 + 16, 4 * 16

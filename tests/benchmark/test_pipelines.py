@@ -35,7 +35,7 @@ def test_pipelines_run_a_student(student_path, texts):
     )
 
 
-def test_pipelines_forget_words(student_path, texts):
+def test_pipelines_clear_the_word_cache(student_path, texts):
     runner = load_runner(path=str(student_path))
     (cache,) = find_caches(runner.nlp)
     expected = runner.run(texts, 4)
@@ -45,7 +45,7 @@ def test_pipelines_forget_words(student_path, texts):
     assert runner.run(texts, 4) == expected
 
 
-def test_pipelines_sort_texts_where_they_are_batched(student_path, monkeypatch):
+def test_pipelines_sort_texts_only_in_batches(student_path, monkeypatch):
     runner = load_runner(path=str(student_path), sort=True)
     seen = []
     pipe = runner.nlp.pipe
@@ -58,7 +58,7 @@ def test_pipelines_sort_texts_where_they_are_batched(student_path, monkeypatch):
 
 
 def test_pipelines_student_needs_no_heavy_packages(student_path, student):
-    """They are not imported even if they are installed."""
+    """Packages that a student does not need are not imported even if they are installed."""
     system = student_system("student", str(student_path), student)
     assert system.hidden == HEAVY
     command = [sys.executable, "-c", HIDDEN, str(student_path), *HEAVY]

@@ -26,7 +26,7 @@ def test_plan_of_a_very_fast_system_reads_it_more_than_once():
 
 
 @pytest.mark.parametrize("sorts", [False, True])
-def test_plan_of_a_slow_system_reads_what_there_is_time_for(sorts):
+def test_plan_of_a_slow_system_reads_as_much_as_time_allows(sorts):
     found = plan([10] * 1000, speed=100.0, sorts=sorts)
     assert (found.passes, found.repeats) == (1, 3)
     assert len(found.texts) == 30
@@ -42,7 +42,7 @@ def test_plan_of_a_very_slow_system_has_a_full_batch_and_fewer_repeats(speed, re
     assert repeats == 1 or found.repeats * found.seconds <= 3 * 3.0 * 1.2
 
 
-def test_plan_sorts_only_what_is_batched():
+def test_plan_sorts_only_in_batches():
     n_words = [*range(1, 101)]
     alone = plan(n_words, speed=100.0, batch_size=1, sorts=True)
     assert alone.texts == plan(n_words, speed=100.0, batch_size=1, sorts=False).texts

@@ -59,7 +59,7 @@ def test_process_answers_each_request(start):
 
 
 def test_process_may_print(start):
-    """Even more than fits into a pipe that is not read."""
+    """A process may print more than fits into the buffer of a pipe that is not read."""
     with start() as worker:
         assert worker.ask("load", noise=100_000)["noise"] == 100_000
         assert worker.ask("load", noise=1)["noise"] == 1
@@ -78,7 +78,7 @@ def test_process_has_its_own_threads_and_memory(start, monkeypatch):
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
-def test_process_does_not_count_the_memory_of_this_one(start):
+def test_process_does_not_count_the_memory_of_its_parent(start):
     here = bytearray(300_000_000)
     here[::4096] = b"1" * len(here[::4096])
     with start() as worker:
@@ -103,7 +103,7 @@ def test_process_that_ends_shows_its_last_lines(start, request_, code, line):
             worker.ask("load")
 
 
-def test_process_ends_with_its_block(start):
+def test_process_ends_with_its_context(start):
     with pytest.raises(KeyboardInterrupt), start() as worker:
         worker.ask("load")
         raise KeyboardInterrupt

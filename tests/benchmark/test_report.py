@@ -69,7 +69,7 @@ def test_report_summarises():
     assert spread(summarise(timed(2.0))) is None
 
 
-def test_report_tells_how_many_times_as_fast():
+def test_report_computes_the_speed_up():
     student = {"1": {"median": 100.0}, "32": {"median": 900.0}}
     assert speed_up(student, {"1": {"median": 10.0}, "32": {"median": 3.0}}) == {
         "1": 10.0,
@@ -77,8 +77,8 @@ def test_report_tells_how_many_times_as_fast():
     }
 
 
-def test_report_takes_a_student_without_parameters():
-    """For example a pipeline of rules."""
+def test_report_of_a_student_without_parameters():
+    """A pipeline of rules has no parameters, so there is no compression."""
     rules = System("rules", "rules", "pipelines:load_runner", {}, hidden=HEAVY, is_student=True)
     bert = peer_system("bert-base", {})
     timings = {1: timed(0.1), 32: timed(0.1)}
@@ -89,7 +89,7 @@ def test_report_takes_a_student_without_parameters():
     assert [row[2] for row in size.rows] == ["-", "-"]
 
 
-def test_report_has_all_that_was_measured(report):
+def test_report_has_all_measurements(report):
     assert report == json.loads(json.dumps(report))
     assert [*report][:3] == ["date", "command", "machine"]
     assert report["corpus"] == {"texts": 2, "words": 1000}
@@ -110,7 +110,7 @@ def test_report_has_all_that_was_measured(report):
     assert student["roofline"]["32"]["recurrent"] == 0.75
 
 
-def test_report_says_what_must_be_known(report):
+def test_report_has_notes_on_the_systems(report):
     notes = "\n".join(report["notes"])
     assert "bert-base: has random weights" in notes
     assert "bert-base: read texts of similar length together" in notes
@@ -121,7 +121,7 @@ def test_report_says_what_must_be_known(report):
     assert report["waiting"] == pytest.approx(0.0)
 
 
-def test_report_says_when_the_machine_was_busy():
+def test_report_notes_if_the_machine_was_busy():
     found = [measured(peer_system("teacher", {}), 1, {1: timed(1.0, 3.0, waiting=0.25)})]
     report = make_report(found, CORPUS, SETTINGS, left_out={})
     assert report["waiting"] == pytest.approx(0.25)
@@ -148,7 +148,7 @@ def test_report_as_tables(report):
     assert all(len(row) == len(table.header) for table in make_tables(report) for row in table.rows)
 
 
-def test_report_without_a_roofline_has_no_table_of_it(report):
+def test_report_without_a_roofline_has_no_such_table(report):
     report["systems"]["student"]["roofline"] = {}
     assert len(make_tables(report)) == 3
 
@@ -162,7 +162,7 @@ def test_report_as_markdown(report):
     assert any("abacus" in line for line in lines)
 
 
-def test_report_says_what_was_cut_and_which_batches_were_not_full():
+def test_report_notes_truncated_texts_and_incomplete_batches():
     student = System("student", "a student", "pipelines:load_runner", {}, is_student=True)
     found = [
         measured(student, 3_000_000, {1: timed(0.1), 32: timed(0.01)}),
@@ -176,5 +176,5 @@ def test_report_says_what_was_cut_and_which_batches_were_not_full():
     assert any("There are only 2 texts" in note and "(32)" in note for note in notes)
     alone = make_report(found[:1], CORPUS, SETTINGS, **more)
     assert not any("cut" in note for note in alone["notes"])
-    # There is nothing that it is faster than.
+    # There is no other system to compare it with.
     assert "Speed-up" not in " ".join(table.title for table in make_tables(alone))

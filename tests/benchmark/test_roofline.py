@@ -43,7 +43,7 @@ def test_roofline_products_have_the_shapes_of_the_steps(products):
 
 
 def test_roofline_products_are_those_of_the_student(products, student, make_doc, texts):
-    """In each batch, they are those of the model with a warm cache of words."""
+    """The matrix products of each batch are those of the model with a warm cache of words."""
     docs = [make_doc(text) for text in texts]
     model = student.get_pipe("ner").model
     model.predict(docs)
@@ -63,7 +63,7 @@ def test_roofline_counts_operations(products):
     assert count_operations(steps, width=WIDTH, nO=N_TAGS) == expected
 
 
-def test_roofline_multiplies_the_states_before():
+def test_roofline_multiplies_the_previous_states():
     assert recurrent_rows(plan_steps(LENGTHS)) == [slice(0, 4), slice(5, 8), slice(9, 11)]
     assert recurrent_rows(plan_steps(numpy.asarray([1, 1]))) == []
 
@@ -103,5 +103,5 @@ def test_roofline_of_a_student(student, texts, monkeypatch):
     assert shares["gflops"] > 0
 
 
-def test_roofline_is_of_students_alone():
+def test_roofline_is_measured_only_for_students():
     assert measure(spacy.blank("en"), ["a"], batch_size=1, repeats=1, run=max) is None

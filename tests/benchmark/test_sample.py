@@ -42,14 +42,14 @@ def test_sample_of_batches_is_as_large_as_wanted(wanted, expected):
     assert len(drawn) == 8 * expected
 
 
-def test_sample_of_one_batch_is_of_middling_lengths():
+def test_sample_of_one_batch_is_of_medium_lengths():
     n_words = [*range(100, 0, -1)]
     drawn = draw_batches(n_words, wanted=1, batch_size=10)
     assert sorted(n_words[i] for i in drawn) == [*range(46, 56)]
 
 
 def test_sample_of_batches_is_of_all_lengths():
-    """Within a batch, lengths are similar."""
+    """Lengths are similar within a batch, and batches are drawn from all lengths."""
     n_words = [*range(1, 401)]
     drawn = draw_batches(n_words, wanted=0.25 * sum(n_words), batch_size=20)
     assert len(drawn) == 100

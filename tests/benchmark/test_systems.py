@@ -17,7 +17,7 @@ def test_systems_are_chosen_in_the_order_of_the_report():
     assert choose_peers([]) == []
 
 
-def test_systems_that_are_unknown_are_named():
+def test_systems_that_are_unknown_are_refused():
     with pytest.raises(ValueError, match=r"\[D501\].*\['bert-huge'\].*'bert-large'"):
         choose_peers(["bert-huge", "teacher"])
 
@@ -31,14 +31,14 @@ def test_systems_need_a_teacher():
     assert list(explain_missing(list(PEERS), teacher="path", labels=[])) == ["spacy-ner"]
 
 
-def test_systems_name_the_extra_that_is_missing(monkeypatch):
+def test_systems_name_the_missing_extra(monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "onnxruntime" else 1)
     reasons = explain_missing(list(PEERS), teacher="path", labels=["PER"])
     expected = "no onnxruntime here; install 'spacy-distill[bench]'"
     assert reasons == {"onnx-fp32": expected, "onnx-int8": expected}
 
 
-def test_systems_say_why_a_teacher_will_not_do():
+def test_systems_explain_why_a_teacher_is_refused():
     assert explain_refused(list(PEERS), {"no_onnx": "no head"}) == {
         "onnx-fp32": "no head",
         "onnx-int8": "no head",

@@ -48,21 +48,21 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_annotate_tells_of_words_that_it_says_nothing_of(run, tmp_path, make_doc):
-    """The tokens of rules differ from those of the text."""
+def test_annotate_reports_words_without_soft_targets(run, tmp_path, make_doc):
+    """A word gets no soft targets if the rules' tokenizer splits it differently."""
     rules = spacy.blank("en")
     rules.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ann"}])
     rules.to_disk(tmp_path / "rules")
     docs = [make_doc("Ann met Eve-Sue there"), *[make_doc("Ann met Bob there")] * 4]
-    for n_docs, is_told in ((5, False), (1, True)):
+    for n_docs, is_reported in ((5, False), (1, True)):
         DocBin(docs=docs[:n_docs]).to_disk(tmp_path / "pool.spacy")
         result = run(tmp_path / "pool.spacy", "--overwrite", teacher=tmp_path / "rules")
         assert result.exit_code == 0, result.output
         assert "words without soft targets 1" in result.text
-        assert ("gave no soft targets for 1 words (25.0%)" in result.text) == is_told
+        assert ("gave no soft targets for 1 words (25.0%)" in result.text) == is_reported
 
 
-def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts, tmp_path):
+def test_annotate_output_can_be_read_by_the_corpus(run, source, read, student, texts, tmp_path):
     result = run(source)
     assert result.exit_code == 0, result.output
     assert "documents 10 words 48" in result.text
@@ -76,7 +76,7 @@ def test_annotate_writes_what_the_corpus_reads(run, source, read, student, texts
     assert len(list(reader(student))) == 10
 
 
-def test_annotate_warns_of_data_sets_without_revision(run, source, monkeypatch):
+def test_annotate_warns_of_datasets_without_revision(run, source, monkeypatch):
     def stop(*args, **kwargs):
         raise ValueError("stopped")
 
@@ -90,8 +90,8 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_annotate_counts_documents_for_a_terminal_alone(make_doc, tmp_path, monkeypatch):
-    """Counting loads the whole .spacy file."""
+def test_annotate_counts_documents_only_for_a_terminal(make_doc, tmp_path, monkeypatch):
+    """Counting loads the whole .spacy file, so it is skipped if no progress bar is shown."""
     path = tmp_path / "pool.spacy"
     DocBin(docs=[make_doc("Ann left"), make_doc("Bob came")]).to_disk(path)
     for stream, shown in ((Terminal(), "1/2"), (io.StringIO(), "")):
@@ -110,7 +110,7 @@ def test_annotate_writes_shards_in_order(run, source, read, texts, tmp_path, bat
     assert [doc.text for doc in read()] == texts
 
 
-def test_annotate_starts_anew_only_if_told_to(run, source, read, tmp_path):
+def test_annotate_replaces_output_only_with_overwrite(run, source, read, tmp_path):
     run(source, "--shard-size", "4")
     result = run(source, "--shard-size", "6")
     assert "[D902]" in str(result.exception)
@@ -128,14 +128,14 @@ def test_annotate_splits_sentences(run, read, tmp_path):
     assert [doc.text for doc in read()] == ["Ann left.", "Bob went to Rome."]
 
 
-def test_annotate_leaves_texts_of_a_test_set_out(run, source, read, texts, tmp_path):
+def test_annotate_excludes_texts_of_a_test_set(run, source, read, texts, tmp_path):
     (tmp_path / "test.jsonl").write_text(f'{{"text": "{texts[2]}"}}', encoding="utf-8")
     result = run(source, "--exclude", str(tmp_path / "test.jsonl"))
     assert "test.jsonl: 1" in result.text
     assert [doc.text for doc in read()] == [*texts[:2], *texts[3:]]
 
 
-def test_annotate_refuses_an_impossible_engine(run, source):
+def test_annotate_refuses_a_negative_number_of_processes(run, source):
     assert "[D007] --n-process" in str(run(source, "--n-process", "-1").exception)
 
 
@@ -160,7 +160,7 @@ def test_annotate_of_no_text_gives_one_empty_file(run, read, tmp_path):
     assert read() == []
 
 
-def test_annotate_names_what_is_missing(run, source, nlp, tmp_path):
+def test_annotate_refuses_missing_texts_and_teachers(run, source, nlp, tmp_path):
     result = run(tmp_path / "none.txt")
     assert result.exit_code == 1
     assert "none.txt" in str(result.exception)
@@ -183,7 +183,7 @@ def test_annotate_averages_teachers(run, source, read, student_path):
 
 @pytest.fixture
 def rules_path(nlp, tmp_path):
-    """Rules with labels of their own."""
+    """A pipeline of rules, whose labels are not those of the student."""
     ruler = nlp.add_pipe("entity_ruler")
     for label, text in (("PERSON", "Bob"), ("GPE", "Rome"), ("NORP", "home")):
         ruler.add_patterns([{"label": label, "pattern": text}])
@@ -191,7 +191,7 @@ def rules_path(nlp, tmp_path):
     return tmp_path / "rules"
 
 
-def test_annotate_by_rules_under_the_students_labels(run, source, read, rules_path):
+def test_annotate_maps_the_labels_of_rules(run, source, read, rules_path):
     options = ["--map", "PERSON=PER", "--map", "GPE=LOC", "--drop", "NORP", "--smoothing", "0.2"]
     result = run(source, *options, teacher=rules_path)
     assert result.exit_code == 0, result.output
@@ -218,7 +218,7 @@ def test_annotate_joins_teachers_of_different_kinds(run, source, read, rules_pat
     )
 
 
-def test_annotate_takes_the_labels_of_gold(run, read, make_doc, tmp_path):
+def test_annotate_uses_the_labels_of_gold(run, read, make_doc, tmp_path):
     """The student will have these labels, so the teacher must have them, too."""
     docs = [make_doc("Ann saw Rome", "B-PER O B-LOC"), make_doc("Bob went home")]
     DocBin(docs=docs, attrs=["ENT_IOB", "ENT_TYPE"]).to_disk(tmp_path / "gold.spacy")
@@ -239,7 +239,7 @@ def test_annotate_tokenises_text_as_the_student_does(run, read, rules_path, tmp_
     assert "[D121]" in str(run(tmp_path / "pool.txt", "--lang", "zz").exception)
 
 
-def test_annotate_tells_of_text_that_it_passed_over(run, source, tmp_path):
+def test_annotate_reports_ignored_files(run, source, tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
     source.rename(folder / "a.txt")
@@ -261,7 +261,7 @@ def test_annotate_warns_of_a_checkpoint_without_a_revision(run, source, monkeypa
 
 @pytest.mark.parametrize("options", [(), ("--n-process", "2")])
 def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, options):
-    """Once in every process that loads it, because a class can't be registered twice."""
+    """Code is imported only once in each process, because a class can't be registered twice."""
     name = f"of_a_test_{len(options)}"  # registrations last as long as the process
     code = tmp_path / "parts.py"
     code.write_text(
@@ -301,7 +301,7 @@ def test_annotate_imports_code_of_the_teacher(run, source, nlp, read, tmp_path, 
     assert re.search(r"\[D018\].*broken\.py.*nothing_of_this_name", str(result.exception))
 
 
-def test_annotate_says_that_ray_is_not_installed(monkeypatch):
+def test_annotate_refuses_ray_if_it_is_not_installed(monkeypatch):
     monkeypatch.setattr("spacy_distill.checks.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"\[D024\].*spacy-distill\[ray\]"):
         annotate.choose_engine(annotate.EngineName.ray)

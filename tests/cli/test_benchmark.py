@@ -78,19 +78,19 @@ def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):
         (["--student", "a$b|c=path"], "D507"),
     ],
 )
-def test_benchmark_refuses_what_it_cannot_do(run, student_path, tmp_path, arguments, code):
+def test_benchmark_refuses_bad_options(run, student_path, tmp_path, arguments, code):
     result = run(student_path, *arguments)
     assert isinstance(result.exception, ValueError)
     assert f"[{code}]" in str(result.exception)
     assert not [*tmp_path.glob("metrics/*")]
 
 
-def test_benchmark_knows_before_it_measures_that_it_can_not_write(run, student_path, tmp_path):
+def test_benchmark_checks_its_output_before_measuring(run, student_path, tmp_path):
     (tmp_path / "metrics").write_text("a file")
     assert "[D901]" in str(run(student_path, data="none.spacy").exception)
 
 
-def test_benchmark_names_what_is_missing(run, student_path):
+def test_benchmark_refuses_missing_files(run, student_path):
     assert "[D505]" in str(run("nothing/here").exception)
     assert "[D008]" in str(run(student_path, data="none.spacy").exception)
     assert "[D503]" in str(run(student_path, data="empty.spacy").exception)

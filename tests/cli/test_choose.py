@@ -59,7 +59,7 @@ def test_choose_replaces_a_pipeline_if_another_is_better_now(training, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model-best", "students"]
 
 
-def test_choose_wants_pipelines_that_can_be_compared(training, tmp_path):
+def test_choose_refuses_pipelines_that_cannot_be_compared(training, tmp_path):
     output = tmp_path / "model-best"
     assert "[D410]" in str(run(tmp_path / "nothing", output).exception)
     plain = training / "plain" / "model-best"
@@ -73,7 +73,7 @@ def test_choose_wants_pipelines_that_can_be_compared(training, tmp_path):
     assert not output.exists()
 
 
-def test_choose_tells_of_what_was_trained_on_something_else(training, tmp_path):
+def test_choose_warns_of_pipelines_trained_on_other_data(training, tmp_path):
     plain = training / "plain" / "model-best"
     nlp = spacy.load(plain)
     (tmp_path / "labelled.spacy").write_bytes(b"new")
@@ -87,7 +87,7 @@ def test_choose_tells_of_what_was_trained_on_something_else(training, tmp_path):
     assert said.count("was trained on another") == 1
 
 
-def test_choose_replaces_nothing_but_a_pipeline(training, tmp_path):
+def test_choose_replaces_only_pipelines(training, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("mine")
     assert "[D417]" in str(run(training, tmp_path / "notes").exception)

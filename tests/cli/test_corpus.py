@@ -138,7 +138,7 @@ def test_corpus_holds_out_a_missing_dev_set(run, read, data, tmp_path):
     assert texts(read("dev", "other")) != texts(read("dev", "3"))
 
 
-def test_corpus_needs_a_test_set_unless_told(run, data, tmp_path):
+def test_corpus_needs_a_test_set_unless_no_test_is_given(run, data, tmp_path):
     run()
     (tmp_path / "data" / "test.conll").unlink()
     result = run()
@@ -156,7 +156,7 @@ def test_corpus_needs_a_training_set(run, data, tmp_path):
     assert result.exit_code == 1 and "[D119]" in str(result.exception)
 
 
-def test_corpus_names_what_it_passed_over(run, data, tmp_path):
+def test_corpus_names_files_that_may_be_the_missing_split(run, data, tmp_path):
     for name in ("train", "test"):
         path = tmp_path / "data" / f"{name}.conll"
         path.rename(path.with_suffix(".json"))
@@ -167,7 +167,7 @@ def test_corpus_names_what_it_passed_over(run, data, tmp_path):
         path.with_suffix(".json").rename(path)
 
 
-def test_corpus_tells_of_text_that_it_passed_over(run, data, tmp_path):
+def test_corpus_reports_ignored_files(run, data, tmp_path):
     for folder in (tmp_path / "txt", tmp_path / "data" / "unlabelled"):
         (folder / "sub").mkdir(parents=True)
         for name in ("a.txt", "sub/b.json", "sub/c.text", "sub/d.text", "README"):
@@ -194,15 +194,15 @@ def test_corpus_needs_labels(run, data, tmp_path, split, text):
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 @pytest.mark.parametrize("text", ["", "\n \n\n"])
-def test_corpus_says_what_holds_nothing(run, data, tmp_path, split, text):
-    """For example after a failed export."""
+def test_corpus_names_empty_files(run, data, tmp_path, split, text):
+    """A file may be empty after a failed export, for example."""
     path = tmp_path / "data" / f"{split}.conll"
     path.write_text(text)
     message = str(run().exception)
     assert f"[D133] '{path}', the {split} set, contains no sentences" in message
 
 
-def test_corpus_says_what_is_not_labelled(run, data, tmp_path):
+def test_corpus_names_unlabelled_documents(run, data, tmp_path):
     data = tmp_path / "data"
     (data / "dev.conll").rename(data / "development_notes.conll")
     row = {"tokens": ["Ann", "left"], "tags": ["B-PER", "O"]}
@@ -215,7 +215,7 @@ def test_corpus_says_what_is_not_labelled(run, data, tmp_path):
 
 
 def test_corpus_joins_sentences_that_an_entity_crosses(run, read, data, tmp_path):
-    """Otherwise `gold_preproc` would neither learn nor score the entity."""
+    """With `gold_preproc`, an entity across sentences would be neither learned nor scored."""
     data = tmp_path / "data"
     docs = []
     for word in ("Petersburg", "Louis"):
@@ -234,7 +234,7 @@ def test_corpus_joins_sentences_that_an_entity_crosses(run, read, data, tmp_path
     assert [len(eg.reference.ents) for eg in gold] == [1, 0] * 2
 
 
-def test_corpus_trims_entities_that_could_not_be_found(run, read, data, tmp_path):
+def test_corpus_trims_whitespace_from_entities(run, read, data, tmp_path):
     row = {"tokens": ["Bank", " ", "x"], "tags": ["B-ORG", "I-ORG", "O"]}
     (tmp_path / "data" / "test.conll").unlink()
     (tmp_path / "data" / "test.jsonl").write_text(json.dumps(row))
@@ -288,7 +288,7 @@ def test_corpus_joins_unlabelled_text(run, read, data, write, tmp_path):
         assert not any(doc.has_annotation("ENT_IOB") for doc in read("unlabelled", str(i)))
 
 
-def test_corpus_takes_unlabelled_text_of_the_folder(run, read, data, write, tmp_path):
+def test_corpus_reads_unlabelled_text_of_the_folder(run, read, data, write, tmp_path):
     write("train.conll", "Ann/PER left", "Joe/PER sang")
     (tmp_path / "data" / "unlabelled").mkdir()
     (tmp_path / "data" / "unlabelled" / "a.txt").write_text("Some text.\nRome fell\n")
@@ -313,7 +313,7 @@ def test_corpus_unlabelled_path_missing(run, data, tmp_path):
     assert not (tmp_path / "corpus").exists()
 
 
-def test_corpus_pool_lacks_what_other_splits_have(run, read, write, tmp_path):
+def test_corpus_pool_excludes_texts_of_other_splits(run, read, write, tmp_path):
     train = ["Ann/PER left .", "same .", "same .", "Bob/PER slept .", "Rome/LOC fell ."]
     write("train.conll", *train)
     write("dev.conll", "Bob/PER slept .")
@@ -338,7 +338,7 @@ def test_corpus_splits_text_into_sentences(run, data, read, tmp_path):
     assert {"Eve is here.", "Bob is not."} <= set(texts(read("unlabelled")))
 
 
-def test_corpus_pool_lacks_sentences_that_other_splits_have(run, data, read, tmp_path):
+def test_corpus_pool_excludes_sentences_of_other_splits(run, data, read, tmp_path):
     """The pool is split into sentences, but a labelled text of several sentences is not."""
     (tmp_path / "data" / "test.conll").unlink()
     row = {"text": "Rome fell. Eve won.", "entities": [[0, 4, "LOC"]]}
@@ -370,19 +370,19 @@ def test_corpus_table_counts(run, data):
     assert table["LOC"] == ["5", "0", "0", "1"]
 
 
-def test_corpus_warns_of_data_sets_without_revision(run, data, monkeypatch):
+def test_corpus_warns_of_datasets_without_revision(run, data, monkeypatch):
     monkeypatch.setattr("spacy_distill.cli.corpus.read_docs", lambda source, **_: iter(()))
     assert "No revision of dataset some/set" in run("--unlabelled", "some/set").text
     assert "No revision" not in run("--unlabelled", "some/set@v1").text
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 2])
-def test_corpus_refuses_a_dev_share(run, data, share):
+def test_corpus_refuses_a_bad_dev_share(run, data, share):
     result = run("--dev-share", share)
     assert result.exit_code == 1 and "[D007] --dev-share" in str(result.exception)
 
 
-def test_corpus_refuses_a_dev_share_that_leaves_nothing(run, write):
+def test_corpus_refuses_a_dev_share_that_leaves_no_sentences(run, write):
     write("train.conll", "Ann/PER left")
     write("test.conll", "Rome/LOC fell")
     result = run("--dev-share", 0.5)
@@ -423,7 +423,7 @@ def test_corpus_of_real_data(run, read):
     assert [len(read(name)) for name in NAMES] == [300, 731, 118, 303]
 
 
-def test_corpus_does_not_write_over_what_it_reads(run, write, tmp_path):
+def test_corpus_does_not_overwrite_its_sources(run, write, tmp_path):
     for name in ("train", "dev", "test"):
         write(f"{name}.conll", "Ann/PER left", "Rome/LOC is old")
     assert run().exit_code == 0
@@ -439,7 +439,7 @@ def test_corpus_does_not_write_over_what_it_reads(run, write, tmp_path):
     assert run("-u", tmp_path / "more.txt", data=tmp_path / "data").exit_code == 0
 
 
-def test_corpus_writes_over_nothing_of_others(run, write, tmp_path):
+def test_corpus_does_not_overwrite_files_of_others(run, write, tmp_path):
     for name in ("train", "dev", "test"):
         write(f"{name}.conll", f"{name}/PER left", "Rome/LOC is old")
     mine = tmp_path / "corpus" / "dev.spacy"
@@ -451,7 +451,7 @@ def test_corpus_writes_over_nothing_of_others(run, write, tmp_path):
     assert run().exit_code == run().exit_code == 0
 
 
-def test_corpus_removes_no_test_set_of_others(run, write, tmp_path):
+def test_corpus_does_not_remove_a_test_set_of_others(run, write, tmp_path):
     for name in ("train", "dev"):
         write(f"{name}.conll", "Ann/PER left", "Rome/LOC is old")
     mine = tmp_path / "corpus" / "test.spacy"
@@ -463,7 +463,7 @@ def test_corpus_removes_no_test_set_of_others(run, write, tmp_path):
     assert not mine.exists()
 
 
-def test_corpus_tells_of_texts_that_are_trained_on_and_scored_on(run, write):
+def test_corpus_warns_of_texts_in_training_and_evaluation(run, write):
     write("train.conll", "Ann/PER left", "Bob/PER left", "Eve/PER left")
     write("dev.conll", "Ann/PER left", "Eve/PER left", "Rome/LOC is far")
     write("test.conll", "Oslo/LOC is far")
@@ -472,7 +472,7 @@ def test_corpus_tells_of_texts_that_are_trained_on_and_scored_on(run, write):
     assert "texts in test" not in result.text
 
 
-def test_corpus_tells_of_a_part_without_entities(run, write):
+def test_corpus_warns_of_parts_without_entities(run, write):
     for part in ("train", "dev", "test"):
         write(f"{part}.conll", f"nobody left {part}", f"nobody came {part}")
     result = run()
@@ -482,14 +482,14 @@ def test_corpus_tells_of_a_part_without_entities(run, write):
     assert "unlabelled:" not in result.text
 
 
-def test_corpus_takes_no_path_for_an_id(run, tmp_path):
+def test_corpus_does_not_mistake_a_path_for_a_dataset_id(run, tmp_path):
     for path in (tmp_path / "none", "./none", "../none"):
         result = run("--unlabelled", path)
         assert "[D110]" in str(result.exception) and str(path) in str(result.exception)
         assert "REVISION" not in result.text
 
 
-def test_corpus_tells_of_texts_that_contradict_each_other(run, write):
+def test_corpus_warns_of_contradictory_annotation(run, write):
     write("train.conll", "Ann/PER left Rome", "Ann left Rome/LOC", "Bob/PER left", "Bob/PER left")
     write("test.conll", "Eve/PER sat")
     result = run("--dev-share", "0.4", "--labelled", "0")
@@ -497,8 +497,8 @@ def test_corpus_tells_of_texts_that_contradict_each_other(run, write):
     assert "with different entities: 1, first 'Ann left Rome'" in result.text
 
 
-def test_corpus_tells_of_files_that_are_not_read(run, write, tmp_path):
-    """Files in the folder of a split, and files that are named like a missing split."""
+def test_corpus_reports_files_that_are_not_read(run, write, tmp_path):
+    """Unread files in the folder of a split or named like a missing split are reported."""
     (tmp_path / "data" / "train").mkdir(parents=True)
     write("train/a.conll", "Ann/PER left", "Bob/PER left", "Eve/PER left")
     (tmp_path / "data" / "train" / "b.csv").write_text("Ann,PER")

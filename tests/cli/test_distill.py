@@ -123,7 +123,7 @@ def contents(folder):
 
 
 @pytest.mark.slow
-def test_distill_from_the_teacher_alone(arguments, text, rules, tmp_path):
+def test_distill_without_labelled_sentences(arguments, text, rules, tmp_path):
     code, said = run_process("distill", *arguments(unlabelled=text))
     assert code == 0, said
     assert "agreement with the teacher" in said
@@ -151,7 +151,7 @@ def test_distill_from_the_teacher_alone(arguments, text, rules, tmp_path):
 
 
 @pytest.mark.slow
-def test_distill_with_labels_and_again(arguments, run, text, gold, rules, tmp_path):
+def test_distill_with_labelled_sentences_twice(arguments, run, text, gold, rules, tmp_path):
     options = {"unlabelled": text, "labelled": gold[0], "test": gold[1]}
     code, said = run_process("distill", *arguments(**options), module="spacy_distill")
     assert code == 0, said
@@ -176,7 +176,7 @@ def test_distill_with_labels_and_again(arguments, run, text, gold, rules, tmp_pa
     assert contents(out / "model-best") == before
 
 
-def test_distill_on_labelled_sentences_alone(run, gold, tmp_path):
+def test_distill_without_unlabelled_text(run, gold, tmp_path):
     result = run(labelled=gold[0], dev=gold[1])
     assert result.exit_code == 0, result.output
     assert "only the labelled sentences are left to distil on" in result.text
@@ -185,7 +185,7 @@ def test_distill_on_labelled_sentences_alone(run, gold, tmp_path):
     assert (tmp_path / "out" / "model-best" / "meta.json").exists()
 
 
-def test_distill_takes_other_labels_and_a_config_without_a_table(run, text, tmp_path):
+def test_distill_with_other_labels_and_a_config_without_a_table(run, text, tmp_path):
     config = tmp_path / "own.cfg"
     config.write_text(CONFIG.read_text(encoding="utf-8").partition("[initialize]")[0], "utf-8")
     few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
@@ -212,7 +212,7 @@ def test_distill_warns_of_another_tokenizer(run, text, tmp_path):
     assert "The student's tokenizer differs from that of 'en'" in result.text
 
 
-def test_distill_goes_on_after_an_interruption(run, text, tmp_path, monkeypatch):
+def test_distill_resumes_after_an_interruption(run, text, tmp_path, monkeypatch):
     def stop(*args, **options):
         raise KeyboardInterrupt
 
@@ -227,7 +227,7 @@ def test_distill_goes_on_after_an_interruption(run, text, tmp_path, monkeypatch)
     assert (tmp_path / "out" / "tuned.json").exists()
 
 
-def test_distill_trains_again_where_its_inputs_change(run, text, tmp_path):
+def test_distill_trains_again_if_its_inputs_change(run, text, tmp_path):
     few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
     assert run(unlabelled=text, overrides=few).exit_code == 0
     best = tmp_path / "out" / "model-best"
@@ -271,7 +271,7 @@ def test_distill_holds_out_the_same_texts_in_any_order(tmp_path):
     assert len(set(one)) == len(one) == 10
 
 
-def test_distill_holds_out_of_the_beginning_of_long_sources(tmp_path, monkeypatch):
+def test_distill_holds_out_from_the_beginning_of_long_sources(tmp_path, monkeypatch):
     monkeypatch.setattr("spacy_distill.cli.distill_corpus.LOOKED_AT", 40)
     for name in "ab":
         lines = [f"{name} number {i}" for i in range(1000)]
@@ -283,8 +283,8 @@ def test_distill_holds_out_of_the_beginning_of_long_sources(tmp_path, monkeypatc
     assert max(int(doc[2].text) for doc in docs) < 20
 
 
-def test_distill_holds_out_no_text_of_the_test_set(tmp_path):
-    """Nor a sentence of such a text, if text is split into sentences."""
+def test_distill_does_not_hold_out_texts_of_the_test_set(tmp_path):
+    """If text is split, sentences of texts in the test set are not held out either."""
     lines = [f"Ann saw town number {i}." for i in range(40)]
     (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
     rows = [{"text": " ".join(lines[i : i + 2]), "entities": []} for i in range(0, 20, 2)]
@@ -301,7 +301,7 @@ def test_distill_holds_out_no_text_of_the_test_set(tmp_path):
         assert len(found) == round(0.9 * len(may_be)) and found <= may_be
 
 
-def test_distill_holds_no_more_than_is_held_out(tmp_path):
+def test_distill_keeps_only_held_out_texts_in_memory(tmp_path):
     path, nlp = tmp_path / "a.txt", spacy.blank("en")
     words = ["town"] * 300
     path.write_text("\n".join(" ".join([*words, str(i)]) for i in range(300)), encoding="utf-8")
@@ -317,7 +317,7 @@ def test_distill_holds_no_more_than_is_held_out(tmp_path):
 
 @pytest.fixture
 def teachers(nlp, tmp_path):
-    """Folders of teachers that can't teach."""
+    """A folder of unsuitable teachers: one without entities, and one that predicts none."""
     nlp.add_pipe("sentencizer")
     nlp.to_disk(tmp_path / "mute")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Atlantis"}])
@@ -354,7 +354,7 @@ def teachers(nlp, tmp_path):
         ("D007", {"overrides": {"corpora.train.@readers": "spacy.Corpus.v1"}}),
     ],
 )
-def test_distill_refuses_what_it_cannot_work_with(
+def test_distill_refuses_bad_options_and_sources(
     run, text, gold, teachers, tmp_path, code, options
 ):
     (tmp_path / "empty.txt").write_text("\n", encoding="utf-8")
@@ -389,7 +389,7 @@ def test_distill_is_a_command_of_spacy(rules, tmp_path):
     assert code == 1 and "[D110]" in said and "Traceback" not in said
 
 
-def test_distill_writes_over_nothing_of_others(run, rules, text, tmp_path):
+def test_distill_does_not_overwrite_files_of_others(run, rules, text, tmp_path):
     teacher = tmp_path / "out" / "model-best"
     shutil.copytree(rules, teacher)
     before = digest_folder(teacher)
@@ -414,7 +414,7 @@ def test_distill_writes_over_nothing_of_others(run, rules, text, tmp_path):
     assert digest_folder(mine) == before
 
 
-def test_distill_takes_other_folders_among_the_paths(run, text, tmp_path):
+def test_distill_depends_on_folders_in_the_paths_of_the_config(run, text, tmp_path):
     (tmp_path / "more").mkdir()
     config = tmp_path / "student.cfg"
     paths = f'[paths]\nmore = "{tmp_path / "more"}"'
@@ -425,7 +425,7 @@ def test_distill_takes_other_folders_among_the_paths(run, text, tmp_path):
     assert "model-best' is up to date" not in run(config=config, unlabelled=text).text
 
 
-def test_distill_names_an_option_that_there_is_not(run, text):
+def test_distill_names_unknown_options(run, text):
     result = run(unlabelled=text, overrides={"unlabeled": "text.txt"})
     assert "[D420]" in str(result.exception)
     assert "--unlabeled" in str(result.exception)
@@ -440,7 +440,7 @@ def test_distill_with_the_teacher_on_a_gpu(run, text, student_path, tmp_path, gp
     assert manifest["settings"]["device"] == "gpu"
 
 
-def test_distill_shares_its_folder_with_no_other(run, text, tmp_path):
+def test_distill_locks_its_folder(run, text, tmp_path):
     (tmp_path / "out").mkdir()
     with hold(tmp_path / "out"):
         assert "[D914]" in str(run(unlabelled=text).exception)
@@ -453,7 +453,7 @@ def test_distill_warns_of_a_teacher_without_a_revision(run, text, monkeypatch):
     assert "REVISION" not in run(teacher="owner/name@0123abc", unlabelled=text).text
 
 
-def test_distill_refuses_a_table_that_nothing_loads(run, text, tmp_path):
+def test_distill_refuses_a_table_that_the_config_does_not_load(run, text, tmp_path):
     config = load_config(CONFIG)
     del config["initialize"]["components"]["ner"]["init_model"]
     config.to_disk(tmp_path / "student.cfg")
@@ -470,7 +470,7 @@ def test_distill_refuses_a_table_that_nothing_loads(run, text, tmp_path):
         ("D309", {"table": None, "encoder": "mute"}),
     ],
 )
-def test_distill_refuses_a_bad_table_or_encoder_before_the_teacher_is_asked(
+def test_distill_refuses_a_bad_table_or_encoder_before_annotation(
     run, text, teachers, tmp_path, code, options
 ):
     random_table(word_segmenter(["ann"]), width=WIDTH - 1).to_disk(tmp_path / "narrow.npz")
@@ -484,9 +484,7 @@ def test_distill_refuses_a_bad_table_or_encoder_before_the_teacher_is_asked(
 @pytest.mark.parametrize(
     "setting, value", [("components.ner.scheme", "none"), ("training.max_steps", "many")]
 )
-def test_distill_refuses_a_bad_config_before_the_teacher_is_asked(
-    run, text, tmp_path, setting, value
-):
+def test_distill_refuses_a_bad_config_before_annotation(run, text, tmp_path, setting, value):
     result = run(unlabelled=text, overrides={**TINY, setting: value})
     assert result.exit_code == 1 and setting.split(".")[-1] in result.text
     assert not (tmp_path / "out" / "annotated").exists()

@@ -1,4 +1,4 @@
-"""The gold that `distill` reads."""
+"""The corpus that `distill` makes of labelled sentences."""
 
 import pytest
 import spacy
@@ -23,8 +23,8 @@ def make(tmp_path):
     return make_files
 
 
-def test_distill_corpus_tells_of_gold_without_entities(tmp_path, capsys):
-    """It can't be used to choose a checkpoint, and F1 on it is 0."""
+def test_distill_corpus_warns_of_gold_without_entities(tmp_path, capsys):
+    """Gold without entities can't be used to choose a checkpoint, and F1 on it is 0."""
     (tmp_path / "none.conll").write_text("nobody\tO\nleft\tO\n")
     (tmp_path / "text.txt").write_text("Ann left\n")
     none = str(tmp_path / "none.conll")
@@ -36,8 +36,8 @@ def test_distill_corpus_tells_of_gold_without_entities(tmp_path, capsys):
     assert said.endswith(f"No entity in {none}: F1 on it is always 0\x1b[0m")  # as test
 
 
-def test_distill_corpus_takes_its_own_part_of_a_folder_with_splits(make, tmp_path, capsys):
-    """Otherwise the test set would be trained on."""
+def test_distill_corpus_reads_the_matching_split_of_a_folder(make, tmp_path, capsys):
+    """A folder with splits may be given for each part, without training on its test set."""
     for name in ("train", "dev", "test"):
         (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
     folder = str(tmp_path)
@@ -46,8 +46,8 @@ def test_distill_corpus_takes_its_own_part_of_a_folder_with_splits(make, tmp_pat
     assert "are among the labelled ones" not in capsys.readouterr().out
 
 
-def test_distill_corpus_takes_no_other_part_of_a_folder_with_splits(make, tmp_path):
-    """Otherwise the best weights would be chosen by the test set."""
+def test_distill_corpus_refuses_a_folder_without_the_matching_split(make, tmp_path):
+    """If the dev set is missing, the best weights must not be chosen by the test set."""
     for name in ("train", "test"):
         (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
     folder = str(tmp_path)
@@ -58,7 +58,7 @@ def test_distill_corpus_takes_no_other_part_of_a_folder_with_splits(make, tmp_pa
         make(labelled=folder)
 
 
-def test_distill_corpus_tells_of_a_dev_set_that_is_the_test_set(make, tmp_path, capsys):
+def test_distill_corpus_warns_if_dev_and_test_set_are_the_same(make, tmp_path, capsys):
     for name in ("gold", "held"):
         (tmp_path / f"{name}.conll").write_text(f"Ann\tB-PER\n{name}\tO\n")
     held = str(tmp_path / "held.conll")
@@ -79,7 +79,7 @@ def test_distill_corpus_reads_all_of_a_folder_without_splits(make, tmp_path, cap
     assert "Of 1 texts in dev, 1 are also among the labelled ones" in said
 
 
-def test_distill_corpus_holds_out_texts_and_not_copies_of_them(make, tmp_path):
+def test_distill_corpus_holds_out_all_copies_of_a_text(make, tmp_path):
     path = tmp_path / "train.conll"
     sentences = [f"Ann\tB-PER\n{name}\tO\n" for name in "abcdef"]
     path.write_text("\n".join(sentences * 4))

@@ -34,13 +34,13 @@ def test_distill_student_makes_a_table_once(encoder, tmp_path, capsys):
     assert Table.from_disk(path).rows.shape == (len(PIECES), 5)
 
 
-@pytest.mark.parametrize("steps, is_told", [(20, True), (100, False), (0, False)])
-def test_distill_student_that_is_never_scored_is_told(steps, is_told, capsys):
+@pytest.mark.parametrize("steps, is_warned", [(20, True), (100, False), (0, False)])
+def test_distill_student_warns_if_training_is_never_evaluated(steps, is_warned, capsys):
     warn_unscored({"max_steps": steps, "eval_frequency": 100})
-    assert ("stops after 20 steps" in " ".join(capsys.readouterr().out.split())) == is_told
+    assert ("stops after 20 steps" in " ".join(capsys.readouterr().out.split())) == is_warned
 
 
-def test_distill_student_takes_the_weights_of_the_project(encoder, tmp_path, monkeypatch):
+def test_distill_student_uses_the_weights_of_the_project(encoder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(encoder, tmp_path / "assets" / "teacher")
     make_table(tmp_path / "table.npz", encoder="", width=6, gpu=-1)

@@ -48,7 +48,7 @@ def run(folder, monkeypatch):
     return invoke
 
 
-def test_evaluate_says_why_nothing_can_be_right(run, folder, make_doc):
+def test_evaluate_warns_if_no_prediction_can_be_correct(run, folder, make_doc):
     docs = {
         "other.spacy": make_doc("Ann Smith left", "B-PERSON I-PERSON O"),
         "none.spacy": make_doc("Ann Smith left", "O O O"),
@@ -65,8 +65,8 @@ def test_evaluate_says_why_nothing_can_be_right(run, folder, make_doc):
     assert not any(words in said["test.spacy"] for words in ("finds", "No entity"))
 
 
-def test_evaluate_tells_of_what_was_not_tuned(run, folder):
-    """For example after an interrupted training that chose the weights by `ents_f_tuned`."""
+def test_evaluate_warns_of_pipelines_that_were_not_tuned(run, folder):
+    """A pipeline may be untuned after an interrupted training that used `ents_f_tuned`."""
     model = folder / "training" / "student" / "model-best"
     _, result = run()
     assert "was not tuned" not in result.output
@@ -78,7 +78,7 @@ def test_evaluate_tells_of_what_was_not_tuned(run, folder):
     assert "was not tuned after its training" in " ".join(result.output.split())
 
 
-def test_evaluate_scores_the_others_beside_one_that_finds_no_entities(run, folder, student):
+def test_evaluate_skips_pipelines_without_an_entity_component(run, folder, student):
     (folder / "training" / "blank").mkdir()
     spacy.blank("en").to_disk(folder / "training" / "blank" / "model-best")
     scored, result = run()
@@ -87,7 +87,7 @@ def test_evaluate_scores_the_others_beside_one_that_finds_no_entities(run, folde
     assert len(scored) > 1
 
 
-def test_evaluate_imports_what_the_pipelines_are_made_of(run, folder, add_component):
+def test_evaluate_imports_code_of_the_pipelines(run, folder, add_component):
     code = add_component(folder / "training" / "student" / "model-best", "of_evaluate")
     assert run()[1].exit_code != 0
     _, result = run("--code", str(code))
@@ -95,7 +95,7 @@ def test_evaluate_imports_what_the_pipelines_are_made_of(run, folder, add_compon
     assert (folder / "metrics" / "student.json").exists()
 
 
-def test_evaluate_scores_what_is_trained(run, folder, student, examples):
+def test_evaluate_scores_all_trained_pipelines(run, folder, student, examples):
     scored, result = run()
     assert result.exit_code == 0, result.output
     assert scored == ["baseline", "student"]
@@ -111,8 +111,8 @@ def test_evaluate_scores_what_is_trained(run, folder, student, examples):
 
 
 @pytest.mark.parametrize("training", ["training/student", "training/student/model-best"])
-def test_evaluate_scores_a_pipeline_alone(run, folder, training):
-    """Like the pipeline of `distill`, or a pipeline given to `spacy evaluate`."""
+def test_evaluate_scores_a_single_pipeline(run, folder, training):
+    """A single pipeline may be given, as to `spacy evaluate`, or the folder that contains it."""
     scored, result = run(training=training)
     assert result.exit_code == 0, result.output
     assert scored == ["student"]
@@ -125,8 +125,8 @@ def test_evaluate_names_the_scores_after_the_pipeline(run, folder):
     assert [path.name for path in (folder / "metrics").iterdir()] == ["en_own.json"]
 
 
-def test_evaluate_says_what_was_trained_on_something_else(run, folder, monkeypatch):
-    """The development set has changed; nothing is known about the labelled sentences."""
+def test_evaluate_warns_of_pipelines_trained_on_other_data(run, folder, monkeypatch):
+    """A warning names the changed development set, but not labelled sentences that are missing."""
     monkeypatch.chdir(folder)
     model = folder / "training" / "student" / "model-best"
     dev = Path("dev.spacy")
@@ -144,7 +144,7 @@ def test_evaluate_says_what_was_trained_on_something_else(run, folder, monkeypat
     assert output.count("was trained on another 'dev.spacy'") == 1
 
 
-def test_evaluate_leaves_what_is_up_to_date(run, folder):
+def test_evaluate_does_not_score_twice(run, folder):
     run()
     scored, result = run()
     assert scored == []
@@ -152,7 +152,7 @@ def test_evaluate_leaves_what_is_up_to_date(run, folder):
     assert "100.00" in result.output
 
 
-def test_evaluate_scores_again_what_has_changed(run, folder, examples):
+def test_evaluate_scores_again_after_changes(run, folder, examples):
     run()
     meta = folder / "training" / "student" / "model-best" / "meta.json"
     srsly.write_json(meta, {**srsly.read_json(meta), "author": "another"})
@@ -167,7 +167,7 @@ def test_evaluate_scores_again_what_has_changed(run, folder, examples):
 
 
 @pytest.mark.filterwarnings("ignore:.*W090")  # a file that is not a .spacy file
-def test_evaluate_refuses_what_has_no_gold(run, folder, examples, make_doc):
+def test_evaluate_refuses_a_test_set_without_gold(run, folder, examples, make_doc):
     DocBin(docs=[examples[0].reference, make_doc("Bob left")]).to_disk(folder / "some.spacy")
     DocBin().to_disk(folder / "none.spacy")
     (folder / "test.conll").write_text("Bob\tB-PER\n")
@@ -181,7 +181,7 @@ def test_evaluate_refuses_what_has_no_gold(run, folder, examples, make_doc):
 
 
 def test_evaluate_uses_the_tokens_of_the_test_set(run, folder, make_doc):
-    """Rome is a token there, but not for the tokenizer."""
+    """`Rome` is a token in the test set, although the tokenizer would not split `toRome`."""
     doc = make_doc("Bob went to Rome", "B-PER O O B-LOC", spaces=[True, True, False, False])
     assert doc.text == "Bob went toRome"
     DocBin(docs=[doc]).to_disk(folder / "test.spacy")
@@ -190,7 +190,7 @@ def test_evaluate_uses_the_tokens_of_the_test_set(run, folder, make_doc):
     assert srsly.read_json(folder / "metrics" / "student.json")["ents_f"] == 1.0
 
 
-def test_evaluate_names_what_is_missing(run, folder):
+def test_evaluate_refuses_missing_files(run, folder):
     _, result = run(test="none.spacy")
     assert isinstance(result.exception, FileNotFoundError)
     assert "[D008]" in str(result.exception)

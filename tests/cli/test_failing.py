@@ -18,7 +18,7 @@ def test_failing_keeps_the_lines_of_an_error(capsys):
     assert lines[1:] == ["  one", "    two", "Fix it."]
 
 
-def test_failing_explains_what_the_system_refuses(tmp_path, capsys):
+def test_failing_explains_errors_of_the_system(tmp_path, capsys):
     path = tmp_path / "gone.json"
     with pytest.raises(SystemExit), fail_in_one_line():
         path.read_bytes()
@@ -31,7 +31,7 @@ def interrupt():
     raise KeyboardInterrupt
 
 
-def test_failing_says_what_comes_after_an_interruption(monkeypatch, capsys):
+def test_failing_explains_how_to_resume_after_an_interruption(monkeypatch, capsys):
     app = typer.Typer()
     app.command()(interrupt)
     monkeypatch.setattr(cli, "end_on_signals", lambda: None)
@@ -45,7 +45,7 @@ def test_failing_says_what_comes_after_an_interruption(monkeypatch, capsys):
 
 @pytest.mark.skipif(os.name != "posix", reason="no such signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_failing_ends_what_was_begun(name):
+def test_failing_runs_finally_blocks_on_signals(name):
     number = getattr(signal, name)
     signals = (signal.SIGTERM, signal.SIGHUP)
     before = {one: signal.signal(one, signal.SIG_DFL) for one in signals}
@@ -67,8 +67,8 @@ def test_failing_ends_what_was_begun(name):
             signal.signal(one, handler)
 
 
-def test_failing_is_no_matter_of_the_encoding(monkeypatch):
-    """A table with an arrow, written to a file whose encoding lacks it."""
+def test_failing_does_not_depend_on_the_encoding(monkeypatch):
+    """A character that the encoding of the output lacks, such as an arrow, is replaced."""
     written = BytesIO()
     monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="cp1252"))
     monkeypatch.setattr(cli, "end_on_signals", lambda: None)

@@ -59,7 +59,7 @@ def stored_types(folder):
     }
 
 
-def test_package_holds_the_code_that_the_pipeline_needs(
+def test_package_contains_code_of_the_pipeline(
     run, no_wheel, student_path, tmp_path, add_component
 ):
     pipeline = tmp_path / "pipeline"
@@ -111,7 +111,7 @@ def test_package_meta_is_completed():
     assert make_meta(META, labels=LABELS, scores={}, author="Me", license_="MIT")["author"] == "Me"
 
 
-def test_package_meta_says_distilled_of_what_had_a_teacher(run, no_wheel, tmp_path):
+def test_package_meta_describes_the_teacher_if_there_is_one(run, no_wheel, tmp_path):
     for options, begin in ((["--teacher", "org/name"], "Compact"), ([], "Named entity")):
         result = run(*options)
         assert result.exit_code == 0, result.output
@@ -136,7 +136,7 @@ def test_package_meta_has_scores_of_the_test_set():
     assert performance == {"ents_f": 0.9, "ents_p": 0.4, "ents_r": 0.8, "ents_per_type": {}}
 
 
-def test_package_sources_keep_private_paths_private(tmp_path):
+def test_package_sources_do_not_contain_private_paths(tmp_path):
     sources = make_sources(teacher="org/name@v1", data=str(tmp_path))
     assert [source["name"] for source in sources] == ["org/name@v1", tmp_path.name, "spacy-distill"]
     assert (
@@ -187,7 +187,7 @@ def test_package_needs_a_pipeline(run, tmp_path):
     assert not (tmp_path / "packages").exists()
 
 
-def test_package_is_of_this_project(run, nlp, tmp_path):
+def test_package_needs_a_ner_tagger(run, nlp, tmp_path):
     nlp.add_pipe("entity_ruler")
     nlp.to_disk(tmp_path / "rules")
     result = run(pipeline=tmp_path / "rules")
@@ -195,7 +195,7 @@ def test_package_is_of_this_project(run, nlp, tmp_path):
     assert not (tmp_path / "packages").exists()
 
 
-def test_package_folder_holds_the_pipeline(run, no_wheel, student, tmp_path):
+def test_package_folder_contains_the_pipeline(run, no_wheel, student, tmp_path):
     srsly.write_json(tmp_path / "scores.json", {"ents_f": 0.625, "ents_p": 0.5, "ents_r": 0.75})
     result = run("--version", "1.2.3", "--metrics", str(tmp_path / "scores.json"), "--author", "Me")
     assert result.exit_code == 0, result.output
@@ -212,7 +212,7 @@ def test_package_folder_holds_the_pipeline(run, no_wheel, student, tmp_path):
 
 
 def test_package_can_be_initialised_again(student, examples, tmp_path):
-    """It does not need the table file of its training, because it contains the table."""
+    """The table file of the training is not needed, because the package contains the table."""
     load = {"@callbacks": "spacy-distill.LoadTable.v1", "path": "${paths.table}"}
     student.config["paths"]["table"] = "table.npz"
     student.config["initialize"]["components"]["ner"] = {"init_model": load}
@@ -224,7 +224,7 @@ def test_package_can_be_initialised_again(student, examples, tmp_path):
 
 
 def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
-    """Here from a tuned pipeline, whose metadata records the tuning."""
+    """A package is replaced, without old build files. The metadata may record tuning."""
     student.meta["tuned"] = {"added": -1.0, "before": 0.5, "after": 0.75, "dev": "0" * 64}
     student.to_disk(tmp_path / "student")
     # Setuptools would put these into the wheel instead of files that are older.
@@ -250,7 +250,7 @@ def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
         (["--dtype", "float32"], "float32", "float32"),
     ],
 )
-def test_package_stores_weights_as_told(
+def test_package_stores_weights_as_the_given_type(
     run, no_wheel, student_path, student, texts, ents, tmp_path, options, table, others
 ):
     before = read_files(student_path)
@@ -286,7 +286,7 @@ def test_package_copies_all_but_weights_and_strings(student_path, tmp_path):
     assert changed == {"ner/model", "vocab/strings.json"}
 
 
-def test_package_leaves_out_where_the_trainer_keeps_files(student, tmp_path):
+def test_package_removes_paths_from_the_config(student, tmp_path):
     student.config["paths"]["table"] = "/home/somebody/table.npz"
     student.config["initialize"]["vectors"] = "${paths.table}"
     student.to_disk(tmp_path / "trained")
@@ -297,8 +297,8 @@ def test_package_leaves_out_where_the_trainer_keeps_files(student, tmp_path):
     assert nlp.get_pipe("ner").labels == student.get_pipe("ner").labels
 
 
-def test_package_keeps_what_a_component_is_made_of(student, tmp_path):
-    """For example the name of a teacher's transformer, which is in [paths] of its config."""
+def test_package_keeps_settings_of_components_in_paths(student, tmp_path):
+    """Values of [paths] that a component refers to are kept, such as the name of a transformer."""
     student.config["paths"]["dropout"] = 0.25
     config = student.get_pipe_config("ner")
     config["model"]["dropout"] = "${paths.dropout}"
@@ -309,7 +309,7 @@ def test_package_keeps_what_a_component_is_made_of(student, tmp_path):
     assert nlp.get_pipe_config("ner")["model"]["dropout"] == 0.25
 
 
-def test_package_leaves_out_the_words_of_the_training_text(student_path, student, texts, tmp_path):
+def test_package_removes_words_of_the_training_text(student_path, student, texts, tmp_path):
     assert "yesterday" in srsly.read_json(student_path / "vocab" / "strings.json")
     write_small(student_path, tmp_path / "small", dtype="float16")
     nlp = spacy.load(tmp_path / "small")
@@ -320,7 +320,7 @@ def test_package_leaves_out_the_words_of_the_training_text(student_path, student
     assert found == expected
 
 
-def test_package_keeps_the_words_that_others_may_need(student, tmp_path):
+def test_package_keeps_words_if_vectors_or_other_components_need_them(student, tmp_path):
     student.add_pipe("tagger").add_label("yesterday")
     student.to_disk(tmp_path / "with_tagger")
     student.remove_pipe("tagger")
@@ -335,7 +335,7 @@ def test_package_keeps_the_words_that_others_may_need(student, tmp_path):
 
 @pytest.mark.slow
 def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
-    """Needs the package index for the build backend. The wheel is used without torch."""
+    """The wheel works without torch. Building it needs the package index."""
     result = run("--version", "1.2.3")
     assert result.exit_code == 0, result.output
     (wheel,) = (tmp_path / "packages" / "en_tiny_ner-1.2.3" / "dist").iterdir()
@@ -362,7 +362,7 @@ def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
         ("--name", ""),
     ],
 )
-def test_package_refuses_names_before_it_begins(student_path, tmp_path, options, monkeypatch):
+def test_package_refuses_bad_names_before_packaging(student_path, tmp_path, options, monkeypatch):
     monkeypatch.delattr("spacy_distill.cli.package.write_small")  # it takes long
     app = typer.Typer()
     app.command()(package_cli)
@@ -372,7 +372,7 @@ def test_package_refuses_names_before_it_begins(student_path, tmp_path, options,
     assert not (tmp_path / "p").exists()
 
 
-def test_package_leaves_a_meta_json_of_others(run, no_wheel, tmp_path):
+def test_package_keeps_a_meta_json_of_others(run, no_wheel, tmp_path):
     mine = tmp_path / "packages" / "meta.json"
     mine.parent.mkdir()
     mine.write_text("{}")
@@ -380,7 +380,7 @@ def test_package_leaves_a_meta_json_of_others(run, no_wheel, tmp_path):
     assert mine.read_text() == "{}"
 
 
-def test_package_refuses_to_be_written_into_what_it_packs(student_path, tmp_path):
+def test_package_refuses_to_be_written_into_its_pipeline(student_path, tmp_path):
     app = typer.Typer()
     app.command()(package_cli)
     pipeline = shutil.copytree(student_path, tmp_path / "student")

@@ -45,7 +45,7 @@ def test_report_on_a_gpu(run, project, gpu):
     assert "There are none: all systems agree with gold" in html
 
 
-def test_report_shows_what_the_systems_disagree_on(run, project, make_doc):
+def test_report_shows_disagreements(run, project, make_doc):
     docs = [make_doc(f"Bob went to Rome {i}", "B-LOC O O B-LOC O") for i in range(5)]
     DocBin(docs=docs).to_disk(project / "corpus" / "test.spacy")
     assert run("--examples", 3).exit_code == 0
@@ -54,7 +54,7 @@ def test_report_shows_what_the_systems_disagree_on(run, project, make_doc):
     assert "3 of 5 such sentences" in html
 
 
-def test_report_goes_on_without_a_teacher(run, project):
+def test_report_leaves_out_a_teacher_that_cannot_be_loaded(run, project):
     config = project / "training" / "teacher" / "model-best" / "config.cfg"
     text = config.read_text(encoding="utf-8")
     config.write_text(
@@ -68,7 +68,7 @@ def test_report_goes_on_without_a_teacher(run, project):
     assert "not-installed.Teacher.v1" in html
 
 
-def test_report_tells_what_was_not_tuned(run, project):
+def test_report_notes_systems_that_were_not_tuned(run, project):
     config = project / "training" / "student" / "model-best" / "config.cfg"
     text = config.read_text(encoding="utf-8")
     assert "score_tuned = false" in text
@@ -80,7 +80,7 @@ def test_report_tells_what_was_not_tuned(run, project):
     assert "<strong>teacher</strong> was not tuned" not in html
 
 
-def test_report_goes_on_without_a_learning_curve(run, project, tmp_path):
+def test_report_without_a_learning_curve(run, project, tmp_path):
     result = run("--sweep", tmp_path / "none")
     assert result.exit_code == 0, result.output
     assert "No learning curve" in result.output
@@ -110,7 +110,7 @@ def test_report_has_no_learning_curve_of_other_data(run, project, tmp_path, make
     "missing, code",
     [("training/student", "D701"), ("corpus", "D702")],
 )
-def test_report_names_what_is_missing(run, project, missing, code):
+def test_report_refuses_a_project_without_student_or_corpus(run, project, missing, code):
     shutil.rmtree(project / missing)
     result = run()
     assert isinstance(result.exception, (ValueError, OSError))
@@ -125,6 +125,6 @@ def test_report_refuses_a_student_that_cannot_be_loaded(run, project):
     assert isinstance(run().exception, ValueError)
 
 
-def test_report_knows_before_the_systems_read_that_it_can_not_write(run, project):
+def test_report_checks_its_output_before_loading_systems(run, project):
     shutil.rmtree(project / "training" / "student" / "model-best" / "vocab")
     assert "[D901]" in str(run("--output", project).exception)

@@ -196,7 +196,7 @@ def test_sweep_runs_each_stage_once(run, ran, project):
     assert "85.7 ±0.0" in result.output
 
 
-def test_sweep_that_is_finished_only_draws(run, ran, project):
+def test_sweep_only_draws_figures_if_it_is_finished(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     ran.clear()
@@ -213,7 +213,7 @@ def test_sweep_that_is_finished_only_draws(run, ran, project):
 
 
 @pytest.mark.parametrize("damaged", ["", '[{"sys', "{}"])
-def test_sweep_compares_anew_what_it_can_not_read(run, ran, project, damaged):
+def test_sweep_replaces_unreadable_comparisons(run, ran, project, damaged):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options, systems=SYSTEMS[:1])
     file = project / "output" / "bootstrap.json"
@@ -224,7 +224,7 @@ def test_sweep_compares_anew_what_it_can_not_read(run, ran, project, damaged):
 
 
 @pytest.mark.parametrize("stage", ["train-teacher", "tune-teacher", "train-student-softmax"])
-def test_sweep_goes_on_where_it_stopped(run, ran, project, stage):
+def test_sweep_resumes_after_an_interruption(run, ran, project, stage):
     options = ("--sizes", "10", "--seeds", "2")
     ran.deadly = (f"10/1 {stage}",)
     assert run(*options).exit_code != 0
@@ -243,7 +243,7 @@ def test_sweep_goes_on_where_it_stopped(run, ran, project, stage):
     assert len(rows_of(project)) == len({(r["system"], r["seed"]) for r in rows_of(project)}) == 6
 
 
-def test_sweep_is_stopped_by_no_run_that_fails(run, ran, project):
+def test_sweep_continues_after_failed_runs(run, ran, project):
     ran.broken = ("10/0 train-teacher", "10/1 train-student-softmax")
     result = run("--sizes", "10", "--seeds", "2")
     assert "[D613] 3 of 6 runs failed" in str(result.exception)
@@ -257,8 +257,8 @@ def test_sweep_is_stopped_by_no_run_that_fails(run, ran, project):
     assert len(rows_of(project)) == 6
 
 
-def test_sweep_needs_the_weights_that_it_names(run, ran, project):
-    """Otherwise stages of another teacher in the same folder would be mistaken for its own."""
+def test_sweep_refuses_missing_teacher_weights(run, ran, project):
+    """Without the weights, stages of another teacher could be mistaken for those of this one."""
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     shutil.rmtree(project / "transformer")
@@ -269,14 +269,14 @@ def test_sweep_needs_the_weights_that_it_names(run, ran, project):
     assert not (project / "output").exists()
 
 
-def test_sweep_says_why_nothing_was_run(run, ran, project):
+def test_sweep_reports_errors_if_all_runs_fail(run, ran, project):
     ran.broken = ("10/0 train-teacher",)
     result = run("--sizes", "10", "--seeds", "1", systems=["teacher"])
     assert "[D602] 10/0 train-teacher" in str(result.exception)
     assert not (project / "output").exists()
 
 
-def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
+def test_sweep_refuses_rows_with_other_settings(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     config = project / "configs" / "student.cfg"
@@ -298,8 +298,8 @@ def test_sweep_mixes_no_rows_of_unlike_runs(run, ran, project):
     assert rows_of(project)[2]["inputs"]["config"] != before[2]["inputs"]["config"]
 
 
-def test_sweep_mixes_no_rows_of_a_variant_that_nobody_asked_for(run, ran, project):
-    """Next to new rows of its base, it would seem to differ only in its own settings."""
+def test_sweep_refuses_old_variants_that_are_not_requested(run, ran, project):
+    """Next to new rows of its base, an old variant would seem to differ only in its settings."""
     options = ("--sizes", "10", "--seeds", "1")
     run(*options, "--variant", "hot=student-softmax --components.ner.loss.temperature 4")
     config = project / "configs" / "student.cfg"
@@ -310,8 +310,8 @@ def test_sweep_mixes_no_rows_of_a_variant_that_nobody_asked_for(run, ran, projec
     assert rows_of(project) == before
 
 
-def test_sweep_mixes_no_rows_of_runs_that_nobody_asked_for(run, ran, project):
-    """Old rows would stay next to new ones, and even --overwrite could not replace them."""
+def test_sweep_refuses_old_rows_that_are_not_requested(run, ran, project):
+    """Old rows of runs that are not requested can't be replaced, even with --overwrite."""
     run("--sizes", "10", "--seeds", "2", "--pool-sizes", "20,all")
     config = project / "configs" / "student.cfg"
     config.write_text(config.read_text().replace("temperature = 1.0", "temperature = 3.0"))
@@ -333,7 +333,7 @@ def test_sweep_mixes_no_rows_of_runs_that_nobody_asked_for(run, ran, project):
     assert len({row["inputs"]["config"]["sha256"] for row in rows_of(project)}) == len(before)
 
 
-def test_sweep_keeps_its_rows_until_it_can_make_others(run, ran, project):
+def test_sweep_keeps_old_rows_until_they_can_be_replaced(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1", "--teacher-steps", "12")
     run(*options[:4])
     before = rows_of(project)
@@ -350,8 +350,8 @@ def test_sweep_keeps_its_rows_until_it_can_make_others(run, ran, project):
     ]
 
 
-def test_sweep_mixes_no_rows_of_unlike_sources(run, ran, project):
-    """Neither their names nor the digests in the folder of the sweep reveal the difference."""
+def test_sweep_refuses_rows_of_other_sources(run, ran, project):
+    """Changed sources are recognised even if their names and the digests of the folder agree."""
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     ran.clear()
@@ -390,7 +390,7 @@ def test_sweep_has_a_folder_for_each_corpus(project):
 
 
 @pytest.mark.parametrize("folder", ["work", "output"])
-def test_sweep_shares_its_folders_with_no_other(run, ran, project, folder):
+def test_sweep_locks_its_folders(run, ran, project, folder):
     (project / folder).mkdir()
     with hold(project / folder):
         result = run("--sizes", "10", "--seeds", "1")
@@ -398,12 +398,12 @@ def test_sweep_shares_its_folders_with_no_other(run, ran, project, folder):
     assert run("--sizes", "10", "--seeds", "1").exit_code == 0
 
 
-def test_sweep_may_work_where_it_writes(run, ran, project):
+def test_sweep_work_and_output_folder_may_be_the_same(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1", "--work", str(project / "output"))
     assert run(*options, systems=["teacher"]).exit_code == 0
 
 
-def test_sweep_annotates_anew_with_another_teacher(run, ran, project):
+def test_sweep_annotates_again_with_another_teacher(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     ran.clear()
@@ -416,8 +416,8 @@ def test_sweep_annotates_anew_with_another_teacher(run, ran, project):
     ]
 
 
-def test_sweep_keeps_a_teacher_whose_pool_has_grown(run, ran, project):
-    """Like the baseline, it reads only labelled sentences."""
+def test_sweep_keeps_the_teacher_if_the_pool_grows(run, ran, project):
+    """Teacher and baseline read only labelled sentences, so they need not be trained again."""
     options = ("--sizes", "10", "--seeds", "1")
     more = project / "more.txt"
     more.write_text("Somebody went to Oslo.\n", encoding="utf-8")
@@ -435,8 +435,8 @@ def test_sweep_keeps_a_teacher_whose_pool_has_grown(run, ran, project):
     }
 
 
-def test_sweep_refuses_what_was_made_of_other_data(run, ran, project, monkeypatch):
-    """The products in the folder have no row, or are of another corpus."""
+def test_sweep_refuses_products_of_other_data(run, ran, project, monkeypatch):
+    """Neither products without a row nor rows of another corpus are mixed with new ones."""
     options = ("--sizes", "10", "--seeds", "1")
     more = project / "more.txt"
     more.write_text("more text\n")
@@ -459,8 +459,8 @@ def test_sweep_refuses_what_was_made_of_other_data(run, ran, project, monkeypatc
     assert "[D609]" in str(result.exception)
 
 
-def test_sweep_takes_over_nothing_that_was_made_by_hand(run, ran, project):
-    """It is not known how it was made, and a row would name commands that never ran."""
+def test_sweep_does_not_reuse_products_without_receipts(run, ran, project):
+    """It is not known how products without a receipt were made, so they are made again."""
     options = ("--sizes", "10", "--seeds", "1")
     assert run(*options).exit_code == 0
     first = [*ran]
@@ -472,7 +472,7 @@ def test_sweep_takes_over_nothing_that_was_made_by_hand(run, ran, project):
     assert ran == first
 
 
-def test_sweep_says_of_each_row_which_command_made_it(run, ran, project):
+def test_sweep_records_the_command_of_each_row(run, ran, project):
     more = project / "more.txt"
     more.write_text("Somebody went to Oslo.\n", encoding="utf-8")
     variant = "hot=student-softmax --components.ner.loss.temperature 2"
@@ -492,7 +492,7 @@ def test_sweep_says_of_each_row_which_command_made_it(run, ran, project):
     ]
 
 
-def test_sweep_leaves_out_what_the_corpus_has_too_few_for(run, ran, project):
+def test_sweep_leaves_out_sizes_beyond_the_corpus(run, ran, project):
     result = run("--sizes", "10,80", "--seeds", "2", "--pool-sizes", "20,45,all")
     assert result.exit_code == 0, result.output
     assert result.output.count("Left out: 80 labelled sentences: data has 50") == 1
@@ -519,7 +519,7 @@ def test_sweep_leaves_out_what_the_corpus_has_too_few_for(run, ran, project):
         (["--work", "data/work"], "D915"),
     ],
 )
-def test_sweep_refuses_what_it_cannot_do(run, ran, project, monkeypatch, arguments, code):
+def test_sweep_refuses_bad_options(run, ran, project, monkeypatch, arguments, code):
     monkeypatch.chdir(project)
     assert f"[{code}]" in str(run(*arguments).exception)
     assert ran == []
@@ -534,7 +534,7 @@ def test_sweep_needs_matplotlib_before_it_runs_anything(run, ran, monkeypatch):
 
 @pytest.mark.slow
 def test_sweep_from_end_to_end(run, project, transformer):
-    """With the real commands of a project, unlike the other tests in this file."""
+    """Run the real commands, which are replaced in the other tests of this file."""
     options = ["--sizes", "8", "--seeds", "1", "--pool-sizes", "20", "--workers", "2"]
     result = run(*options, systems=["teacher", "baseline-softmax"])
     assert result.exit_code == 0, result.output + str(result.exception)

@@ -136,7 +136,7 @@ def test_table_count_words(corpus):
     assert list(count_words(corpus[:1])) == DOCS[0]
 
 
-def test_table_takes_a_corpus_of_which_one_file_is_empty(corpus, tmp_path):
+def test_table_of_a_corpus_in_which_one_file_is_empty(corpus, tmp_path):
     """The pool is empty if all sentences keep their labels and there is no other text."""
     empty = tmp_path / "unlabelled.spacy"
     DocBin().to_disk(empty)
@@ -195,7 +195,7 @@ def test_table_command_needs_a_folder_for_its_output(tmp_path, teacher, monkeypa
         )
 
 
-def test_table_command_says_what_to_install(teacher, tmp_path, monkeypatch):
+def test_table_command_names_the_missing_extra(teacher, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "spacy_distill.checks.find_spec", lambda name: None if name == "torch" else name
     )

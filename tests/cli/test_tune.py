@@ -59,7 +59,7 @@ def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
 
 
-def test_tune_of_several_takes_the_one_that_training_chose_by(model, dev, careful):
+def test_tune_uses_the_last_ner_tagger_with_score_tuned(model, dev, careful):
     nlp = spacy.load(model)
     nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
     nlp.to_disk(model)
@@ -76,7 +76,7 @@ def test_tune_on_a_gpu(model, dev, careful, gpu):
     assert spacy.load(model).meta["performance"]["ents_f"] > 0.9
 
 
-def test_tune_leaves_a_config_to_be_trained_on_with(model, dev, careful):
+def test_tune_resets_the_score_weights(model, dev, careful):
     """After tuning, `ents_f_tuned` has no meaning, so the score must be the plain F1."""
     nlp = spacy.load(model)
     nlp.config["training"]["score_weights"] = {"ents_f": 0.0, "ents_f_tuned": 1.0, "ents_p": 0.0}
@@ -86,8 +86,8 @@ def test_tune_leaves_a_config_to_be_trained_on_with(model, dev, careful):
     assert weights["ents_f"] == 1.0 and weights["ents_f_tuned"] is None
 
 
-def test_tune_leaves_a_pipeline_that_can_be_trained_on(model, dev, careful):
-    """spaCy makes the optimizer from its config block alone."""
+def test_tune_keeps_the_optimizer_usable(model, dev, careful):
+    """spaCy makes the optimizer from its config block, in which variables must be resolved."""
     nlp = spacy.load(model)
     nlp.config["training"]["max_steps"] = 50
     nlp.config["training"]["optimizer"]["learn_rate"] = {
@@ -102,7 +102,7 @@ def test_tune_leaves_a_pipeline_that_can_be_trained_on(model, dev, careful):
     assert optimizer.schedules
 
 
-def test_tune_imports_what_the_pipeline_is_made_of(model, dev, careful, add_component):
+def test_tune_imports_code_of_the_pipeline(model, dev, careful, add_component):
     code = add_component(model, "of_tune")
     assert "[D019]" in str(run(model, dev).exception)
     result = run(model, dev, "--code", code)
@@ -111,7 +111,7 @@ def test_tune_imports_what_the_pipeline_is_made_of(model, dev, careful, add_comp
 
 
 @pytest.mark.parametrize("name", ["labelled", "unlabelled", "dev", "table"])
-def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful, name):
+def test_tune_records_the_training_data(model, dev, careful, name):
     path = dev.with_name(f"{name}.spacy")
     if path != dev:
         shutil.copy(dev, path)
@@ -125,8 +125,8 @@ def test_tune_writes_down_what_the_pipeline_learnt_from(model, dev, careful, nam
     assert find_changed(model) == [path]
 
 
-def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
-    """The pipeline was written, but not the JSON file."""
+def test_tune_resumes_after_an_interruption(model, dev, careful, tmp_path):
+    """If the pipeline was written, but not the JSON file, only the file is written."""
     first, second = tmp_path / "first.json", tmp_path / "second.json"
     assert run(model, dev, "--output", first).exit_code == 0
     before = read_files(model)
@@ -142,7 +142,7 @@ def test_tune_goes_on_where_it_was_stopped(model, dev, careful, tmp_path):
     assert srsly.read_json(second)["before"] > 0.9
 
 
-def test_tune_knows_that_a_pipeline_was_trained_since(model, dev, careful, tmp_path):
+def test_tune_tunes_again_after_more_training(model, dev, careful, tmp_path):
     assert run(model, dev).exit_code == 0
     nlp = spacy.load(model)
     layer = nlp.get_pipe("ner").model.get_ref("output_layer")
@@ -153,7 +153,7 @@ def test_tune_knows_that_a_pipeline_was_trained_since(model, dev, careful, tmp_p
     assert srsly.read_json(output)["before"] < 0.9 < srsly.read_json(output)["after"]
 
 
-def test_tune_leaves_no_half_of_a_pipeline(model, dev, careful, monkeypatch):
+def test_tune_does_not_leave_a_partial_pipeline(model, dev, careful, monkeypatch):
     def stop(nlp, path):
         path.mkdir(exist_ok=True)
         (path / "config.cfg").write_text("[nlp]")
@@ -166,23 +166,23 @@ def test_tune_leaves_no_half_of_a_pipeline(model, dev, careful, monkeypatch):
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
 
 
-def test_tune_leaves_a_good_pipeline_alone(model, dev):
+def test_tune_changes_only_the_metadata_if_there_is_no_gain(model, dev):
     before = read_files(model)
     result = run(model, dev)
     assert result.exit_code == 0, result.output
     assert "100.00" in result.output
-    assert remembers(model, dev)
+    assert is_recorded(model, dev)
     after = read_files(model)
     changed = [path.name for path in before.keys() | after if before.get(path) != after.get(path)]
     assert changed == ["meta.json"]
 
 
-def remembers(model, dev):
+def is_recorded(model, dev):
     """Return whether the pipeline records that it was tuned on this set, so that it is skipped."""
     return f"'{model}' is already tuned on '{dev}'" in run(model, dev).output.replace("\n", " ")
 
 
-def test_tune_refuses_what_it_cannot_work_with(model, dev, tmp_path):
+def test_tune_refuses_bad_development_sets(model, dev, tmp_path):
     assert "[D008]" in str(run(model, tmp_path / "none.spacy").exception)
     DocBin().to_disk(dev)
     assert "[D009]" in str(run(model, dev).exception)
@@ -191,7 +191,7 @@ def test_tune_refuses_what_it_cannot_work_with(model, dev, tmp_path):
     assert "[D114]" in str(result.exception) and str(dev) in str(result.exception)
 
 
-def test_tune_leaves_what_else_lies_in_the_folder(model, dev, careful):
+def test_tune_keeps_other_files_in_the_folder(model, dev, careful):
     (model / "NOTES.md").write_text("mine")
     (model / ".hidden").mkdir()
     (model / ".hidden" / "file").write_text("mine, too")
@@ -200,7 +200,7 @@ def test_tune_leaves_what_else_lies_in_the_folder(model, dev, careful):
     assert (model / ".hidden" / "file").read_text() == "mine, too"
 
 
-def test_tune_knows_before_it_tunes_that_it_can_not_write(model, dev, careful, tmp_path):
+def test_tune_checks_its_output_before_tuning(model, dev, careful, tmp_path):
     before = srsly.read_json(model / "meta.json")
     assert "[D901]" in str(run(model, dev, "--output", tmp_path).exception)
     assert srsly.read_json(model / "meta.json") == before

@@ -20,7 +20,7 @@ import spacy_distill.cli
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, "passive"), ("active", "active")])
-def test_waiting_is_set_before_torch_is_loaded_unless_the_user_has(given, expected):
+def test_waiting_policy_is_set_before_torch_is_imported_unless_the_user_sets_it(given, expected):
     environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
     if given:
         environment["OMP_WAIT_POLICY"] = given

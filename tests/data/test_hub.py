@@ -81,7 +81,7 @@ def test_dataset_folder(nlp, tmp_path, monkeypatch, form, as_labels):
 
 
 @pytest.mark.parametrize("as_labels", [True, False])
-def test_parquet_files_are_read_as_other_files_are(nlp, tmp_path, as_labels):
+def test_parquet_files_are_read_like_other_files(nlp, tmp_path, as_labels):
     datasets = pytest.importorskip("datasets")
     rows = make_dataset(datasets, ["Ann", "Lee", "left"], as_labels=as_labels)
     rows.to_parquet(str(tmp_path / "train.parquet"))
@@ -108,7 +108,7 @@ def test_parquet_file_is_read_in_parts(nlp, tmp_path):
     assert [doc.text for doc in read_docs(path, nlp=nlp)] == texts
 
 
-def test_parquet_file_is_not_fetched_as_a_whole(tmp_path):
+def test_parquet_file_is_not_held_in_memory_as_a_whole(tmp_path):
     """Only a few of twenty parts are held in memory."""
     pytest.importorskip("datasets")
     import pyarrow
@@ -130,7 +130,7 @@ def test_parquet_file_is_not_fetched_as_a_whole(tmp_path):
 
 
 def test_parquet_file_may_have_columns_of_any_type(nlp, tmp_path):
-    """Columns that are not read, and columns that do not contain labels."""
+    """Columns that are not read, or do not contain labels, may have any type."""
     pytest.importorskip("datasets")
     import pyarrow
     from pyarrow.parquet import write_table
@@ -142,8 +142,8 @@ def test_parquet_file_may_have_columns_of_any_type(nlp, tmp_path):
     assert doc.text == "Ann left" and not doc.has_annotation("ENT_IOB")
 
 
-def test_parquet_file_of_a_type_that_is_unknown(nlp, tmp_path):
-    """For example in a file written by a later version of `datasets`."""
+def test_parquet_file_of_an_unknown_type(nlp, tmp_path):
+    """A file of a later version of `datasets` is read unless class labels are needed."""
     datasets = pytest.importorskip("datasets")
     import pyarrow
     from pyarrow.parquet import write_table
@@ -163,7 +163,7 @@ def test_parquet_file_of_a_type_that_is_unknown(nlp, tmp_path):
 
 
 @pytest.mark.parametrize("ids", [[-1, -1], [-100, -100], [None, None], None])
-def test_dataset_row_of_no_class_labels_is_unlabelled(nlp, write_ids, ids):
+def test_dataset_row_without_class_labels_is_unlabelled(nlp, write_ids, ids):
     (doc,) = read_docs(write_ids(ids), nlp=nlp)
     assert len(doc) == 2 and not doc.has_annotation("ENT_IOB")
 
@@ -174,7 +174,7 @@ def test_dataset_row_of_bad_class_labels(nlp, write_ids, ids):
         list(read_docs(write_ids(ids), nlp=nlp))
 
 
-def test_parquet_file_that_is_damaged(nlp, tmp_path):
+def test_parquet_file_damaged(nlp, tmp_path):
     datasets = pytest.importorskip("datasets")
     path = tmp_path / "a.parquet"
     texts = [f"text {i * i}" for i in range(5000)]
@@ -189,8 +189,8 @@ def test_parquet_file_that_is_damaged(nlp, tmp_path):
         list(read_docs(path, nlp=nlp))
 
 
-def test_dataset_that_streams(nlp, tmp_path):
-    """Like one from the hub, whose columns may be unknown."""
+def test_dataset_streamed(nlp, tmp_path):
+    """A streamed dataset may have unknown columns, as some on the hub have."""
     datasets = pytest.importorskip("datasets")
     rows = make_dataset(datasets, ["Ann", "Lee", "left"])
     rows.to_parquet(str(tmp_path / "a.parquet"))
@@ -207,8 +207,8 @@ def test_dataset_that_streams(nlp, tmp_path):
         assert ents_of(doc) == [(0, 2, "PER")]
 
 
-def test_dataset_that_breaks_off(nlp):
-    """For example because the network connection broke."""
+def test_dataset_stream_fails(nlp):
+    """The error names the number of rows that were read, for example if the network failed."""
     datasets = pytest.importorskip("datasets")
 
     def make_rows():
@@ -271,7 +271,7 @@ def test_dataset_with_several_splits_of_a_kind(nlp, monkeypatch):
         find_splits("some/name@1", nlp=nlp)
 
 
-def test_dataset_whose_download_breaks_off(monkeypatch):
+def test_dataset_download_fails(monkeypatch):
     datasets = pytest.importorskip("datasets")
 
     def load_dataset(*args, **options):
@@ -282,7 +282,7 @@ def test_dataset_whose_download_breaks_off(monkeypatch):
         load_splits("some/name@1")
 
 
-def test_dataset_that_can_not_be_had_names_the_remedy():
+def test_dataset_unavailable_names_the_remedy():
     pytest.importorskip("datasets")
     code = "from spacy_distill.data import hub; hub.load_splits('nobody/nothing@1', streaming=True)"
     done = subprocess.run(

@@ -15,7 +15,7 @@ def split(nlp):
     return split_text
 
 
-def test_raw_text_becomes_a_document_a_sentence(split):
+def test_raw_text_becomes_one_document_per_sentence(split):
     assert split("Ann left.  She won! \nReally?") == ["Ann left.", "She won!", "Really?"]
 
 
@@ -34,14 +34,14 @@ def test_raw_text_without_words_is_no_sentence(split, text):
     assert split(text) == []
 
 
-def test_raw_text_keeps_the_tokens_of_the_whole(nlp):
+def test_raw_text_keeps_the_tokens_of_the_whole_text(nlp):
     text = "Mr. O'Neil didn't pay $5.50 (yet). He will..."
     docs = make_docs(text, nlp=nlp, split_sentences=True, source="a.txt", line=1)
     words = [token.text for doc in docs for token in doc]
     assert words == [token.text for token in nlp.make_doc(text)]
 
 
-def test_raw_text_cuts_what_has_no_end(split):
+def test_raw_text_cuts_sentences_without_an_end(split):
     found = split(" ".join(["one"] * 450))
     assert [len(text.split()) for text in found] == [SENTENCE_LENGTH, SENTENCE_LENGTH, 50]
     assert all(text == text.strip() for text in found)
@@ -49,7 +49,7 @@ def test_raw_text_cuts_what_has_no_end(split):
 
 @pytest.mark.parametrize("unit", ["a sentence of it. ", "a line of it\n", "word ", "x"])
 def test_raw_text_may_be_of_any_length(split, nlp, unit):
-    """Nothing is lost, and no word is cut if there is whitespace to cut at."""
+    """Long text is read in parts: no character is lost, and no word is cut at a boundary."""
     text = unit * (2 * nlp.max_length // 10 // len(unit))
     found = split(text)
     assert "".join("".join(found).split()) == "".join(text.split())
@@ -60,7 +60,7 @@ def test_raw_text_may_be_of_any_length(split, nlp, unit):
     assert len(text) > 5 * PART_LENGTH
 
 
-def test_raw_text_that_spacy_does_not_read_has_a_remedy(nlp):
+def test_raw_text_too_long_for_spacy_names_the_remedy(nlp):
     nlp.max_length = 100
     settings = {"nlp": nlp, "source": "a.txt", "line": 7}
     with pytest.raises(ValueError, match=r"\[D125\] 'a.txt', line 7.* 101 .*--split-sentences"):

@@ -35,7 +35,7 @@ def json_lines(*rows):
 
 
 @pytest.mark.parametrize("first, second", [([], [[0, 3, "PER"]]), ([[0, 3, "PER"]], [])])
-def test_jsonl_loses_no_labels_to_an_empty_list(read, first, second):
+def test_jsonl_reads_labels_next_to_an_empty_list(read, first, second):
     row = {"text": "Ann left.", "entities": first, "spans": second}
     (doc,) = read(json_lines(row))
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann", "PER")]
@@ -72,8 +72,8 @@ def test_jsonl_reads_entities_of_doccano(read):
 
 
 @pytest.mark.parametrize("key", ["label", "labels"])
-def test_jsonl_reads_what_is_called_labels(read, key):
-    """They are entities (of older doccano) or tags; otherwise they label the whole text."""
+def test_jsonl_reads_a_labels_field(read, key):
+    """`labels` may be entities (of older doccano) or tags. Others are labels of the whole text."""
     rows = [{"text": "Ann left", key: [[0, 3, "PER"]]}]
     rows += [{"tokens": ["Ann", "left"], key: ["B-PER", "O"]}]
     rows += [{"text": "Ann left", key: ["sport"]}, {"text": "Ann left", key: [2]}]
@@ -115,8 +115,8 @@ def test_jsonl_leaves_out_blank_lines_blank_texts_and_rejected_examples(read):
     assert words_of(read(json_lines(*rows))) == [["who"], ["what"]]
 
 
-def test_jsonl_keeps_tokens_beside_a_text(read):
-    """Unless entities are given by character offsets."""
+def test_jsonl_keeps_tokens_next_to_a_text(read):
+    """Given tokens are used unless entities are given by character offsets."""
     row = {"text": "Ann-Lee left.", "tokens": ["Ann-Lee", "left."]}
     docs = read(json_lines(row, {**row, "entities": [[0, 3, "PER"]]}, {**row, "tokens": []}))
     split = ["Ann", "-", "Lee", "left", "."]
@@ -136,7 +136,7 @@ def test_jsonl_leaves_out_tokens_without_text(read):
 @pytest.mark.parametrize(
     "text, entity", [("in  Berlin is", [3, 10, "LOC"]), ("Berlin is", [0, 7, "LOC"])]
 )
-def test_jsonl_leaves_white_space_at_the_edges_of_an_entity_out(read, text, entity):
+def test_jsonl_trims_whitespace_from_entities(read, text, entity):
     (doc,) = read(json_lines({"text": text, "entities": [entity]}))
     assert [(ent.text, ent.label_) for ent in doc.ents] == [("Berlin", "LOC")]
 
@@ -182,7 +182,7 @@ def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
         read('{"text": "fine"}\n' + line + "\n")
 
 
-def test_jsonl_names_all_lines_that_are_malformed(read):
+def test_jsonl_names_all_malformed_lines(read):
     wrong = {"text": "a b", "entities": [[0, 9, "X"]]}
     fine = {"text": "a b", "entities": [[0, 1, "X"]]}
     with pytest.raises(ValueError, match=r"D115.* line 2:") as error:
@@ -196,7 +196,7 @@ def test_jsonl_names_all_lines_that_are_malformed(read):
         read(json_lines(*[wrong] * 31))
 
 
-def test_jsonl_names_its_first_malformed_line_whatever_comes_behind(nlp, tmp_path):
+def test_jsonl_names_malformed_lines_before_one_with_a_bad_encoding(nlp, tmp_path):
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n{\n{\n{"text": "caf\xe9"}\n')
     with pytest.raises(
         ValueError, match=r"\[D107\] .* line 2:.*(?s:.)*1 lines after it, 1 .*: 3\."
@@ -222,12 +222,12 @@ def test_jsonl_names_its_first_malformed_line_whatever_comes_behind(nlp, tmp_pat
         ({"sentence": "a"}, r"neither 'text' nor 'tokens' among \['sentence'\]"),
     ],
 )
-def test_jsonl_loses_no_labels(read, row, error):
+def test_jsonl_refuses_rows_whose_labels_cannot_be_read(read, row, error):
     with pytest.raises(ValueError, match=rf"\[D108\].*a.jsonl', line 2: .*{error}"):
         read(json_lines({"text": "Ann left."}, row))
 
 
-def test_jsonl_says_which_entity_is_wrong(read):
+def test_jsonl_names_the_wrong_entity(read):
     """The message shows the entity as it was written."""
     row = {"text": "Ann Smith left", "entities": [[0, 9, "PER"], [0, 3, "PER"]]}
     with pytest.raises(ValueError, match=r"\[D130\].*'Ann' \(PER\) overlaps 'Ann Smith' \(PER\)"):
@@ -236,7 +236,7 @@ def test_jsonl_says_which_entity_is_wrong(read):
         read(json_lines({**row, "entities": [{"begin": 0, "end": 3, "label": "PER"}]}))
 
 
-def test_jsonl_leaves_out_what_prodigy_says_is_none(read):
+def test_jsonl_leaves_out_rejected_answers_of_prodigy(read):
     spans = [
         {"start": 0, "end": 3, "label": "PER", "answer": "accept"},
         {"start": 9, "end": 13, "label": "LOC", "answer": "reject"},

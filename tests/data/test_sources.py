@@ -56,7 +56,7 @@ def ents_of(doc):
     return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
 
 
-def test_text_has_a_text_a_line(read):
+def test_text_has_one_text_per_line(read):
     docs = read("\ufeffAnn left. She won.\r\n\n  \nBye \n", "pool.txt")
     assert [doc.text for doc in docs] == ["Ann left. She won.", "Bye"]
     assert not any(doc.has_annotation("ENT_IOB") for doc in docs)
@@ -88,14 +88,14 @@ def test_text_named_after_a_split_is_a_column_file(read, name):
         ("development_notes.txt", False),
     ],
 )
-def test_text_is_a_column_file_by_a_whole_part_of_its_name(read, name, is_columns):
+def test_text_is_a_column_file_if_a_word_of_its_name_is_a_split(read, name, is_columns):
     found = read("Ann B-PER\nleft O\n", name)
     assert words_of(found) == (
         [["Ann", "left"]] if is_columns else [["Ann", "B", "-", "PER"], ["left", "O"]]
     )
 
 
-def test_text_that_is_taken_for_columns_is_told_so(read):
+def test_text_mistaken_for_columns_has_a_remedy(read):
     with pytest.raises(
         ValueError, match=r"\[D102\].*'there' is not a tag.*rename it if it is text"
     ):
@@ -103,7 +103,7 @@ def test_text_that_is_taken_for_columns_is_told_so(read):
 
 
 @pytest.mark.parametrize("name", ["A.TXT", "A.Jsonl", "A.TXT.GZ", "A.CONLL", "A.SPACY"])
-def test_suffix_may_be_in_capitals(read, nlp, tmp_path, name):
+def test_suffix_may_be_uppercase(read, nlp, tmp_path, name):
     rows = {"t": "Ann\n", "j": '{"text": "Ann"}\n', "c": "Ann O\n"}
     data = rows.get(name.lower()[2], "").encode()
     if name.endswith("GZ"):
@@ -143,7 +143,7 @@ def test_folder_is_read_recursively_in_order(nlp, tmp_path):
 
 
 def test_folder_may_link_to_others(nlp, tmp_path):
-    """Even back to itself, and twice to the same folder."""
+    """Folders that are linked twice, or that link back, are read only once."""
     folder, other = tmp_path / "texts", tmp_path / "other"
     for path, text in ((folder, "first"), (other, "second")):
         path.mkdir()
@@ -154,7 +154,7 @@ def test_folder_may_link_to_others(nlp, tmp_path):
     assert words_of(read_docs(folder, nlp=nlp)) == [["first"], ["second"]]
 
 
-def test_folder_of_hidden_tables_is_no_dataset(nlp, tmp_path):
+def test_folder_with_hidden_tables_is_not_a_dataset(nlp, tmp_path):
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache" / "train.parquet").write_bytes(b"")
     (tmp_path / "train.txt").write_text("Ann O\n")
@@ -206,8 +206,8 @@ def test_split_sentences_of_raw_text_only(nlp, tmp_path):
     assert [len(doc) for doc in found["train"].docs] == [3, 3]
 
 
-def test_readers_go_on_in_another_memory_zone(nlp, tmp_path):
-    """Words and labels are available, although those of the previous zone are forgotten."""
+def test_readers_continue_in_another_memory_zone(nlp, tmp_path):
+    """Readers provide words and labels although the strings of the previous zone are removed."""
     folder = tmp_path / "sources"
     folder.mkdir()
     words = [f"word{i}x" for i in range(8)]
@@ -232,7 +232,7 @@ def test_readers_go_on_in_another_memory_zone(nlp, tmp_path):
         assert not any(string.startswith("\0") for string in nlp.vocab.strings)
 
 
-def test_reading_takes_no_more_memory_for_more(nlp, tmp_path, monkeypatch):
+def test_reading_takes_no_more_memory_for_larger_files(nlp, tmp_path, monkeypatch):
     """With a file fifteen times as large, at most twice as much is in memory."""
     rows = {
         "a.txt": "Ann went to the town of {}\n",
@@ -252,7 +252,7 @@ def test_reading_takes_no_more_memory_for_more(nlp, tmp_path, monkeypatch):
         assert peaks[1] < 2 * peaks[0], name
 
 
-def test_sources_that_can_not_be_read(nlp, tmp_path):
+def test_sources_refuse_missing_and_unknown_files(nlp, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"D110.*none\.txt"):
         list(read_docs(tmp_path / "none.txt", nlp=nlp))
     with pytest.raises(ValueError, match=r"D113"):
@@ -288,7 +288,7 @@ def test_find_splits_by_name(nlp, tmp_path, names):
     assert found == {"train": [["one"]], "dev": [["two"]], "test": [["three"]]}
 
 
-def test_find_splits_is_not_taken_in_by_other_words(nlp, tmp_path):
+def test_find_splits_ignores_words_that_begin_like_a_split(nlp, tmp_path):
     for name in ("trainers.jsonl", "devices.jsonl", "validators.jsonl", "testimony.jsonl"):
         (tmp_path / name).write_text('{"text": "a"}\n')
     assert find_splits(str(tmp_path), nlp=nlp) == {}
@@ -364,8 +364,8 @@ def test_real_corpora(nlp, name):
         assert tokens.count("#") == 39
 
 
-def test_a_mistyped_path_into_a_folder_is_no_id(nlp, tmp_path, monkeypatch):
-    """The hub is not asked for it."""
+def test_mistyped_path_is_not_a_dataset_id(nlp, tmp_path, monkeypatch):
+    """An error is raised before the hub is asked for a dataset of that name."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "texts").mkdir()
     assert not is_dataset_id("texts/none")
@@ -375,7 +375,7 @@ def test_a_mistyped_path_into_a_folder_is_no_id(nlp, tmp_path, monkeypatch):
             read("texts/none", nlp=nlp)
 
 
-def test_find_splits_reads_each_form_beside_parquet(nlp, tmp_path):
+def test_find_splits_reads_other_files_next_to_parquet(nlp, tmp_path):
     """A Parquet file does not prevent the other files of a folder from being read."""
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet

@@ -18,7 +18,7 @@ def make_ragged(lengths: List[int], *, width: int) -> Ragged:
 
 
 def in_torch_order(gates: numpy.ndarray) -> numpy.ndarray:
-    """(..., 4 * width), gates in our order -> the same in torch's."""
+    """Reorder gates (..., 4 * width) from our order to that of torch."""
     parts = dict(zip(GATES, numpy.split(gates, 4, axis=-1)))
     return numpy.concatenate([parts[gate] for gate in TORCH_GATES], axis=-1)
 
@@ -76,7 +76,7 @@ def test_bilstm_documents_do_not_depend_on_each_other(lengths: List[int]) -> Non
         assert_allclose(dX_alone.dataXd, dX.dataXd[part], atol=1e-5)
 
 
-def test_bilstm_remembers_at_first() -> None:
+def test_bilstm_forget_bias_is_initialised_to_one() -> None:
     b = build_bilstm_v1(5, width=4).initialize().get_param("b")
     parts = dict(zip(GATES, numpy.split(b, 4, axis=-1)))
     assert {name: set(part.flat) for name, part in parts.items()} == {
@@ -87,7 +87,7 @@ def test_bilstm_remembers_at_first() -> None:
     }
 
 
-def test_bilstm_reads_both_ways() -> None:
+def test_bilstm_reads_in_both_directions() -> None:
     numpy.random.seed(0)
     model = build_bilstm_v1(3, width=2).initialize()
     X = make_ragged([4], width=3)
@@ -98,7 +98,7 @@ def test_bilstm_reads_both_ways() -> None:
     assert_array_equal(changed[:, 2:].any(axis=1), [True, True, True, False])
 
 
-def test_bilstm_layers_have_weights_of_their_own() -> None:
+def test_bilstm_layers_have_separate_weights() -> None:
     model = build_bilstm_v1(width=3, depth=3, dropout=0.5)
     model.initialize(X=make_ragged([2], width=5))
     layers = [node for node in model.walk() if node.name == "bilstm"]

@@ -24,7 +24,7 @@ def initialised(words: List[str], **settings: int) -> Model:
     return build_char_cnn_v1(**settings).initialize(X=words)
 
 
-def test_char_cnn_tells_words_apart() -> None:
+def test_char_cnn_distinguishes_words() -> None:
     words = ["a", "A", "aa", "1999", "1998", "19-99", "é", "e", "да", "нет", "日本", "日木", "🙂"]
     words += ["x" * 500 + "y", "x" * 500 + "z", "y" + "x" * 500, "-", "_", "."]
     model = initialised([word + suffix for word in words for suffix in ("", "q")])
@@ -38,7 +38,7 @@ def test_char_cnn_gradient_counts_repeated_characters() -> None:
     E = model.get_param("E")
     E[:] = 1.0
     model.get_param("W")[:] = 1.0
-    # The window over the three characters in the middle wins: all of them are the same row.
+    # The maximum is at the middle character, whose window has the row of "a" three times.
     Y, backprop = model.begin_update(["aaa"])
     assert_allclose(Y, [[6.0]])
     backprop(numpy.ones((1, 1), dtype="f"))
@@ -47,25 +47,25 @@ def test_char_cnn_gradient_counts_repeated_characters() -> None:
     assert_array_equal(model.get_grad("E"), expected)
 
 
-# Words whose character is in none besides.
+# Words whose characters occur in no other word.
 SINGLES = [char * 2 for char in "ABCDEFGHIJ"]
 
 
-def test_char_cnn_vocabulary_is_of_two_words_or_more() -> None:
+def test_char_cnn_vocabulary_excludes_characters_of_a_single_word() -> None:
     words = ["bab", "bab", "cab", "dd", *SINGLES]
     assert make_vocabulary(words) == "ab"
     assert initialised(words).attrs["chars"] == "ab"
 
 
-def test_char_cnn_vocabulary_of_next_to_nothing_is_ascii() -> None:
-    """`nlp.initialize()` without examples gives the words "x", "y" and "z"."""
+def test_char_cnn_vocabulary_of_few_words_includes_ascii() -> None:
+    """For example, `nlp.initialize()` without examples passes only the words "x", "y" and "z"."""
     assert build_char_cnn_v1().initialize().attrs["chars"] == PRINTABLE_ASCII
     assert initialised(["x", "y", "z"]).attrs["chars"] == PRINTABLE_ASCII
     assert initialised(["они", "оно"]).attrs["chars"] == PRINTABLE_ASCII + "но"
 
 
 def test_char_cnn_vocabulary_of_words_of_one_character() -> None:
-    """As spaCy splits Chinese."""
+    """Words of one character, as in spaCy's tokenisation of Chinese, are all included."""
     assert make_vocabulary([*"我爱你们的北京天安门", "UN"]) == "".join(
         sorted("我爱你们的北京天安门UN")
     )
@@ -88,7 +88,7 @@ def test_char_cnn_ids_of_words() -> None:
     assert_array_equal(lengths, [3, 1, 3])
 
 
-def test_char_cnn_knows_no_character_at_first() -> None:
+def test_char_cnn_ids_with_an_empty_vocabulary() -> None:
     ids, _ = char_ids(["ab", "\0"], "")
     assert_array_equal(ids, [UNKNOWN] * 3)
 
@@ -114,8 +114,8 @@ def test_char_cnn_refuses_bad_settings(settings: dict) -> None:
         build_char_cnn_v1(**settings)
 
 
-def test_char_cnn_reads_the_ends_of_a_long_word() -> None:
-    """A picture as text, say. A word as long as a book would take its memory."""
+def test_char_cnn_reads_only_the_ends_of_a_long_word() -> None:
+    """The rest of a long word, such as an encoded image, is not read, which limits the memory."""
     model = initialised(["abc", "abd"])
     ends = "ab" * (END // 2)
     long, short = ends + "c" * 1_000_000 + ends, ends + ends
@@ -124,7 +124,7 @@ def test_char_cnn_reads_the_ends_of_a_long_word() -> None:
     assert_array_equal(*model.predict([long, short]))
 
 
-def test_char_cnn_warns_where_there_is_no_language_to_see() -> None:
+def test_char_cnn_warns_if_there_are_few_words() -> None:
     with pytest.warns(UserWarning, match=r"\[W001\].* 3 different words"):
         initialised(["x", "y", "z"])
     with warnings.catch_warnings():

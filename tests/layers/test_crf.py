@@ -10,10 +10,10 @@ def test_crf_is_found_inside_other_layers():
     model = chain(Linear(3, 2), chain(layer, noop()))
     assert find_crf(model) is layer
     assert find_crf(model.copy()).name == "crf"
-    assert find_potentials(model) is None  # before its shapes are known
+    assert find_potentials(model) is None  # not initialised yet
 
 
-def test_crf_is_not_another_layer_of_that_name():
+def test_crf_is_not_found_by_its_name_alone():
     other = noop()
     other.name = "crf"
     assert find_crf(chain(Linear(3, 2), other)) is None

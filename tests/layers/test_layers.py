@@ -1,4 +1,4 @@
-"""What every layer and model must do, over one table of them."""
+"""Tests that all layers and models must pass."""
 
 from typing import Any, Callable, List, NamedTuple
 
@@ -121,7 +121,7 @@ def as_rows(output: Any) -> numpy.ndarray:
 
 
 def like(output: Any, rows: numpy.ndarray) -> Any:
-    """The rows, in the container of the output."""
+    """Return rows in the same type of container as the output."""
     if isinstance(output, Ragged):
         return Ragged(rows, output.lengths)
     if isinstance(output, list):
@@ -150,7 +150,7 @@ def numeric_gradient(values: numpy.ndarray, loss: Callable[[], float]) -> numpy.
     return gradient
 
 
-def test_layers_give_a_row_each(case: Case) -> None:
+def test_layers_output_one_row_per_item(case: Case) -> None:
     model = initialised(case)
     for output in (model.predict(case.inputs()), model.begin_update(case.inputs())[0]):
         assert as_rows(output).shape == (case.n_rows, case.width)
@@ -167,7 +167,7 @@ def test_layers_gradients_agree_with_finite_differences(case: Case) -> None:
     weights = numpy.random.normal(size=as_rows(output).shape)
 
     def loss() -> float:
-        # Not `predict`: the student keeps rows of words, and cannot see a parameter's change here.
+        # Not `predict`, whose cache of words does not notice parameters that change in place.
         return float((as_rows(model.begin_update(inputs)[0]) * weights).sum())
 
     d_inputs = backprop(like(output, weights))
@@ -180,7 +180,7 @@ def test_layers_gradients_agree_with_finite_differences(case: Case) -> None:
     n_params = 0
     for node in model.walk():
         if node.name == "crf":
-            continue  # its potentials are in the component's loss, not in the scores
+            continue  # its potentials have no effect on the scores, only on the loss
         for name in node.param_names:
             expected = numeric_gradient(node.get_param(name), loss)
             assert numpy.abs(expected).max() > 1e-3
@@ -189,15 +189,15 @@ def test_layers_gradients_agree_with_finite_differences(case: Case) -> None:
     assert n_params
 
 
-def test_layers_predict_what_they_learn_with(case: Case) -> None:
+def test_layers_predict_the_same_as_in_training(case: Case) -> None:
     model = set_dropout_rate(initialised(case), 0.0)
     inputs = case.inputs()
     expected = as_rows(model.begin_update(inputs)[0])
-    for _ in range(2):  # what is remembered of the first must not change the second
+    for _ in range(2):  # the second time with cached values
         assert_allclose(as_rows(model.predict(inputs)), expected, atol=1e-5)
 
 
-def test_layers_gradients_add_up(case: Case) -> None:
+def test_layers_gradients_accumulate(case: Case) -> None:
     model = set_dropout_rate(initialised(case), 0.0)
     inputs = case.inputs()
     gradients = []
@@ -227,7 +227,7 @@ def test_layers_rows_do_not_depend_on_the_batch(case: Case) -> None:
     assert_allclose(numpy.concatenate(apart), together, atol=1e-5)
 
 
-def test_layers_take_an_empty_batch(case: Case) -> None:
+def test_layers_accept_an_empty_batch(case: Case) -> None:
     model = initialised(case)
     inputs: Any = []
     if isinstance(case.inputs(), Ragged):
@@ -238,7 +238,7 @@ def test_layers_take_an_empty_batch(case: Case) -> None:
     assert len(model.predict(inputs)) == 0
 
 
-def test_layers_survive_bytes(case: Case) -> None:
+def test_layers_to_from_bytes(case: Case) -> None:
     model = initialised(case)
     inputs = case.inputs()
     loaded = case.build().from_bytes(model.to_bytes())
@@ -255,7 +255,7 @@ def test_layers_are_reproducible(case: Case) -> None:
     assert_array_equal(*outputs)
 
 
-def test_layers_compute_the_same_on_a_gpu(case: Case, gpu: int) -> None:
+def test_layers_agree_on_cpu_and_gpu(case: Case, gpu: int) -> None:
     models = [set_dropout_rate(initialised(case), 0.0)]
     models.append(models[0].copy())
     models[1].to_gpu(gpu)

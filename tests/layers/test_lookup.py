@@ -44,7 +44,7 @@ def test_lookup_finds_a_word_then_its_normalised_form() -> None:
     assert_allclose(rows, [[4, 5], [6, 7], [0, 1], [2, 3]])
 
 
-def test_lookup_takes_words_for_unknown_in_training_only() -> None:
+def test_lookup_replaces_words_by_unknown_in_training_only() -> None:
     numpy.random.seed(0)
     model = with_table(WORDS, unknown_rate=0.25)
     words = ["the"] * 4000
@@ -56,7 +56,7 @@ def test_lookup_takes_words_for_unknown_in_training_only() -> None:
     assert_allclose(model.get_grad("E")[:, 0], [4000 * (1 - unknown), 4000 * unknown, 0, 0])
 
 
-def test_lookup_takes_no_piece_for_unknown() -> None:
+def test_lookup_does_not_replace_pieces_by_unknown() -> None:
     model = with_table(PIECES, unknown_rate=0.9)
     assert_array_equal(model.begin_update(["play"] * 100)[0], [[2, 3]] * 100)
 
@@ -77,13 +77,13 @@ def test_lookup_splits_words_into_shorter_pieces_in_training_only() -> None:
     assert_array_equal(model.predict(words), 1)
 
 
-def test_lookup_takes_its_chances_from_the_config_not_from_a_trained_model() -> None:
+def test_lookup_does_not_load_its_rates_from_a_trained_model() -> None:
     saved = with_table(WORDS, unknown_rate=0.5)
     model = build_lookup_v1(width=2, unknown_rate=0.0).from_bytes(saved.to_bytes())
     assert_array_equal(model.begin_update(["the"] * 100)[0], [[0, 1]] * 100)
 
 
-def test_lookup_splits_no_word_of_a_table_of_words() -> None:
+def test_lookup_piece_dropout_does_not_change_words() -> None:
     model = with_table(WORDS, piece_dropout=0.9)
     assert_array_equal(model.begin_update(["the"] * 100)[0], [[0, 1]] * 100)
 
@@ -99,7 +99,7 @@ def test_lookup_adds_to_its_gradient_in_place() -> None:
     assert model.get_grad("E") is gradient
 
 
-def test_lookup_makes_a_table_of_the_words_it_sees() -> None:
+def test_lookup_initialises_a_table_of_the_given_words() -> None:
     model = build_lookup_v1(width=3).initialize(X=["b", "a", "b", ""])
     assert model.attrs["segmenter"].entries == ("", "a", "b")
     assert model.get_param("E").shape == (3, 3)
@@ -126,7 +126,7 @@ def test_lookup_table_is_set_before_or_after_initialize(before: bool) -> None:
     assert model.attrs["segmenter"] == PIECES
 
 
-def test_lookup_copies_a_table_that_has_its_type_already() -> None:
+def test_lookup_copies_a_table_that_is_float32_already() -> None:
     rows = ROWS.astype("f")
     model = build_lookup_v1(width=2)
     set_table(model, segmenter=PIECES, rows=rows)
@@ -139,7 +139,7 @@ def test_lookup_refuses_a_table_that_does_not_fit(shape: tuple) -> None:
         set_table(build_lookup_v1(width=2), segmenter=PIECES, rows=numpy.zeros(shape, dtype="f"))
 
 
-def test_lookup_survives_bytes_whatever_was_there() -> None:
+def test_lookup_from_bytes_replaces_another_table() -> None:
     model = with_table(PIECES)
     loaded = build_lookup_v1(width=2).initialize(X=["playing"])
     loaded.predict(["playing"])
@@ -149,7 +149,7 @@ def test_lookup_survives_bytes_whatever_was_there() -> None:
     assert_array_equal(loaded.predict(["playing"]), model.predict(["playing"]))
 
 
-def test_lookup_forgets_words_with_the_segmenter() -> None:
+def test_lookup_memory_is_cleared_with_another_segmenter() -> None:
     model = with_table(WORDS)
     assert_array_equal(model.predict(["play"]), [[2, 3]])
     set_table(model, segmenter=PIECES, rows=ROWS + 10)

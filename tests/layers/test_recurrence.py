@@ -26,7 +26,7 @@ def make_layer(scale: float = 1.0) -> Model:
 
 
 def check(layer: Model, lengths: List[int]) -> None:
-    """Tokens of a few words: multiplied once a word, they give what the layer does for each."""
+    """Check that `run` agrees with the layer, with one input projection per distinct word."""
     vectors = make_rows(N_WORDS, NI)
     which = numpy.random.randint(N_WORDS, size=sum(lengths))
     n_tokens: Any = numpy.asarray(lengths, dtype="i")
@@ -58,9 +58,7 @@ def test_recurrence_agrees_with_the_layer(lengths: List[int], seed: int) -> None
     seed=st.integers(0, 2**32 - 1),
 )
 @settings(max_examples=50)
-def test_recurrence_of_several_layers_agrees_with_them(
-    lengths: List[int], depth: int, seed: int
-) -> None:
+def test_recurrence_agrees_with_several_layers(lengths: List[int], depth: int, seed: int) -> None:
     numpy.random.seed(seed)
     bilstm = build_bilstm_v1(NI, width=WIDTH, depth=depth, dropout=0.5).initialize()
     vectors = make_rows(N_WORDS, NI)
@@ -79,17 +77,17 @@ def test_recurrence_of_several_layers_agrees_with_them(
 
 
 @pytest.mark.parametrize("lengths", [[1], [1] * 30, [6] * 20, [9, 9, 2, 2, 2, 1], [200], [0, 3]])
-def test_recurrence_takes_equal_lengths(lengths: List[int]) -> None:
+def test_recurrence_with_equal_and_extreme_lengths(lengths: List[int]) -> None:
     check(make_layer(), lengths)
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.01, 30.0])
-def test_recurrence_takes_small_and_large_weights(scale: float) -> None:
+def test_recurrence_with_small_and_large_weights(scale: float) -> None:
     check(make_layer(scale), [4, 2, 7, 1])
 
 
-def test_recurrence_is_computed_from_the_rows_alone() -> None:
-    """A cache gives more rows than there are words in a batch, in any order."""
+def test_recurrence_uses_only_rows_of_its_tokens() -> None:
+    """A cache returns rows in any order, together with rows of words that are not in the batch."""
     layer = make_layer()
     vectors = make_rows(5, NI)
     steps = plan_steps(numpy.asarray([2, 3]))
@@ -102,7 +100,7 @@ def test_recurrence_is_computed_from_the_rows_alone() -> None:
     assert_array_equal(run(recurrence, others, places[which], steps), expected)
 
 
-def test_recurrence_leaves_weights_and_rows_alone() -> None:
+def test_recurrence_does_not_modify_weights_and_rows() -> None:
     layer = make_layer()
     vectors = make_rows(5, NI)
     arrays: List[Any] = [layer.get_param(name) for name in layer.param_names]

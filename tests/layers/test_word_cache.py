@@ -29,11 +29,11 @@ from spacy_distill.types import TaggerModel
 
 N_TAGS = 3
 TEXTS = ["Anna saw Anna", "ananas", "", "x-1 is an Ωmega x-1", "nana , unheard-of"]
-N_WORDS = 10  # distinct ones
+N_WORDS = 10  # distinct words in TEXTS
 
 
 class User:
-    """Uses a cache, and counts what is computed: rows that tell the word, times a weight."""
+    """Uses a cache of rows that identify a word, times a weight, and records what it computes."""
 
     def __init__(self, max_words: int) -> None:
         self.cache = WordCache(max_words)
@@ -50,7 +50,7 @@ class User:
         return self.rows_of(words)
 
     def rows_of(self, words: List[str]) -> numpy.ndarray:
-        """Two planes: (n_words,) -> (2, n_words, 4)."""
+        """Return the rows of words, in two planes: (2, n_words, 4)."""
         letters = [[len(word), *word.encode()[:3].ljust(3)] for word in words]
         rows = numpy.asarray(letters, dtype="f").reshape(-1, 4) * self.weights[0]
         return numpy.stack([rows, -rows])
@@ -70,15 +70,15 @@ def make_docs(texts: List[str]) -> List[Doc]:
     return [Doc(vocab, words=text.split(" ") if text else []) for text in texts]
 
 
-# Batches of documents of some of 26 words, with at least one token each.
+# Batches of documents, with at least one token in each batch. There are 26 different words.
 documents = st.text("abcdefghijklmnopqrstuvwxyz", max_size=8).map(list)
 batches = st.lists(st.lists(documents, min_size=1, max_size=3).filter(any), max_size=8)
 
 
 @given(max_words=st.integers(1, 12), batches=batches)
 @settings(max_examples=200)
-def test_word_cache_gives_what_is_computed(max_words: int, batches: List) -> None:
-    """However many words there are, and nothing that was given before changes."""
+def test_word_cache_returns_what_is_computed(max_words: int, batches: List) -> None:
+    """Rows are correct for any number of words, and those that were returned never change."""
     user = User(max_words)
     given_before = []
     bound = max_words
@@ -89,7 +89,7 @@ def test_word_cache_gives_what_is_computed(max_words: int, batches: List) -> Non
         user.check(docs)
         assert len(set(user.computed[known:])) == len(user.computed[known:])
         rows, which, _ = user.look_up(docs)
-        # What it holds is bounded, with what it takes in advance: by a batch, if that is larger.
+        # Neither words nor allocated rows exceed `max_words`, or the largest batch if it has more.
         bound = max(bound, len(set(words)))
         assert len(user.cache) <= rows.shape[1] <= bound
         given_before.append((rows, which, words))
@@ -110,7 +110,7 @@ def test_word_cache_computes_a_word_once() -> None:
     assert user.n_prepared == 1
 
 
-def test_word_cache_forgets_all_when_it_is_full() -> None:
+def test_word_cache_is_emptied_when_full() -> None:
     user = User(4)
     user.check(make_docs(["a b c"]))
     user.check(make_docs(["d a"]))
@@ -122,7 +122,7 @@ def test_word_cache_forgets_all_when_it_is_full() -> None:
     assert user.computed[6:] == ["a"]
 
 
-def test_word_cache_takes_more_words_than_it_keeps() -> None:
+def test_word_cache_with_a_batch_of_more_than_max_words() -> None:
     user = User(2)
     for _ in range(2):
         user.check(make_docs(["a b c", "d a"]))
@@ -141,7 +141,7 @@ def test_word_cache_takes_more_words_than_it_keeps() -> None:
         lambda weights: [*weights, numpy.ones(1)],
     ],
 )
-def test_word_cache_empties_with_other_weights(change: Callable[[List], List]) -> None:
+def test_word_cache_is_emptied_if_weights_are_replaced(change: Callable[[List], List]) -> None:
     user = User(100)
     docs = make_docs(["a b a", "c"])
     user.check(docs)
@@ -152,7 +152,7 @@ def test_word_cache_empties_with_other_weights(change: Callable[[List], List]) -
     assert user.n_prepared == 2
 
 
-def test_word_cache_empties_when_weights_are_updated_in_place() -> None:
+def test_word_cache_is_emptied_if_weights_are_updated_in_place() -> None:
     user = User(100)
     docs = make_docs(["a b a", "c"])
     user.check(docs)
@@ -164,7 +164,7 @@ def test_word_cache_empties_when_weights_are_updated_in_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "again",
+    "make_copy",
     [
         lambda cache: cache.copy(),
         copy.copy,
@@ -174,13 +174,13 @@ def test_word_cache_empties_when_weights_are_updated_in_place() -> None:
     ],
     ids=["method", "copy", "deepcopy", "pickle", "bytes"],
 )
-def test_word_cache_is_copied_and_saved_empty(again: Callable[[WordCache], WordCache]) -> None:
+def test_word_cache_is_copied_and_saved_empty(make_copy: Callable[[WordCache], WordCache]) -> None:
     user = User(3)
     size = len(pickle.dumps(user.cache))
     user.check(make_docs(["a b c"]))
     assert len(pickle.dumps(user.cache)) == size
     assert user.cache.to_bytes() == b""
-    cache = again(user.cache)
+    cache = make_copy(user.cache)
     assert len(cache) == 0
     assert cache.max_words == 3
     if cache is not user.cache:
@@ -190,7 +190,7 @@ def test_word_cache_is_copied_and_saved_empty(again: Callable[[WordCache], WordC
     assert len(user.cache) == 4
 
 
-def test_word_cache_takes_documents_of_several_vocabularies() -> None:
+def test_word_cache_of_documents_with_different_vocabs() -> None:
     user = User(100)
     docs = [Doc(Vocab(), words=words) for words in (["x", "y"], [], ["y", "z"], ["w"])]
     user.check(docs)
@@ -199,7 +199,7 @@ def test_word_cache_takes_documents_of_several_vocabularies() -> None:
     assert user.computed[4:] == ["v"]
 
 
-def test_word_cache_finds_words_in_a_document_that_has_them() -> None:
+def test_word_cache_find_words_by_hash_and_position() -> None:
     docs = [Doc(Vocab(), words=words) for words in ([], ["x", "y"], [], ["z"], [])]
     hashes = [docs[doc][token].orth for doc, token in ((3, 0), (1, 1), (1, 0))]
     words = find_words(docs, numpy.asarray(hashes, dtype="uint64"), numpy.asarray([2, 1, 0]))
@@ -207,8 +207,8 @@ def test_word_cache_finds_words_in_a_document_that_has_them() -> None:
 
 
 @pytest.mark.parametrize("max_words", [9, 40, 1000])
-def test_word_cache_serves_threads(max_words: int) -> None:
-    """No thread writes over what another was given, though each lets others run in between."""
+def test_word_cache_is_thread_safe(max_words: int) -> None:
+    """No thread overwrites rows that another one got. `compute` lets other threads run."""
     user = User(max_words)
     rng = random.Random(0)
     vocab = Vocab()
@@ -230,7 +230,7 @@ def test_word_cache_serves_threads(max_words: int) -> None:
     assert 0 < len(user.cache) <= max_words
 
 
-# The same in a model.
+# Tests of the cache of a model
 
 
 def build_student(cached_words: int = 1000) -> TaggerModel:
@@ -259,7 +259,7 @@ def flat(scores: Any) -> numpy.ndarray:
 
 
 def expected_scores(model: TaggerModel, docs: List[Doc]) -> numpy.ndarray:
-    """What a model says that has the same parameters and has seen nothing."""
+    """Return the scores of a model with the same parameters and an empty cache."""
     return flat(build_student().from_bytes(model.to_bytes()).predict(docs))
 
 
@@ -271,7 +271,7 @@ def update(model: TaggerModel, docs: List[Doc], optimizer: Optimizer) -> None:
 
 @pytest.fixture(params=["adam", "lazy_adam", "sgd"])
 def optimizer(request: pytest.FixtureRequest) -> Optimizer:
-    """Adam makes other arrays of the same memory; the others change arrays in place."""
+    """Adam sets new array objects with the same memory. The others change arrays in place."""
     if request.param == "lazy_adam":
         return build_lazy_adam_v1(0.05, min_rows=1)
     return Adam(0.05) if request.param == "adam" else SGD(0.5)
@@ -291,7 +291,7 @@ def test_word_cache_of_a_model_follows_its_updates(optimizer: Optimizer) -> None
 
 
 def test_word_cache_of_a_model_follows_averages(optimizer: Optimizer) -> None:
-    """As `spacy train` does: evaluated with averages, which each update changes in place."""
+    """`spacy train` evaluates with averages, which each update changes in place."""
     model, docs = make_student(), make_docs(TEXTS)
     for _ in range(3):
         update(model, docs, optimizer)
@@ -326,7 +326,7 @@ def test_word_cache_of_a_model_is_not_saved() -> None:
 
 
 @pytest.mark.parametrize(
-    "again",
+    "make_copy",
     [
         lambda model: model.copy(),
         lambda model: pickle.loads(pickle.dumps(model)),
@@ -334,10 +334,12 @@ def test_word_cache_of_a_model_is_not_saved() -> None:
     ],
     ids=["copy", "pickle", "bytes"],
 )
-def test_word_cache_of_a_model_is_not_shared(again: Callable[[TaggerModel], TaggerModel]) -> None:
+def test_word_cache_of_a_model_is_not_shared(
+    make_copy: Callable[[TaggerModel], TaggerModel],
+) -> None:
     model, docs = make_student(), make_docs(TEXTS)
     before = flat(model.predict(docs))
-    other = again(model)
+    other = make_copy(model)
     assert len(cache_of(other)) == 0
     assert_allclose(flat(other.predict(docs)), before, atol=1e-6)
     update(other, docs, SGD(0.5))
@@ -345,7 +347,7 @@ def test_word_cache_of_a_model_is_not_shared(again: Callable[[TaggerModel], Tagg
     assert_allclose(flat(other.predict(docs)), expected_scores(other, docs), atol=1e-6)
 
 
-def test_word_cache_of_a_model_is_emptied_by_what_is_loaded() -> None:
+def test_word_cache_of_a_model_is_emptied_by_loading() -> None:
     model, other = make_student(seed=0), make_student(seed=1)
     docs = make_docs(TEXTS)
     before = flat(model.predict(docs))
@@ -364,12 +366,12 @@ def test_word_cache_of_a_model_is_emptied_by_a_move() -> None:
 
 
 def test_word_cache_of_a_model_works_in_memory_zones() -> None:
-    """What it keeps outlives the strings of a zone."""
+    """Cached rows stay valid when the strings of their words are removed with the zone."""
     nlp = spacy.blank("en")
     model = make_student()
     texts = ["transientword once Anna", "otherword transientword twice", "once more"]
     expected = [expected_scores(model, [doc]) for doc in make_docs(texts)]
-    for _ in range(2):  # the second time the words are there already, and their strings are not
+    for _ in range(2):  # the second time, the words are cached, but their strings are gone
         for text, scores in zip(texts, expected):
             with nlp.memory_zone():
                 assert_allclose(flat(model.predict([nlp(text)])), scores, atol=1e-6)
@@ -380,8 +382,8 @@ def test_word_cache_of_a_model_works_in_memory_zones() -> None:
 
 
 @pytest.mark.parametrize("cached_words", [9, 40, 1000])
-def test_word_cache_of_a_model_serves_threads(cached_words: int) -> None:
-    """At once, each with words of others, and more of them in all than are kept."""
+def test_word_cache_of_a_model_is_thread_safe(cached_words: int) -> None:
+    """Threads predict at the same time and share words, even if the cache can't hold them all."""
     model = make_student(cached_words)
     rng = random.Random(0)
     vocab = Vocab()
@@ -408,13 +410,13 @@ def test_word_cache_of_a_model_serves_threads(cached_words: int) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-def test_word_cache_works_in_a_fork_beside_a_thread_that_predicts() -> None:
-    """What the thread holds is never given back in the child."""
-    user, docs, computes, may_go_on = User(100), make_docs(TEXTS), Event(), Event()
+def test_word_cache_works_in_a_fork_while_a_thread_predicts() -> None:
+    """A lock that the thread holds during the fork would never be released in the child."""
+    user, docs, computes, may_continue = User(100), make_docs(TEXTS), Event(), Event()
 
     def compute(words: List[str]) -> Any:
         computes.set()
-        assert may_go_on.wait(60)
+        assert may_continue.wait(60)
         return user.rows_of(words)
 
     with ThreadPoolExecutor(1) as pool:
@@ -431,6 +433,6 @@ def test_word_cache_works_in_a_fork_beside_a_thread_that_predicts() -> None:
             finally:
                 os._exit(1)
         _, status = os.waitpid(child, 0)
-        may_go_on.set()
+        may_continue.set()
         assert status == 0
         assert len(found.result()[0][0]) == N_WORDS

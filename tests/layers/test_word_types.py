@@ -18,7 +18,7 @@ def make_docs() -> List[Doc]:
 
 
 def build_recorder() -> Model:
-    """Gives a word's length, and remembers what it was given."""
+    """Build a layer that returns the length of each word and records its inputs."""
     model = Model("recorder", record, init=record_init, dims={"nO": 1})
     model.attrs.update({"words": [], "gradients": [], "initialised": None})
     return model
@@ -46,7 +46,7 @@ def test_word_types_runs_once_for_each_word() -> None:
     assert [sorted(words) for words in recorder.attrs["words"]] == [["a", "bb", "ccc"]]
 
 
-def test_word_types_adds_up_the_gradients_of_a_word() -> None:
+def test_word_types_sums_the_gradients_of_a_word() -> None:
     recorder = build_recorder()
     Y, backprop = word_types(recorder).begin_update(make_docs())
     gradient = numpy.asarray([[1], [2], [4], [8], [16], [32]], dtype="f")
@@ -64,7 +64,7 @@ def test_word_types_initialises_with_all_words() -> None:
     assert recorder.attrs["initialised"] is None
 
 
-def test_word_types_takes_documents_of_several_vocabularies() -> None:
+def test_word_types_of_documents_with_different_vocabs() -> None:
     docs = [Doc(Vocab(), words=words) for words in (["x", "y"], [], ["y", "z"])]
     words, which = distinct_words(docs)
     assert [words[i] for i in which] == ["x", "y", "y", "z"]

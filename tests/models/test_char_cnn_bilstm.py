@@ -20,8 +20,8 @@ from spacy_distill.segmentation import Segmenter
 from spacy_distill.types import TaggerModel
 
 N_TAGS = 5
-# Run in a process of its own, where neither can be imported: load the model, print its scores.
-# (Thinc imports torch wherever it finds it, so that looking at sys.modules would not tell.)
+# Loads the model and prints its scores, in a process in which torch and transformers can't be
+# imported. Inspecting sys.modules is not enough, because Thinc imports torch if it is installed.
 LOAD = """
 import sys
 sys.modules.update({"torch": None, "transformers": None})
@@ -56,7 +56,7 @@ def initialised(docs: List[Doc]) -> TaggerModel:
     return build_student().initialize(X=docs, Y=targets)
 
 
-def test_student_gives_scores_to_documents_with_and_without_tokens() -> None:
+def test_student_scores_documents_with_and_without_tokens() -> None:
     docs = make_docs(["Anna saw Berlin", "", "Berlin"])
     model = initialised(docs)
     scores = model.predict(docs)
@@ -87,7 +87,7 @@ def test_student_number_of_tags_is_given_or_inferred() -> None:
         build_student().initialize(X=docs)
 
 
-def test_student_takes_a_table_before_it_is_initialised() -> None:
+def test_student_keeps_a_table_that_is_set_before_initialisation() -> None:
     segmenter = Segmenter(
         entries=("[UNK]", "anna"), kind="pieces", unknown=0, lowercase=True, strip_accents=True
     )
@@ -99,7 +99,7 @@ def test_student_takes_a_table_before_it_is_initialised() -> None:
     assert model.predict(docs)[0].shape == (2, 2)
 
 
-def test_student_drops_out_in_training_only() -> None:
+def test_student_uses_dropout_in_training_only() -> None:
     docs = make_docs(["Anna saw Berlin", "Berlin"])
     model = initialised(docs)
     first, again = model.predict(docs), model.predict(docs)
@@ -123,7 +123,7 @@ def test_student_learns() -> None:
         assert_array_equal(rows.argmax(axis=1), y.argmax(axis=1))
 
 
-def test_student_loads_where_there_is_no_torch(tmp_path: Path) -> None:
+def test_student_loads_without_torch(tmp_path: Path) -> None:
     model = initialised(make_docs(["Anna saw Berlin", "Berlin"]))
     model.to_disk(tmp_path / "model")
     command = [sys.executable, "-c", LOAD, str(tmp_path / "model")]
@@ -133,7 +133,7 @@ def test_student_loads_where_there_is_no_torch(tmp_path: Path) -> None:
     assert_allclose(loaded, scores, atol=1e-5)
 
 
-# Prediction goes another way than training does, with rows of words that were kept.
+# Prediction is not computed as in training, but with cached rows of words.
 
 ALPHABET = ["a", "bb", "Anna", "x-1", "Ωmega", "unheard-of", "nana", "z" * 20]
 BILSTMS = {
@@ -147,7 +147,7 @@ BILSTMS = {
 
 
 def build_small(bilstm: Model, *, cached_words: int = 20_000) -> TaggerModel:
-    """Without chance, so that training and prediction must agree."""
+    """Build a small model without dropout, so that training and prediction must agree."""
     lookup = build_lookup_v1(width=4, unknown_rate=0.0)
     char_cnn = build_char_cnn_v1(width=3, filters=3)
     return build_char_cnn_bilstm_v1(
@@ -159,7 +159,7 @@ def make_small(kind: str, *, cached_words: int = 20_000) -> TaggerModel:
     numpy.random.seed(0)
     model = build_small(BILSTMS[kind](), cached_words=cached_words)
     model.initialize(X=make_docs([" ".join(ALPHABET[:5])]))
-    # At first it is 0, and would not tell whether it is used.
+    # The initial bias is 0, which would not show whether it is used.
     b: Any = numpy.arange(N_TAGS, dtype="f")
     model.get_ref("output_layer").set_param("b", b)
     return model
@@ -181,7 +181,7 @@ documents = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=12), min_size=
 @pytest.mark.parametrize("cached_words", [0, 3, 20_000])
 @given(batches=st.lists(documents, min_size=1, max_size=3))
 @settings(max_examples=20)
-def test_student_predicts_what_it_learns_with(
+def test_student_predicts_the_same_as_in_training(
     kind: str, cached_words: int, batches: List[List[List[str]]]
 ) -> None:
     model = make_small(kind, cached_words=cached_words)
@@ -199,7 +199,7 @@ def test_student_predicts_what_it_learns_with(
     "kind, cached_words",
     [("ours", 0), ("deep", 0), ("ours and more", 9), ("thinc", 9), ("none", 9)],
 )
-def test_student_keeps_no_words_where_it_cannot_use_them(kind: str, cached_words: int) -> None:
+def test_student_cache_stays_empty_if_it_cannot_be_used(kind: str, cached_words: int) -> None:
     model = make_small(kind, cached_words=cached_words)
     model.predict(make_docs(["Anna saw Anna"]))
     assert count_kept(model) == 0
@@ -229,8 +229,8 @@ def test_student_embeds_a_word_once(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ours", "deep"])
-def test_student_predicts_with_the_weights_it_has(kind: str) -> None:
-    """Whichever of them are others than those that words were kept with."""
+def test_student_predicts_with_its_current_weights(kind: str) -> None:
+    """Rows are not taken from the cache if any weight has changed since."""
     model = make_small(kind)
     docs = make_docs(["Anna saw Anna", "saw Berlin"])
     scores = flat(model.predict(docs))
@@ -245,8 +245,8 @@ def test_student_predicts_with_the_weights_it_has(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ours", "deep"])
-def test_student_scores_can_be_changed(kind: str) -> None:
-    """What is kept of words is not what is given out."""
+def test_student_scores_can_be_modified(kind: str) -> None:
+    """Modifying the returned scores does not change the cache."""
     model = make_small(kind)
     docs = make_docs(["Anna saw Anna", "Anna"])
     scores = model.predict(docs)
@@ -256,6 +256,6 @@ def test_student_scores_can_be_changed(kind: str) -> None:
     assert_array_equal(flat(model.predict(docs)), expected)
 
 
-def test_student_refuses_to_keep_fewer_than_no_words() -> None:
+def test_student_refuses_a_negative_cache_size() -> None:
     with pytest.raises(ValueError, match=r"\[D007\].*cached_words.*-1"):
         build_small(build_bilstm_v1(), cached_words=-1)

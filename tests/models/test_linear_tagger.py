@@ -22,7 +22,7 @@ from spacy_distill.models.linear_tagger import (
 )
 
 N_TAGS = 5
-# Not in order of their lengths, some of them alike, one without tokens.
+# Numbers of tokens of documents: not sorted, some equal, and one 0.
 LENGTHS = (7, 2, 0, 12, 2, 1, 7, 3)
 
 
@@ -53,7 +53,7 @@ def count(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]
     return [model.ops.alloc2f(len(doc), 8) for doc in docs], lambda d_vectors: []
 
 
-def test_linear_tagger_gives_scores_to_any_document() -> None:
+def test_linear_tagger_scores_documents_with_and_without_tokens() -> None:
     docs = make_docs(3)
     model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
     scores, backprop = model.begin_update(docs)
@@ -73,7 +73,7 @@ def refuse_empty(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Ca
     return [numpy.ones((len(doc), 8), dtype="f") for doc in docs], backprop
 
 
-def test_linear_tagger_keeps_empty_documents_from_the_transformer() -> None:
+def test_linear_tagger_does_not_pass_empty_documents_to_tok2vec() -> None:
     docs = make_docs(6)
     model = build_linear_tagger_v1(Model("strict", refuse_empty, dims={"nO": 8}))
     model.initialize(X=docs, Y=make_targets(docs))
@@ -82,7 +82,7 @@ def test_linear_tagger_keeps_empty_documents_from_the_transformer() -> None:
     assert backprop(scores) == []
 
 
-def test_linear_tagger_samples_few_documents() -> None:
+def test_linear_tagger_initialises_tok2vec_with_few_documents() -> None:
     tok2vec: Model = Model("counter", count, attrs={"n_docs": 0}, dims={"nO": None})
     docs = make_docs(60)
     build_linear_tagger_v1(tok2vec).initialize(X=docs, Y=make_targets(docs))
@@ -100,7 +100,7 @@ def test_linear_tagger_number_of_tags_may_be_given() -> None:
         build_linear_tagger_v1(build_tok2vec()).initialize(X=docs)
 
 
-def test_linear_tagger_drops_out_in_training_only() -> None:
+def test_linear_tagger_uses_dropout_in_training_only() -> None:
     docs = make_docs(1)
     model = build_linear_tagger_v1(build_tok2vec(), dropout=0.5)
     model.initialize(X=docs, Y=make_targets(docs))
@@ -109,7 +109,7 @@ def test_linear_tagger_drops_out_in_training_only() -> None:
     assert not numpy.allclose(first[0], again[0])
 
 
-def test_linear_tagger_listens() -> None:
+def test_linear_tagger_with_a_listener() -> None:
     listener = Tok2VecListener("tok2vec", width=8)
     model = build_linear_tagger_v1(listener)
     assert model.get_ref("tok2vec") is listener
@@ -133,7 +133,7 @@ def make_docs_of(lengths: Sequence[int]) -> List[Doc]:
 
 
 def record(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
-    """Keep the lengths of each batch. A document's vectors are 1 more than its place in LENGTHS."""
+    """Record the lengths of each batch, and return vectors filled with the document's index + 1."""
     model.attrs["batches"].append([len(doc) for doc in docs])
     numbers = [int(doc[0].text[1:].partition(".")[0]) for doc in docs]
     vectors = [numpy.full((len(doc), 8), i + 1, dtype="f") for doc, i in zip(docs, numbers)]
@@ -141,7 +141,7 @@ def record(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable
 
 
 def leave_out(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
-    """See nothing of "saw", as a transformer does of what has no word pieces."""
+    """Return zeros for "saw", as a transformer does for a token without word pieces."""
     vectors = [
         numpy.asarray([[token.text != "saw"] * 8 for token in doc], dtype="f").reshape(-1, 8)
         for doc in docs
@@ -155,8 +155,8 @@ def leave_out(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Calla
 
 
 @pytest.mark.parametrize("batch_pieces", [None, 8])
-def test_linear_tagger_says_nothing_of_what_it_did_not_see(batch_pieces: Optional[int]) -> None:
-    """Its bias, which tuning moves towards entities, is none of such a token's."""
+def test_linear_tagger_tokens_without_a_vector_are_outside(batch_pieces: Optional[int]) -> None:
+    """The bias, which tuning moves towards entities, is not added to tokens without a vector."""
     docs = make_docs(3)
     tok2vec = Model("blinking", leave_out, dims={"nO": 8})
     model = build_linear_tagger_v1(tok2vec, batch_pieces=batch_pieces)
@@ -167,7 +167,7 @@ def test_linear_tagger_says_nothing_of_what_it_did_not_see(batch_pieces: Optiona
     assert find_unseen(scores[0]).tolist() == [False, True, False]
     assert find_unseen(scores[2]).tolist() == [False]
     assert scores[0].argmax(axis=1).tolist() == [4, 0, 4]
-    # Nor is anything learnt from it.
+    # Such a token has no gradient.
     _, backprop = model.begin_update(docs)
     gradients = [numpy.ones_like(rows) for rows in scores]
     backprop(gradients)
@@ -180,7 +180,7 @@ def make_recorder() -> Model:
     return Model("recorder", record, attrs={"batches": []}, dims={"nO": 8})
 
 
-def test_linear_tagger_predicts_by_length_in_the_order_of_the_documents() -> None:
+def test_linear_tagger_batches_by_length_and_restores_the_order() -> None:
     recorder = make_recorder()
     docs = make_docs_of(LENGTHS)
     model = build_linear_tagger_v1(recorder, batch_pieces=8)
@@ -194,23 +194,23 @@ def test_linear_tagger_predicts_by_length_in_the_order_of_the_documents() -> Non
         assert_allclose(rows, expected, atol=1e-5)
 
 
-def test_linear_tagger_gives_a_gpu_more_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_linear_tagger_uses_larger_batches_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = make_recorder()
     docs = make_docs_of(LENGTHS)
     model = build_linear_tagger_v1(recorder, batch_pieces=1)
     model.initialize(X=docs, Y=make_targets(docs))
     recorder.attrs["batches"].clear()
-    monkeypatch.setattr(model.ops, "device_type", "gpu")  # which is all that is asked of it
+    monkeypatch.setattr(model.ops, "device_type", "gpu")  # the model reads nothing else
     assert [rows.shape for rows in model.predict(docs)] == [(n, N_TAGS) for n in LENGTHS]
     assert recorder.attrs["batches"] == [[1, 2, 2, 3], [7, 7], [12]]
 
 
 @pytest.mark.parametrize("batch_pieces", [1, 8, 1000])
-def test_linear_tagger_predicts_by_length_the_same_scores(batch_pieces: int) -> None:
+def test_linear_tagger_scores_do_not_depend_on_batch_pieces(batch_pieces: int) -> None:
     docs = make_docs_of(LENGTHS)
     model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
     expected = model.predict(docs)
-    # Another build of the same model has its own, whatever was saved with the weights.
+    # `batch_pieces` is not saved with the weights.
     saved = model.to_bytes()
     model = build_linear_tagger_v1(build_tok2vec(), batch_pieces=batch_pieces).from_bytes(saved)
     for rows, expected_rows in zip(model.predict(docs), expected):
@@ -219,8 +219,8 @@ def test_linear_tagger_predicts_by_length_the_same_scores(batch_pieces: int) -> 
     assert [rows.shape for rows in model.predict(docs[2:3])] == [(0, N_TAGS)]
 
 
-def test_linear_tagger_batches_as_it_was_built() -> None:
-    """Not as the model was that the weights are of."""
+def test_linear_tagger_does_not_load_batch_pieces() -> None:
+    """`batch_pieces` comes from the config, not from the model that the weights were saved with."""
     docs = make_docs_of(LENGTHS)
     saved = build_linear_tagger_v1(make_recorder(), batch_pieces=8)
     saved.initialize(X=docs, Y=make_targets(docs))
@@ -231,7 +231,7 @@ def test_linear_tagger_batches_as_it_was_built() -> None:
     assert len(recorder.attrs["batches"]) == 1
 
 
-def test_linear_tagger_is_copied() -> None:
+def test_linear_tagger_copy_predicts_the_same() -> None:
     docs = make_docs(3)
     model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
     for rows, expected in zip(model.copy().predict(docs), model.predict(docs)):
@@ -239,7 +239,7 @@ def test_linear_tagger_is_copied() -> None:
 
 
 @given(lengths=st.lists(st.integers(1, 40), max_size=30), batch_pieces=st.integers(1, 100))
-def test_linear_tagger_batches_are_limited_with_their_padding(
+def test_linear_tagger_batches_are_limited_including_padding(
     lengths: List[int], batch_pieces: int
 ) -> None:
     batches = list(batch_by_length(lengths, batch_pieces=batch_pieces))
@@ -249,13 +249,13 @@ def test_linear_tagger_batches_are_limited_with_their_padding(
     sizes = [len(batch) * max(lengths[i] for i in batch) for batch in batches]
     for batch, size in zip(batches, sizes):
         assert size <= batch_pieces or len(batch) == 1
-    # No batch is smaller than it needs to be: the next document would have been too much.
+    # No batch is smaller than necessary: with the next document, it would be too large.
     for batch, following in pairwise(batches):
         assert (len(batch) + 1) * lengths[following[0]] > batch_pieces
 
 
 def tokenize(text: str, *, verbose: bool) -> Dict[str, List[int]]:
-    """A letter is a piece, and there are two special ones."""
+    """Return one piece per letter, and two special ones."""
     return {"input_ids": [0, *map(ord, text.replace(" ", "")), 0]}
 
 
@@ -265,14 +265,14 @@ class TransformerStandIn(Model):
         return tokenize
 
 
-def test_linear_tagger_measures_documents_in_pieces() -> None:
+def test_linear_tagger_counts_word_pieces() -> None:
     docs = make_docs(3)
     model = build_linear_tagger_v1(TransformerStandIn("transformer", record, dims={"nO": 8}))
     assert count_pieces(model, docs) == [15, 2, 8]
     assert count_pieces(build_linear_tagger_v1(make_recorder()), docs) == [3, 0, 1]
 
 
-def test_linear_tagger_trains_on_batches_as_they_are() -> None:
+def test_linear_tagger_does_not_split_batches_in_training() -> None:
     docs = make_docs_of(LENGTHS)
     recorder = make_recorder()
     model = build_linear_tagger_v1(recorder, batch_pieces=8)
@@ -285,7 +285,7 @@ def test_linear_tagger_trains_on_batches_as_they_are() -> None:
     assert model.get_ref("output_layer").has_grad("W")
 
 
-def test_linear_tagger_asks_a_listener_about_all_documents_at_once() -> None:
+def test_linear_tagger_passes_all_documents_to_a_listener_at_once() -> None:
     asked = []
 
     def spy(model: Model, docs: List[Doc], is_train: bool) -> Tuple[Any, Callable]:
@@ -304,6 +304,6 @@ def test_linear_tagger_asks_a_listener_about_all_documents_at_once() -> None:
 
 
 @pytest.mark.parametrize("batch_pieces", [0, -1])
-def test_linear_tagger_refuses_batches_without_words(batch_pieces: int) -> None:
+def test_linear_tagger_refuses_bad_settings(batch_pieces: int) -> None:
     with pytest.raises(ValueError, match=r"\[D007\] batch_pieces is"):
         build_linear_tagger_v1(build_tok2vec(), batch_pieces=batch_pieces)

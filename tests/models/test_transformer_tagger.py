@@ -1,4 +1,4 @@
-"""The usual head on a real transformer of spacy-transformers, small and taught nothing."""
+"""LinearTagger on a small untrained transformer of spacy-transformers."""
 
 from threading import Thread
 
@@ -44,7 +44,7 @@ def path(tmp_path_factory):
 
 @pytest.fixture
 def teacher(path):
-    """One that takes everything for a person, as tuning towards recall may have it."""
+    """A pipeline that predicts PER for all tokens, as may happen after tuning towards recall."""
     nlp = spacy.blank("en")
     model = {
         "@architectures": "spacy-distill.LinearTagger.v1",
@@ -70,23 +70,23 @@ def teacher(path):
     "words, unseen",
     [
         (["I", "love", NO_PIECES, "Rome"], [2]),
-        (["I", "love", *["Rome"] * MAX_PIECES], [7, 8, 9]),  # one special piece before
+        (["I", "love", *["Rome"] * MAX_PIECES], [7, 8, 9]),  # after one special piece
     ],
 )
-def test_teacher_says_nothing_of_what_it_did_not_see(teacher, words, unseen):
+def test_teacher_does_not_annotate_tokens_that_it_did_not_see(teacher, words, unseen):
     seen = [i for i in range(len(words)) if i not in unseen]
     doc = teacher.get_pipe("ner")(Doc(teacher.vocab, words=words))
     assert [token.i for token in doc if token.ent_type_] == seen
     (doc,) = annotate_docs(teacher, [Doc(teacher.vocab, words=words)])
     targets = get_soft_targets(doc, tags=teacher.get_pipe("ner").tags, name="ner")
     assert numpy.isnan(targets).all(axis=1).nonzero()[0].tolist() == unseen
-    # Neither is it said where an entity ends that may go on there.
-    said = [token.i for token in doc if token.ent_type_]
-    assert said == [i for i in seen if i + 1 not in unseen]
+    # A token before an unseen one is not annotated, because its entity may continue there.
+    with_entity = [token.i for token in doc if token.ent_type_]
+    assert with_entity == [i for i in seen if i + 1 not in unseen]
     assert [doc[i].ent_iob for i in unseen] == [0] * len(unseen)
 
 
-def test_teacher_serves_several_threads(teacher):
+def test_teacher_is_thread_safe(teacher):
     model = teacher.get_pipe("ner").model
     docs = [teacher.make_doc("I love Rome. " * n) for n in (1, 2, 3)]
     expected = count_pieces(model, docs)
@@ -110,7 +110,7 @@ def test_teacher_serves_several_threads(teacher):
     assert not failed
 
 
-def test_teacher_says_and_learns_the_same_on_a_gpu(teacher, tmp_path, gpu):
+def test_teacher_predicts_and_learns_the_same_on_a_gpu(teacher, tmp_path, gpu):
     teacher.to_disk(tmp_path / "teacher")
     docs = [teacher.make_doc(text) for text in ("I love Rome.", "Rome", f"I {NO_PIECES} love I")]
     gold = Doc(teacher.vocab, words=["I", "love", "Rome", "."], ents=["O", "O", "B-PER", "O"])

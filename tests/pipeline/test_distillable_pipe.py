@@ -1,4 +1,4 @@
-"""Learning from a teacher's pipe, and from an earlier self: with the `ner_tagger`."""
+"""Distillation from another component, and rehearsal, with the `ner_tagger`."""
 
 import numpy
 import pytest
@@ -18,7 +18,7 @@ DIRECTIONS = ("student_teacher", "teacher_student")
 
 
 def test_distillable_pipe_rehearses(make_student, examples):
-    """Pushed away by updates, the model is pulled back by rehearsal to what it was."""
+    """After updates, rehearsal brings the predictions closer to the original ones again."""
     nlp = make_student()
     ner = nlp.get_pipe("ner")
     docs = [eg.predicted for eg in examples]
@@ -49,7 +49,7 @@ def test_distillable_pipe_does_not_rehearse_unless_training_was_resumed(make_stu
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_distillable_pipe_distills_until_it_is_its_teacher(
+def test_distillable_pipe_distills_to_match_its_teacher(
     make_student, make_teacher, examples, direction
 ):
     loss = {"@losses": "spacy-distill.DistillationLoss.v1", "direction": direction}
@@ -70,7 +70,7 @@ def test_distillable_pipe_distills_until_it_is_its_teacher(
         assert_array_equal(doc.to_array("ENT_IOB"), other.to_array("ENT_IOB"))
 
 
-def test_distillable_pipe_teacher_sees_the_reference(make_student, examples, monkeypatch):
+def test_distillable_pipe_teacher_gets_the_reference(make_student, examples, monkeypatch):
     ner = make_student().get_pipe("ner")
     seen = []
     predict = ner.predict
@@ -79,8 +79,8 @@ def test_distillable_pipe_teacher_sees_the_reference(make_student, examples, mon
     assert [id(doc) for doc in seen] == [id(eg.reference) for eg in examples]
 
 
-def test_distillable_pipe_refuses_other_tokens(make_student, examples, nlp):
-    """Even if there are as many of them."""
+def test_distillable_pipe_refuses_different_tokens(make_student, examples, nlp):
+    """The words of both documents must be the same, not only their number."""
     ner = make_student().get_pipe("ner")
     for words in (["other"] * len(examples[1].reference), ["fewer"]):
         other = Example(Doc(nlp.vocab, words=words), examples[1].reference)
@@ -109,7 +109,7 @@ def test_distillable_pipe_teacher_student_loss_is_the_divergence(make_student):
 def test_distillable_pipe_distills_from_the_other_scheme(
     make_student, make_teacher, examples, scheme, other
 ):
-    """It learns what it would from soft targets of the same teacher."""
+    """The loss is that of training on soft targets of the same teacher."""
     teacher, ner = make_teacher(scheme=other), make_student(scheme=scheme).get_pipe("ner")
     taught = [Example(eg.predicted.copy(), eg.predicted.copy()) for eg in examples]
     scores = teacher.predict([eg.reference for eg in taught])
@@ -124,22 +124,22 @@ def test_distillable_pipe_distills_from_the_other_scheme(
 
 
 @pytest.mark.parametrize("classifier", ["softmax", "crf"])
-def test_distillable_pipe_learns_nothing_of_what_the_teacher_did_not_see(
+def test_distillable_pipe_ignores_tokens_that_the_teacher_did_not_see(
     make_student, make_teacher, examples, tiny, classifier, monkeypatch
 ):
-    """As from soft targets of the same teacher, which are NaN there."""
+    """The loss is that of training on soft targets, which are NaN for these tokens."""
     teacher = make_teacher(scheme="biluo")
     ner = make_student(model={**tiny["model"], "classifier": classifier}).get_pipe("ner")
     predict = teacher.predict
 
-    def predict_blinking(docs):
+    def predict_every_other_token(docs):
         scores = predict(docs)
         for rows in scores:
             rows[1::2] = UNSEEN
             rows[1::2, 0] = 0.0
         return scores
 
-    monkeypatch.setattr(teacher, "predict", predict_blinking)
+    monkeypatch.setattr(teacher, "predict", predict_every_other_token)
     taught = [Example(eg.predicted.copy(), eg.predicted.copy()) for eg in examples]
     scores = teacher.predict([eg.reference for eg in taught])
     for eg, log_probs in zip(taught, get_teacher_log_probs(teacher.model, scores)):
@@ -147,14 +147,14 @@ def test_distillable_pipe_learns_nothing_of_what_the_teacher_did_not_see(
         set_soft_targets(eg.reference, log_probs, tags=teacher.tags)
     loss = ner.distill(teacher, taught)["ner"]
     assert loss == pytest.approx(ner.update(taught)["ner_distillation"], rel=1e-3)
-    # Of a batch of which nothing was seen, nothing is learnt.
+    # If the teacher saw no token of a batch, loss and gradient are 0.
     student = ner.predict([eg.reference for eg in taught])
     unseen = [numpy.full_like(rows, numpy.nan) for rows in student]
     loss, d_scores = ner.get_teacher_student_loss(unseen, student)
     assert loss == 0.0 and not any(rows.any() for rows in d_scores)
 
 
-def test_distillable_pipe_does_not_distill_from_other_labels(
+def test_distillable_pipe_refuses_a_teacher_with_other_labels(
     make_student, make_teacher, examples, nlp
 ):
     ner = make_student().get_pipe("ner")
@@ -164,15 +164,15 @@ def test_distillable_pipe_does_not_distill_from_other_labels(
         ner.distill(other, examples)
 
 
-def test_distillable_pipe_distills_from_its_like_alone(make_student, examples):
+def test_distillable_pipe_refuses_a_teacher_of_another_class(make_student, examples):
     ner = make_student().get_pipe("ner")
     stock = spacy.blank("en").add_pipe("ner", name="stock")
     with pytest.raises(ValueError, match=r"\[D022\].*'stock'.*EntityRecognizer.*annotate"):
         ner.distill(stock, examples)
 
 
-def test_distillable_pipe_teacher_that_listens_must_hear(make_student, examples):
-    """Its vectors are made by another component, which `distill` does not know of."""
+def test_distillable_pipe_refuses_a_listening_teacher_without_vectors(make_student, examples):
+    """A teacher that listens needs vectors of an upstream component, which `distill` can't run."""
     ner = make_student().get_pipe("ner")
     upstream = spacy.blank("en")
     upstream.add_pipe("tok2vec")
@@ -183,13 +183,13 @@ def test_distillable_pipe_teacher_that_listens_must_hear(make_student, examples)
     unlabelled = [Example(eg.predicted, eg.predicted.copy()) for eg in examples]
     with pytest.raises(ValueError, match=r"\[D021\].*'teacher'.*eg\.reference first"):
         ner.distill(teacher, unlabelled)
-    for eg in unlabelled[1:]:  # what one document lacks, the others have
+    for eg in unlabelled[1:]:  # one document without vectors is no error
         upstream.get_pipe("tok2vec")(eg.reference)
     assert ner.distill(teacher, unlabelled)["ner_distillation"] > 0
 
 
 class Strict(DistillablePipe):
-    """A teacher that must not be asked about no tokens at all."""
+    """A teacher that fails if a batch has no tokens."""
 
     def __init__(self, ner):
         self.name = "strict"
@@ -205,7 +205,9 @@ class Strict(DistillablePipe):
         return [numpy.ones((len(doc), len(self.tags)), dtype="f") for doc in docs]
 
 
-def test_distillable_pipe_asks_no_model_about_no_tokens(make_student, make_example, examples):
+def test_distillable_pipe_calls_no_model_for_batches_without_tokens(
+    make_student, make_example, examples
+):
     ner = make_student().get_pipe("ner")
     empty = [make_example(""), make_example("")]
     teacher = Strict(ner)
@@ -222,15 +224,15 @@ def test_distillable_pipe_asks_no_model_about_no_tokens(make_student, make_examp
     assert ner.rehearse([*empty, examples[0]])["ner"] > 0
 
 
-def test_distillable_pipe_teaches_what_it_shares_by_sums(make_example):
-    """As other components do: twice the examples, twice the gradient."""
+def test_distillable_pipe_gradient_of_shared_layers_is_a_sum(make_example):
+    """Like other components of spaCy, it sends gradients of a sum over examples, not of a mean."""
     nlp = spacy.blank("en")
     tok2vec = nlp.add_pipe("tok2vec")
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
     model = {"@architectures": "spacy-distill.LinearTagger.v1", "dropout": 0.0}
     ner = nlp.add_pipe("ner_tagger", config={"model": {**model, "tok2vec": listener}})
     example = make_example("Ann likes Bob", "B-PER O B-PER")
-    # Beside its scores, what a CRF adds to them.
+    # A CRF, because the gradient of its potentials must be a sum as well.
     ner.model = chain(ner.model, crf())
     nlp.initialize(lambda: [example])
 

@@ -1,4 +1,4 @@
-"""Training on a stream: `max_epochs = -1`, in `spacy train`."""
+"""Initialising and training from a stream of examples: `spacy train` with `max_epochs = -1`."""
 
 import gc
 import shutil
@@ -78,9 +78,10 @@ TAGS = make_tags(["LOC", "PER", "RARE"], scheme="iob")
 
 @pytest.fixture
 def config(nlp, write_config, tmp_path):
-    """Ten files of the soft targets of a teacher that is sure, beside six gold sentences.
+    """Write a config of a corpus: six gold sentences, and ten files of confident soft targets.
 
-    The label RARE is nowhere but among its tags. The character `ß` is in one document of twenty.
+    The label RARE is among the teacher's tags, but no entity has it. The character `ß` occurs in
+    one of twenty documents.
     """
     certain = numpy.log(numpy.eye(len(TAGS)) * 0.99 + 0.002)
 
@@ -113,7 +114,7 @@ def count_examples():
 
 
 def test_examples_are_streamed_in_training(config, tmp_path, monkeypatch):
-    """It learns, goes over the files again and again, and never holds more than the buffer."""
+    """Training reads the files in every epoch and holds no more than the buffer and batches."""
     epochs, held, before = [], [], count_examples()
     read = DistillationCorpus.__call__
 
@@ -130,8 +131,8 @@ def test_examples_are_streamed_in_training(config, tmp_path, monkeypatch):
     nlp = spacy.load(tmp_path / "trained" / "model-best")
     assert nlp.get_pipe("ner").labels == ("LOC", "PER", "RARE")
     assert nlp.meta["performance"]["ents_f"] == 1.0
-    # Three to initialise: ten examples to look at, spaCy's hundred, and a sample, of which all are
-    # part. 150 batches of 16 are nearly two more.
+    # Initialisation reads the corpus three times: ten examples to validate, the 100 that spaCy
+    # passes, and a sample, which has room for all. 150 batches of 16 are almost two more epochs.
     assert epochs[:2] == [10, 100] and len(epochs) == 5
     assert all(1150 < n < 1350 for n in epochs[2:4])
     assert len(held) > 20 and max(held) < 50 + 6 + 3 * 16
@@ -145,52 +146,52 @@ def streaming(config):
     return load_model_from_config(load_config(config(1)), auto_fill=True)
 
 
-def give(n):
+def make_get_examples(n):
     vocab = spacy.blank("en").vocab
     docs = [Doc(vocab, words=["Mine"], ents=["B-MINE"]) for _ in range(n)]
     return lambda: [Example(copy_words(doc), doc) for doc in docs]
 
 
-def test_examples_to_begin_with_are_a_sample_of_a_stream(streaming, monkeypatch):
-    """Where as many are given as spaCy takes from one: those, and more."""
+def test_examples_include_a_sample_of_a_stream(streaming, monkeypatch):
+    """If 100 examples are passed, as by spaCy for a stream, a sample of the corpus is added."""
     monkeypatch.setattr("spacy_distill.pipeline.examples.SAMPLE_SIZE", 300)
-    docs, labels = read_initial_examples(give(100), streaming)
+    docs, labels = read_initial_examples(make_get_examples(100), streaming)
     assert len(docs) == 400
     assert len({doc[0].text for doc in docs}) > 200
     assert labels == ["LOC", "MINE", "PER", "RARE"]
 
 
-def test_examples_of_a_stream_whose_config_says_so_by_a_variable(config):
-    """As every setting of the project's configs may."""
+def test_examples_of_a_stream_with_max_epochs_in_a_variable(config):
+    """The config may set `max_epochs` by a variable, so it must be interpolated first."""
     path = config(1)
     text = path.read_text().replace("max_epochs = -1", "max_epochs = ${vars.epochs}")
     path.write_text(f"[vars]\nepochs = -1\n\n{text}")
     nlp = load_model_from_config(load_config(path, interpolate=False), auto_fill=True)
-    assert read_initial_examples(give(100), nlp)[1] == ["LOC", "MINE", "PER", "RARE"]
+    assert read_initial_examples(make_get_examples(100), nlp)[1] == ["LOC", "MINE", "PER", "RARE"]
 
 
-def test_examples_to_begin_with_are_the_callers(streaming):
-    """Whatever the config that a pipeline was trained with once says of a stream."""
-    docs, labels = read_initial_examples(give(3), streaming)
+def test_examples_of_other_callers_do_not_include_a_sample(streaming):
+    """Fewer than 100 examples are not from a stream, even if the config sets `max_epochs = -1`."""
+    docs, labels = read_initial_examples(make_get_examples(3), streaming)
     assert len(docs) == 3 and labels == ["MINE"]
 
 
-def test_examples_to_begin_with_need_no_stream(streaming, tmp_path):
-    """The corpus of a pipeline from another machine is not there."""
+def test_examples_do_not_need_the_training_corpus(streaming, tmp_path):
+    """The training corpus of a pipeline from another machine may not exist."""
     shutil.rmtree(tmp_path / "pool")
-    docs, labels = read_initial_examples(give(100), streaming)
+    docs, labels = read_initial_examples(make_get_examples(100), streaming)
     assert len(docs) == 100 and labels == ["MINE"]
 
 
-def test_examples_to_begin_with_are_all_if_nothing_streams(nlp, examples):
+def test_examples_are_all_returned_without_a_stream(nlp, examples):
     for pipeline in (nlp, None):
         docs, labels = read_initial_examples(lambda: iter(examples), pipeline)
         assert docs == [eg.predicted for eg in examples]
         assert labels == ["LOC", "PER"]
 
 
-def test_examples_have_the_labels_that_a_teacher_knows(nlp, tiny, examples):
-    """One that it never finds is a tag of its distributions all the same."""
+def test_examples_have_all_labels_of_soft_targets(nlp, tiny, examples):
+    """All labels of soft targets are added, including those that no entity has."""
     set_soft_targets(examples[3].reference, numpy.zeros((5, len(TAGS))), tags=TAGS)
     ner = nlp.add_pipe("ner_tagger", config=tiny)
     nlp.initialize(lambda: examples)

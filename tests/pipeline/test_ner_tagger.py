@@ -1,4 +1,4 @@
-"""Labels, initialisation, and what the component shows of itself."""
+"""Labels, initialisation, config and scores of the `ner_tagger`."""
 
 import pytest
 import spacy
@@ -54,7 +54,7 @@ def ner(nlp, tiny):
     return nlp.add_pipe("ner_tagger", name="ner", config=tiny)
 
 
-def test_ner_tagger_has_the_name_it_is_given(ner):
+def test_ner_tagger_is_added_to_a_pipeline(ner):
     assert isinstance(ner, NERTagger)
     assert ner.name == "ner"
     assert ner.is_trainable
@@ -70,13 +70,13 @@ def test_ner_tagger_adds_labels(nlp, ner):
 
 
 @pytest.mark.parametrize("label", ["", None, 3])
-def test_ner_tagger_refuses_a_label_that_is_no_text(ner, label):
+def test_ner_tagger_refuses_invalid_labels(ner, label):
     with pytest.raises(ValueError, match=r"\[D006\].*'ner'"):
         ner.add_label(label)
     assert ner.labels == ()
 
 
-def test_ner_tagger_refuses_labels_once_the_model_has_its_outputs(make_student):
+def test_ner_tagger_refuses_new_labels_after_initialisation(make_student):
     ner = make_student().get_pipe("ner")
     assert ner.labels == ("LOC", "PER")
     assert ner.add_label("LOC") == 0
@@ -87,20 +87,20 @@ def test_ner_tagger_refuses_labels_once_the_model_has_its_outputs(make_student):
 
 
 @pytest.mark.parametrize("scheme, n_tags", [("iob", 5), ("biluo", 9), (None, 9)])
-def test_ner_tagger_finds_labels_in_the_examples(make_student, scheme, n_tags):
+def test_ner_tagger_infers_labels_from_examples(make_student, scheme, n_tags):
     ner = make_student(scheme=scheme).get_pipe("ner")
     assert ner.labels == ("LOC", "PER")
     assert ner.model.get_dim("nO") == len(ner.tags) == n_tags
 
 
-def test_ner_tagger_sorts_the_labels_it_finds(ner, make_example):
-    """So that a teacher and a student that see the same labels have the same tags."""
+def test_ner_tagger_sorts_inferred_labels(ner, make_example):
+    """A teacher and a student with the same labels must have the same tags."""
     eg = make_example("a b c d e f", "B-T B-X B-A B-PER B-LOC B-B")
     ner.initialize(lambda: [eg])
     assert ner.labels == ("A", "B", "LOC", "PER", "T", "X")
 
 
-def test_ner_tagger_takes_labels_in_their_order(nlp, ner, examples):
+def test_ner_tagger_keeps_the_order_of_given_labels(nlp, ner, examples):
     nlp.initialize(lambda: examples[:1])
     other = spacy.blank("en").add_pipe("ner_tagger")
     other.initialize(lambda: examples, labels=["PER", "ORG", "LOC"])
@@ -108,7 +108,7 @@ def test_ner_tagger_takes_labels_in_their_order(nlp, ner, examples):
     assert other.model.get_dim("nO") == 7
 
 
-def test_ner_tagger_keeps_labels_that_were_added_before(ner, examples):
+def test_ner_tagger_keeps_labels_added_before_initialisation(ner, examples):
     ner.add_label("ORG")
     ner.initialize(lambda: examples)
     assert ner.labels == ("ORG", "LOC", "PER")
@@ -122,7 +122,7 @@ def test_ner_tagger_needs_labels(nlp, ner, make_example):
 
 
 @pytest.mark.parametrize("wrong", [None, list, lambda: [1]])
-def test_ner_tagger_refuses_what_gives_no_examples(ner, wrong):
+def test_ner_tagger_refuses_invalid_get_examples(ner, wrong):
     with pytest.raises((TypeError, ValueError), match=r"\[E930\]|\[E978\]"):
         ner.initialize(wrong)
 
@@ -138,14 +138,14 @@ def test_ner_tagger_calls_init_model_before_shapes_are_known(ner, examples):
     assert seen == [None]
 
 
-def test_ner_tagger_learns_its_vocabulary_from_the_examples_it_is_given(make_student):
+def test_ner_tagger_builds_its_vocabulary_from_examples(make_student):
     segmenter = make_student().get_pipe("ner").model.get_ref("lookup").attrs["segmenter"]
     assert "Oslo" in segmenter.entries
     assert "Paris" not in segmenter.entries
 
 
-def test_ner_tagger_learns_from_its_characters_alone(nlp, tiny, examples):
-    """As in a loop by hand, where `nlp.initialize` is given no examples."""
+def test_ner_tagger_learns_after_initialize_without_examples(nlp, tiny, examples):
+    """Without examples, as in custom training loops, there is no vocabulary of words."""
     ner = nlp.add_pipe("ner_tagger", name="ner", config=tiny)
     for label in ("LOC", "PER"):
         ner.add_label(label)
@@ -156,8 +156,8 @@ def test_ner_tagger_learns_from_its_characters_alone(nlp, tiny, examples):
     assert nlp.evaluate(examples)["ents_f"] == 1.0
 
 
-def test_ner_tagger_labels_come_from_spacy_init_labels(tmp_path, examples, write_config):
-    """`spacy init labels`, then training with the file that it wrote."""
+def test_ner_tagger_reads_labels_of_spacy_init_labels(tmp_path, examples, write_config):
+    """Run `spacy init labels`, then initialise with its file, in which labels can be changed."""
     gold = tmp_path / "gold.spacy"
     DocBin(docs=[eg.reference for eg in examples]).to_disk(gold)
     path = write_config(INIT_LABELS.format(gold=gold))
@@ -172,25 +172,27 @@ def test_ner_tagger_labels_come_from_spacy_init_labels(tmp_path, examples, write
 
 
 class _NoArguments:
+    """A substitute for the context that Typer passes to a command."""
+
     args = ()
 
 
 @pytest.mark.parametrize("scheme", ["bio", "IOB", 1])
-def test_ner_tagger_config_refuses_another_scheme(nlp, scheme):
+def test_ner_tagger_config_refuses_unknown_schemes(nlp, scheme):
     with pytest.raises(ConfigValidationError, match="scheme"):
         nlp.add_pipe("ner_tagger", config={"scheme": scheme})
 
 
 @pytest.mark.parametrize("classifier, scheme", [("softmax", "biluo"), ("crf", "iob")])
-def test_ner_tagger_scheme_follows_from_the_classifier(examples, classifier, scheme):
+def test_ner_tagger_default_scheme_depends_on_the_classifier(examples, classifier, scheme):
     ner = spacy.blank("en").add_pipe("ner_tagger", config={"model": {"classifier": classifier}})
     assert ner.cfg["scheme"] == scheme
     ner.initialize(lambda: examples)
     assert ner.from_bytes(ner.to_bytes()).tags == make_tags(["LOC", "PER"], scheme=scheme)
 
 
-def test_ner_tagger_keeps_the_scheme_that_it_was_trained_with(make_student, tiny):
-    """Whatever its config would choose now."""
+def test_ner_tagger_loads_the_scheme_of_training(make_student, tiny):
+    """A loaded component keeps its scheme even if the config would choose another."""
     trained = make_student(scheme="iob").get_pipe("ner").to_bytes()
     again = spacy.blank("en").add_pipe("ner_tagger", config={**tiny, "scheme": None})
     assert again.cfg["scheme"] == "biluo"
@@ -198,8 +200,8 @@ def test_ner_tagger_keeps_the_scheme_that_it_was_trained_with(make_student, tiny
     assert again.tags == make_tags(["LOC", "PER"], scheme="iob")
 
 
-def test_ner_tagger_needs_no_memory_to_tell_how_many_tags_there_are(nlp, tiny, examples):
-    """One row does, not one for each token of all documents."""
+def test_ner_tagger_initialises_the_model_with_one_row_of_targets(nlp, tiny, examples):
+    """One row is enough to infer the number of tags. Rows for all tokens would take memory."""
     ner = nlp.add_pipe("ner_tagger", config=tiny)
     given, initialize = [], ner.model.init
     ner.model.init = lambda model, X=None, Y=None: given.extend(Y) or initialize(model, X, Y)
@@ -208,7 +210,7 @@ def test_ner_tagger_needs_no_memory_to_tell_how_many_tags_there_are(nlp, tiny, e
     assert ner.model.get_dim("nO") == len(ner.tags)
 
 
-def test_ner_tagger_config_refuses_what_it_does_not_know(nlp):
+def test_ner_tagger_config_refuses_unknown_settings(nlp):
     with pytest.raises(ConfigValidationError, match="tag_scheme"):
         nlp.add_pipe("ner_tagger", config={"tag_scheme": "iob"})
 
@@ -222,7 +224,7 @@ def test_ner_tagger_config_round_trips(make_student, examples):
     assert again.get_pipe("ner").spans_key == "sure"
 
 
-def test_ner_tagger_tells_what_it_assigns(make_student):
+def test_ner_tagger_analyze_pipes(make_student):
     analysis = make_student().analyze_pipes()
     assert set(analysis["summary"]["ner"]["assigns"]) == {
         "doc.ents",
@@ -238,7 +240,7 @@ def test_ner_tagger_tells_what_it_assigns(make_student):
 
 
 def test_ner_tagger_scores(nlp, make_student, make_doc):
-    """Two of three predicted are right, two of four are found."""
+    """Three entities are predicted, and two of them are among the four of gold."""
     ner = make_student().get_pipe("ner")
     example = spacy.training.Example(
         make_doc("a b c d e f", "B-PER O B-LOC B-PER O O"),

@@ -1,4 +1,4 @@
-"""What the component writes on documents, from scores made by hand."""
+"""Entities and confidences that the `ner_tagger` sets on documents, from given scores."""
 
 import math
 
@@ -22,7 +22,7 @@ def ner(request, make_student):
 
 @pytest.fixture
 def annotate(ner, tag_scores):
-    """Set annotations from scores that prefer the tags: BILUO, which becomes the scheme's."""
+    """Set annotations from scores that prefer the given tags: in BILUO, converted if needed."""
 
     def set_annotations(doc, wanted):
         if ner.cfg["scheme"] == "iob":
@@ -40,14 +40,14 @@ def test_ner_tagger_sets_entities(annotate, make_doc, ents):
     assert doc.has_annotation("ENT_IOB")
 
 
-def test_ner_tagger_sets_none(annotate, make_doc):
+def test_ner_tagger_sets_no_entities(annotate, make_doc):
     doc = annotate(make_doc("nobody came"), "O O")
     assert doc.ents == ()
     assert [token.ent_iob_ for token in doc] == ["O", "O"]
 
 
 def test_ner_tagger_keeps_preset_entities(annotate, make_doc, ents):
-    """What the model says of tokens 1 and 2 is not heard, but an entity beside them is."""
+    """Predictions for tokens 1 and 2 are ignored, but entities next to them are set."""
     doc = make_doc("a b c d e")
     doc.set_ents([doc.char_span(2, 5, label="GIVEN", kb_id="Q1", span_id="r1")], default="missing")
     annotate(doc, "U-PER U-LOC O B-PER L-PER")
@@ -55,7 +55,7 @@ def test_ner_tagger_keeps_preset_entities(annotate, make_doc, ents):
     assert (doc.ents[1].kb_id_, doc.ents[1].id_) == ("Q1", "r1")
 
 
-def test_ner_tagger_does_not_cut_an_entity_at_a_preset_one(annotate, make_doc, ents):
+def test_ner_tagger_entities_do_not_overlap_preset_ones(annotate, make_doc, ents):
     doc = make_doc("a b c d")
     doc.set_ents([doc.char_span(2, 3, label="GIVEN")], default="missing")
     annotate(doc, "B-PER I-PER L-PER O")
@@ -63,7 +63,7 @@ def test_ner_tagger_does_not_cut_an_entity_at_a_preset_one(annotate, make_doc, e
     assert all(start >= 2 or end <= 1 for start, end, label in ents(doc) if label != "GIVEN")
 
 
-def test_ner_tagger_leaves_blocked_tokens_alone(annotate, make_doc, ents):
+def test_ner_tagger_keeps_blocked_tokens(annotate, make_doc, ents):
     doc = make_doc("a b c d")
     doc.set_ents([], blocked=[doc[1:2]], default="missing")
     annotate(doc, "U-PER U-PER O U-LOC")
@@ -71,8 +71,8 @@ def test_ner_tagger_leaves_blocked_tokens_alone(annotate, make_doc, ents):
     assert_array_equal(doc.to_array(["ENT_IOB", "ENT_TYPE"])[1], [3, 0])
 
 
-def test_ner_tagger_entities_are_linked_to_nothing(annotate, make_doc):
-    """Not even to what the words were linked to before their entity was taken away."""
+def test_ner_tagger_entities_have_no_kb_id(annotate, make_doc):
+    """A new entity does not get the id of an entity of the same words that was removed."""
     doc = make_doc("a b c")
     doc.set_ents([doc.char_span(0, 3, label="OLD", kb_id="Q1")])
     doc.set_ents([], default="missing")
@@ -80,12 +80,12 @@ def test_ner_tagger_entities_are_linked_to_nothing(annotate, make_doc):
     assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "")]
 
 
-def test_ner_tagger_takes_a_preset_outside_for_free(annotate, make_doc, ents):
+def test_ner_tagger_sets_entities_on_tokens_annotated_as_outside(annotate, make_doc, ents):
     doc = make_doc("a b c", "O O O")
     assert ents(annotate(doc, "O U-PER O")) == [(1, 2, "PER")]
 
 
-def test_ner_tagger_follows_an_entity_ruler(student, ents):
+def test_ner_tagger_after_an_entity_ruler(student, ents):
     ruler = student.add_pipe("entity_ruler", before="ner")
     ruler.add_patterns([{"label": "CITY", "pattern": "New York", "id": "ny"}])
     doc = student("Ann Smith lives in New York .")
@@ -93,7 +93,7 @@ def test_ner_tagger_follows_an_entity_ruler(student, ents):
     assert doc.ents[1].ent_id_ == "ny"
 
 
-def test_ner_tagger_gives_way_to_an_entity_ruler_that_overwrites(student, ents):
+def test_ner_tagger_before_an_entity_ruler_that_overwrites(student, ents):
     ruler = student.add_pipe("entity_ruler", config={"overwrite_ents": True}, after="ner")
     ruler.add_patterns([{"label": "CITY", "pattern": "New York"}])
     assert ents(student("Ann Smith lives in New York ."))[1] == (4, 6, "CITY")
@@ -110,11 +110,11 @@ def test_ner_tagger_entities_have_no_whitespace_at_their_ends(annotate, make_doc
         assert not ent[-1].is_space
 
 
-def test_ner_tagger_entities_may_have_whitespace_within(annotate, make_doc, ents):
+def test_ner_tagger_entities_may_contain_whitespace(annotate, make_doc, ents):
     assert ents(annotate(make_doc("New _ York"), "B-LOC I-LOC L-LOC")) == [(0, 3, "LOC")]
 
 
-def test_ner_tagger_entities_do_not_cross_sentences_that_are_set(annotate, make_doc, ents):
+def test_ner_tagger_entities_do_not_cross_sentence_starts(annotate, make_doc, ents):
     doc = make_doc("a b c d", sent_starts=[True, False, True, False])
     annotate(doc, "B-PER I-PER I-PER L-PER")
     assert ents(doc)
@@ -124,7 +124,7 @@ def test_ner_tagger_entities_do_not_cross_sentences_that_are_set(annotate, make_
 
 
 def test_ner_tagger_confidence_is_the_geometric_mean(ner, make_doc):
-    """Probabilities of the chosen tags are 0.8 and 0.45, and 0.9."""
+    """The tags of the entities have probabilities 0.8 and 0.45, and 0.9."""
     first = ["B-PER", "I-PER"] if ner.cfg["scheme"] == "iob" else ["B-PER", "L-PER"]
     single = "B-PER" if ner.cfg["scheme"] == "iob" else "U-PER"
     n_tags = len(ner.tags)
@@ -138,7 +138,7 @@ def test_ner_tagger_confidence_is_the_geometric_mean(ner, make_doc):
     assert_allclose(doc.spans["sure"].attrs["scores"], [math.sqrt(0.8 * 0.45), 0.9], rtol=1e-5)
 
 
-def test_ner_tagger_is_sure_of_preset_entities(annotate, make_doc):
+def test_ner_tagger_confidence_of_preset_entities_is_one(annotate, make_doc):
     doc = make_doc("a b c")
     doc.set_ents([doc.char_span(2, 3, label="GIVEN")], default="missing")
     annotate(doc, "U-PER O O")
@@ -149,7 +149,7 @@ def test_ner_tagger_is_sure_of_preset_entities(annotate, make_doc):
 
 
 def test_ner_tagger_confidences_of_a_batch(ner, make_doc, tag_scores):
-    """Those of each document, alone and in the batch."""
+    """Each document gets its own confidences, also next to documents without tokens."""
     single = "B-PER" if ner.cfg["scheme"] == "iob" else "U-PER"
     texts = [f"{single} O", "", "O", f"O {single} {single}", ""]
     docs = [make_doc("a " * len(text.split())) for text in texts]
@@ -162,13 +162,13 @@ def test_ner_tagger_confidences_of_a_batch(ner, make_doc, tag_scores):
         assert_allclose(doc.spans["sure"].attrs["scores"], expected, rtol=1e-5)
 
 
-def test_ner_tagger_confidences_survive_serialisation(annotate, make_doc):
+def test_ner_tagger_confidences_are_serialised(annotate, make_doc):
     doc = annotate(make_doc("Ann left"), "U-PER O")
     loaded = Doc(doc.vocab).from_bytes(doc.to_bytes())
     assert_allclose(loaded.spans["sure"].attrs["scores"], doc.spans["sure"].attrs["scores"])
 
 
-def test_ner_tagger_without_a_key_sets_no_spans(student):
+def test_ner_tagger_without_spans_key_sets_no_spans(student):
     assert dict(student("Ann lives in Rome").spans) == {}
 
 
@@ -180,7 +180,7 @@ def test_ner_tagger_takes_documents_without_tokens(ner, make_doc):
     assert ner(make_doc("")).ents == ()
 
 
-def test_ner_tagger_prediction_leaves_documents_alone(ner, make_doc):
+def test_ner_tagger_predict_does_not_modify_documents(ner, make_doc):
     doc = make_doc("Ann left", "O B-LOC")
     before = doc.to_bytes()
     ner.predict([doc])
@@ -188,7 +188,7 @@ def test_ner_tagger_prediction_leaves_documents_alone(ner, make_doc):
 
 
 def test_ner_tagger_takes_a_long_document(student, texts, ents):
-    """5,000 tokens: the entities of one sentence, 1,000 times."""
+    """One sentence is repeated 1,000 times, which makes 5,000 tokens."""
     words = [*texts[1].split(), "and"]
     doc = Doc(student.vocab, words=words * 1000)
     doc = student.get_pipe("ner")(doc)
@@ -203,14 +203,14 @@ documents = st.lists(st.lists(st.sampled_from(WORDS), max_size=12), max_size=6)
 
 @given(documents=documents)
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_ner_tagger_does_not_depend_on_the_batch(student, documents):
+def test_ner_tagger_scores_do_not_depend_on_the_batch(student, documents):
     ner = student.get_pipe("ner")
     docs = [Doc(student.vocab, words=words) for words in documents]
     for doc, together in zip(docs, ner.predict(docs)):
         assert_allclose(ner.predict([doc])[0], together, atol=1e-5)
 
 
-def test_ner_tagger_calls_and_pipes_alike(student, texts):
+def test_ner_tagger_call_and_pipe_agree(student, texts):
     singly = [student(text) for text in texts]
     for batch_size in (1, 3, 100):
         for one, doc in zip(singly, student.pipe(texts, batch_size=batch_size)):
@@ -220,10 +220,10 @@ def test_ner_tagger_calls_and_pipes_alike(student, texts):
 
 @pytest.mark.parametrize("classifier", ["softmax", "crf"])
 @pytest.mark.parametrize("score", [numpy.inf, numpy.nan])
-def test_ner_tagger_refuses_scores_that_are_no_numbers(
+def test_ner_tagger_refuses_nan_and_infinite_scores(
     tiny, make_student, make_doc, classifier, score
 ):
-    """Of a model whose training went astray. -inf is how a model may rule out a tag."""
+    """For example after training has diverged. A score of -inf is legal: it rules out a tag."""
     ner = make_student(model={**tiny["model"], "classifier": classifier}).get_pipe("ner")
     doc = make_doc("Ann left")
     scores = ner.predict([doc])
@@ -234,7 +234,7 @@ def test_ner_tagger_refuses_scores_that_are_no_numbers(
         ner.set_annotations([doc], scores)
 
 
-def test_ner_tagger_refuses_a_crf_that_is_no_number(tiny, make_student, tmp_path):
+def test_ner_tagger_refuses_a_crf_with_nan(tiny, make_student, tmp_path):
     nlp = make_student(model={**tiny["model"], "classifier": "crf"})
     find_crf(nlp.get_pipe("ner").model).get_param("pairs")[0, 1] = numpy.nan
     nlp.to_disk(tmp_path)

@@ -1,4 +1,4 @@
-"""The `ner_tagger` with a CRF: it is trained, used when tags are found, and distilled."""
+"""The `ner_tagger` with a CRF: training, prediction, serialisation and distillation."""
 
 import numpy
 import pytest
@@ -37,7 +37,7 @@ def make_crf(make_student, tiny):
 
 
 @pytest.mark.parametrize("scheme", ["iob", "biluo"])
-def test_ner_tagger_crf_learns_ten_sentences_by_heart(make_crf, examples, scheme):
+def test_ner_tagger_crf_memorises_ten_sentences(make_crf, examples, scheme):
     nlp = make_crf(scale=0.0, scheme=scheme)
     optimizer = Adam(0.02)
     for _ in range(40):
@@ -53,7 +53,7 @@ def test_ner_tagger_crf_learns_ten_sentences_by_heart(make_crf, examples, scheme
 def test_ner_tagger_crf_gradient_of_the_potentials(
     make_crf, examples, distribution, direction, temperature
 ):
-    """Of task and distillation together, through the component."""
+    """The gradient of task and distillation loss together agrees with finite differences."""
     loss = {
         "@losses": LOSS,
         "temperature": temperature,
@@ -82,8 +82,8 @@ def test_ner_tagger_crf_gradient_of_the_potentials(
             assert gradient[index] == pytest.approx((above - below) / (2 * step), abs=2e-4)
 
 
-def test_ner_tagger_crf_decides_when_tags_are_found(make_crf, tag_scores, examples, ents):
-    """The scores alone would begin two entities; the CRF knows better."""
+def test_ner_tagger_crf_potentials_are_used_in_prediction(make_crf, tag_scores, examples, ents):
+    """The scores alone would give two entities. A potential of the CRF joins them into one."""
     nlp = make_crf(scale=0.0)
     ner = nlp.get_pipe("ner")
     doc = nlp.make_doc("a b")
@@ -93,7 +93,7 @@ def test_ner_tagger_crf_decides_when_tags_are_found(make_crf, tag_scores, exampl
     pairs = find_crf(ner.model).get_param("pairs")
     pairs[ner.tags.index("B-PER"), ner.tags.index("I-PER")] = 3.0
     ner.set_annotations([doc], [scores])
-    assert ents(doc) == [(0, 1, "PER"), (1, 2, "PER")]  # what is set already stays
+    assert ents(doc) == [(0, 1, "PER"), (1, 2, "PER")]  # existing entities are kept
     doc = nlp.make_doc("a b")
     ner.set_annotations([doc], [scores])
     assert ents(doc) == [(0, 2, "PER")]
@@ -113,7 +113,7 @@ def test_ner_tagger_crf_confidences_are_marginals(make_crf, tag_scores):
     assert not empty.spans["sure"].attrs["scores"]
 
 
-def test_ner_tagger_crf_is_stored(make_crf, texts, tmp_path):
+def test_ner_tagger_crf_potentials_are_saved(make_crf, texts, tmp_path):
     nlp = make_crf()
     nlp.to_disk(tmp_path / "pipeline")
     loaded = spacy.load(tmp_path / "pipeline")
@@ -132,7 +132,7 @@ def test_ner_tagger_crf_is_stored(make_crf, texts, tmp_path):
     )
 
 
-def test_ner_tagger_crf_annotates(make_crf, texts):
+def test_ner_tagger_crf_annotates_soft_targets(make_crf, texts):
     nlp = make_crf()
     ner = nlp.get_pipe("ner")
     docs = list(annotate_docs(nlp, [nlp.make_doc(text) for text in texts]))
@@ -144,7 +144,7 @@ def test_ner_tagger_crf_annotates(make_crf, texts):
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_ner_tagger_crf_distills_until_it_is_its_teacher(
+def test_ner_tagger_crf_distills_to_match_its_teacher(
     make_crf, make_teacher, examples, distribution
 ):
     loss = {"@losses": LOSS, "crf_distribution": distribution}
@@ -157,7 +157,7 @@ def test_ner_tagger_crf_distills_until_it_is_its_teacher(
     assert values[-1] < 1e-3
 
 
-def test_ner_tagger_crf_rehearses_by_its_marginals(make_crf, examples):
+def test_ner_tagger_crf_rehearses_with_marginals(make_crf, examples):
     nlp = make_crf()
     ner = nlp.get_pipe("ner")
     nlp.resume_training(sgd=Adam(0.01))

@@ -1,4 +1,4 @@
-"""The component in a pipeline: on disk, in other processes, in `spacy train`."""
+"""The `ner_tagger` in a pipeline: serialisation, multiprocessing and `spacy train`."""
 
 import json
 
@@ -73,13 +73,13 @@ progress_bar = false
 """
 
 
-def found(docs):
+def entities_of(docs):
     return [[(ent.text, ent.label_) for ent in doc.ents] for doc in docs]
 
 
 @pytest.fixture
 def expected(student, texts):
-    entities = found(student.pipe(texts))
+    entities = entities_of(student.pipe(texts))
     assert sum(map(len, entities)) > 10
     return entities
 
@@ -88,7 +88,7 @@ def scores_of(nlp, texts):
     return nlp.get_pipe("ner").predict([nlp.make_doc(text) for text in texts])
 
 
-def test_ner_tagger_survives_bytes(student, texts, tiny):
+def test_ner_tagger_to_from_bytes(student, texts, tiny):
     blank = spacy.blank("en")
     blank.add_pipe("ner_tagger", name="ner", config=tiny)
     blank.from_bytes(student.to_bytes())
@@ -98,7 +98,7 @@ def test_ner_tagger_survives_bytes(student, texts, tiny):
     assert blank.get_pipe("ner").tags == student.get_pipe("ner").tags
 
 
-def test_ner_tagger_survives_disk(student, texts, tmp_path):
+def test_ner_tagger_to_from_disk(student, texts, tmp_path):
     student.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     for one, other in zip(scores_of(loaded, texts), scores_of(student, texts)):
@@ -106,7 +106,7 @@ def test_ner_tagger_survives_disk(student, texts, tmp_path):
     assert loaded.get_pipe("ner").to_bytes() == student.get_pipe("ner").to_bytes()
 
 
-def test_ner_tagger_scheme_survives(make_student, examples, tmp_path):
+def test_ner_tagger_scheme_is_saved(make_student, examples, tmp_path):
     make_student(scheme="biluo").to_disk(tmp_path)
     ner = spacy.load(tmp_path).get_pipe("ner")
     assert ner.cfg["scheme"] == "biluo"
@@ -115,7 +115,7 @@ def test_ner_tagger_scheme_survives(make_student, examples, tmp_path):
 
 
 @pytest.mark.parametrize("way", ["bytes", "disk"])
-def test_ner_tagger_is_serialised_without_what_is_excluded(student, tiny, way, tmp_path):
+def test_ner_tagger_serialisation_with_exclude(student, tiny, way, tmp_path):
     ner = student.get_pipe("ner")
     nlp = spacy.blank("en")
     other = nlp.add_pipe("ner_tagger", name="ner", config=tiny)
@@ -131,7 +131,7 @@ def test_ner_tagger_is_serialised_without_what_is_excluded(student, tiny, way, t
 
 
 def test_ner_tagger_runs_in_forked_processes(student, texts, expected):
-    assert found(student.pipe(texts, n_process=2, batch_size=3)) == expected
+    assert entities_of(student.pipe(texts, n_process=2, batch_size=3)) == expected
 
 
 def test_ner_tagger_runs_in_spawned_processes(student_path, texts, expected, run_light):
@@ -141,40 +141,40 @@ def test_ner_tagger_runs_in_spawned_processes(student_path, texts, expected, run
 
 def test_ner_tagger_works_in_a_memory_zone(student, texts, expected):
     other = "Zachary Quux moved from Ulaanbaatar"
-    before = found([student(other)])
+    before = entities_of([student(other)])
     with student.memory_zone():
-        assert found(student.pipe(texts)) == expected
+        assert entities_of(student.pipe(texts)) == expected
         student(other)
     assert all(label in student.vocab.strings for label in student.get_pipe("ner").labels)
-    assert found(student.pipe(texts)) == expected
-    assert found([student(other)]) == before
+    assert entities_of(student.pipe(texts)) == expected
+    assert entities_of([student(other)]) == before
     with student.memory_zone():
-        assert found([student(other), student(texts[0])]) == [before[0], expected[0]]
+        assert entities_of([student(other), student(texts[0])]) == [before[0], expected[0]]
 
 
 def test_ner_tagger_loaded_in_a_memory_zone_keeps_its_labels(student_path, texts, expected):
     nlp = spacy.load(student_path)
     with nlp.memory_zone():
-        assert found(nlp.pipe(texts)) == expected
-    assert found(nlp.pipe(texts)) == expected
+        assert entities_of(nlp.pipe(texts)) == expected
+    assert entities_of(nlp.pipe(texts)) == expected
 
 
-def test_ner_tagger_can_be_switched_off(student, texts, expected):
+def test_ner_tagger_can_be_disabled(student, texts, expected):
     with student.select_pipes(disable="ner"):
-        assert found(student.pipe(texts)) == [[]] * len(texts)
-    assert found(student.pipe(texts)) == expected
+        assert entities_of(student.pipe(texts)) == [[]] * len(texts)
+    assert entities_of(student.pipe(texts)) == expected
 
 
 def test_ner_tagger_can_be_sourced(student, texts, expected):
     nlp = spacy.blank("en")
     nlp.add_pipe("ner", source=student, name="names")
-    assert found(nlp.pipe(texts)) == expected
+    assert entities_of(nlp.pipe(texts)) == expected
     again = spacy.blank("en")
     again.add_pipe("names", source=nlp)
-    assert found(again.from_bytes(nlp.to_bytes()).pipe(texts)) == expected
+    assert entities_of(again.from_bytes(nlp.to_bytes()).pipe(texts)) == expected
 
 
-def test_ner_tagger_trains_beside_frozen_and_annotating_pipes(
+def test_ner_tagger_trains_after_a_frozen_annotating_component(
     student_path, student, examples, tmp_path, texts, expected, write_config
 ):
     gold = tmp_path / "gold.spacy"
@@ -187,15 +187,15 @@ def test_ner_tagger_trains_beside_frozen_and_annotating_pipes(
     for node, other in zip(before.walk(), after.walk()):
         for name in node.param_names:
             assert_array_equal(other.get_param(name), node.get_param(name))
-    # What the first finds the second keeps.
-    assert found(nlp.pipe(texts)) == expected
+    # The second component keeps the entities of the first.
+    assert entities_of(nlp.pipe(texts)) == expected
     performance = nlp.meta["performance"]
     assert performance["ents_f"] == 1.0
     assert performance["ner_loss"] > 0
 
 
-def test_ner_tagger_trained_weights_are_those_on_disk(student, texts, tmp_path):
-    """Nothing that prediction remembers goes into the files."""
+def test_ner_tagger_prediction_does_not_change_saved_weights(student, texts, tmp_path):
+    """Nothing that is cached during prediction is written to disk."""
     student.to_disk(tmp_path / "before")
     list(student.pipe(texts * 3))
     student("unheard-of words")

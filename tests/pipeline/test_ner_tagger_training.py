@@ -1,4 +1,4 @@
-"""Learning from gold and from soft targets."""
+"""Training the `ner_tagger` on gold annotation and on soft targets."""
 
 import numpy
 import pytest
@@ -28,7 +28,7 @@ def teach(examples, scores, tags):
 
 
 @pytest.mark.parametrize("scheme", ["iob", "biluo"])
-def test_ner_tagger_learns_ten_sentences_by_heart(make_student, examples, scheme):
+def test_ner_tagger_memorises_ten_sentences(make_student, examples, scheme):
     nlp = make_student(scheme=scheme)
     optimizer = Adam(0.02)
     for _ in range(40):
@@ -45,7 +45,7 @@ def test_ner_tagger_update_reduces_the_loss(make_student, examples):
         nlp.update(examples, sgd=optimizer, losses=losses)
         values.append(losses["ner"])
     assert values[-1] < 0.8 * values[0]
-    assert values[0] == pytest.approx(numpy.log(5), abs=0.5)  # five tags, nothing learnt
+    assert values[0] == pytest.approx(numpy.log(5), abs=0.5)  # five tags, nothing learned
 
 
 def test_ner_tagger_update_without_an_optimizer_keeps_gradients(make_student, examples):
@@ -58,7 +58,7 @@ def test_ner_tagger_update_without_an_optimizer_keeps_gradients(make_student, ex
     assert any((params(ner)[key] != value).any() for key, value in before.items())
 
 
-def test_ner_tagger_drops_out_as_it_is_told(make_student, examples):
+def test_ner_tagger_uses_dropout_only_in_update(make_student, examples):
     ner = make_student().get_pipe("ner")
     values = {
         drop: {ner.update(examples, drop=drop)["ner"] for _ in range(3)} for drop in (0.5, 0.0)
@@ -69,7 +69,7 @@ def test_ner_tagger_drops_out_as_it_is_told(make_student, examples):
 
 
 def test_ner_tagger_losses_are_means_over_tokens(make_student, examples):
-    """In nats per token, whatever the batches: as of one batch of all that has tags."""
+    """Losses that are accumulated over batches are in nats per token, as of a single batch."""
     ner = make_student().get_pipe("ner")
     losses = {}
     for batch in (examples[:1], examples[1:4], examples[4:]):
@@ -91,7 +91,7 @@ def test_ner_tagger_update_adds_to_losses_of_others(make_student, examples):
 @pytest.mark.parametrize("direction", DIRECTIONS)
 @pytest.mark.parametrize("scheme", ["iob", "biluo"])
 def test_ner_tagger_gradient_of_the_loss(make_student, examples, scheme, direction):
-    """Some sentences have gold and soft targets, some one of them, one has nothing."""
+    """Check sentences with gold, with soft targets, with both and with neither."""
     loss = {"temperature": 2.0, "task_weight": 0.8, "direction": direction}
     loss["@losses"] = "spacy-distill.DistillationLoss.v1"
     ner = make_student(scheme=scheme, loss=loss).get_pipe("ner")
@@ -133,7 +133,7 @@ def test_ner_tagger_learns_from_soft_targets_alone(make_student, make_teacher, e
 
 
 def test_ner_tagger_learns_from_partial_gold(make_student, make_example):
-    """Of each sentence one token is annotated; the others have no part in the gradient."""
+    """Only the first token is annotated. The others have no gradient."""
     ner = make_student().get_pipe("ner")
     eg = make_example("Ann met Bob")
     eg.reference.set_ents(
@@ -161,14 +161,14 @@ def test_ner_tagger_takes_batches_without_tokens(make_student, make_example, exa
     assert ner.distill(ner, [empty]) == {"ner": 0.0}
 
 
-def test_ner_tagger_stops_at_a_loss_that_is_not_finite(make_student, examples):
+def test_ner_tagger_refuses_a_loss_that_is_not_finite(make_student, examples):
     ner = make_student().get_pipe("ner")
     ner.model.get_ref("output_layer").get_param("b")[:] = numpy.nan
     with pytest.raises(ValueError, match=r"\[D011\].*'ner' is nan"):
         ner.update(examples, sgd=Adam(0.01))
 
 
-def test_ner_tagger_leaves_examples_alone(make_student, examples):
+def test_ner_tagger_update_does_not_modify_examples(make_student, examples):
     nlp = make_student()
     before = [(eg.predicted.to_bytes(), eg.reference.to_bytes()) for eg in examples]
     nlp.update(examples, sgd=Adam(0.01))
@@ -187,8 +187,8 @@ def test_ner_tagger_trains_every_parameter(make_student, examples):
 
 
 @pytest.mark.parametrize("n_words", [2000, 1])
-def test_ner_tagger_learns_after_another_initialize(make_student, examples, make_example, n_words):
-    """The tables have other sizes then; the gradients of before have not."""
+def test_ner_tagger_learns_after_a_second_initialize(make_student, examples, make_example, n_words):
+    """Tables change their size, so gradients from before `initialize` must not be kept."""
     nlp = make_student()
     nlp.update(examples, sgd=nlp.create_optimizer())
     words = " ".join(f"w{i}" for i in range(n_words))
@@ -197,8 +197,8 @@ def test_ner_tagger_learns_after_another_initialize(make_student, examples, make
     assert nlp.update(others, sgd=sgd)["ner"] > 0
 
 
-def test_ner_tagger_forgets_gradients_when_it_is_initialised_again(make_student, examples):
-    """Those of an accumulation that was cut off."""
+def test_ner_tagger_initialize_resets_gradients(make_student, examples):
+    """Gradients that were accumulated, but not applied, are reset by `initialize`."""
     nlp = make_student()
     ner = nlp.get_pipe("ner")
     found = []
@@ -211,7 +211,9 @@ def test_ner_tagger_forgets_gradients_when_it_is_initialised_again(make_student,
         assert_array_equal(first, again)
 
 
-def test_ner_tagger_learns_after_loading_over(make_student, examples, make_example, tiny, tmp_path):
+def test_ner_tagger_learns_after_loading_another_model(
+    make_student, examples, make_example, tiny, tmp_path
+):
     nlp = make_student()
     nlp.update(examples, sgd=nlp.create_optimizer())
     other = spacy.blank("en")
@@ -224,15 +226,16 @@ def test_ner_tagger_learns_after_loading_over(make_student, examples, make_examp
     assert nlp.update(others, sgd=nlp.create_optimizer())["ner"] > 0
 
 
-def test_ner_tagger_chooses_by_what_is_there(make_student, examples):
-    """A tuned component goes on by a config that asks for what tuning would bring."""
+def test_ner_tagger_tuned_score_is_the_plain_score_without_score_tuned(make_student, examples):
+    """`ents_f_tuned` may be in the config's score weights even if `score_tuned` is not set."""
     nlp = make_student(score_tuned=False)
     nlp.update(examples, sgd=nlp.create_optimizer())
     scores = nlp.evaluate(examples)
     assert scores["ents_f_tuned"] == scores["ents_f"]
 
 
-def test_ner_tagger_that_is_frozen_is_not_what_is_chosen_by(make_student, examples):
+def test_ner_tagger_frozen_has_no_tuned_score(make_student, examples):
+    """The score of a frozen component would replace the `ents_f_tuned` of the trained one."""
     nlp = make_student(score_tuned=True)
     frozen = make_student(spacy.blank("en"), score_tuned=False)
     nlp.update(examples, sgd=nlp.create_optimizer())
@@ -246,7 +249,8 @@ def test_ner_tagger_that_is_frozen_is_not_what_is_chosen_by(make_student, exampl
     assert nlp.evaluate(examples)["ents_f_tuned"] == expected
 
 
-def test_ner_tagger_scores_what_is_merged_later(make_student, examples):
+def test_ner_tagger_has_a_tuned_score_if_entities_are_merged(make_student, examples):
+    """Cached scores no longer fit if a later component has merged the tokens of entities."""
     nlp = make_student(score_tuned=True)
     nlp.update(examples, sgd=nlp.create_optimizer())
     nlp.add_pipe("merge_entities", last=True)
@@ -258,7 +262,7 @@ def test_ner_tagger_scores_what_is_merged_later(make_student, examples):
 def test_ner_tagger_learns_on_a_gpu(
     make_student, make_teacher, examples, texts, tiny, ents, tmp_path, gpu, classifier, direction
 ):
-    """What it learns is what it learns on a CPU, where it can be used."""
+    """Losses are the same as on a CPU, and the trained model can be used on a CPU."""
     teacher = make_teacher()
     model = {**tiny["model"], "classifier": classifier}
     loss = {"@losses": "spacy-distill.DistillationLoss.v1", "direction": direction}
@@ -283,8 +287,11 @@ def test_ner_tagger_learns_on_a_gpu(
         assert [ents(doc) for doc in spacy.load(path).pipe(texts)] == expected
 
 
-def test_ner_tagger_refuses_a_model_that_gives_probabilities(nlp, examples):
-    """The loss takes the softmax itself. spaCy's tagger gives scores only where it predicts."""
+def test_ner_tagger_refuses_models_that_do_not_score_tags(nlp, examples):
+    """Models must return scores, as many as there are tags.
+
+    The loss applies the softmax itself. spaCy's tagger returns probabilities during training.
+    """
     tok2vec = {
         "@architectures": "spacy.HashEmbedCNN.v2",
         **{"width": 16, "depth": 1, "embed_size": 50, "window_size": 1, "maxout_pieces": 2},
@@ -310,8 +317,7 @@ def test_ner_tagger_refuses_a_model_that_gives_probabilities(nlp, examples):
         nlp.update(examples)
 
 
-def test_ner_tagger_warns_of_labels_that_it_lacks(make_student, make_example):
-    """When it is trained on, with entities of another kind."""
+def test_ner_tagger_update_warns_of_unknown_labels(make_student, make_example):
     nlp = make_student()
     other = make_example("Ann likes Acme", "B-PER O B-ORG")
     with pytest.warns(UserWarning, match=r"\[W002\].* annotated: ORG\."):

@@ -11,8 +11,8 @@ from spacy_distill.entities import TokenAttributes
 from spacy_distill.pipeline.score_cache import ScoreCache, score_docs
 
 
-def count_tokens(docs):
-    """Scores that are different for every token of a document, (n_tokens, 2)."""
+def make_scores(docs):
+    """Return scores that are different for every token of a document: (n_tokens, 2)."""
     return [numpy.arange(2 * len(doc), dtype="f").reshape(-1, 2) for doc in docs]
 
 
@@ -23,16 +23,16 @@ def docs(make_doc):
 
 @pytest.fixture
 def cache(docs):
-    """A cache that keeps the scores of the documents, as they would be in a batch."""
+    """A cache with the scores of both documents, which are parts of one batch."""
     cache = ScoreCache()
-    batch = numpy.concatenate(count_tokens(docs)) + 10
+    batch = numpy.concatenate(make_scores(docs)) + 10
     cache.keep(docs, [batch[:2], batch[2:]], TokenAttributes.from_docs(docs))
     return cache
 
 
 @pytest.fixture
 def ner(student):
-    """A component in its training."""
+    """A component in the state of training, in which it uses its cache."""
     ner = student.get_pipe("ner")
     ner.score_tuned = ner.has_learnt = True
     return ner
@@ -40,7 +40,7 @@ def ner(student):
 
 @pytest.fixture
 def predicted(ner, monkeypatch):
-    """Lists of how many documents scores were predicted, call by call."""
+    """The number of documents in each call of the component's `predict`."""
     found = []
     predict = ner.predict
 
@@ -53,61 +53,61 @@ def predicted(ner, monkeypatch):
 
 
 def annotate(ner, examples):
-    """Examples with the entities that a component finds."""
+    """Return examples with the entities that a component predicts."""
     docs = ner.pipe([copy_words(eg.reference) for eg in examples])
     return [Example(doc, eg.reference) for doc, eg in zip(docs, examples)]
 
 
-def test_score_cache_predicts_only_what_it_does_not_keep(cache, docs, make_doc):
+def test_score_cache_predicts_only_documents_that_are_not_stored(cache, docs, make_doc):
     new = make_doc("Bob sings", "B-PER O")
-    found = cache.get_or_predict([docs[1], new, docs[0]], count_tokens)
-    expected = [count_tokens([docs[1]])[0] + 10, *count_tokens([new]), *count_tokens([docs[0]])]
+    found = cache.get_or_predict([docs[1], new, docs[0]], make_scores)
+    expected = [make_scores([docs[1]])[0] + 10, *make_scores([new]), *make_scores([docs[0]])]
     expected[2] = expected[2] + 10
     for part, scores in zip(found, expected):
         assert_array_equal(part.scores, scores)
     assert_array_equal(found[0].attributes.ent_iob, [2, 3, 2])
-    assert_array_equal(found[1].attributes.ent_iob, [0, 0])  # they may be the component's own
+    assert_array_equal(found[1].attributes.ent_iob, [0, 0])  # the component may have set them
     assert new not in cache
 
 
-def test_score_cache_predicts_anew_where_tokens_were_merged(cache, docs):
+def test_score_cache_predicts_again_if_tokens_were_merged(cache, docs):
     with docs[1].retokenize() as retokenizer:
         retokenizer.merge(docs[1][:2])
-    (found,) = cache.get_or_predict([docs[1]], count_tokens)
+    (found,) = cache.get_or_predict([docs[1]], make_scores)
     assert_array_equal(found.scores, [[0, 1], [2, 3]])
 
 
-def test_score_cache_is_empty_once_documents_are_gone(cache, docs):
+def test_score_cache_does_not_keep_documents_alive(cache, docs):
     assert len(cache) == 2
     docs.clear()
     gc.collect()
     assert not cache
 
 
-def test_score_cache_is_empty_in_another_process(cache):
+def test_score_cache_is_pickled_empty(cache):
     copy = pickle.loads(pickle.dumps(cache))
     assert type(copy) is ScoreCache and not copy
 
 
-def test_score_cache_does_not_hold_the_batch_of_a_document(cache, docs):
+def test_score_cache_copies_the_arrays_of_a_batch(cache, docs):
     kept = cache[docs[0]]
     assert all(part.base is None for part in (kept.scores, *kept.attributes))
 
 
-def test_score_cache_is_not_needed_for_documents_without_annotation(docs):
-    found = score_docs(docs, count_tokens)
-    assert_array_equal(found[1].scores, count_tokens(docs)[1])
+def test_score_cache_score_docs_keeps_preset_entities(docs):
+    found = score_docs(docs, make_scores)
+    assert_array_equal(found[1].scores, make_scores(docs)[1])
     assert_array_equal(found[1].attributes.ent_iob, [2, 3, 2])
 
 
-def test_score_cache_lets_evaluation_predict_once(student, examples, ner, predicted):
+def test_score_cache_evaluation_predicts_once(student, examples, ner, predicted):
     scores = student.evaluate(examples)
     assert sum(predicted) == len(examples)
     assert scores["ents_f_tuned"] >= scores["ents_f"] > 0
 
 
-def test_score_cache_has_the_scores_of_the_weights_that_annotated(ner, examples):
-    """Whatever was learnt since."""
+def test_score_cache_keeps_the_scores_of_annotation(ner, examples):
+    """Later changes of the weights have no effect on documents that are annotated already."""
     annotated = annotate(ner, examples)
     before = ner.score(annotated)["ents_f_tuned"]
     layer = ner.model.get_ref("output_layer")
@@ -116,10 +116,10 @@ def test_score_cache_has_the_scores_of_the_weights_that_annotated(ner, examples)
     assert ner.score(annotate(ner, examples))["ents_f_tuned"] != before
 
 
-@pytest.mark.parametrize("asked", [{"score_tuned": False}, {"has_learnt": False}])
-def test_score_cache_is_used_only_in_training(ner, examples, predicted, asked):
-    """A pipeline that was trained and loaded may come untuned, and is no slower."""
-    vars(ner).update(asked)
+@pytest.mark.parametrize("attrs", [{"score_tuned": False}, {"has_learnt": False}])
+def test_score_cache_is_used_only_in_training(ner, examples, predicted, attrs):
+    """Copying scores takes time, so it is skipped if they are not needed for evaluation."""
+    vars(ner).update(attrs)
     annotated = annotate(ner, examples)
     ner.score_tuned = ner.has_learnt = True
     ner.score(annotated)

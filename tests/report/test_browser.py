@@ -94,21 +94,21 @@ def test_browser_shows_the_page(look, render, make_report, width):
 
 
 @pytest.mark.slow
-def test_browser_shows_whole_tables_where_there_is_room(look, render, make_report):
+def test_browser_shows_whole_tables_in_a_wide_window(look, render, make_report):
     assert look(render(make_report()), 1400)["scrolling"] == 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1400, 390])
-def test_browser_shows_numbers_beside_long_labels(look, render, make_report, width):
-    """The names of rows stay where they are while the numbers scroll beneath them."""
+def test_browser_shows_numbers_next_to_long_labels(look, render, make_report, width):
+    """Row names stay in place and narrow enough, while the numbers scroll beneath them."""
     found = look(render(make_report(label="long_" * 12)), width)
     assert found["row_names"] and max(found["row_names"]) < 0.6
     assert max(found["column_names"]) < 200
 
 
 @pytest.mark.slow
-def test_browser_runs_nothing_of_hostile_text(look, render, make_report, hostile):
+def test_browser_does_not_run_hostile_text(look, render, make_report, hostile):
     found = look(render(make_report(text=hostile, label=hostile, project=hostile)), 1400)
     assert found["scripts"] == 0
     assert found["resources"] == []

@@ -6,7 +6,7 @@ from spacy_distill.report.calibration import Bin, calibrate, fill_bins, find_bin
 from spacy_distill.report.predictions import Entity, Sentence
 
 
-def test_calibration_is_that_of_a_hand_computation():
+def test_calibration_by_hand():
     confidences = [0.95, 0.91, 0.99, 0.35, 0.5]
     found = fill_bins(confidences, [True, True, False, False, True])
     expected = [None] * 10
@@ -23,11 +23,11 @@ def test_calibration_is_that_of_a_hand_computation():
 @pytest.mark.parametrize(
     "confidence, expected", [(0.0, 0), (0.1, 0), (0.11, 1), (0.9, 8), (0.901, 9), (1.0, 9)]
 )
-def test_calibration_bins_hold_their_upper_edge(confidence, expected):
+def test_calibration_bins_include_their_upper_edge(confidence, expected):
     assert find_bin(confidence, 10) == expected
 
 
-def test_calibration_of_entities_asks_for_span_and_label():
+def test_calibration_of_entities_compares_span_and_label():
     sentence = Sentence("a b c", [(0, 1), (2, 3), (4, 5)], [Entity(0, 1, "A")])
     found = [Entity(0, 1, "A", 0.75), Entity(1, 2, "A", 0.75), Entity(2, 3, "B", None)]
     one = calibrate([sentence, sentence], [found, [Entity(0, 1, "B", 0.75)]])

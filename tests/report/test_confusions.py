@@ -18,7 +18,7 @@ from spacy_distill.report.predictions import Entity, Sentence
 
 
 def entities(text):
-    """`"0-2:PER 3-4:LOC"` -> entities."""
+    """Make entities: `entities("0-2:PER 3-4:LOC")`."""
     parts = [part.replace("-", ":").split(":") for part in text.split()]
     return [Entity(int(start), int(end), label) for start, end, label in parts]
 
@@ -82,14 +82,14 @@ def test_confusions_are_ranked_by_the_student():
 
 
 @st.composite
-def apart(draw):
+def disjoint_entities(draw):
     """Entities that do not overlap."""
     edges = sorted(draw(st.sets(st.integers(0, 8), max_size=6)))
     pairs = list(zip(edges[::2], edges[1::2]))
     return [Entity(start, end, draw(st.sampled_from("AB"))) for start, end in pairs]
 
 
-@given(apart(), apart())
+@given(disjoint_entities(), disjoint_entities())
 def test_confusions_pair_every_entity_once(gold, found):
     pairs = match(gold, found)
     assert sorted(pair.gold for pair in pairs if pair.gold) == gold

@@ -53,7 +53,7 @@ def test_examples_are_shown_once_and_in_order_of_interest():
     assert found == {"lost": ([2, 3, 0], 3)}
 
 
-def test_examples_are_shared_out():
+def test_examples_are_distributed_over_groups():
     assert share_out([5, 0, 1, 9], 8) == [4, 0, 1, 3]
     assert share_out([1, 2], 10) == [1, 2]
     assert share_out([3, 3], 0) == [0, 0]

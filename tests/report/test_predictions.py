@@ -47,7 +47,7 @@ def test_predictions_have_the_confidences_of_the_component(student, test_set):
 
 
 def test_predictions_of_several_components(student, student_path, test_set):
-    """A ruler after the component, and another component of the same kind."""
+    """The pipeline also has a ruler, and another component of the same kind."""
     alone = predict(student, test_set).entities[0]
     ruler = student.add_pipe("entity_ruler", last=True)
     ruler.add_patterns([{"label": "EVENT", "pattern": "went"}])
@@ -86,7 +86,7 @@ def test_predictions_need_annotation(student, tmp_path, make_doc):
         read_sentences(tmp_path / "test.spacy", student)
 
 
-def test_predictions_where_annotation_is_missing_are_left_out(nlp, make_doc):
+def test_predictions_without_annotation_are_left_out(nlp, make_doc):
     doc = make_doc("a b c d", "O O O O", vocab=nlp.vocab)
     doc.set_ents([Span(doc, 0, 1, "A")], missing=[doc[2:3]], default="outside")
     ent_iob = doc.to_array("ENT_IOB")

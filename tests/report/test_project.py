@@ -84,8 +84,8 @@ def test_project_reads_a_benchmark(project):
             read_measurement(project)
 
 
-def test_project_measurement_of_others(project):
-    """A measured pipeline may be anywhere, and a pipeline of the project may be trained again."""
+def test_project_benchmark_of_other_pipelines(project):
+    """The benchmark may have measured other pipelines, or earlier versions of these."""
     path = project / "metrics" / "benchmark.json"
     path.parent.mkdir()
     names = ("teacher", "student")
@@ -103,7 +103,7 @@ def test_project_measurement_of_others(project):
     assert read_measurement(project).others == ["student"]
 
 
-def test_project_figure_is_a_data_address(tmp_path):
+def test_project_figure_is_a_data_url(tmp_path):
     path = tmp_path / "figure.svg"
     assert read_figure(path, text="what") is None
     path.write_text("<svg/>", encoding="utf-8")
@@ -161,7 +161,7 @@ def test_project_systems_are_described(project, student):
     assert found.predictions.scores["ents_f"] == 1.0
 
 
-def test_project_systems_have_the_labels_of_entities_alone(project, tmp_path):
+def test_project_systems_have_only_labels_of_entities(project, tmp_path):
     nlp = spacy.blank("en")
     nlp.add_pipe("tagger").add_label("NOUN")
     nlp.add_pipe("ner").add_label("LOC")
@@ -176,7 +176,7 @@ def test_project_systems_may_have_no_components(project, tmp_path):
     assert (found.architecture, found.labels, found.n_parameters) == ("", (), 0)
 
 
-def test_project_config_is_read_by_names():
+def test_project_config_is_read_by_dotted_names():
     config = {"a": {"b": {"c": 0.0}, "d": None}}
     assert pick(config, ("a.b.c", "a.b", "a.d", "a.b.c.e", "x")) == {"a.b.c": 0.0}
     # A value of 0.3 from the command line may have such a rounding error.

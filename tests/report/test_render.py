@@ -69,12 +69,12 @@ def test_render_whole_page(render, make_report):
         assert said in text
 
 
-def test_render_tells_what_was_not_tuned(render, make_report):
+def test_render_notes_systems_that_were_not_tuned(render, make_report):
     text = " ".join(Page(render(make_report()._replace(untuned=["student"]))).text.split())
     assert "The student was not tuned after its training." in text
 
 
-def test_render_tells_that_others_were_measured(render, make_report):
+def test_render_notes_that_other_pipelines_were_measured(render, make_report):
     report = make_report()
     others = report.measurement._replace(others=["teacher", "student"])
     text = " ".join(Page(render(report._replace(measurement=others))).text.split())
@@ -83,7 +83,7 @@ def test_render_tells_that_others_were_measured(render, make_report):
     assert "words/s, student / teacher, roughly" in text
 
 
-def test_render_has_no_more_than_there_is(render, make_report):
+def test_render_leaves_out_missing_parts(render, make_report):
     report = make_report()
     systems = {"student": report.systems["student"]}
     bare = report._replace(
@@ -100,7 +100,7 @@ def test_render_has_no_more_than_there_is(render, make_report):
     assert "<code>--examples</code> is 0" in render(bare._replace(n_examples=0))
 
 
-def test_render_where_nothing_was_found(render, make_report):
+def test_render_without_predicted_entities(render, make_report):
     report = make_report()
     student = report.systems["student"]
     scores = dict.fromkeys(("ents_p", "ents_r", "ents_f", "ents_per_type"))
@@ -110,8 +110,8 @@ def test_render_where_nothing_was_found(render, make_report):
     assert "predicted no entities" in page.text
 
 
-def test_render_has_a_teacher_without_parameters(render, make_report):
-    """For example rules."""
+def test_render_teacher_without_parameters(render, make_report):
+    """A teacher of rules has no parameters, so only the speed is compared."""
     report = make_report()
     rules = report.systems["teacher"]._replace(n_parameters=0)
     page = Page(render(report._replace(systems={**report.systems, "teacher": rules})))
@@ -119,7 +119,7 @@ def test_render_has_a_teacher_without_parameters(render, make_report):
     assert "parameters, teacher / student" not in page.text
 
 
-def test_render_escapes_what_users_wrote(render, make_report, hostile):
+def test_render_escapes_text_of_users(render, make_report, hostile):
     html = render(make_report(text=hostile, label=hostile))
     assert "<script" not in html and "<img src=x" not in html and "onerror=" in html
     page = Page(html)
@@ -148,7 +148,7 @@ def test_render_takes_speed_from_the_benchmark():
     assert measured_speed_up(None) is None
 
 
-def test_render_content_agrees_with_itself(make_report):
+def test_render_content_is_consistent(make_report):
     report = make_report()
     content = make_content(report)
     assert content["support"] == {"PER": 2, "LOC": 1}

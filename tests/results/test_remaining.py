@@ -9,7 +9,7 @@ remaining = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(remaining)
 
 
-def test_remaining_groups_entities_by_how_well_they_are_known(make_doc, tmp_path):
+def test_remaining_groups_entities_by_where_their_words_occur(make_doc, tmp_path):
     labelled = [make_doc("Ann Smith likes Rome", "B-PER I-PER O B-LOC")]
     DocBin(docs=labelled).to_disk(tmp_path / "labelled.spacy")
     DocBin(docs=[make_doc("bob jones left oslo")]).to_disk(tmp_path / "unlabelled.spacy")

@@ -6,7 +6,7 @@ from spacy_distill.sweep.bootstrap import compare, micro_f1, resample_f1
 
 
 def draw(rng, n_sentences, recall):
-    """Draw counts: two entities per sentence, found with a probability, and half a wrong one."""
+    """Draw counts: two entities per sentence, found with a probability, and 0 or 1 wrong one."""
     right = rng.binomial(2, recall, n_sentences)
     return numpy.stack([right, rng.binomial(1, 0.5, n_sentences), 2 - right], axis=1)
 
@@ -25,7 +25,7 @@ def test_bootstrap_resamples_as_a_loop_does():
     assert_allclose(found, [micro_f1(counts[places]) for places in drawn])
 
 
-def test_bootstrap_chunks_change_nothing_but_the_draws(monkeypatch):
+def test_bootstrap_does_not_depend_on_the_chunk_size(monkeypatch):
     rng = numpy.random.default_rng(1)
     counts = draw(rng, 50, 0.5)[:, None]
     whole = resample_f1(counts, n_resamples=40, seed=0)
@@ -47,7 +47,7 @@ def test_bootstrap_of_three_sentences_by_hand():
     assert_allclose(resampled.mean(axis=0), [ours.mean(), theirs.mean()], atol=0.01)
 
 
-def test_bootstrap_finds_a_difference_that_there_is():
+def test_bootstrap_finds_a_true_difference():
     rng = numpy.random.default_rng(0)
     runs = [draw(rng, 2000, 0.7) for _ in range(3)] + [draw(rng, 2000, 0.6) for _ in range(3)]
     counts = numpy.stack(runs, axis=1)
@@ -64,8 +64,8 @@ def test_bootstrap_finds_a_difference_that_there_is():
     assert other.p == 1.0
 
 
-def test_bootstrap_covers_what_is_true_as_often_as_it_says():
-    """For equally good systems, p is below 0.05 in about one case of twenty."""
+def test_bootstrap_has_the_nominal_error_rate():
+    """For equal systems, p is below 0.05 in about 5% of cases, and 95% of intervals contain 0."""
     rng = numpy.random.default_rng(0)
     below, covered = 0, 0
     for seed in range(200):

@@ -47,8 +47,8 @@ def test_comparisons_are_with_teacher_baseline_and_base(add):
         assert [row["seed"] for row in pair.ours] == [row["seed"] for row in pair.theirs]
 
 
-def test_comparisons_of_runs_that_were_made_again(add, tmp_path):
-    """Runs made again from the same inputs are recognised, but their scores have changed."""
+def test_comparisons_of_repeated_runs(add, tmp_path):
+    """A comparison is not reused if a run was repeated and its scores have changed."""
     teacher = add("teacher", 5)
     known = compare_systems([add("student-crf", 6), teacher], tmp_path)
     rows = [add("student-crf", 9), teacher]
@@ -71,18 +71,18 @@ def test_comparisons_of_means_over_seeds(add, tmp_path):
     assert found["resamples"] == 10_000
 
 
-def test_comparisons_that_are_known_need_no_counts(add, tmp_path):
+def test_comparisons_are_reused_without_counts(add, tmp_path):
     rows = [add("student-crf", 9), add("teacher", 5)]
     known = compare_systems(rows, tmp_path)
     assert compare_systems(rows, tmp_path / "none", known) == known
     assert compare_systems(rows, tmp_path / "none") == []
-    # A run that was made again counts as another.
+    # A repeated run with other scores counts as another run.
     rows[1] = add("teacher", 7)
     assert compare_systems(rows, tmp_path / "none", known) == []
     assert compare_systems(rows, tmp_path, known) != known
 
 
-def test_comparisons_take_no_counts_of_another_run(add, tmp_path):
+def test_comparisons_ignore_counts_of_another_run(add, tmp_path):
     row = add("teacher", 5)
     assert read_counts(row, tmp_path).shape == (10, 3)
     row["test"]["ents_f"] = 0.7

@@ -8,7 +8,7 @@ from spacy_distill.sweep.plan import BUILT_IN, choose_systems
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-def test_configs_have_what_is_set():
+def test_configs_accept_known_settings():
     check_overrides([*BUILT_IN.values()], CONFIGS)
     for setting in (
         "components.ner.loss.temperature 4",
@@ -30,7 +30,7 @@ def test_configs_have_what_is_set():
         "nothing.at.all",
     ],
 )
-def test_configs_refuse_what_they_have_not(key):
+def test_configs_refuse_unknown_settings(key):
     (system,) = choose_systems([], [f"hot=student-crf --{key} 4"]).values()
     with pytest.raises(ValueError, match=rf"\[D606\] System 'hot' sets \['{key}'\].*--variant"):
         check_overrides([system], CONFIGS)
@@ -38,7 +38,7 @@ def test_configs_refuse_what_they_have_not(key):
         check_overrides([BUILT_IN["teacher"]], CONFIGS / "none")
 
 
-def test_configs_obey_the_environment(monkeypatch):
+def test_configs_read_overrides_of_the_environment(monkeypatch):
     assert read_environment() == {}
     text = "--training.max_steps 5 --training.logger null --paths.dev=a.spacy"
     monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", text)

@@ -43,8 +43,8 @@ def test_curves_by_pool_of_several_sizes(rows, make_row):
     assert pool_curves([row for row in rows if row["limit"] == 0]) == {}
 
 
-def test_curves_by_pool_have_the_same_places(make_row):
-    """Systems have the same positions, even if their pools differ by a sentence between seeds."""
+def test_curves_by_pool_have_the_same_positions(make_row):
+    """Pools that differ by a sentence between seeds have the same position for all systems."""
     rows = [make_row("student-crf", 20, 0.5, limit=50)]
     rows += [make_row("student-crf", 20, 0.5, pool=510 + seed, seed=seed) for seed in (0, 1)]
     rows += [make_row("hot", 20, 0.5, base="student-crf", limit=limit) for limit in (50, 0)]
@@ -53,8 +53,8 @@ def test_curves_by_pool_have_the_same_places(make_row):
     assert len(places) == 2 and places[0] == places[1] and places[0][0] == 50
 
 
-def test_curves_by_size_have_the_largest_pool(make_row):
-    """The largest pool of each system at each size. Other systems may have larger ones."""
+def test_curves_by_size_use_the_largest_pool(make_row):
+    """Only runs with the largest pool of their system count, even if others have larger ones."""
     rows = [make_row("student-crf", 300, n / 1000, limit=n) for n in (250, 500, 100)]
     rows += [make_row("student-crf", 750, 0.6), make_row("student-softmax", 300, 0.7)]
     curves = size_curves(rows)
@@ -62,8 +62,8 @@ def test_curves_by_size_have_the_largest_pool(make_row):
     assert [(point.x, point.mean) for point in curves["student-softmax"]] == [(300, 70)]
 
 
-def test_curves_count_no_run_twice(make_row):
-    """All of 300 sentences is the same as 300 sentences. Another seed is another run."""
+def test_curves_do_not_count_runs_twice(make_row):
+    """A run on all of 300 sentences is the same as one of size 300 with the same seed."""
     rows = [make_row("student-crf", 300, 0.5, seed=seed) for seed in (0, 1)]
     doubles = [{**make_row("student-crf", 300, 0.6, seed=seed), "size": 0} for seed in (0, 2)]
     ((point,),) = size_curves([*doubles, *rows]).values()

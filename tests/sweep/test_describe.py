@@ -12,7 +12,7 @@ def settings(tmp_path):
     return Settings(data, tmp_path / "work" / "btc", Path("configs"), teacher)
 
 
-def test_describe_names_no_folder_of_the_machine(settings, tmp_path):
+def test_describe_removes_private_paths(settings, tmp_path):
     command = ["spacy_distill", "corpus", settings.data, f"{settings.work}/300/0/corpus"]
     command += ["--unlabelled", f"{tmp_path}/more.txt ../tweets", "--teacher", settings.teacher]
     assert shorten_paths(command, settings) == [

@@ -41,7 +41,7 @@ def test_execute_gives_a_stage_one_thread(make_stage, monkeypatch):
     assert {environment[name] for name in VARIABLES} == {"1"}
 
 
-def test_execute_leaves_a_receipt(make_stage):
+def test_execute_writes_a_receipt(make_stage):
     stage = make_stage(inputs={"weights": "w"})
     stage.removes[0].write_text("made from an earlier one")
     run_stage(stage, tick=ignore)
@@ -57,12 +57,12 @@ def test_execute_leaves_a_receipt(make_stage):
     "command, code, line",
     [
         (["no_such_module"], 1, "No module named no_such_module"),
-        (["timeit", "-n1", "-r1"], 0, "1 loop"),  # it succeeded, but made nothing
+        (["timeit", "-n1", "-r1"], 0, "1 loop"),  # success, but no product
         # Its output is read as UTF-8, whatever the system's encoding.
         (["timeit", "-n1", "-r1", "import sys; print(sys.flags.utf8_mode, 'ö')"], 0, "1 ö"),
     ],
 )
-def test_execute_names_the_log_of_what_fails(make_stage, monkeypatch, command, code, line):
+def test_execute_names_the_log_of_a_failed_stage(make_stage, monkeypatch, command, code, line):
     monkeypatch.setenv("PYTHONUTF8", "0")
     stage = make_stage(command)
     with pytest.raises(ValueError, match=rf"\[D602\] Stage 'pack' ended with code {code}") as error:
@@ -73,7 +73,7 @@ def test_execute_names_the_log_of_what_fails(make_stage, monkeypatch, command, c
     assert not stage.receipt.exists()
 
 
-def test_execute_ends_a_stage_when_it_is_told_to(make_stage, monkeypatch):
+def test_execute_ends_a_stage_on_an_interruption(make_stage, monkeypatch):
     monkeypatch.setattr("spacy_distill.sweep.execute.SECONDS_BETWEEN_TICKS", 0.05)
 
     def stop(seconds):
@@ -85,8 +85,8 @@ def test_execute_ends_a_stage_when_it_is_told_to(make_stage, monkeypatch):
     assert time.time() - start < 30
 
 
-def test_execute_holds_the_folder_as_long_as_the_stage_runs(make_stage, monkeypatch, tmp_path):
-    """A sweep that is killed can't stop its stages."""
+def test_execute_locks_the_folder_as_long_as_the_stage_runs(make_stage, monkeypatch, tmp_path):
+    """A stage continues after its sweep is killed, so the folder must stay locked."""
     monkeypatch.setattr("spacy_distill.sweep.execute.SECONDS_BETWEEN_TICKS", 0.05)
     handle = os.open(tmp_path, os.O_RDONLY)
     fcntl = pytest.importorskip("fcntl")
@@ -105,7 +105,7 @@ def test_execute_holds_the_folder_as_long_as_the_stage_runs(make_stage, monkeypa
         pass
 
 
-def test_execute_trusts_nothing_that_was_interrupted(make_stage):
+def test_execute_runs_an_interrupted_stage_again(make_stage):
     """An interrupted training still writes its last weights."""
     stage = make_stage()
 
@@ -121,7 +121,7 @@ def test_execute_trusts_nothing_that_was_interrupted(make_stage):
     assert is_done(stage)
 
 
-def test_execute_refuses_what_was_made_with_other_inputs(make_stage):
+def test_execute_refuses_products_of_other_inputs(make_stage):
     stage = make_stage(inputs={"weights": "w", "corpus": None})
     run_stage(stage, tick=ignore)
     clear_outdated([stage], overwrite=False)
@@ -135,7 +135,7 @@ def test_execute_refuses_what_was_made_with_other_inputs(make_stage):
     assert not stage.removes[0].exists() and not stage.receipt.exists()
 
 
-def test_execute_drops_the_last_weights(make_stage, tmp_path):
+def test_execute_removes_the_last_weights(make_stage, tmp_path):
     stage = make_stage()._replace(removes=[tmp_path / "made"])
     (tmp_path / "made" / "model-last").mkdir()
     drop_last(stage)

@@ -19,7 +19,7 @@ def curves():
     return {**curves, "variant": [Point(300, 50, 1.0, 3)]}
 
 
-def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, tmp_path):
+def test_figure_has_a_line_per_system_and_a_tick_per_size(curves, tmp_path):
     paths = [tmp_path / "sweep.png", tmp_path / "sweep.svg"]
     (drawn,) = draw_curves(curves, paths, title="tweets", what="labelled sentences").axes
     assert [line.get_label() for line in drawn.lines] == list(BUILT_IN)
@@ -38,7 +38,7 @@ def test_figure_has_a_line_a_system_and_a_tick_a_size(curves, tmp_path):
     assert paths[1].read_text(encoding="utf-8") == svg
 
 
-def test_figure_of_points_alone(tmp_path):
+def test_figure_with_a_single_size(tmp_path):
     """With one size there are no lines, but points side by side, with error bars."""
     curves = {"teacher": [Point(300, 50, 1.0, 3)], "hot": [Point(300, 51, 2.0, 3)]}
     (axes,) = draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="").axes
@@ -49,11 +49,11 @@ def test_figure_of_points_alone(tmp_path):
     assert bars == [[49, 51], [49, 53]]
 
 
-def test_figure_systems_look_the_same_everywhere():
+def test_figure_systems_always_have_the_same_style():
     both = choose_styles([*BUILT_IN])
     assert choose_styles(["student-crf", "hot", "teacher"]) == [both[4], STYLES[5], both[0]]
     assert len(set(both)) == len(BUILT_IN)
 
 
-def test_figure_labels_of_ticks_lie_apart():
+def test_figure_tick_labels_do_not_overlap():
     assert thin_out([500, 1000, 4588, 5038, 5188, 6000]) == [500, 1000, 4588, 6000]

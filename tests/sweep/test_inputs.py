@@ -42,16 +42,16 @@ def differences(settings, other, run, other_run=None):
     return find_differences(found, expected)
 
 
-def test_inputs_are_the_same_for_the_same(settings):
+def test_inputs_of_the_same_run_are_equal(settings):
     run = Run(STUDENT, 300, 1)
     assert differences(settings, settings, run) == []
-    # Their location makes no difference.
+    # The location of the files makes no difference.
     moved = settings.work.rename(settings.work.with_name("elsewhere"))
     assert differences(settings._replace(work=moved), settings._replace(work=moved), run) == []
     assert settings.name == "btc"
 
 
-def test_inputs_differ_where_files_do(settings):
+def test_inputs_depend_on_files(settings):
     run = Run(STUDENT, 300, 1)
     for path, name in (
         (settings.configs / "student.cfg", "config"),
@@ -66,7 +66,7 @@ def test_inputs_differ_where_files_do(settings):
     assert find_differences(before, make_inputs(run, settings)) == ["corpus"]
 
 
-def test_inputs_do_not_differ_by_comments(settings):
+def test_inputs_do_not_depend_on_comments(settings):
     run = Run(STUDENT, 300, 1)
     before = make_inputs(run, settings)
     config = settings.configs / "student.cfg"
@@ -74,7 +74,7 @@ def test_inputs_do_not_differ_by_comments(settings):
     assert make_inputs(run, settings) == before
 
 
-def test_inputs_differ_where_settings_do(settings):
+def test_inputs_depend_on_settings(settings):
     (hot,) = choose_systems([], ["hot=student-softmax --training.dropout 0.1"]).values()
     run = Run(STUDENT, 300, 1)
     for other in (Run(hot, 300, 1), Run(STUDENT, 300, 1, limit=500)):
@@ -86,7 +86,7 @@ def test_inputs_differ_where_settings_do(settings):
     assert differences(settings, longer, Run(TEACHER, 300, 1)) == ["config"]
 
 
-def test_inputs_differ_where_the_environment_does(settings, monkeypatch):
+def test_inputs_depend_on_the_environment(settings, monkeypatch):
     run = Run(STUDENT, 300, 1)
     before = make_inputs(run, settings)
     monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", "--training.max_steps 5")
@@ -95,7 +95,7 @@ def test_inputs_differ_where_the_environment_does(settings, monkeypatch):
     assert inputs["overrides"]["training.max_steps"] == "5"
 
 
-def test_inputs_do_not_differ_by_defaults_that_are_overridden(settings):
+def test_inputs_do_not_depend_on_overridden_defaults(settings):
     """Changing a default does not affect rows that override it."""
     dropout = "student-softmax --training.dropout"
     systems = choose_systems([], [f"as_is={dropout} 0.5", f"hot={dropout} 0.1"])
@@ -108,8 +108,8 @@ def test_inputs_do_not_differ_by_defaults_that_are_overridden(settings):
     assert differences(settings, settings, Run(STUDENT, 300, 1), as_is) == ["config"]
 
 
-def test_inputs_that_are_not_known_differ_from_nothing(settings):
-    """The rows exist, but the folders of the sweep are gone."""
+def test_inputs_that_are_unknown_count_as_equal(settings):
+    """Rows can be compared even if the folders of the sweep and the teacher are gone."""
     run = Run(STUDENT, 300, 1)
     gone = settings._replace(work=Path("none"), teacher="none")
     inputs = make_inputs(run, gone)
@@ -119,7 +119,7 @@ def test_inputs_that_are_not_known_differ_from_nothing(settings):
     assert differences(settings, german, run) == ["config", "source", "teacher"]
 
 
-def test_inputs_differ_where_sources_of_a_name_do(settings, tmp_path):
+def test_inputs_depend_on_the_content_of_sources(settings, tmp_path):
     run, more = Run(STUDENT, 300, 1), tmp_path / "more.txt"
 
     def make(*sources):
@@ -133,14 +133,14 @@ def test_inputs_differ_where_sources_of_a_name_do(settings, tmp_path):
     assert differences(first, again, run) == []
     assert differences(first, other, run) == ["source"]
     assert differences(first, make("other/btc", str(more)), run) == ["source"]
-    # It is not recorded in rows of earlier releases, nor known of a path that is gone.
+    # Rows of earlier releases have no sources, and the content of a removed file is unknown.
     assert differences(first, settings, run) == []
     more.unlink()
     assert differences(first, make("owner/btc", str(more)), run) == []
     assert describe_source(str(more)) == {"sha256": None, "id": None}
 
 
-def test_inputs_name_a_corpus_that_is_here(tmp_path, monkeypatch):
+def test_inputs_name_the_current_folder(tmp_path, monkeypatch):
     (tmp_path / "btc").mkdir()
     monkeypatch.chdir(tmp_path / "btc")
     settings = Settings(".", tmp_path, CONFIGS, "teacher", unlabelled=("../btc/",))

@@ -7,7 +7,7 @@ from spacy_distill.sweep.plan import (
 )
 
 
-def test_plan_variants_extend_what_they_vary():
+def test_plan_variants_extend_their_base():
     variants = [
         "hinton=student-crf --components.ner.loss.direction teacher_student",
         "hot = hinton --components.ner.loss.temperature 4 --training.dropout '0.25'",
@@ -30,7 +30,7 @@ def test_plan_variants_extend_what_they_vary():
     "system, path",
     [("posix", r"C:data"), ("nt", r"C:\data")],
 )
-def test_plan_variants_have_paths_of_windows_there(monkeypatch, system, path):
+def test_plan_variants_keep_backslashes_on_windows(monkeypatch, system, path):
     monkeypatch.setattr("spacy_distill.sweep.plan.os.name", system)
     (variant,) = choose_systems(
         [], [r"x=student-crf --paths.table C:\data --paths.dev 'a b'"]
@@ -57,12 +57,12 @@ def test_plan_variants_have_paths_of_windows_there(monkeypatch, system, path):
         "hinton=student-softmax --a.b '1",
     ],
 )
-def test_plan_refuses_what_is_no_variant(text):
+def test_plan_refuses_malformed_variants(text):
     with pytest.raises(ValueError, match=r"\[D604\]"):
         choose_systems(["teacher"], [text])
 
 
-def test_plan_refuses_systems_that_there_are_not():
+def test_plan_refuses_unknown_systems():
     for names in (["student"], ["teacher", "bert"], []):
         with pytest.raises(ValueError, match=r"\[D601\].*baseline-softmax"):
             choose_systems(names, [])

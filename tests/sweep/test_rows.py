@@ -18,8 +18,8 @@ def test_rows_round_trip(path, make_row):
 
 
 @pytest.mark.parametrize("n_bytes", [1, 40, -1])
-def test_rows_half_a_line_is_passed_over_and_replaced(path, make_row, n_bytes):
-    """The writer was killed, and its line lacks at least its last character."""
+def test_rows_incomplete_line_is_ignored_and_replaced(path, make_row, n_bytes):
+    """If its writer was killed, a line lacks at least its last character."""
     first, torn = make_row("teacher", 300, 0.6), make_row("teacher", 750, 0.7)
     append_row(path, torn)
     line = path.read_bytes()
@@ -32,7 +32,7 @@ def test_rows_half_a_line_is_passed_over_and_replaced(path, make_row, n_bytes):
     assert [*read_rows(path).values()] == [first, torn]
 
 
-def test_rows_name_the_line_that_is_none(path, make_row):
+def test_rows_name_the_malformed_line(path, make_row):
     append_row(path, make_row("teacher", 300, 0.6))
     for line in (b'{"system": "te\n', b'{"system": "teacher"}\n', b"[]\n"):
         path.write_bytes(path.read_bytes().splitlines(keepends=True)[0] + line)

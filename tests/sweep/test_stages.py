@@ -66,8 +66,8 @@ def test_stages_of_a_system(settings, make_corpus, system, expected):
 
 
 @pytest.mark.parametrize("system", ["teacher", "baseline-softmax", "student-softmax"])
-def test_stages_train_as_the_config_can(settings, make_corpus, system):
-    """The config has all settings of the command, and their paths were made by earlier stages."""
+def test_stages_train_with_settings_of_the_config(settings, make_corpus, system):
+    """The config has all settings of the command, and the command sets all paths of the config."""
     folder = make_corpus(8, 1)
     run = Run(BUILT_IN[system], 8, 1, limit=5 if system.startswith("student") else 0)
     command = stages_of(run, settings)[f"train-{run.name}"].command
@@ -85,8 +85,8 @@ def test_stages_train_as_the_config_can(settings, make_corpus, system):
     assert given["--output"] == str(folder / "training" / run.name)
 
 
-def test_stages_of_a_teacher_have_the_steps_that_were_asked_for(settings, make_corpus):
-    """Exactly that number, although the config would lengthen the training."""
+def test_stages_of_a_teacher_have_the_given_steps(settings, make_corpus):
+    """A given number of steps is not lengthened, as the config would do with its own."""
     make_corpus(8, 1)
     run = Run(BUILT_IN["teacher"], 8, 1)
     stage = stages_of(run, settings._replace(teacher_steps=900))["train-teacher"]
@@ -97,16 +97,16 @@ def test_stages_of_a_teacher_have_the_steps_that_were_asked_for(settings, make_c
 
 
 @pytest.mark.parametrize("steps, frequency", [(40, "40"), (100, None), (250, None)])
-def test_stages_score_what_a_short_training_learnt(settings, make_corpus, steps, frequency):
-    """Otherwise the untrained weights would be the best."""
+def test_stages_evaluate_a_short_training(settings, make_corpus, steps, frequency):
+    """A training must be evaluated once at least, or the untrained weights would be the best."""
     make_corpus(8, 1)
     settings = settings._replace(teacher_steps=steps)
     stage = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings)["train-teacher"]
     assert stage.inputs["overrides"].get("training.eval_frequency") == frequency
 
 
-def test_stages_foresee_how_long_a_pool_takes(settings, make_corpus):
-    """Approximately, from the size of its file."""
+def test_stages_estimate_the_time_for_a_pool(settings, make_corpus):
+    """The time to annotate is estimated from the size of the file."""
     folder = make_corpus(8, 1, n_pool=3000)
     found = stages_of(Run(BUILT_IN["student-crf"], 8, 1), settings)
     sizes = [corpus_files(folder)[part].stat().st_size for part in ("labelled", "unlabelled")]
@@ -119,8 +119,8 @@ def test_stages_foresee_how_long_a_pool_takes(settings, make_corpus):
     "steps, seconds",
     [(0, 600), (500, 500), (3, 3), (None, 600), ("${system.steps}", 7)],
 )
-def test_stages_foresee_how_long_a_teacher_takes(settings, make_corpus, tmp_path, steps, seconds):
-    """Approximately, even if the config sets no limit, or leaves it to spaCy."""
+def test_stages_estimate_the_time_for_a_teacher(settings, make_corpus, tmp_path, steps, seconds):
+    """The time is estimated even if the config sets no limit, or leaves it to spaCy."""
     make_corpus(8, 1)
     config = load_config(CONFIGS / "teacher.cfg", interpolate=False)
     config["system"]["steps"] = 7
@@ -133,8 +133,8 @@ def test_stages_foresee_how_long_a_teacher_takes(settings, make_corpus, tmp_path
     assert stages["train-teacher"].seconds == pytest.approx(seconds)
 
 
-def test_stages_are_done_once_they_have_a_receipt(settings, make_corpus):
-    """A training by hand may have used other data, or be unfinished."""
+def test_stages_are_done_if_they_have_a_receipt(settings, make_corpus):
+    """Weights without a receipt may be of other data or of an unfinished training."""
     make_corpus(8, 1)
     stage = stages_of(Run(BUILT_IN["baseline-softmax"], 8, 1), settings)["train-baseline-softmax"]
     best, last = stage.removes[0] / "model-best", stage.removes[0] / "model-last"

@@ -75,7 +75,7 @@ def test_tables_as_markdown(rows, compared):
     assert "- hot: student-crf with `training.dropout = 0.1`." in text
 
 
-def test_tables_say_what_they_leave_out(rows, make_row):
+def test_tables_have_notes_on_runs_that_are_left_out(rows, make_row):
     doubles = [{**make_row("student-crf", 300, 0.5, seed=s), "size": 0} for s in (0, 1)]
     by_size = make_tables([*rows, *doubles], [])[0]
     assert by_size.rows == make_tables(rows, [])[0].rows

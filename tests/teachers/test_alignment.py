@@ -46,13 +46,13 @@ def test_alignment_aligns_whole_tokens(words, own_words, own_tags, expected):
     rows = align_rows(*docs, rows_of(own_tags.split(), tags), tags)
     found = ["-" if numpy.isnan(row).any() else tags[row.argmax()] for row in rows]
     assert " ".join(found) == expected
-    says = rows[~numpy.isnan(rows).any(axis=1)]
-    assert_allclose(numpy.exp(says).sum(axis=1), 1, rtol=1e-5)
-    assert (says.max(axis=1) > numpy.log(0.899)).all()
+    aligned = rows[~numpy.isnan(rows).any(axis=1)]
+    assert_allclose(numpy.exp(aligned).sum(axis=1), 1, rtol=1e-5)
+    assert (aligned.max(axis=1) > numpy.log(0.899)).all()
 
 
-def test_alignment_adds_what_a_part_may_be_of():
-    """The first part of a token that ends an entity, or is inside one, is inside: 0.2 + 0.3."""
+def test_alignment_adds_tags_that_give_a_part_the_same_tag():
+    """The first part of a token with tag L or I is I, so their probabilities are added."""
     tags = make_tags(["X"], scheme="biluo")  # O B I L U
     docs = [Doc(VOCAB, words=words) for words in (["a", "b"], ["ab"])]
     own = numpy.log(numpy.asarray([[0.05, 0.15, 0.2, 0.3, 0.3]], dtype="f"))
@@ -94,7 +94,7 @@ def test_alignment_aligns_any_two_tokenisations_of_a_text(text, data):
             assert numpy.isnan(row).any() != is_part
 
 
-def test_alignment_retokenises_text_and_leaves_the_document_alone(make_doc):
+def test_alignment_retokenises_without_modifying_the_document(make_doc):
     other = spacy.blank("en")
     doc = make_doc("Ann's dog-food")
     own = retokenise(other, doc)
@@ -115,8 +115,8 @@ def rules():
     return nlp
 
 
-def test_alignment_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny, nlp, ents):
-    """`Eve-Sue` is three tokens of the teacher, so nothing is known about the person."""
+def test_alignment_leaves_out_tokens_without_a_match(rules, make_doc, tmp_path, tiny, nlp, ents):
+    """`Eve-Sue` is three tokens of the teacher, so there is no annotation of the person."""
     doc = make_doc("Ann met Eve-Sue Jones in New-York or Rome")
     (doc,) = annotate_docs(rules, [doc])
     said = ~numpy.isnan(doc.user_data[KEY]["log_probs"]).any(axis=1)
@@ -138,7 +138,7 @@ def test_alignment_leaves_out_what_has_no_match(rules, make_doc, tmp_path, tiny,
     assert numpy.isfinite(losses["ner"]) and losses["ner_distillation"] > 0
 
 
-def test_alignment_leaves_out_what_may_go_on_where_nothing_is_said(nlp, make_doc, ents):
+def test_alignment_leaves_out_entities_that_may_continue_in_unmatched_tokens(nlp, make_doc, ents):
     """`Jean Dupont-Martin` is four tokens for the rules, only one of which is a token here."""
     ruler = nlp.add_pipe("entity_ruler")
     ruler.add_patterns([{"label": "PER", "pattern": "Jean Dupont-Martin"}])
@@ -157,8 +157,8 @@ def test_alignment_finds_entities_that_are_merged_into_a_token(nlp, make_doc, en
     assert [token.ent_iob for token in doc] == [3, 1, 1, 2]
 
 
-def test_alignment_takes_white_space_at_the_end(rules):
-    """In this case, spaCy's alignment has one token more than the document."""
+def test_alignment_of_whitespace_at_the_end(rules):
+    """If a text ends with whitespace, spaCy's alignment has one token too many."""
     doc = Doc(rules.vocab, words=["well-known", "  "], spaces=[False, False])
     (doc,) = annotate_docs(rules, [doc])
     assert len(doc.user_data[KEY]["log_probs"]) == 2
@@ -171,7 +171,7 @@ def test_alignment_keeps_gold_on_tokens_without_a_match(rules, make_doc, ents):
     assert [token.ent_iob for token in doc] == [2, 2, 3, 1]
 
 
-def test_alignment_what_is_missing_stays_missing_where_more_is_left_out(rules, make_doc, ents):
+def test_alignment_missing_tokens_stay_missing_if_more_are_left_out(rules, make_doc, ents):
     (doc,) = annotate_docs(rules, [make_doc("Ann met Eve-Sue in Rome")])
     log_probs = doc.user_data[KEY]["log_probs"]
     log_probs[0] = numpy.log(0.2)

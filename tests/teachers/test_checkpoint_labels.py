@@ -6,7 +6,7 @@ from spacy_distill.teachers.checkpoint_labels import read_scheme
 
 
 def to_tags(scheme, rows):
-    """Probabilities of labels -> of tags."""
+    """Convert probabilities of labels to those of tags."""
     with numpy.errstate(divide="ignore"):
         return numpy.exp(scheme.to_tags(numpy.log(numpy.asarray(rows, dtype="f"))))
 
@@ -64,7 +64,7 @@ def test_checkpoint_labels_of_iobes_are_reordered():
 
 
 @pytest.mark.parametrize("labels", [["O", "A", "B"], ["O", "I-A", "I-B"]])
-def test_checkpoint_labels_of_io_begin_where_the_label_is_new(labels):
+def test_checkpoint_labels_of_io_begin_at_a_new_label(labels):
     scheme = read_scheme(labels, teacher="x")
     rows = [[0.1, 0.8, 0.1], [0.2, 0.6, 0.2], [0.1, 0.2, 0.7], [0.6, 0.1, 0.3], [0.1, 0.1, 0.8]]
     expected = [  # O B-A I-A B-B I-B
@@ -91,7 +91,7 @@ def test_checkpoint_labels_of_iob1_separate_entities_of_one_label():
     assert_allclose(to_tags(scheme, rows), expected, atol=1e-4)
 
 
-def test_checkpoint_labels_where_nothing_is_said():
+def test_checkpoint_labels_of_tokens_without_scores():
     scheme = read_scheme(["O", "A"], teacher="x")
     found = to_tags(scheme, [[0.1, 0.9], [numpy.nan, numpy.nan], [0.1, 0.9]])
     assert numpy.isnan(found[1]).all()

@@ -15,7 +15,7 @@ from spacy_distill.teachers.ner_tagger import NERTaggerTeacher
 from spacy_distill.teachers.stock_ner import StockNERTeacher
 
 
-def test_choose_goes_by_the_components(student, nlp, examples):
+def test_choose_depends_on_the_components(student, nlp, examples):
     assert isinstance(choose_teacher(student), NERTaggerTeacher)
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
     teacher = choose_teacher(nlp)
@@ -27,7 +27,7 @@ def test_choose_goes_by_the_components(student, nlp, examples):
     assert teacher.tags == ["O", "B-X", "I-X"]
 
 
-def test_choose_refuses_what_sets_no_entities(nlp):
+def test_choose_refuses_pipelines_that_set_no_entities(nlp):
     nlp.add_pipe("sentencizer")
     with pytest.raises(ValueError, match=r"\[D808\].*sentencizer"):
         choose_teacher(nlp)
@@ -39,7 +39,7 @@ def test_choose_refuses_what_sets_no_entities(nlp):
 @pytest.mark.filterwarnings("ignore:.*W036")
 @pytest.mark.parametrize("name", ["attribute_ruler", "doc_cleaner", "merge_entities"])
 def test_choose_knows_components_that_set_no_entities(nlp, name):
-    """They do not declare what they set."""
+    """Some components of spaCy do not declare what they set, but are known to set no entities."""
     nlp.add_pipe(name)
     with pytest.raises(ValueError, match=r"\[D808\]"):
         choose_teacher(nlp)
@@ -47,7 +47,7 @@ def test_choose_knows_components_that_set_no_entities(nlp, name):
     assert choose_teacher(nlp).labels == ["X"]
 
 
-def test_choose_takes_the_folder_of_a_packages_name(nlp, tmp_path, monkeypatch):
+def test_choose_prefers_a_folder_over_a_package_of_the_same_name(nlp, tmp_path, monkeypatch):
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
     nlp.to_disk(tmp_path / "en_core_of_a_test")
     (tmp_path / "package").mkdir()
@@ -61,7 +61,7 @@ def test_choose_takes_the_folder_of_a_packages_name(nlp, tmp_path, monkeypatch):
     assert find_folder("other") == tmp_path / "package"
 
 
-def test_choose_names_a_package_that_is_imported_by_another_name():
+def test_choose_refuses_a_package_with_another_import_name():
     """The package is installed as spacy-distill, but imported as spacy_distill."""
     with pytest.raises(ValueError, match=r"\[D019\] The pipeline 'spacy-distill'"):
         find_folder("spacy-distill")
@@ -76,7 +76,7 @@ def test_choose_loads_a_folder(student_path, nlp, tmp_path):
 
 
 @pytest.mark.parametrize("config", [None, '{"architectures": ["BertModel"]}', "{}"])
-def test_choose_refuses_what_is_no_teacher(tmp_path, config):
+def test_choose_refuses_folders_without_a_teacher(tmp_path, config):
     folder = tmp_path / "model"
     folder.mkdir()
     if config is not None:
@@ -86,7 +86,7 @@ def test_choose_refuses_what_is_no_teacher(tmp_path, config):
             load_teacher(source)
 
 
-def test_choose_takes_an_id_on_the_hub_with_its_revision(monkeypatch, tmp_path):
+def test_choose_reads_ids_on_the_hub_with_revisions(monkeypatch, tmp_path):
     from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier
 
     asked = []
@@ -108,7 +108,7 @@ def test_choose_takes_an_id_on_the_hub_with_its_revision(monkeypatch, tmp_path):
     assert split_revision(str(folder)) == (str(folder), "")
 
 
-def test_choose_takes_a_mistyped_path_for_no_id(tmp_path, monkeypatch):
+def test_choose_does_not_mistake_a_path_for_an_id(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "training").mkdir()
     with pytest.raises(ValueError, match=r"\[D805\] 'training/y'"):
@@ -117,7 +117,7 @@ def test_choose_takes_a_mistyped_path_for_no_id(tmp_path, monkeypatch):
 
 
 def test_choose_imports_no_transformer(run_light, student_path):
-    """Nor does a pipeline need torch to teach."""
+    """A pipeline can be a teacher in an environment without torch and transformers."""
     code = (
         "import sys\nfrom spacy_distill.teachers.choose import load_teacher\n"
         "print(load_teacher(sys.argv[1]).tags)\nassert 'torch' not in sys.modules"

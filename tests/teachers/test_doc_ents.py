@@ -14,7 +14,7 @@ from spacy_distill.teachers.label_map import LabelMap
 
 @spacy.Language.component("find_capitals")
 def find_capitals(doc):
-    """Like GLiNER or an LLM, it may declare neither what it sets nor its labels."""
+    """Set entities without declaring them or their labels, as GLiNER or an LLM may do."""
     labels = {"A": "PERSON", "R": "GPE", "S": "NORP"}
     doc.ents = [doc.char_span(t.idx, t.idx + len(t), labels[t.text[0]]) for t in doc if t.is_title]
     return doc
@@ -36,7 +36,7 @@ def unknown():
     return nlp
 
 
-def test_doc_ents_are_most_of_the_probability(rules, make_doc):
+def test_doc_ents_have_most_of_the_probability(rules, make_doc):
     teacher = choose_teacher(rules, smoothing=0.2)
     assert isinstance(teacher, DocEntsTeacher)
     assert teacher.tags == make_tags(["LOC", "PER"], scheme="iob")
@@ -76,7 +76,7 @@ def test_doc_ents_of_unknown_labels_need_the_students(unknown, make_doc, ents):
     assert probs.argmax(axis=1).tolist() == [3, 0, 0, 1]
 
 
-def test_doc_ents_say_nothing_for_labels_that_they_do_not_know(rules, make_doc):
+def test_doc_ents_give_unknown_labels_no_probability(rules, make_doc):
     joined = join_teachers([choose_teacher(rules)], labels=["LOC", "PER", "ORG"], may_lack=True)
     assert joined.tags == make_tags(["LOC", "PER", "ORG"], scheme="iob")
     (found,) = joined.predict([make_doc("Rome sleeps")])
@@ -84,7 +84,7 @@ def test_doc_ents_say_nothing_for_labels_that_they_do_not_know(rules, make_doc):
     assert_allclose(numpy.exp(found), expected, atol=1e-3)
 
 
-def test_doc_ents_of_a_label_that_is_not_the_students_are_refused(unknown, make_doc):
+def test_doc_ents_of_labels_that_the_student_lacks_are_refused(unknown, make_doc):
     joined = join_teachers(
         [choose_teacher(unknown)], labels=["LOC"], label_map=LabelMap({"GPE": "LOC"})
     )
@@ -112,7 +112,7 @@ def test_doc_ents_labels_are_those_of_entities(nlp, labels):
     assert find_entity_labels(nlp) == labels
 
 
-def test_doc_ents_labels_are_those_of_rules_too(rules):
+def test_doc_ents_labels_include_those_of_rules(rules):
     config = {"annotate_ents": True, "spans_key": None}
     ruler = rules.add_pipe("span_ruler", config=config)
     ruler.add_patterns([{"label": "ORG", "pattern": "UN"}])

@@ -12,21 +12,21 @@ NAN = numpy.nan
 
 @given(seed=st.integers(0, 1000), n_teachers=st.integers(1, 3), n_tokens=st.integers(0, 4))
 @settings(max_examples=40)
-def test_ensemble_average_is_that_of_those_who_say_something(seed, n_teachers, n_tokens):
+def test_ensemble_averages_teachers_that_have_predictions(seed, n_teachers, n_tokens):
     rng = numpy.random.default_rng(seed)
     log_probs = log_softmax(rng.normal(scale=3, size=(n_teachers, n_tokens, 5)))
-    silent = rng.random((n_teachers, n_tokens)) < 0.3
-    log_probs[silent] = NAN
+    missing = rng.random((n_teachers, n_tokens)) < 0.3
+    log_probs[missing] = NAN
     shares = rng.dirichlet(numpy.ones(n_teachers))
     mean, disagreement = average(log_probs, shares)
     assert mean.shape == (n_tokens, 5)
     for token in range(n_tokens):
-        said = [i for i in range(n_teachers) if not silent[i, token]]
-        if not said:
+        known = [i for i in range(n_teachers) if not missing[i, token]]
+        if not known:
             assert numpy.isnan(mean[token]).all()
             assert disagreement[token] == 0
             continue
-        probs, weights = numpy.exp(log_probs[said, token]), shares[said] / shares[said].sum()
+        probs, weights = numpy.exp(log_probs[known, token]), shares[known] / shares[known].sum()
         expected = weights @ probs
         assert_allclose(numpy.exp(mean[token]), expected, rtol=1e-5)
         entropies = -(probs * numpy.log(probs)).sum(axis=1)

@@ -98,7 +98,7 @@ def predict_by_words(folder, words, teacher):
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_hf_token_classifier_gives_a_token_what_its_first_piece_has(request, kind, docs):
+def test_hf_token_classifier_uses_the_first_piece_of_a_token(request, kind, docs):
     folder = request.getfixturevalue(kind)
     teacher = load_teacher(folder)
     assert isinstance(teacher, HFTokenClassifier)
@@ -113,7 +113,7 @@ def test_hf_token_classifier_gives_a_token_what_its_first_piece_has(request, kin
     assert len(best) > 1  # the predictions of the checkpoint vary
 
 
-def test_hf_token_classifier_says_nothing_about_tokens_without_pieces(bert, docs, nlp):
+def test_hf_token_classifier_has_no_scores_for_tokens_without_pieces(bert, docs, nlp):
     teacher = load_teacher(bert)
     rows = teacher.predict(docs)[3]
     assert docs[3][4].is_space
@@ -133,8 +133,8 @@ def test_hf_token_classifier_does_not_depend_on_batches(bert, docs):
 
 
 @pytest.mark.parametrize("kind, length", [("bert", 512), ("roberta", 64)])
-def test_hf_token_classifier_knows_its_longest_window(request, kind, length, nlp):
-    """Even if the tokenizer does not declare it."""
+def test_hf_token_classifier_finds_its_longest_window(request, kind, length, nlp):
+    """The limit comes from the positions of the model if the tokenizer does not declare it."""
     teacher = load_teacher(request.getfixturevalue(kind))
     assert teacher.tokenizer.model_max_length > length
     assert teacher.max_length == length
@@ -145,7 +145,7 @@ def test_hf_token_classifier_knows_its_longest_window(request, kind, length, nlp
 
 
 def test_hf_token_classifier_reads_long_texts_in_windows(bert, make_doc):
-    """Windows are compared with a loop; a short text needs none."""
+    """A long text is compared with a loop over windows. A short text needs no windows."""
     teacher = load_teacher(bert)
     small = HFTokenClassifier("x", teacher.model, teacher.tokenizer, teacher.scheme, max_length=10)
     short, long = make_doc("Ann met Bob in Rome"), make_doc(" ".join(TEXTS[:2]) + " Rome Ann" * 9)
@@ -190,13 +190,13 @@ def test_hf_token_classifier_joins_another_teacher(bert, student, docs):
     assert not numpy.isnan(found[3].user_data[KEY]["log_probs"]).any()
 
 
-def test_hf_token_classifier_says_the_same_on_a_gpu(bert, docs, gpu):
+def test_hf_token_classifier_predicts_the_same_on_a_gpu(bert, docs, gpu):
     of_cpu, of_gpu = load_teacher(bert), load_teacher(bert, gpu=gpu)
     for expected, rows in zip(of_cpu.predict(docs), of_gpu.predict(docs), strict=True):
         assert_allclose(numpy.exp(rows), numpy.exp(expected), atol=1e-3)
 
 
-def test_hf_token_classifier_refuses_what_it_cannot_load(bert, tmp_path):
+def test_hf_token_classifier_refuses_missing_gpus_and_weights(bert, tmp_path):
     with pytest.raises(ValueError, match=r"\[D020\].*GPU 7"):
         load_teacher(bert, gpu=7)
     (tmp_path / "config.json").write_text('{"architectures": ["BertForTokenClassification"]}')
@@ -204,8 +204,8 @@ def test_hf_token_classifier_refuses_what_it_cannot_load(bert, tmp_path):
         load_teacher(str(tmp_path))
 
 
-def test_hf_token_classifier_takes_io_labels(bert, tmp_path, docs):
-    """The same weights, but with other names for two labels."""
+def test_hf_token_classifier_with_io_labels(bert, tmp_path, docs):
+    """The same weights are saved with labels without a prefix."""
     teacher = load_teacher(bert)
     teacher.tokenizer.save_pretrained(tmp_path)
     teacher.model.config.id2label = dict(enumerate(["O", "PER", "LOC", "ORG", "MISC"]))
@@ -225,8 +225,8 @@ def labels_of(teacher, doc):
     return log_probs.argmax(axis=1)
 
 
-def test_hf_token_classifier_is_known_by_its_commit(monkeypatch, tmp_path):
-    """The commit of a checkpoint on the hub is read from the cache."""
+def test_hf_token_classifier_is_identified_by_its_commit(monkeypatch, tmp_path):
+    """The commit of a checkpoint on the hub is read from the local cache."""
     commit = "0123456789abcdef0123456789abcdef01234567"
     folder = tmp_path / "models--owner--name"
     (folder / "snapshots" / commit).mkdir(parents=True)

@@ -29,7 +29,7 @@ def teacher_of(*labels, scheme="iob"):
 
 
 def probs_of(teacher, doc):
-    """Probabilities of the tags, by their names: (n_tokens,) each."""
+    """Return the probabilities of each tag, by its name: (n_tokens,) each."""
     (rows,) = teacher.predict([doc])
     assert_allclose(numpy.exp(rows).sum(axis=1), 1, rtol=1e-5)
     return dict(zip(teacher.tags, numpy.exp(rows).T))
@@ -50,17 +50,17 @@ def test_label_map_is_read():
 
 
 @pytest.mark.parametrize("names", [["PERSON"], ["=PER"], ["PERSON="], [""]])
-def test_label_map_of_another_form_is_refused(names):
+def test_label_map_refuses_malformed_names(names):
     with pytest.raises(ValueError, match=r"\[D007\] --map .*OLD=NEW"):
         read_label_map(names)
 
 
-def test_label_map_names_a_label_once():
+def test_label_map_refuses_a_label_that_is_given_twice():
     with pytest.raises(ValueError, match=r"\[D007\] --map and --drop"):
         read_label_map(["A=B"], drop=["A"])
 
 
-def test_label_map_adds_what_becomes_one(doc):
+def test_label_map_adds_probabilities_of_joined_labels(doc):
     teacher = teacher_of("PERSON", "GPE", "LOC", "NORP")
     label_map = LabelMap({"PERSON": "PER", "GPE": "LOC"}, frozenset(["NORP"]))
     joined = join_teachers([teacher], label_map=label_map)
@@ -74,7 +74,7 @@ def test_label_map_adds_what_becomes_one(doc):
 @pytest.mark.parametrize("names", [{"A": "C"}, {"A": "C", "B": "D"}, {"A": "B", "B": "A"}])
 @pytest.mark.parametrize("labels", [None, ["A", "B"]])
 def test_label_map_renames(doc, names, labels):
-    """Even if no tags are dropped or joined, because the order of columns may change."""
+    """Columns are put in order even if no label is dropped or joined with another."""
     teacher, label_map = teacher_of("A", "B"), LabelMap(names)
     labels = labels and [label_map(label) for label in labels][::-1]
     joined = join_teachers([teacher], labels=labels, label_map=label_map)
@@ -85,14 +85,14 @@ def test_label_map_renames(doc, names, labels):
         assert_allclose(after[:, column], before[:, i], rtol=1e-5)
 
 
-def test_label_map_of_nothing_is_the_teacher_itself():
+def test_label_map_without_changes_returns_the_teacher():
     teacher = teacher_of("PER", "LOC", scheme="biluo")
     assert join_teachers([teacher]) is teacher
     # The order is that of the teacher, whatever the order of the given labels.
     assert join_teachers([teacher], labels=["LOC", "PER"]) is teacher
 
 
-def test_label_map_of_labels_that_remain_unmatched_lists_both_sides():
+def test_label_map_error_lists_unmatched_labels_of_both_sides():
     with pytest.raises(ValueError, match=r"\[D801\].*'A', 'B'.*'B', 'C'.*\['A'\].*\['C'\]"):
         join_teachers([teacher_of("A", "B")], labels=["B", "C"])
     renamed = LabelMap({"B": "C"})
@@ -102,7 +102,7 @@ def test_label_map_of_labels_that_remain_unmatched_lists_both_sides():
         join_teachers([teacher_of("A", "B"), teacher_of("A")])
 
 
-def test_label_map_may_leave_a_label_that_a_teacher_lacks(doc):
+def test_label_map_gives_labels_that_a_teacher_lacks_a_low_probability(doc):
     teacher = teacher_of("A")
     joined = join_teachers([teacher], labels=["B", "A"], may_lack=True)
     before, found = probs_of(teacher, doc), probs_of(joined, doc)
@@ -117,7 +117,7 @@ def test_label_map_of_unknown_labels_is_refused():
 
 
 def test_label_map_joins_schemes(doc):
-    """BILUO if all teachers have it, otherwise IOB."""
+    """The joint scheme is BILUO if all teachers have it, otherwise IOB."""
     closing, open_ended = teacher_of("A", "B", scheme="biluo"), teacher_of("B", "A")
     joined = join_teachers([closing, open_ended], weights=[3, 1])
     assert isinstance(joined, Ensemble)

@@ -103,13 +103,13 @@ def check_ents(nlp, docs, expected):
 
 
 def before_ner(nlp, docs):
-    """The same words, as the component sees them."""
+    """Return documents of the same words, as the `ner` gets them from earlier components."""
     names = nlp.pipe_names
     copies = [Doc(nlp.vocab, words=[token.text for token in doc]) for doc in docs]
     return list(nlp.pipe(copies, disable=names[names.index("ner") :]))
 
 
-def test_stock_ner_arg_max_is_what_the_component_finds(stock):
+def test_stock_ner_argmax_gives_the_entities_of_the_component(stock):
     docs = make_docs(stock, 200)
     ents = check_ents(stock, before_ner(stock, docs), run(stock, docs))
     assert len(ents) > 100
@@ -125,7 +125,7 @@ def test_stock_ner_of_a_component_with_its_own_tok2vec():
     assert check_ents(nlp, before_ner(nlp, docs), run(nlp, docs))
 
 
-def test_stock_ner_is_exact_on_a_component_that_knows_its_text(examples):
+def test_stock_ner_is_exact_if_the_component_has_memorised_the_text(examples):
     nlp = spacy.blank("en")
     nlp.add_pipe("ner")
     sentences = [
@@ -159,7 +159,7 @@ def test_stock_ner_does_not_cross_sentence_starts(stock):
 
 
 def test_stock_ner_keeps_preset_entities(stock):
-    """Some of them have a label that the component does not have."""
+    """Some of the preset entities have a label that the component does not have."""
     ruler = stock.add_pipe("entity_ruler", before="ner")
     ruler.add_patterns(
         [
@@ -177,7 +177,7 @@ def test_stock_ner_keeps_preset_entities(stock):
     assert any(ent.text == "lives in" for ent in ents)
 
 
-def test_stock_ner_leaves_blocked_tokens_alone(stock):
+def test_stock_ner_keeps_blocked_tokens(stock):
     def make():
         docs = make_docs(stock)
         for doc in docs:
@@ -191,7 +191,7 @@ def test_stock_ner_leaves_blocked_tokens_alone(stock):
 
 @pytest.mark.parametrize("batch", [1, 7, 60])
 def test_stock_ner_distribution_is_the_softmax_over_valid_moves(stock, batch):
-    """Against a loop over one document at a time that asks spaCy about every move."""
+    """Compare with a loop over single documents, in which spaCy decides which moves are valid."""
     teacher = choose_teacher(stock)
     ner = stock.get_pipe("ner")
     docs = before_ner(stock, make_docs(stock))
@@ -234,7 +234,7 @@ def test_stock_ner_annotates(stock):
     assert not any(doc.has_annotation("SENT_START") and len(doc) > 1 for doc in annotated)
 
 
-def test_stock_ner_refuses_preset_labels_that_are_not_announced(stock, make_doc):
+def test_stock_ner_refuses_preset_entities_with_unknown_labels(stock, make_doc):
     doc = make_doc("Ann saw", "B-NEW O", vocab=stock.vocab)
     stock.get_pipe("tok2vec")(doc)
     with pytest.raises(ValueError, match=r"\[D807\].*\['NEW'\]"):
@@ -249,7 +249,7 @@ def test_stock_ner_of_documents_without_tokens(stock, make_doc):
     assert teacher.predict([]) == []
 
 
-def test_stock_ner_reads_groups_of_documents_in_their_order(stock, monkeypatch):
+def test_stock_ner_keeps_the_order_of_documents_in_groups(stock, monkeypatch):
     docs = make_docs(stock)
     groups = list(group_docs(docs, n_tokens=30))
     assert [doc for group in groups for doc in group] == docs

@@ -1,4 +1,4 @@
-"""From a teacher of another kind than `ner_tagger` to a student, by the steps of the workflow."""
+"""A student learns from a teacher of another kind than `ner_tagger`, as in the workflow."""
 
 import pytest
 import spacy
@@ -28,7 +28,7 @@ def rules(examples):
 
 
 @pytest.mark.parametrize("kind", ["stock", "rules"])
-def test_teaching_by_other_components(request, kind, texts, nlp, tiny, examples, tmp_path):
+def test_teaching_with_other_components(request, kind, texts, nlp, tiny, examples, tmp_path):
     teacher = request.getfixturevalue(kind)
     annotated = annotate_docs(teacher, [Doc(nlp.vocab, words=text.split()) for text in texts])
     DocBin(docs=list(annotated), store_user_data=True).to_disk(tmp_path / "pool.spacy")

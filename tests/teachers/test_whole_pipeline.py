@@ -1,4 +1,4 @@
-"""Rules that set entities besides a component with scores teach, too."""
+"""Teachers with rules that set entities in addition to a component with scores."""
 
 import numpy
 import pytest
@@ -71,7 +71,7 @@ def test_whole_pipeline_counts_rules_of_spans(student, texts):
     check_that_entities_are_taught(student, texts)
 
 
-def test_override_takes_what_differs():
+def test_whole_pipeline_override_replaces_only_changed_tokens():
     nan = [numpy.nan] * 3
     scored = numpy.log([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], nan, [0.2, 0.5, 0.3], nan])
     said = numpy.log([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.9, 0.05, 0.05], nan, nan])
