@@ -124,13 +124,13 @@ def time_products(steps: Steps, *, width: int, nO: int) -> Tuple[float, float]:
     layer."""
     n_docs, n_tokens = steps.starts[1], steps.starts[-1]
     hidden = numpy.ones((DIRECTIONS, n_tokens, width), dtype="f")
-    Wh = numpy.ones((DIRECTIONS, width, len(GATES) * width), dtype="f")
+    Wh = numpy.ones((len(GATES), DIRECTIONS, width, width), dtype="f")
     W = numpy.ones((DIRECTIONS, width, nO), dtype="f")
-    products = numpy.empty((DIRECTIONS, n_docs, len(GATES) * width), dtype="f")
+    products = numpy.empty((len(GATES), DIRECTIONS, n_docs, width), dtype="f")
     all_rows = recurrent_rows(steps)
     start = perf_counter()
     for rows in all_rows:
-        numpy.matmul(hidden[:, rows], Wh, out=products[:, : rows.stop - rows.start])
+        numpy.matmul(hidden[:, rows], Wh, out=products[:, :, : rows.stop - rows.start])
     end = perf_counter()
     numpy.matmul(hidden, W)
     return end - start, perf_counter() - end

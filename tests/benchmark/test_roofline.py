@@ -38,7 +38,7 @@ def test_roofline_products_have_the_shapes_of_the_steps(products):
     time_products(steps, width=WIDTH, nO=N_TAGS)
     running = [int((t < LENGTHS).sum()) for t in range(1, 4)]
     assert running == [4, 3, 2]
-    recurrent = [((2, n, WIDTH), (2, WIDTH, 4 * WIDTH)) for n in running]
+    recurrent = [((2, n, WIDTH), (4, 2, WIDTH, WIDTH)) for n in running]
     assert products == [*recurrent, ((2, LENGTHS.sum(), WIDTH), (2, WIDTH, N_TAGS))]
 
 
@@ -59,7 +59,7 @@ def test_roofline_products_are_those_of_the_student(products, student, make_doc,
 def test_roofline_counts_operations(products):
     steps = plan_steps(LENGTHS)
     time_products(steps, width=WIDTH, nO=N_TAGS)
-    expected = sum(2 * numpy.prod(left) * right[-1] for left, right in products)
+    expected = sum(2 * left[-2] * numpy.prod(right) for left, right in products)
     assert count_operations(steps, width=WIDTH, nO=N_TAGS) == expected
 
 

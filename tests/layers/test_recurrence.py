@@ -33,7 +33,7 @@ def check(layer: Model, lengths: List[int]) -> None:
     expected = layer.predict(Ragged(vectors[which], n_tokens)).data
     steps = plan_steps(numpy.asarray(lengths))
     projected = project(layer, vectors)
-    assert projected.shape == (2, N_WORDS, 4 * WIDTH)
+    assert projected.shape == (8, N_WORDS, WIDTH)
     hidden = run(recurrent_weights(layer), projected, which, steps)
     assert hidden.shape == (2, sum(lengths), WIDTH)
     assert hidden.dtype == numpy.float32
@@ -94,7 +94,7 @@ def test_recurrence_uses_only_rows_of_its_tokens() -> None:
     recurrence = recurrent_weights(layer)
     which = numpy.asarray([0, 1, 1, 3, 0])
     expected = run(recurrence, project(layer, vectors), which, steps)
-    others = numpy.full((2, 8, 4 * WIDTH), numpy.nan, dtype="f")
+    others = numpy.full((8, 8, WIDTH), numpy.nan, dtype="f")
     places = numpy.asarray([6, 2, 0, 3])
     others[:, places] = project(layer, vectors[:4])
     assert_array_equal(run(recurrence, others, places[which], steps), expected)
