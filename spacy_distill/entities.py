@@ -1,5 +1,6 @@
 """Convert tags to entities of documents, as arrays, for all documents of a batch at once."""
 
+from functools import lru_cache
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
@@ -25,7 +26,7 @@ class TokenAttributes(NamedTuple):
     ent_type: numpy.ndarray  # uint64: hash of the label, or 0
     ent_kb_id: numpy.ndarray  # uint64: hash of the entity's id in a knowledge base, or 0
     is_space: numpy.ndarray  # bool
-    sent_start: numpy.ndarray  # bool: annotated as a sentence start
+    sent_start: numpy.ndarray  # bool: annotated as a sentence start, not the document's first
 
     @classmethod
     def from_docs(cls, docs: Sequence[Doc]) -> "TokenAttributes":
@@ -33,6 +34,8 @@ class TokenAttributes(NamedTuple):
         columns = [numpy.zeros((0, len(attrs)), "uint64")]
         columns += [doc.to_array(attrs).reshape(-1, len(attrs)) for doc in docs]
         ent_iob, ent_type, ent_kb_id, is_space, sent_start = numpy.concatenate(columns).T
+        lengths = numpy.asarray([len(doc) for doc in docs if len(doc)], dtype="i")
+        sent_start[numpy.cumsum(lengths) - lengths] = 0  # spaCy always marks the first token
         return cls(ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1)
 
     @property
@@ -67,9 +70,8 @@ def write_entities(
     fixed (ndarray): Tokens whose annotation stays as it is, bool (n_tokens,).
     attributes (TokenAttributes): Attributes of the documents' tokens before the call.
     """
-    labels = sorted({label for _, label in map(split_tag, tags) if label})
     for vocab in {doc.vocab for doc in docs}:
-        for label in labels:
+        for label in values_of_tags(tuple(tags)).labels:
             vocab.strings.add(label)
     ent_iob, ent_type = tags_as_annotation(ids, tags, fixed=fixed, attributes=attributes)
     annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
@@ -84,12 +86,28 @@ def tags_as_annotation(
     ids: numpy.ndarray, tags: Sequence[str], *, fixed: numpy.ndarray, attributes: TokenAttributes
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """Return spaCy's values of ENT_IOB and ENT_TYPE, (n_tokens,) each: see `write_entities`."""
+    values = values_of_tags(tuple(tags))
+    ids = leave_out_final_space(ids, values.ent_iob, attributes.is_space)
+    ent_iob = numpy.where(fixed, attributes.ent_iob, values.ent_iob[ids])
+    return ent_iob, numpy.where(fixed, attributes.ent_type, values.ent_type[ids])
+
+
+class TagValues(NamedTuple):
+    """What tags mean in spaCy's annotation."""
+
+    ent_iob: numpy.ndarray  # int (n_tags,)
+    ent_type: numpy.ndarray  # uint64 (n_tags,)
+    labels: List[str]  # sorted
+
+
+@lru_cache
+def values_of_tags(tags: Tuple[str, ...]) -> TagValues:
     parts = [split_tag(tag) for tag in tags]
-    iob_of_tag = numpy.asarray([IOB[prefix] for prefix, _ in parts], dtype="i")
-    type_of_tag = numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64")
-    ids = leave_out_final_space(ids, iob_of_tag, attributes.is_space)
-    ent_iob = numpy.where(fixed, attributes.ent_iob, iob_of_tag[ids])
-    return ent_iob, numpy.where(fixed, attributes.ent_type, type_of_tag[ids])
+    return TagValues(
+        numpy.asarray([IOB[prefix] for prefix, _ in parts], dtype="i"),
+        numpy.asarray([get_string_id(label) for _, label in parts], dtype="uint64"),
+        sorted({label for _, label in parts if label}),
+    )
 
 
 class Entities(NamedTuple):

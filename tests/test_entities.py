@@ -207,8 +207,8 @@ def test_entities_read_the_attributes_of_tokens(make_doc):
     assert_array_equal(attributes.ent_type, [strings["PERSON"]] * 2 + [0] * 3)
     assert_array_equal(attributes.ent_kb_id, [strings["Q1"]] * 2 + [0] * 3)
     assert_array_equal(attributes.is_space, [False, True, False, False, False])
-    # spaCy sets the first token of every document.
-    assert_array_equal(attributes.sent_start, [True, False, True, True, False])
+    # Without the first token of each document, which spaCy always sets
+    assert_array_equal(attributes.sent_start, [False, False, True, False, False])
     assert all(column.shape == (0,) for column in TokenAttributes.from_docs([]))
 
 
