@@ -243,7 +243,7 @@ def test_annotate_reports_ignored_files(run, source, tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
     source.rename(folder / "a.txt")
-    assert "Passed over" not in run(folder).text
+    assert "Ignored in" not in run(folder).text
     (folder / "b.json").write_text("[]")
     assert f"Ignored in {folder}: 1 .json" in run(folder).text
 
