@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
+from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -100,8 +101,9 @@ def score_candidates(
     examples = [eg for eg in examples if eg.reference.has_annotation("ENT_IOB")]
     if not examples:
         return []
+    scored = get_scores([eg.predicted for eg in examples])
+    examples = [*map(with_scored_tokens, examples, scored)]
     docs = [eg.predicted for eg in examples]
-    scored = get_scores(docs)
     gold = Gold.from_examples(examples)
     attributes = TokenAttributes.join(part.attributes for part in scored)
     fixed = attributes.preset
@@ -113,6 +115,15 @@ def score_candidates(
         written = tags_as_annotation(ids, ner.tags, fixed=fixed, attributes=attributes)
         values.append(gold.score(find_entities(*written)))
     return values
+
+
+def with_scored_tokens(eg: Example, scored: ScoredDoc) -> Example:
+    """Return an example with the tokens that were scored, if a later component changed them."""
+    doc = eg.predicted
+    if numpy.array_equal(doc.to_array(ORTH), scored.words):
+        return eg
+    words = [doc.vocab.strings[word] for word in scored.words]
+    return Example(Doc(doc.vocab, words=words), eg.reference)
 
 
 class Gold(NamedTuple):

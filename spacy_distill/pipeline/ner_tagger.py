@@ -153,7 +153,7 @@ class NERTagger(DistillablePipe):
         """
         docs = list(docs)
         attributes = TokenAttributes.from_docs(docs)
-        if self.score_tuned and self.has_learnt:  # otherwise not needed, and copying takes time
+        if self.score_tuned:  # otherwise not needed, and copying takes time
             self._score_cache.keep(docs, scores, attributes)
         preset = attributes.preset
         ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)

@@ -1,9 +1,10 @@
 """A component's scores of documents, kept from annotation until evaluation."""
 
-from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
 import numpy
+from spacy.attrs import ORTH
 from spacy.tokens import Doc
 
 from ..entities import TokenAttributes
@@ -11,10 +12,11 @@ from ..types import TagScores
 
 
 class ScoredDoc(NamedTuple):
-    """A document's tag scores (n_tokens, n_tags), and its token attributes when it was scored."""
+    """A document as a component saw it. Later components may change its tokens and attributes."""
 
-    scores: TagScores
+    scores: TagScores  # (n_tokens, n_tags)
     attributes: TokenAttributes
+    words: numpy.ndarray  # hashes of the tokens' texts: uint64 (n_tokens,)
 
 
 class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
@@ -36,7 +38,7 @@ class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
         """
         for doc, part, columns in zip(docs, scores, attributes.split(docs)):
             own = TokenAttributes(*(column.copy() for column in columns))
-            self[doc] = ScoredDoc(part.copy(), own)
+            self[doc] = ScoredDoc(part.copy(), own, doc.to_array(ORTH))
 
     def get_or_predict(
         self, docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]
@@ -48,18 +50,24 @@ class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
             entities are left out of the attributes, because they may be those of this component.
         RETURNS (List[ScoredDoc]): One for each document.
         """
-        # Stored scores no longer fit if a later component has merged tokens.
-        is_kept = [doc in self and len(self[doc].scores) == len(doc) for doc in docs]
-        new = [doc for doc, known in zip(docs, is_kept) if not known]
+        new = [doc for doc in docs if doc not in self]
         bare = TokenAttributes.from_docs(new)
         bare = bare._replace(ent_iob=numpy.zeros_like(bare.ent_iob))
-        found = map(ScoredDoc, predict(new), bare.split(new))
-        return [self[doc] if known else next(found) for doc, known in zip(docs, is_kept)]
+        found = make_scored(new, predict, bare)
+        return [self[doc] if doc in self else next(found) for doc in docs]
 
 
 def score_docs(
     docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]
 ) -> List[ScoredDoc]:
     """Score documents that a component has not annotated yet."""
-    attributes = TokenAttributes.from_docs(docs)
-    return [*map(ScoredDoc, predict([*docs]), attributes.split(docs))]
+    return [*make_scored(docs, predict, TokenAttributes.from_docs(docs))]
+
+
+def make_scored(
+    docs: Sequence[Doc],
+    predict: Callable[[List[Doc]], List[TagScores]],
+    attributes: TokenAttributes,
+) -> Iterator[ScoredDoc]:
+    words = [doc.to_array(ORTH) for doc in docs]
+    return map(ScoredDoc, predict([*docs]), attributes.split(docs), words)
