@@ -7,6 +7,7 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
+from thinc.api import get_array_module
 
 from ..batches import split_rows
 from ..corpus import leave_out_labels
@@ -16,7 +17,7 @@ from ..soft_targets import set_soft_targets
 from ..teachers.choose import choose_teacher
 from ..teachers.ensemble import Ensemble, join_teachers
 from ..teachers.ner_tagger import NERTaggerTeacher
-from ..types import Teacher
+from ..types import TagScores, Teacher
 
 
 def annotate_docs(
@@ -33,7 +34,7 @@ def annotate_docs(
     teacher's tags as pseudo-labels. If there are several teachers, their distributions are
     averaged, and their disagreement is stored as well. A token for which no teacher has a
     distribution gets no soft targets, and neither this token nor an entity that may contain it
-    gets a pseudo-label.
+    gets a pseudo-label; only whitespace may be part of an entity without a distribution.
 
     teacher (Union[Language, Teacher]): The teacher, or a pipeline, which `choose_teacher` turns
         into a teacher.
@@ -66,6 +67,7 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
         scores = teacher.score(docs)
         log_probs = teacher.to_log_probs(scores)
         # With a CRF, the best sequence need not be the most probable tag of each token.
+        scores = free_unseen_space(scores, log_probs, split_rows(attributes.is_space, docs))
         ids = teacher.ner.find_tags(docs, scores, attributes=attributes, fixed=fixed)
     else:
         if isinstance(teacher, Ensemble):
@@ -82,18 +84,42 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
         leave_out_labels(doc, find_unlabelled(doc, numpy.isnan(rows[:, 0])) & ~is_fixed)
 
 
+def free_unseen_space(
+    scores: Sequence[TagScores],
+    log_probs: Sequence[numpy.ndarray],
+    is_space: Sequence[numpy.ndarray],
+) -> List[TagScores]:
+    """Let whitespace without soft targets be part of an entity: score all of its tags equally.
+
+    scores (Sequence[Floats2d]): Tag scores of each document (n_tokens, n_tags). Not changed.
+    log_probs (Sequence[ndarray]): Its log-probabilities (n_tokens, n_tags); NaN without soft
+        targets.
+    is_space (Sequence[ndarray]): Which of its tokens are whitespace: bool (n_tokens,).
+    RETURNS (List[Floats2d]): The scores, 0 for such whitespace.
+    """
+    found: List[TagScores] = []
+    for of_doc, rows, spaces in zip(scores, log_probs, is_space):
+        unseen = spaces & numpy.isnan(rows[:, 0])
+        xp = get_array_module(of_doc)
+        found.append(xp.where(xp.asarray(unseen)[:, None], 0.0, of_doc) if unseen.any() else of_doc)
+    return found
+
+
 def find_unlabelled(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:
     """Return which tokens can't have a pseudo-label.
 
     doc (Doc): A document with the entities that a teacher predicts.
     is_missing (ndarray): Whether each token lacks soft targets: bool (n_tokens,).
-    RETURNS (ndarray): The tokens without soft targets, and the last token of each entity that is
-        followed by such a token, unless that is whitespace: bool (n_tokens,).
+    RETURNS (ndarray): The tokens without soft targets, except whitespace within an entity, and the
+        last token of each entity whose next token that is not whitespace lacks them: bool
+        (n_tokens,).
     """
     unlabelled = is_missing.copy()
     for ent in doc.ents if is_missing.any() else ():
-        # The entity may continue into tokens without soft targets, unless these are whitespace.
-        if ent.end < len(doc) and is_missing[ent.end] and not doc[ent.end].is_space:
+        unlabelled[[token.i for token in ent if token.is_space]] = False
+        # The entity may continue in tokens without soft targets.
+        after = next((token.i for token in doc[ent.end :] if not token.is_space), None)
+        if after is not None and is_missing[after]:
             unlabelled[ent.end - 1] = True
     return unlabelled
 

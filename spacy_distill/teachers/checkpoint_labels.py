@@ -99,14 +99,17 @@ def has_prefix(label: str) -> bool:
 def begin_entities(probs: numpy.ndarray) -> None:
     """Move probability from I to B where no entity of the label can continue. In place.
 
-    An entity can continue if the most probable label of the previous token is the same.
+    An entity can continue if the most probable label of the previous token is the same. Tokens
+    without probabilities, such as line breaks, are skipped.
 
-    probs (ndarray): Probabilities of IOB tags (n_tokens, n_tags).
+    probs (ndarray): Probabilities of IOB tags (n_tokens, n_tags); NaN for tokens without.
     """
     n_labels = (probs.shape[1] - 1) // 2
     by_label = numpy.concatenate([probs[:, :1], probs[:, 1::2] + probs[:, 2::2]], axis=1)
+    places = numpy.where(numpy.isnan(probs[:, 0]), 0, numpy.arange(len(probs)))
+    last = numpy.maximum.accumulate(places)  # the last token with probabilities, up to each token
     before = numpy.zeros(len(probs), dtype="i")
-    before[1:] = by_label[:-1].argmax(axis=1)  # 0 for O
+    before[1:] = by_label[last[:-1]].argmax(axis=1)  # 0 for O, and if there is no such token
     for label in range(n_labels):
         begin, inside = 1 + 2 * label, 2 + 2 * label
         new = before != label + 1

@@ -9,8 +9,10 @@ from spacy.tokens import Doc, DocBin
 from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.corpus import build_distillation_corpus_v1
 from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import UNSEEN
 from spacy_distill.soft_targets import KEY, get_soft_targets, set_soft_targets
 from spacy_distill.tags import make_tags
+from spacy_distill.teachers.checkpoint_labels import read_scheme
 from spacy_distill.teachers.ner_tagger import find_ner_tagger
 
 
@@ -97,6 +99,75 @@ class Closing:
 def test_annotation_trims_whitespace_from_a_teachers_entities(make_doc, ents):
     docs = [make_doc("In Rome _ it rains"), make_doc("In Rome _")]
     assert [ents(doc) for doc in annotate_docs(Closing(), docs)] == [[(1, 2, "LOC")]] * 2
+
+
+class Blind:
+    """A teacher that has no scores for whitespace and for `?`, like a transformer."""
+
+    name = "blind"
+
+    def __init__(self, labels):
+        self.scheme = read_scheme(labels, teacher=self.name)
+        self.labels, self.tags = labels, self.scheme.tags
+        self.words = {}
+
+    def predict(self, docs):
+        rows = [[self.make_row(token) for token in doc] for doc in docs]
+        return [self.scheme.to_tags(numpy.asarray(found, dtype="f")) for found in rows]
+
+    def make_row(self, token):
+        if token.is_space or token.text == "?":
+            return numpy.full(len(self.labels), numpy.nan)
+        best = self.labels.index(self.words.get(token.text, "O"))
+        return numpy.log(numpy.eye(len(self.labels))[best] * 0.9 + 0.02)
+
+
+@pytest.mark.parametrize(
+    "labels, first, last",
+    [
+        ("O B-PER I-PER", "B-PER", "I-PER"),
+        ("O B-PER I-PER L-PER U-PER", "B-PER", "L-PER"),
+        ("O PER", "PER", "PER"),
+        ("O I-PER", "I-PER", "I-PER"),
+    ],
+)
+@pytest.mark.parametrize("n_others", [0, 1])
+def test_annotation_finds_entities_across_whitespace(make_doc, ents, labels, first, last, n_others):
+    teacher = Blind(labels.split())
+    teacher.words = {"Ann": first, "Lee": last}
+    docs = [make_doc(text) for text in ("_ Ann Lee _ left", "_ Ann _ Lee _ left _")]
+    docs = list(annotate_docs(teacher, docs, others=[teacher] * n_others))
+    assert [ents(doc) for doc in docs] == [[(1, 3, "PER")], [(1, 4, "PER")]]
+    # Whitespace outside of entities has no pseudo-label.
+    assert [token.ent_iob for token in docs[1]] == [0, 3, 1, 1, 0, 2, 0]
+    # The soft targets are those of the same words on one line.
+    on_one_line, on_two = [doc.user_data[KEY]["log_probs"] for doc in docs]
+    assert_array_equal(on_two[[1, 3, 5]], on_one_line[[1, 2, 4]])
+    assert numpy.isnan(on_two[[0, 2, 4, 6]]).all()
+
+
+@pytest.mark.parametrize("text", ["Ann ? Lee", "Ann _ ? Lee", "Ann _ ?"])
+def test_annotation_leaves_out_entities_that_may_continue_after_whitespace(make_doc, ents, text):
+    teacher = Blind(["O", "PER"])
+    teacher.words = {"Ann": "PER"}
+    (doc,) = annotate_docs(teacher, [make_doc(text)])
+    assert ents(doc) == [] and doc[0].ent_iob == 0
+
+
+@pytest.mark.parametrize("scheme, tags", [("iob", "B-PER I-PER"), ("biluo", "B-PER L-PER")])
+def test_annotation_by_a_tagger_finds_entities_across_whitespace(
+    make_student, make_doc, ents, tag_scores, monkeypatch, scheme, tags
+):
+    teacher = make_student(scheme=scheme)
+    ner = teacher.get_pipe("ner")
+    first, last = tags.split()
+    scores = tag_scores(f"O {first} O {last} O O", ner.tags)
+    scores[[0, 2, 4]] = [0.0, *[UNSEEN] * (len(ner.tags) - 1)]
+    monkeypatch.setattr(ner, "predict", lambda docs: [scores for _ in docs])
+    (doc,) = annotate_docs(teacher, [make_doc("_ Ann _ Lee _ left")])
+    assert ents(doc) == [(1, 4, "PER")]
+    assert [token.ent_iob for token in doc] == [0, 3, 1, 1, 0, 2]
+    assert numpy.isnan(doc.user_data[KEY]["log_probs"][[0, 2, 4]]).all()
 
 
 def test_annotation_keeps_blocked_tokens_and_kb_ids(student, make_doc, ents):

@@ -92,10 +92,16 @@ def test_checkpoint_labels_of_iob1_separate_entities_of_one_label():
 
 
 def test_checkpoint_labels_of_tokens_without_scores():
+    """An entity can continue after them, and none can before the first token with scores."""
     scheme = read_scheme(["O", "A"], teacher="x")
-    found = to_tags(scheme, [[0.1, 0.9], [numpy.nan, numpy.nan], [0.1, 0.9]])
-    assert numpy.isnan(found[1]).all()
-    assert_allclose(found[[0, 2]], [[0.1, 0.9, 0.0]] * 2, atol=1e-4)
+    unseen, entity, outside = [numpy.nan, numpy.nan], [0.1, 0.9], [0.9, 0.1]
+    rows = [unseen, entity, unseen, unseen, entity, outside, unseen, entity, unseen]
+    found = to_tags(scheme, rows)
+    without = numpy.isnan(rows).any(axis=1)
+    assert numpy.isnan(found[without]).all()
+    begin, inside = [0.1, 0.9, 0.0], [0.1, 0.0, 0.9]
+    expected = [begin, inside, [0.9, 0.0, 0.1], begin]
+    assert_allclose(found[~without], expected, atol=1e-4)
 
 
 def test_checkpoint_labels_of_pieces_and_padding_are_outside():

@@ -119,7 +119,7 @@ def test_hf_token_classifier_has_no_scores_for_tokens_without_pieces(bert, docs,
     assert docs[3][4].is_space
     assert numpy.isnan(rows).any(axis=1).tolist() == [token.is_space for token in docs[3]]
     (doc,) = annotate_docs(teacher, [docs[3]])
-    assert [token.ent_iob == 0 for token in doc][4]
+    assert doc[4].ent_iob in (0, 1)  # missing, or within an entity
     assert numpy.isnan(doc.user_data[KEY]["log_probs"][4]).all()
 
 
