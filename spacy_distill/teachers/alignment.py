@@ -1,5 +1,6 @@
 """Run a teacher's pipeline over existing documents, and align its tokens with theirs."""
 
+from itertools import pairwise
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
@@ -15,6 +16,8 @@ from ..targets import find_one_to_one
 
 # What the tag of a token becomes, in either scheme, of its first part, of those amid, of its last.
 TAG_PARTS: Dict[str, str] = {"B": "BII", "I": "III", "L": "IIL", "U": "BIL"}
+# Languages that write no spaces between words.
+WITHOUT_SPACES = ("ja", "th", "zh")
 
 
 def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[Pipe] = None) -> List[Doc]:
@@ -29,11 +32,24 @@ def run_pipes(nlp: Language, docs: Iterable[Doc], *, before: Optional[Pipe] = No
 
 
 def retokenise(nlp: Language, doc: Doc) -> Doc:
-    """Return the text of a document in a pipeline's own tokenisation, without annotation."""
+    """Return the text of a document in a pipeline's own tokenisation, without annotation.
+
+    If a document has only tokens, as rows of a corpus may, it is not known where its text has
+    spaces. A word segmenter then gets the tokens without spaces between them.
+    """
     # For an empty text the tokenizer returns no tokens, although the document may consist of empty
     # words. `nlp.make_doc` is not used because it refuses long texts; the readers of untokenised
     # text already enforce that limit.
-    return nlp.tokenizer(doc.text) if doc.text else copy_words(doc, nlp.vocab)
+    text = doc.text
+    if doc.has_unknown_spaces and nlp.lang in WITHOUT_SPACES:
+        text = join_words([token.text for token in doc])
+    return nlp.tokenizer(text) if text else copy_words(doc, nlp.vocab)
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Join words of a language that writes no spaces, except between two in ASCII: `Ann Lee`."""
+    spaces = [first.isascii() and second.isascii() for first, second in pairwise(words)]
+    return "".join(word + " " * space for word, space in zip(words, [*spaces, False]))
 
 
 def align_rows(doc: Doc, own: Doc, rows: numpy.ndarray, tags: Sequence[str]) -> numpy.ndarray:

@@ -1,3 +1,5 @@
+import re
+
 import numpy
 import pytest
 import spacy
@@ -104,6 +106,37 @@ def test_alignment_retokenises_without_modifying_the_document(make_doc):
     assert len(retokenise(other, make_doc(""))) == 0
     other.max_length = 10  # limits texts, but not existing documents
     assert len(retokenise(other, doc)) == 5
+
+
+class SegmentedWords:
+    """A tokenizer that finds known words in text without spaces, like a word segmenter."""
+
+    def __init__(self, vocab, words):
+        self.vocab = vocab
+        self.pattern = re.compile("|".join([*words, r"\w+(?<=[a-zA-Z])", r"\S"]))
+
+    def __call__(self, text):
+        found = [*self.pattern.finditer(text)]
+        spaces = [text[part.end() : part.end() + 1] == " " for part in found]
+        return Doc(self.vocab, words=[part[0] for part in found], spaces=spaces)
+
+
+@pytest.mark.parametrize("lang", ["zh", "ja"])
+def test_alignment_joins_words_of_languages_without_spaces(lang, ents):
+    """The tokens of a row have unknown spaces. A segmenter finds no word across a space."""
+    nlp = spacy.blank("xx")
+    nlp.lang = lang
+    nlp.tokenizer = SegmentedWords(nlp.vocab, ["北京", "工作"])
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": [{"TEXT": "北京"}]}])
+    words = ["Ann", "Lee", "在", "北", "京", "工作", "。"]
+    unknown, known = Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words, spaces=[True] * 7)
+    assert retokenise(nlp, unknown).text == "Ann Lee在北京工作。"
+    assert retokenise(nlp, known).text.strip() == "Ann Lee 在 北 京 工作 。"
+    rows = next(annotate_docs(nlp, [unknown])).user_data[KEY]["log_probs"]
+    assert ents(unknown) == [(3, 5, "LOC")]
+    assert rows.argmax(axis=1).tolist() == [0, 0, 0, 1, 2, 0, 0]  # O B-LOC I-LOC
+    nlp.lang = "xx"
+    assert retokenise(nlp, unknown).text.strip() == "Ann Lee 在 北 京 工作 。"
 
 
 @pytest.fixture
