@@ -34,7 +34,7 @@ HEAVY = {
     "transformers": {"benchmark", "encoder", "teachers/hf_token_classifier"},
     "tokenizers": {"benchmark", "encoder"},
     "safetensors": {"encoder"},
-    "datasets": {"data/hub"},
+    "datasets": {"data/features", "data/hub"},
     "huggingface_hub": {"cli"},
     "spacy_transformers": set(),
     "ray": {"annotate/ray_cluster"},

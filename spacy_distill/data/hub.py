@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from ..checks import require_installed
 from ..errors import Errors
 from ..files import list_files
+from .features import find_features, find_names, find_text_labels, name_tags
 from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
@@ -84,6 +85,7 @@ def read_dataset(
     yield from read_table(
         rows,
         features=rows.features or {},
+        text_labels=find_text_labels(rows.features.arrow_schema) if rows.features else [],
         nlp=nlp,
         source=source,
         split_sentences=split_sentences,
@@ -115,35 +117,11 @@ def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) ->
         yield from read_table(
             (row for batch in batches for row in batch.to_pylist()),
             features=find_features(file.schema_arrow, source=path),
+            text_labels=find_text_labels(file.schema_arrow),
             nlp=nlp,
             source=path,
             split_sentences=split_sentences,
         )
-
-
-def find_features(schema: Any, *, source: object) -> Mapping[str, Any]:
-    """Find the features of the columns that may hold class labels. The others may have any type.
-
-    schema (pyarrow.Schema): The schema of the file.
-    source (object): The file, for errors.
-    RETURNS (Mapping[str, Any]): Features by name of the column.
-    RAISES (ValueError): D132 if `datasets` does not know a type that the file names.
-    """
-    from datasets import Features
-    from pyarrow import schema as make_schema
-    from pyarrow import types
-
-    def may_be_ids(kind: Any) -> bool:
-        is_list = types.is_list(kind) or types.is_large_list(kind)
-        return is_list and types.is_integer(kind.value_type)
-
-    fields = [field for field in schema if field.name in TAGS and may_be_ids(field.type)]
-    if not fields:
-        return {}  # the types of the other columns don't matter
-    try:
-        return Features.from_arrow_schema(make_schema(fields, metadata=schema.metadata))
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(Errors.D132.format(source=source, reason=error)) from error
 
 
 def find_columns(names: Iterable[str], *, source: object) -> List[str]:
@@ -158,11 +136,16 @@ def read_table(
     rows: Iterable[Dict[str, Any]],
     *,
     features: Mapping[str, Any],
+    text_labels: Sequence[str],
     nlp: Language,
     source: object,
     split_sentences: bool,
 ) -> Iterator[Doc]:
-    """Make the documents of a dataset's rows. The names of class labels come from `features`."""
+    """Make the documents of a dataset's rows.
+
+    features (Mapping[str, Any]): Features of columns, with the names of class labels.
+    text_labels (Sequence[str]): Columns that can't hold entities: see `find_text_labels`.
+    """
     names = {column: find_names(feature) for column, feature in features.items()}
     for number, row in number_rows(rows, source=source):
         for column in TAGS:
@@ -170,6 +153,8 @@ def read_table(
                 row[column] = name_tags(
                     row[column], names=names[column], source=source, line=number
                 )
+        for column in text_labels:
+            row[column] = row[column] or None  # none of the labels, not none of the entities
         yield from make_row_docs(
             row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
         )
@@ -185,26 +170,3 @@ def number_rows(
             yield number, row
     except Exception as error:  # any error of Arrow, the file system or the network
         raise ValueError(Errors.D126.format(source=source, line=number, reason=error)) from error
-
-
-def find_names(feature: Any) -> List[str]:
-    """List the names of the classes if a column holds lists of class labels; otherwise none."""
-    return list(getattr(getattr(feature, "feature", None), "names", None) or [])
-
-
-def name_tags(
-    ids: Sequence[Optional[int]], *, names: Sequence[str], source: object, line: int
-) -> Optional[List[str]]:
-    """Return the tags that class labels stand for.
-
-    RETURNS (Optional[List[str]]): The tags. None for an unlabelled row, in which all class labels
-        are missing or negative.
-    RAISES (ValueError): D108 if only some are, or if a class label has no name.
-    """
-    if ids and all(i is None or i < 0 for i in ids):
-        return None
-    tags = [names[i] for i in ids if i is not None and 0 <= i < len(names)]
-    if len(tags) < len(ids):
-        found = f"class labels {str(ids)[:80]}, which are not all from 0 to {len(names) - 1}"
-        raise ValueError(Errors.D108.format(source=source, line=line, found=found))
-    return tags
