@@ -10,7 +10,15 @@ from spacy.tokens import Doc
 from ..checks import require_installed
 from ..errors import Errors
 from ..files import list_files
-from .features import find_features, find_names, find_text_labels, name_tags
+from .features import (
+    decode_row,
+    find_features,
+    find_names,
+    find_text_labels,
+    name_entities,
+    name_tags,
+)
+from .row_entities import ENTITIES
 from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
@@ -72,7 +80,8 @@ def read_dataset(
 
     rows (Union[datasets.Dataset, datasets.IterableDataset]): The rows, with a column `tokens` and,
         if labelled, one of `TAGS` (names or class labels); or with `text` and, if labelled, one of
-        `ENTITIES`: see `make_row_docs`.
+        `ENTITIES`: see `make_row_docs`. Labels of entities may be class labels, and a list of
+        objects may be stored as an object of lists.
     nlp (Language): Pipeline that tokenises text that has no tokens.
     source (object): The dataset's name, for errors.
     split_sentences (bool): Make one document per sentence of unlabelled text.
@@ -113,10 +122,11 @@ def read_parquet(path: Path, *, nlp: Language, split_sentences: bool = False) ->
         raise ValueError(Errors.D126.format(source=path, line=0, reason=error)) from error
     with file:
         columns = find_columns(file.schema_arrow.names, source=path)
+        features = find_features(file.schema_arrow, source=path)
         batches = file.iter_batches(batch_size=ROWS_TOGETHER, columns=columns)
         yield from read_table(
-            (row for batch in batches for row in batch.to_pylist()),
-            features=find_features(file.schema_arrow, source=path),
+            (decode_row(row, features) for batch in batches for row in batch.to_pylist()),
+            features=features,
             text_labels=find_text_labels(file.schema_arrow),
             nlp=nlp,
             source=path,
@@ -153,6 +163,9 @@ def read_table(
                 row[column] = name_tags(
                     row[column], names=names[column], source=source, line=number
                 )
+        for column in ENTITIES:
+            if row.get(column):
+                row[column] = name_entities(row[column], features.get(column))
         for column in text_labels:
             row[column] = row[column] or None  # none of the labels, not none of the entities
         yield from make_row_docs(

@@ -229,36 +229,6 @@ def test_dataset_of_text_is_unlabelled(nlp, tmp_path):
     assert len(doc) == 3 and not doc.has_annotation("ENT_IOB")
 
 
-@pytest.mark.parametrize("form", ["disk", "parquet"])
-@pytest.mark.parametrize("key", ["label", "labels"])
-def test_dataset_of_text_with_several_labels_is_unlabelled(nlp, tmp_path, form, key):
-    """A text without any of the labels is not one without entities."""
-    datasets = pytest.importorskip("datasets")
-    kinds = [datasets.ClassLabel(names=["joy", "anger"]), datasets.Value("string")]
-    for i, (kind, labels) in enumerate(zip(kinds, ([1, 0], ["joy"]), strict=True)):
-        features = datasets.Features({"text": datasets.Value("string"), key: datasets.List(kind)})
-        columns = {"text": ["Ann left", "Bob ran", "Eve"], key: [labels, [], None]}
-        rows = datasets.Dataset.from_dict(columns, features=features)
-        path = tmp_path / f"{i}.parquet"
-        rows.save_to_disk(str(path)) if form == "disk" else rows.to_parquet(str(path))
-        found = list(read_docs(path, nlp=nlp))
-        assert [doc.has_annotation("ENT_IOB") for doc in found] == [False] * 3
-
-
-@pytest.mark.parametrize("key", ["label", "labels"])
-def test_dataset_of_empty_lists_of_entities_is_labelled(nlp, tmp_path, key):
-    pytest.importorskip("datasets")
-    import pyarrow
-    from pyarrow.parquet import write_table
-
-    span = pyarrow.struct({"start": "int64", "end": "int64", "label": "string"})
-    for kind in (span, pyarrow.null()):
-        lists = pyarrow.array([[]], type=pyarrow.list_(kind))
-        write_table(pyarrow.table({"text": ["left"], key: lists}), tmp_path / "a.parquet")
-        (doc,) = read_docs(tmp_path / "a.parquet", nlp=nlp)
-        assert doc.has_annotation("ENT_IOB")
-
-
 def test_dataset_with_other_columns(nlp, tmp_path):
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_dict({"sentence": ["a"]}).save_to_disk(str(tmp_path / "data"))
