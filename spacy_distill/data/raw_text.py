@@ -19,8 +19,9 @@ from ..errors import Errors
 PART_LENGTH = 5_000
 SENTENCE_LENGTH = 200
 BLANK_LINE = re.compile(r"\n\s*\n")
-# Where to cut a part that is too long, in order of preference.
-ENDS = ("\n", ". ", " ")
+# Where to cut a part that is too long, in order of preference. The marks of Chinese, Japanese and
+# Hindi come first, because a point or a space seldom ends a sentence of these.
+ENDS = ("\n", "。", "！", "？", "।", ". ", " ")  # noqa: RUF001 (fullwidth)
 
 
 def make_tokenizer(lang: str) -> Language:

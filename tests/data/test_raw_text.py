@@ -1,7 +1,7 @@
 import pytest
 import spacy
 
-from spacy_distill.data.raw_text import PART_LENGTH, SENTENCE_LENGTH, make_docs
+from spacy_distill.data.raw_text import PART_LENGTH, SENTENCE_LENGTH, cut_text, make_docs
 
 
 @pytest.fixture
@@ -58,6 +58,16 @@ def test_raw_text_may_be_of_any_length(split, nlp, unit):
     if unit.startswith("a sentence"):
         assert set(found) == {unit.strip()}
     assert len(text) > 5 * PART_LENGTH
+
+
+@pytest.mark.parametrize("end", "。！？।")  # noqa: RUF001 (fullwidth)
+@pytest.mark.parametrize("between", ["", "3. 5 "])
+def test_raw_text_is_cut_at_the_ends_of_sentences_of_any_script(end, between):
+    """Not within a word, and not at a point or space within the sentence."""
+    sentence = f"他在北京{between}见到了安吉拉默克尔总理{end}"
+    parts = list(cut_text(sentence * (3 * PART_LENGTH // len(sentence))))
+    assert len(parts) > 2
+    assert all(part.startswith(sentence) and part.endswith(sentence) for part in parts)
 
 
 def test_raw_text_too_long_for_spacy_names_the_remedy(nlp):
