@@ -38,8 +38,10 @@ def build_distillation_corpus_v1(
     labelled_fraction (float): Mean share of labelled examples in a batch, from 0 to 1 (exclusive).
         To reach it, labelled examples are repeated within an epoch. Each one appears at least once,
         and exactly once if this is 0.
-    min_confidence (float): Pseudo-labels of tokens with a lower probability, and of all entities
-        that contain such a token, are left out; the soft targets are kept.
+    min_confidence (float): In the documents of `unlabelled`, pseudo-labels of tokens whose most
+        probable tag has a lower probability, and of all entities that contain such a token, are
+        left out, and so is any gold annotation of these tokens, because it is stored like
+        pseudo-labels. The soft targets are kept.
     seed (int): Seed of the order, which is different in each epoch.
     limit (int): How many unlabelled documents are read, from the first on; 0 for all.
     shuffle_buffer (int): For training that does not hold all documents in memory (`max_epochs =
@@ -135,7 +137,9 @@ def shuffle(examples: Iterable[Example], *, size: int, rng: random.Random) -> It
 
 
 def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
-    """Set the pseudo-labels of uncertain tokens, and of entities with such tokens, to missing.
+    """Set the labels of uncertain tokens, and of entities with such tokens, to missing.
+
+    Gold labels are included, because the document does not tell them from pseudo-labels.
 
     doc (Doc): A document with soft targets. Modified in place.
     min_confidence (float): Least probability of a token's most probable tag, from 0 to 1.
