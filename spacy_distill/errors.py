@@ -103,6 +103,12 @@ class Errors(metaclass=ErrorsWithCodes):
         "{n_tags} tags. Its last layer must have that width: spacy-distill.LinearTagger.v1 adds "
         "one to any tok2vec."
     )
+    D027 = (
+        "'{name}' can't rehearse: its model listens to another component, which only runs for the "
+        "current model, not for the earlier one. Give '{name}' a copy of that component's model: "
+        "nlp.replace_listeners('tok2vec', '{name}', ['model.tok2vec']), before "
+        "nlp.resume_training()."
+    )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "
         "tag. Text without tags belongs in a .jsonl file, or a .txt file not named after a split."

@@ -15,7 +15,7 @@ from ..errors import Errors
 from ..files import digest_source, make_parent, replacing
 from ..loading import find_code, import_code, load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
-from ..provenance import TUNED, digest_components, digest_inputs
+from ..provenance import TUNED, digest_components, digest_inputs, waits_for_tuning
 from ..teachers.alignment import run_pipes
 from ..teachers.ner_tagger import find_ner_tagger
 from ..tuning import Tuned, tune_outside
@@ -38,7 +38,8 @@ def tune_cli(
 
     Adds a constant to the score of O if that raises F1 by at least half a point; among constants
     close to the best, the smallest. With many entity types and few examples, a model predicts O too
-    often. A pipeline that is already tuned on the same development set is left unchanged.
+    often. A pipeline that is already tuned on the same development set is left unchanged. Of
+    several 'ner_tagger', each call tunes one, the last in the pipeline first.
     """
     if output is not None:
         make_parent(output)
@@ -50,7 +51,8 @@ def tune_cli(
         raise ValueError(Errors.D009.format(path=dev))
     known, dev_digest = nlp.meta.get(TUNED, {}), digest_source(dev)
     components = digest_components(nlp.component_names, model)
-    if known.get("dev") == dev_digest and known.get("components") == components:
+    is_known = known.get("dev") == dev_digest and known.get("components") == components
+    if is_known and not waits_for_tuning(model):
         msg.info(f"'{model}' is already tuned on '{dev}'")
         tuned = Tuned(*(known[name] for name in Tuned._fields))
     else:
@@ -77,6 +79,8 @@ def tune_cli(
             f"The score of O is unchanged: no constant improves F1 by half a point ({after:.2f} "
             f"on '{dev}')"
         )
+    if waits_for_tuning(model):
+        msg.info("Another 'ner_tagger' is not tuned yet: run this command again")
     if output is not None:
         srsly.write_json(output, tuned._asdict())
 

@@ -8,7 +8,7 @@ from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 
 from ..crf import Potentials
-from ..distributions import get_log_probs, get_teacher_log_probs
+from ..distributions import get_teacher_log_probs
 from ..errors import Errors
 from ..layers.crf import find_potentials, inc_gradient
 from ..losses import CRFInputs, DistillationLoss, LossParts, no_gradients
@@ -94,8 +94,7 @@ class DistillablePipe(TrainablePipe):
         def compare(scores: List[TagScores]) -> LossAndGradients:
             teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
             teacher_log_probs = get_teacher_log_probs(teacher_pipe.model, teacher_scores)
-            saw_nothing = all(numpy.isnan(rows).all() for rows in teacher_log_probs)
-            if listens(teacher_pipe.model) and saw_nothing:
+            if listens_in_vain(teacher_pipe.model, teacher_log_probs):
                 raise ValueError(Errors.D021.format(**names))
             log_probs: Any = [
                 change_tags(rows, teacher_pipe.tags, wanted=self.tags) for rows in teacher_log_probs
@@ -119,7 +118,8 @@ class DistillablePipe(TrainablePipe):
 
         examples, drop, sgd, losses: As in `distill`.
         RETURNS (Dict[str, float]): The updated losses.
-        RAISES (ValueError): D011 if the loss is not finite.
+        RAISES (ValueError): D011 if the loss is not finite, D027 if the model listens to another
+            component.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.rehearse")
@@ -129,7 +129,9 @@ class DistillablePipe(TrainablePipe):
 
         def compare(scores: List[TagScores]) -> LossAndGradients:
             earlier_scores = earlier.predict([eg.predicted for eg in examples])
-            log_probs: Any = get_log_probs(earlier, earlier_scores)
+            log_probs: Any = get_teacher_log_probs(earlier, earlier_scores)
+            if listens_in_vain(earlier, log_probs):
+                raise ValueError(Errors.D027.format(name=self.name))
             return self._compare(log_probs, scores)
 
         return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
@@ -234,6 +236,11 @@ class DistillablePipe(TrainablePipe):
         """Split the rows of a batch (n_tokens, n_tags) into those of each document."""
         ops = self.model.ops
         return ops.unflatten(ops.asarray2f(flat), ops.asarray1i([len(part) for part in parts]))
+
+
+def listens_in_vain(model: TaggerModel, log_probs: List[numpy.ndarray]) -> bool:
+    """Return whether a model saw no token at all, because what it listens to has not run."""
+    return listens(model) and all(numpy.isnan(rows).all() for rows in log_probs)
 
 
 def reset_gradients(model: Model) -> None:

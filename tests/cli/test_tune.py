@@ -59,7 +59,7 @@ def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
 
 
-def test_tune_uses_the_last_ner_tagger_with_score_tuned(model, dev, careful):
+def test_tune_tunes_one_ner_tagger_after_the_other(model, dev, careful):
     nlp = spacy.load(model)
     nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
     nlp.to_disk(model)
@@ -67,6 +67,11 @@ def test_tune_uses_the_last_ner_tagger_with_score_tuned(model, dev, careful):
     assert "Tuning 'ner'" in result.output
     tuned = spacy.load(model)
     assert tuned.get_pipe("first").score_tuned and not tuned.get_pipe("ner").score_tuned
+    assert "run this command again" in result.output
+    result = run(model, dev)
+    assert "Tuning 'first'" in result.output and "again" not in result.output
+    assert not spacy.load(model).get_pipe("first").score_tuned
+    assert "already tuned" in run(model, dev).output
 
 
 def test_tune_on_a_gpu(model, dev, careful, gpu):

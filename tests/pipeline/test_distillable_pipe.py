@@ -188,6 +188,24 @@ def test_distillable_pipe_refuses_a_listening_teacher_without_vectors(make_stude
     assert ner.distill(teacher, unlabelled)["ner_distillation"] > 0
 
 
+def test_distillable_pipe_does_not_rehearse_a_listener(make_example):
+    """Nothing runs for the earlier model, which would therefore teach that all tokens are `O`."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec")
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96}
+    model = {"@architectures": "spacy-distill.LinearTagger.v1", "tok2vec": listener}
+    ner = nlp.add_pipe("ner_tagger", name="ner", config={"model": model})
+    examples = [make_example("Ann lives in Rome", "B-PER O O B-LOC")]
+    nlp.initialize(lambda: examples)
+    nlp.resume_training()
+    nlp.update(examples)
+    with pytest.raises(ValueError, match=r"\[D027\].*replace_listeners"):
+        ner.rehearse(examples)
+    nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
+    nlp.resume_training()
+    assert ner.rehearse(examples)["ner"] == pytest.approx(0.0, abs=1e-6)
+
+
 class Strict(DistillablePipe):
     """A teacher that fails if a batch has no tokens."""
 
