@@ -63,7 +63,7 @@ Iob1 = Annotated[
     typer.Option(
         "--iob1",
         help="The checkpoints were trained on IOB1: an entity begins with I unless it follows "
-        "one of the same label",
+        "one of the same label (detected if a label has I but no B)",
     ),
 ]
 

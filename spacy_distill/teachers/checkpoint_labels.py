@@ -60,8 +60,8 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
     is_scheme = bool(prefixed) and SPECIAL.issuperset(others)
     # Labels are mixed only if B and one of I, M, L and E have the same type, because a type may
     # itself be called `I-9`.
-    begun = [label[1:] for label in prefixed if label[0] == "B"]
-    is_mixed = not is_scheme and any(label[1:] in begun for label in prefixed if label[0] in "IMLE")
+    begin = [label[1:] for label in prefixed if label[0] == "B"]
+    is_mixed = not is_scheme and any(label[1:] in begin for label in prefixed if label[0] in "IMLE")
     # Without a scheme, "X" may be an entity type.
     named = prefixed if is_scheme else [*prefixed, *(o for o in others if o not in SPECIAL - {"X"})]
     if OUTSIDE not in labels or is_mixed or not named or {"B", "I"}.issuperset(named):
@@ -71,14 +71,17 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
         for label in labels
         if label in named
     }
-    prefixes = {tag[0] for tag in as_tags.values()}
+    begun, inside = ({tag[2:] for tag in as_tags.values() if tag[0] == prefix} for prefix in "BI")
     names = list(dict.fromkeys(tag[2:] for tag in as_tags.values()))
-    closes = bool(prefixes & set("LU"))
+    closes = any(tag[0] in "LU" for tag in as_tags.values())
     tags = make_tags(names, scheme="biluo" if closes else "iob")
     columns = [
         [i for i, label in enumerate(labels) if as_tags.get(label, OUTSIDE) == tag] for tag in tags
     ]
-    return LabelScheme(tags, columns, not closes and (iob1 or prefixes == {"I"}))
+    # In IOB2, every entity begins with B. In IOB1, a label gets a B only if two entities of it are
+    # adjacent somewhere in the training data.
+    lacks_begin = not inside <= begun
+    return LabelScheme(tags, columns, not closes and (iob1 or lacks_begin))
 
 
 def put_in_front(labels: Sequence[str]) -> List[str]:

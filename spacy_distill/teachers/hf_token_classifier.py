@@ -69,7 +69,8 @@ class HFTokenClassifier:
         name (str): Its folder, or its name on the hub.
         revision (str): Revision of the name on the hub; empty: the latest.
         iob1 (bool): Whether its labels are IOB1, in which an entity begins with I unless it follows
-            one with the same label. The names of the labels do not distinguish IOB1 from IOB2.
+            one with the same label. It is detected if a label has an I but no B; otherwise the
+            names of the labels do not distinguish IOB1 from IOB2.
         gpu (int): GPU to run it on, -1 for the CPU.
         RAISES (OSError): D309 if it can't be loaded. (ValueError): D806 if its labels can't be
             interpreted, D311 if its tokenizer is not a fast one, D020 if there is no such GPU.

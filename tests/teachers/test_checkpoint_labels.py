@@ -91,6 +91,34 @@ def test_checkpoint_labels_of_iob1_separate_entities_of_one_label():
     assert_allclose(to_tags(scheme, rows), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "labels, is_iob1",
+    [
+        # Of xlm-roberta-large-finetuned-conll03-english: no two persons are adjacent in its data.
+        ("B-LOC B-MISC B-ORG I-LOC I-MISC I-ORG I-PER O", True),
+        ("LOC-B LOC-I PER-I O", True),
+        ("B-LOC I-LOC B-PER I-PER O", False),
+        ("B-LOC I-LOC B-PER O", False),  # IOB2 in which all persons are single words
+        ("B-LOC I-LOC E-LOC S-LOC I-PER O", False),
+        ("B-LOC M-LOC E-LOC S-PER O", False),
+    ],
+)
+def test_checkpoint_labels_show_iob1_if_one_has_no_begin(labels, is_iob1):
+    assert read_scheme(labels.split(), teacher="x").begins_with_inside == is_iob1
+
+
+def test_checkpoint_labels_of_iob1_find_an_entity_without_a_begin():
+    scheme = read_scheme(["B-A", "I-A", "I-B", "O"], teacher="x")
+    rows = [[0.0, 0.0, 0.9, 0.1], [0.0, 0.0, 0.1, 0.9], [0.0, 0.8, 0.0, 0.2], [0.7, 0.3, 0.0, 0.0]]
+    expected = [  # O B-A I-A B-B I-B
+        [0.1, 0.0, 0.0, 0.9, 0.0],
+        [0.9, 0.0, 0.0, 0.0, 0.1],
+        [0.2, 0.8, 0.0, 0.0, 0.0],
+        [0.0, 0.7, 0.3, 0.0, 0.0],
+    ]
+    assert_allclose(to_tags(scheme, rows), expected, atol=1e-4)
+
+
 def test_checkpoint_labels_of_tokens_without_scores():
     """An entity can continue after them, and none can before the first token with scores."""
     scheme = read_scheme(["O", "A"], teacher="x")
