@@ -472,8 +472,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D806 = (
         "Can't use the labels {labels} of checkpoint '{teacher}': one of them must be 'O', and the "
-        "others name entities, all of them with a prefix such as B- or none. Set id2label in its "
-        "config.json."
+        "others name entities, all of them with a prefix such as B- or B_ (in upper case) or none. "
+        "Set id2label in its config.json."
     )
     D807 = (
         "A component of teacher '{teacher}' sets entities of the labels {labels} before 'ner', but "

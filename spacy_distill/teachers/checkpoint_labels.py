@@ -12,6 +12,8 @@ from ..tags import BILUO, OUTSIDE, make_tags
 
 # A label whose prefix is at its end, such as PER-B.
 SUFFIXED = re.compile(rf"(.+)[-_]([{''.join(BILUO)}])")
+# A label whose prefix may have another form, such as i-PER or B:PER.
+ANY_PREFIX = re.compile(r"([BI])([\W_].+)", re.IGNORECASE)
 # Labels of special tokens, and of word pieces that do not begin a word. They are not part of the
 # scheme, and mean O.
 SPECIAL = {"X", "PAD", "[PAD]", "<pad>", "[CLS]", "[SEP]", "<s>", "</s>"}
@@ -51,8 +53,8 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
     teacher (str): Name of the checkpoint, for the error.
     iob1 (bool): See `HFTokenClassifier.load`.
     RETURNS (LabelScheme): The scheme.
-    RAISES (ValueError): D806 if none of the labels is `O`, if no other label names an entity, or if
-        only some of those that do have a prefix.
+    RAISES (ValueError): D806 if none of the labels is `O`, if no other label names an entity, if
+        only some of those that do have a prefix, or if the prefixes have another form.
     """
     given, labels = labels, put_in_front(labels)
     prefixed = [label for label in labels if has_prefix(label)]
@@ -61,10 +63,11 @@ def read_scheme(labels: Sequence[str], *, teacher: str, iob1: bool = False) -> L
     # Labels are mixed only if B and one of I, M, L and E have the same type, because a type may
     # itself be called `I-9`.
     begin = [label[1:] for label in prefixed if label[0] == "B"]
-    is_mixed = not is_scheme and any(label[1:] in begin for label in prefixed if label[0] in "IMLE")
+    is_mixed = any(label[1:] in begin for label in prefixed if label[0] in "IMLE")
+    is_unclear = not is_scheme and (is_mixed or has_other_prefixes(labels))
     # Without a scheme, "X" may be an entity type.
     named = prefixed if is_scheme else [*prefixed, *(o for o in others if o not in SPECIAL - {"X"})]
-    if OUTSIDE not in labels or is_mixed or not named or {"B", "I"}.issuperset(named):
+    if OUTSIDE not in labels or is_unclear or not named or {"B", "I"}.issuperset(named):
         raise ValueError(Errors.D806.format(teacher=teacher, labels=list(given)))
     as_tags: Dict[str, str] = {
         label: f"{BILUO[label[0]]}-{label[2:]}" if is_scheme else f"I-{label}"
@@ -97,6 +100,13 @@ def put_in_front(labels: Sequence[str]) -> List[str]:
 
 def has_prefix(label: str) -> bool:
     return label[:1] in BILUO and label[1:2] in ("-", "_")
+
+
+def has_other_prefixes(labels: Sequence[str]) -> bool:
+    """Return whether two labels only differ in a B and an I in front: `b-per` and `i-per`."""
+    parts = [match.groups() for label in labels if (match := ANY_PREFIX.fullmatch(label))]
+    begin, inside = ({name for found, name in parts if found.upper() == prefix} for prefix in "BI")
+    return bool(begin & inside)
 
 
 def begin_entities(probs: numpy.ndarray) -> None:

@@ -28,6 +28,9 @@ def to_tags(scheme, rows):
         (["O", "B-I", "I-I", "B-B", "I-B"], "O B-I I-I B-B I-B"),
         (["[PAD]", "O", "B-PER", "I-PER", "X"], "O B-PER I-PER"),
         (["[PAD]", "O", "PER", "X"], "O B-PER I-PER B-X I-X"),
+        (["O", "B.cell", "T.cell"], "O B-B.cell I-B.cell B-T.cell I-T.cell"),
+        (["O", "b.1", "i.2"], "O B-b.1 I-b.1 B-i.2 I-i.2"),
+        (["O", "bass", "iass"], "O B-bass I-bass B-iass I-iass"),
     ],
 )
 def test_checkpoint_labels_become_tags(labels, tags):
@@ -43,6 +46,12 @@ def test_checkpoint_labels_become_tags(labels, tags):
         ["O", "B", "I"],
         ["O", "B-PER", "I-PER", "LOC"],
         ["O", "B-PER", "M-PER", "E-PER", "LOC"],
+        ["O", "b-per", "i-per"],
+        ["O", "B-PER", "i-PER"],
+        ["O", "B:PER", "I:PER"],
+        ["O", "B.PER", "I.PER", "B.LOC"],
+        ["O", "B PER", "I PER", "X"],
+        ["O", "b_per", "i_per", "B-LOC", "I-LOC"],
     ],
 )
 def test_checkpoint_labels_need_an_outside_and_one_scheme(labels):
