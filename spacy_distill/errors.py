@@ -483,6 +483,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "The teacher's pipeline has no component that sets doc.ents (its components: {pipes}). "
         "Give one with 'ner_tagger', 'ner' or another that does."
     )
+    D809 = (
+        "A 'ner_tagger' teaches on the tokens of the text, but component '{name}' of teacher "
+        "'{teacher}' changes them before it, such as {word!r}. Remove it with "
+        "nlp.remove_pipe('{name}'), or add it after 'ner_tagger', and save the teacher again."
+    )
     D901 = (
         "Can't write '{path}': {reason}. Free some space or give another folder, and run it again: "
         "what is finished is kept."

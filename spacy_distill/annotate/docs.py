@@ -46,7 +46,7 @@ def annotate_docs(
     YIELDS (Doc): Each document, with entities and soft targets.
     RAISES (ValueError): D808 if a pipeline sets no entities, D801 if labels differ, D804 if no
         teacher knows its labels, D007 if there are not as many weights as teachers, or a weight is
-        not above 0.
+        not above 0, D809 if a teacher changes the tokens before its `ner_tagger`.
     """
     teachers = [
         choose_teacher(given) if isinstance(given, Language) else given

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import List, Sequence
 
 import numpy
+from spacy.attrs import ORTH
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -31,18 +32,41 @@ class NERTaggerTeacher:
         return self.ner.tags
 
     def score(self, docs: Sequence[Doc]) -> List[TagScores]:
-        """Return the component's tag scores of documents: (n_tokens, n_tags) each."""
+        """Return the component's tag scores of documents: (n_tokens, n_tags) each.
+
+        RAISES (ValueError): D809 if a component before it changes the tokens.
+        """
         # Other pipes of the teacher modify the documents, so they get copies of the words.
         copies = (copy_words(doc, self.nlp.vocab) for doc in docs)
-        return self.ner.predict(run_pipes(self.nlp, copies, before=self.ner))
+        found = run_pipes(self.nlp, copies, before=self.ner)
+        for doc, own in zip(docs, found):
+            if not has_same_words(doc, own):
+                self.refuse_change(doc)
+        return self.ner.predict(found)
+
+    def refuse_change(self, doc: Doc) -> None:
+        """Find the component that changes a document's tokens. RAISES (ValueError): D809."""
+        own = copy_words(doc, self.nlp.vocab)
+        for name, pipe in self.nlp.pipeline:
+            own = pipe(own)
+            if not has_same_words(doc, own):
+                word = next((a.text for a, b in zip(doc, own) if a.text != b.text), doc.text)
+                raise ValueError(Errors.D809.format(name=name, teacher=self.name, word=word))
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """See `Teacher`. Uses the softmax, or the marginals of the model's CRF."""
+        """See `Teacher`. Uses the softmax, or the marginals of the model's CRF.
+
+        RAISES (ValueError): D809 if an earlier component changes the tokens.
+        """
         return self.to_log_probs(self.score(docs))
 
     def to_log_probs(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
         """Convert scores to log-probabilities; NaN for tokens that the model saw nothing of."""
         return get_teacher_log_probs(self.ner.model, scores)
+
+
+def has_same_words(doc: Doc, other: Doc) -> bool:
+    return numpy.array_equal(doc.to_array(ORTH), other.to_array(ORTH))
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:
