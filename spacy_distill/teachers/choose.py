@@ -1,5 +1,6 @@
 """Choose the kind of teacher by its source."""
 
+from itertools import chain
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union
 
@@ -99,12 +100,11 @@ def with_others(
     """
     if not others:
         return teacher
-    labels = list_labels(teacher.tags, NO_MAP)
-    for name in others:
-        found = getattr(teacher.nlp.get_pipe(name), "labels", ())
-        labels += [label for label in found if label not in labels]
-    whole = DocEntsTeacher(teacher.nlp, labels, smoothing)
-    return WholePipelineTeacher(map_tags(teacher, whole.tags, NO_MAP), whole)
+    of_others = [getattr(teacher.nlp.get_pipe(name), "labels", ()) for name in others]
+    labels = dict.fromkeys(chain(list_labels(teacher.tags, NO_MAP), *of_others))
+    whole = DocEntsTeacher(teacher.nlp, list(labels), smoothing)
+    component = map_tags(teacher, whole.tags, NO_MAP)
+    return WholePipelineTeacher(component, whole, is_open=not all(of_others))
 
 
 def is_pipeline(path: Path) -> bool:

@@ -4,7 +4,7 @@ Such a pipeline predicts entities without probabilities. Most of the probability
 to the tag that it sets, and the rest is spread over the other tags.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence
 
 import numpy
@@ -55,6 +55,19 @@ class DocEntsTeacher:
     def tags(self) -> List[str]:
         """The tags, in the scheme `iob`."""
         return make_tags(self.labels or (), scheme="iob")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the pipeline may set labels that none of its components declares."""
+        return not self.labels
+
+    def with_labels(self, labels: Sequence[str], label_map: LabelMap) -> "DocEntsTeacher":
+        """Return the same teacher with other labels.
+
+        labels (Sequence[str]): The labels after mapping.
+        label_map (LabelMap): Map of the labels that the pipeline sets.
+        """
+        return replace(self, labels=labels, label_map=label_map)
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """See `Teacher`. RAISES (ValueError): D803 for an entity with an unknown label."""

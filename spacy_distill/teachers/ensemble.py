@@ -1,6 +1,6 @@
 """An ensemble of teachers: the mean of their distributions, and how far they disagree."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
@@ -13,6 +13,7 @@ from ..tags import is_biluo, make_tags
 from ..types import Teacher
 from .doc_ents import DocEntsTeacher
 from .label_map import NO_MAP, LabelMap, check_labels, check_map, list_labels, map_tags
+from .whole_pipeline import WholePipelineTeacher
 
 # The lowest log-probability, in nats: in float64 its exponential is still above 0.
 LOWEST = -700.0
@@ -103,11 +104,15 @@ def join_teachers(
     if not (with_labels or labels):
         raise ValueError(Errors.D804.format(teacher=teachers[0].name))
     own = dict.fromkeys(label for one in with_labels for label in list_labels(one.tags, NO_MAP))
-    check_map(label_map, [*own] if len(with_labels) == len(teachers) else None)
+    is_any_open = len(with_labels) < len(teachers) or any(map(is_open, teachers))
+    check_map(label_map, None if is_any_open else [*own])
     first = list_labels(with_labels[0].tags, label_map) if with_labels else []
+    if with_labels and is_open(with_labels[0]):
+        # It may set the labels that are renamed although it does not declare them.
+        first += [label for label in label_map.renamed.values() if label not in first]
     wanted = first if labels is None or set(labels) == set(first) else list(labels)
     for teacher in with_labels:
-        check_labels(teacher, wanted, label_map, may_lack=may_lack)
+        check_labels(teacher, wanted, label_map, may_lack=may_lack or is_open(teacher))
     closes = all(is_biluo(teacher.tags) for teacher in teachers)
     tags = make_tags(wanted, scheme="biluo" if closes else "iob")
     fitted = [fit(teacher, tags, wanted, label_map) for teacher in teachers]
@@ -119,12 +124,17 @@ def fit(
 ) -> Teacher:
     """Convert a teacher to the student's tags."""
     is_fitted = list(teacher.tags) == list(tags) and label_map == NO_MAP
-    if isinstance(teacher, DocEntsTeacher) and not is_fitted:
+    if isinstance(teacher, (DocEntsTeacher, WholePipelineTeacher)) and not is_fitted:
         # Smooth only over those of the student's tags that the teacher knows.
-        known = list_labels(teacher.tags, label_map) or labels
-        own = [label for label in labels if label in known]
-        return map_tags(replace(teacher, labels=own, label_map=label_map), tags, NO_MAP)
+        known = [] if teacher.is_open else list_labels(teacher.tags, label_map)
+        own = [label for label in labels if label in (known or labels)]
+        return map_tags(teacher.with_labels(own, label_map), tags, NO_MAP)
     return map_tags(teacher, tags, label_map)
+
+
+def is_open(teacher: Teacher) -> bool:
+    """Return whether a teacher may set labels that it does not declare."""
+    return getattr(teacher, "is_open", False)
 
 
 def find_shares(teachers: Sequence[Teacher], weights: Optional[Sequence[float]]) -> numpy.ndarray:

@@ -1,6 +1,6 @@
 """A teacher from a pipeline in which several components set entities, such as a model and rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import List, Sequence
 
 import numpy
@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 
 from ..types import Teacher
 from .doc_ents import DocEntsTeacher
+from .label_map import LabelMap, map_tags
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class WholePipelineTeacher:
 
     component (Teacher): The component, with the tags of the pipeline.
     pipeline (DocEntsTeacher): The whole pipeline.
+    is_open (bool): Whether the pipeline may set labels that none of its components declares.
     """
 
     component: Teacher
     pipeline: DocEntsTeacher
+    is_open: bool = False
 
     @property
     def nlp(self) -> Language:
@@ -39,8 +42,14 @@ class WholePipelineTeacher:
     def tags(self) -> List[str]:
         return self.pipeline.tags
 
+    def with_labels(self, labels: Sequence[str], label_map: LabelMap) -> "WholePipelineTeacher":
+        """See `DocEntsTeacher.with_labels`."""
+        pipeline = self.pipeline.with_labels(labels, label_map)
+        component = map_tags(self.component, pipeline.tags, label_map)
+        return replace(self, component=component, pipeline=pipeline)
+
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
-        """See `Teacher`."""
+        """See `Teacher`. RAISES (ValueError): D803 for an entity with an unknown label."""
         parts = zip(self.component.predict(docs), self.pipeline.predict(docs))
         return [override(*log_probs) for log_probs in parts]
 
