@@ -559,3 +559,8 @@ class Warnings(metaclass=ErrorsWithCodes):
         "Entities with labels that the component does not have are ignored, as if their tokens "
         "were not annotated: {labels}. Train a new component to learn them."
     )
+    W003 = (
+        "The components {names} of the teacher declare nothing that they assign. If one of them "
+        "sets entities, these are not taught: declare assigns=['doc.ents'] where it is registered, "
+        "in @Language.component or @Language.factory. Otherwise, ignore this."
+    )

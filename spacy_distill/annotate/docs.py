@@ -14,7 +14,7 @@ from ..corpus import leave_out_labels
 from ..decoding import Transitions, decode, forbid_tags
 from ..entities import TokenAttributes, write_entities
 from ..soft_targets import set_soft_targets
-from ..teachers.choose import choose_teacher
+from ..teachers.choose import choose_teacher, find_undeclared, warn_of_undeclared
 from ..teachers.ensemble import Ensemble, join_teachers
 from ..teachers.ner_tagger import NERTaggerTeacher
 from ..types import TagScores, Teacher
@@ -34,7 +34,8 @@ def annotate_docs(
     teacher's tags as pseudo-labels. If there are several teachers, their distributions are
     averaged, and their disagreement is stored as well. A token for which no teacher has a
     distribution gets no soft targets, and neither this token nor an entity that may contain it
-    gets a pseudo-label; only whitespace may be part of an entity without a distribution.
+    gets a pseudo-label; only whitespace may be part of an entity without a distribution. W003 warns
+    of components of a pipeline whose entities may not be taught.
 
     teacher (Union[Language, Teacher]): The teacher, or a pipeline, which `choose_teacher` turns
         into a teacher.
@@ -52,6 +53,8 @@ def annotate_docs(
         choose_teacher(given) if isinstance(given, Language) else given
         for given in (teacher, *others)
     ]
+    pipelines = [given for given in (teacher, *others) if isinstance(given, Language)]
+    warn_of_undeclared(find_undeclared(pipelines))
     joined = join_teachers(teachers, weights=weights)
     for batch in minibatch(docs, size=batch_size):
         annotate_batch(joined, batch)

@@ -18,7 +18,7 @@ from ..errors import Errors
 from ..manifest import Record
 from ..threads import single_threaded_children
 from .job import Job
-from .shards import Advance, Annotator, InputShard
+from .shards import Advance, Annotator, InputShard, Ready
 
 # Seconds that a worker has to exit before it is killed.
 SHUTDOWN_TIMEOUT = 10
@@ -27,8 +27,8 @@ SHUTDOWN_TIMEOUT = 10
 class Engine(Protocol):
     """Annotates shards, in any order."""
 
-    def start(self, job: Job, output: Path) -> List[str]:
-        """Load the teacher. RETURNS (List[str]): Its tags."""
+    def start(self, job: Job, output: Path) -> Ready:
+        """Load the teacher. RETURNS (Ready): Its tags, and what to warn of."""
 
     def run(self, shards: Iterator[InputShard], *, advance: Advance) -> Iterator[Record]:
         """Annotate and write shards, and yield the record of each once it is on the disk."""
@@ -62,9 +62,9 @@ class ThisProcess:
 
     annotator: Annotator
 
-    def start(self, job: Job, output: Path) -> List[str]:
+    def start(self, job: Job, output: Path) -> Ready:
         self.annotator = Annotator(job, output)
-        return self.annotator.tags
+        return self.annotator.ready
 
     def run(self, shards: Iterator[InputShard], *, advance: Advance) -> Iterator[Record]:
         for shard in shards:
@@ -88,12 +88,12 @@ class Processes:
         self.loading: List[Connection] = []
         self.busy: List[Connection] = []
 
-    def start(self, job: Job, output: Path) -> List[str]:
+    def start(self, job: Job, output: Path) -> Ready:
         # The other processes are started once there are shards for them.
         self.task = (job, output)
-        tags = self.receive(first := self.add_worker())
+        ready = self.receive(first := self.add_worker())
         self.loading.remove(first)
-        return tags
+        return ready
 
     def add_worker(self) -> Connection:
         context = get_context("spawn")
@@ -197,7 +197,7 @@ def serve(connection: Connection, job: Job, output: Path) -> None:
     Thread(target=end_with_parent, daemon=True).start()
     try:
         annotator = Annotator(job, output)
-        connection.send(annotator.tags)
+        connection.send(annotator.ready)
         while True:
             shard = connection.recv()
             record = annotator.annotate(shard, advance=lambda *done: connection.send(done))

@@ -16,7 +16,7 @@ from ..errors import Errors
 from ..manifest import Record
 from .engines import Failure
 from .job import Job
-from .shards import Advance, Annotator, InputShard
+from .shards import Advance, Annotator, InputShard, Ready
 
 # How often a lost worker is restarted, and how often a shard is given to another worker.
 RESTARTS = 3
@@ -34,11 +34,11 @@ class RayWorker:
         self.annotator: Optional[Annotator] = None
 
     @ray.method(max_task_retries=-1)  # waits until the actor is restarted
-    def start(self) -> Union[List[str], Failure]:
-        """Load the teacher. RETURNS (Union[List[str], Failure]): Its tags."""
+    def start(self) -> Union[Ready, Failure]:
+        """Load the teacher. RETURNS (Union[Ready, Failure]): Its tags, and what to warn of."""
         try:
             self.annotator = self.annotator or Annotator(self.job, self.output)
-            return self.annotator.tags
+            return self.annotator.ready
         except Exception as error:
             return Failure.of(error)
 
@@ -76,7 +76,7 @@ class RayCluster:
         self.calls: Dict[Any, Call] = {}
         self.losses: Counter = Counter()
 
-    def start(self, job: Job, output: Path) -> List[str]:
+    def start(self, job: Job, output: Path) -> Ready:
         """See `Engine`.
 
         RAISES (OSError): D911 if there is no cluster at the address, D918 if none can be started on

@@ -17,6 +17,7 @@ from ..errors import Errors
 from ..files import check_apart, make_and_hold, remove_parts
 from ..loading import import_code
 from ..soft_targets import has_soft_targets
+from ..teachers.choose import warn_of_undeclared
 from ..teachers.label_map import NO_MAP, list_labels
 from .engines import Engine, ThisProcess
 from .folder import Folder
@@ -42,7 +43,8 @@ def annotate_source(
     """Annotate all documents of sources. Memory does not grow with their number: see `read_docs`.
 
     Finished shards are kept if they were annotated with the same settings from the same texts. An
-    interrupted and resumed run leaves the same files as an uninterrupted one.
+    interrupted and resumed run leaves the same files as an uninterrupted one. W003 warns of
+    components of the teacher whose entities may not be taught.
 
     job (Job): The teachers and settings.
     sources (Sequence[Union[str, Path]]): One or more sources that `read_docs` can read.
@@ -84,10 +86,11 @@ def annotate_source(
         ends.enter_context(make_and_hold(output))
         ends.callback(remove_parts, output)
         ends.callback(engine.stop)  # runs before `remove_parts`
-        tags = engine.start(job, output)
-        folder = Folder.begin(output, list_settings(job, tags), overwrite=overwrite)
+        ready = engine.start(job, output)
+        warn_of_undeclared(ready.undeclared)
+        folder = Folder.begin(output, list_settings(job, ready.tags), overwrite=overwrite)
         start = perf_counter()
-        known = list_labels(tags, NO_MAP)
+        known = list_labels(ready.tags, NO_MAP)
         left = folder.list_missing(chain([first], shards), known=known, advance=advance)
         for record in engine.run(left, advance=advance):
             folder.add(record)

@@ -21,6 +21,7 @@ from ..docbins import ATTRS, unpack_docs
 from ..files import write_whole
 from ..layers.word_cache import find_caches
 from ..manifest import Record
+from ..teachers.choose import find_undeclared
 from .docs import annotate_batch
 from .job import Job, load_job, make_job_tokenizer
 from .summary import count_confidences
@@ -62,6 +63,18 @@ def pack_shards(docs: Iterable[Doc], nlp: Language, *, size: int) -> Iterator[In
         yield shard
 
 
+@dataclass(frozen=True)
+class Ready:
+    """What a worker reports once it has loaded its teacher.
+
+    tags (List[str]): The teacher's tags.
+    undeclared (List[str]): Components of the teacher to warn of; see `find_undeclared`.
+    """
+
+    tags: List[str]
+    undeclared: List[str]
+
+
 class Annotator:
     """The state of a worker: its teacher and the output folder.
 
@@ -71,14 +84,11 @@ class Annotator:
 
     def __init__(self, job: Job, output: Path) -> None:
         self.teacher, pipelines = load_job(job)
+        self.ready = Ready(list(self.teacher.tags), find_undeclared(pipelines))
         # With the vocabulary of a teacher's pipeline, documents need not be copied for it.
         self.pipelines = pipelines or [make_job_tokenizer(job)]
         self.batch_size = job.batch_size
         self.output = output
-
-    @property
-    def tags(self) -> List[str]:
-        return list(self.teacher.tags)
 
     def annotate(self, shard: InputShard, *, advance: Advance = lambda *_: None) -> Record:
         """Annotate a shard and write its file, whole or not at all.

@@ -1,5 +1,6 @@
 """Choose the kind of teacher by its source."""
 
+import warnings
 from itertools import chain
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple, Union
@@ -8,7 +9,7 @@ from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.util import get_package_path, is_package
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..files import digest_folder, is_path, read_json
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
@@ -72,22 +73,49 @@ def choose_teacher(nlp: Language, *, smoothing: float = DEFAULT_SMOOTHING) -> Te
 
     RAISES (ValueError): D808 if no component sets entities.
     """
-    for name, pipe in nlp.pipeline:
+    if name := find_model(nlp):
+        pipe = nlp.get_pipe(name)
+        others = [other for other in list_others(nlp, name) if says_it_sets(nlp, other)]
         if isinstance(pipe, NERTagger):
-            return with_others(NERTaggerTeacher(nlp, pipe), list_others(nlp, name), smoothing)
-    for i, (name, pipe) in enumerate(nlp.pipeline):
-        if isinstance(pipe, EntityRecognizer):
-            # Entities of earlier components are already taken into account by `ner`.
-            others = [other for other in list_others(nlp, name) if other in nlp.pipe_names[i:]]
-            return with_others(StockNERTeacher(nlp, pipe), others, smoothing)
+            return with_others(NERTaggerTeacher(nlp, pipe), others, smoothing)
+        return with_others(StockNERTeacher(nlp, pipe), others, smoothing)
     if not any(sets_entities(nlp, name) for name in nlp.pipe_names):
         raise ValueError(Errors.D808.format(pipes=nlp.pipe_names))
     return DocEntsTeacher(nlp, find_declared_labels(nlp), smoothing)
 
 
+def find_model(nlp: Language) -> str:
+    """Return the name of the component whose scores are taught, or an empty string."""
+    for kind in (NERTagger, EntityRecognizer):
+        for name, pipe in nlp.pipeline:
+            if isinstance(pipe, kind):
+                return name
+    return ""
+
+
 def list_others(nlp: Language, name: str) -> List[str]:
-    """Return the other components that declare that they set entities."""
-    return [other for other in nlp.pipe_names if other != name and says_it_sets(nlp, other)]
+    """Return the components whose entities a component does not take into account itself."""
+    names = nlp.pipe_names
+    if isinstance(nlp.get_pipe(name), EntityRecognizer):  # it keeps those of earlier ones
+        names = names[names.index(name) :]
+    return [other for other in names if other != name]
+
+
+def find_undeclared(pipelines: Sequence[Language]) -> List[str]:
+    """Return the components that declare nothing, so that entities that they set aren't taught."""
+    return [
+        other
+        for nlp in pipelines
+        if (name := find_model(nlp))
+        for other in list_others(nlp, name)
+        if sets_entities(nlp, other) and not says_it_sets(nlp, other)
+    ]
+
+
+def warn_of_undeclared(names: Sequence[str]) -> None:
+    """Warn of the components that `find_undeclared` returns, if there are any: W003."""
+    if names:
+        warnings.warn(Warnings.W003.format(names=list(names)), stacklevel=2)
 
 
 def with_others(

@@ -22,7 +22,7 @@ from .label_map import NO_MAP, LabelMap
 DEFAULT_SMOOTHING = 0.1
 # Components of spaCy that set no entities, and do not declare what they set.
 SILENT = {
-    *("attribute_ruler", "doc_cleaner", "span_cleaner", "token_splitter"),
+    *("attribute_ruler", "doc_cleaner", "nn_labeller", "span_cleaner", "token_splitter"),
     *("merge_entities", "merge_noun_chunks", "merge_subtokens"),
 }
 

@@ -214,6 +214,7 @@ def test_annotation_sets_nothing_but_entities(student, make_doc, texts):
     assert not any(token.ent_id for token in doc)
 
 
+@pytest.mark.filterwarnings("ignore:.*W003")
 def test_annotation_runs_only_components_before_the_teacher(student, make_doc, texts):
     seen = []
 

@@ -23,6 +23,7 @@ from spacy_distill.data.sources import read_docs
 from spacy_distill.docbins import count_docs, read_docbins
 from spacy_distill.files import PART, hold
 from spacy_distill.layers.word_cache import find_caches
+from spacy_distill.loading import import_code
 from spacy_distill.manifest import JOURNAL, MANIFEST, find_counts
 from spacy_distill.provenance import digest_input
 from spacy_distill.soft_targets import KEY
@@ -46,6 +47,25 @@ def source(tmp_path, texts):
 @pytest.fixture
 def out(tmp_path):
     return tmp_path / "out"
+
+
+@pytest.mark.parametrize("engine", [None, Processes(2)])
+def test_run_warns_once_of_components_that_declare_nothing(job, source, out, tmp_path, engine):
+    code, teacher = tmp_path / "code.py", tmp_path / "teacher"
+    name = f"of_a_test_{bool(engine)}"  # registrations last as long as the process
+    code.write_text(
+        "from spacy.language import Language\n\n"
+        f"@Language.component('{name}')\n"
+        "def keep(doc):\n    return doc\n"
+    )
+    import_code(str(code))
+    nlp = spacy.load(job.teachers[0])
+    nlp.add_pipe(name)
+    nlp.to_disk(teacher)
+    job = replace(job, teachers=[str(teacher)], code=str(code))
+    with pytest.warns(UserWarning, match=rf"\[W003\].*'{name}'") as warned:
+        annotate_source(job, [source], out, engine=engine)
+    assert len(warned) == 1
 
 
 def test_run_records_each_shard_in_the_manifest(job, source, out, nlp):

@@ -1,11 +1,14 @@
 from pathlib import Path
 
 import pytest
+from spacy.language import Language
 
+from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.teachers import choose
 from spacy_distill.teachers.choose import (
     choose_teacher,
     find_folder,
+    find_undeclared,
     is_model_id,
     load_teacher,
     split_revision,
@@ -13,6 +16,20 @@ from spacy_distill.teachers.choose import (
 from spacy_distill.teachers.doc_ents import DocEntsTeacher
 from spacy_distill.teachers.ner_tagger import NERTaggerTeacher
 from spacy_distill.teachers.stock_ner import StockNERTeacher
+
+
+@Language.component("declare_nothing_of_a_test")
+def declare_nothing(doc):
+    return doc
+
+
+# Components of spaCy that set no entities of their own.
+OTHERS = [
+    *("attribute_ruler", "doc_cleaner", "entity_linker", "lemmatizer", "merge_entities"),
+    *("merge_noun_chunks", "merge_subtokens", "morphologizer", "parser", "sentencizer", "senter"),
+    *("span_finder", "span_ruler", "spancat", "spancat_singlelabel", "tagger", "textcat"),
+    *("textcat_multilabel", "tok2vec", "token_splitter", "trainable_lemmatizer"),
+]
 
 
 def test_choose_depends_on_the_components(student, nlp, examples):
@@ -45,6 +62,42 @@ def test_choose_knows_components_that_set_no_entities(nlp, name):
         choose_teacher(nlp)
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "X", "pattern": "x"}])
     assert choose_teacher(nlp).labels == ["X"]
+
+
+@pytest.mark.filterwarnings("ignore:.*W036")
+@pytest.mark.parametrize("kind", ["ner", "ner_tagger"])
+def test_choose_finds_components_that_declare_nothing(nlp, kind):
+    nlp.add_pipe(kind, name="model")
+    for name in OTHERS:
+        nlp.add_pipe(name)
+    nlp.add_pipe("entity_ruler")
+    assert find_undeclared([nlp]) == []
+    for name, place in (("earlier", {"first": True}), ("later", {"last": True})):
+        nlp.add_pipe("declare_nothing_of_a_test", name=name, **place)
+    # Stock `ner` keeps the entities of earlier components itself.
+    expected = {"ner": ["later"], "ner_tagger": ["earlier", "later"]}[kind]
+    assert find_undeclared([nlp]) == expected
+    nlp.disable_pipe("later")
+    assert find_undeclared([nlp]) == expected[:-1]
+    nlp.remove_pipe("model")  # without it, all entities of the pipeline are taught
+    assert find_undeclared([nlp]) == []
+
+
+def test_choose_finds_no_undeclared_transformer(nlp):
+    pytest.importorskip("spacy_transformers")
+    nlp.add_pipe("ner")
+    nlp.add_pipe("transformer")
+    assert find_undeclared([nlp]) == []
+
+
+def test_choose_warns_once_of_components_that_declare_nothing(student, texts, make_doc, recwarn):
+    docs = [make_doc(text) for text in texts]
+    list(annotate_docs(student, docs, batch_size=2))
+    assert not recwarn.list
+    student.add_pipe("declare_nothing_of_a_test", name="custom")
+    with pytest.warns(UserWarning, match=r"\[W003\].*'custom'.*doc\.ents") as warned:
+        list(annotate_docs(student, docs, batch_size=2))
+    assert len(warned) == 1
 
 
 def test_choose_prefers_a_folder_over_a_package_of_the_same_name(nlp, tmp_path, monkeypatch):

@@ -32,6 +32,7 @@ def test_ner_tagger_teacher_refuses_components_that_change_the_tokens(student, m
     assert [len(doc) for doc in annotate_docs(student, docs)] == [2, 4]
 
 
+@pytest.mark.filterwarnings("ignore:.*W003")
 def test_ner_tagger_teacher_compares_the_tokens_not_their_number(student, make_doc):
     student.add_pipe("move_boundary_of_a_test", first=True)
     with pytest.raises(ValueError, match=r"\[D809\] .* component 'move_boundary.* 'Bob'"):
