@@ -106,6 +106,7 @@ def forget_untuned(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -
     if foreseen := weights.get("ents_f_tuned"):
         weights.update(ents_f=(weights.get("ents_f") or 0.0) + foreseen, ents_f_tuned=None)
     performance = nlp.meta.setdefault("performance", {})
-    performance.update(nlp.evaluate(examples))
-    for name in ("speed", "ents_f_tuned"):
-        performance.pop(name, None)
+    # Tuning changes only entities, and single sentences can't measure some of the other scores.
+    scores = nlp.evaluate(examples)
+    performance.update({name: score for name, score in scores.items() if name.startswith("ents_")})
+    performance.pop("ents_f_tuned", None)

@@ -59,6 +59,25 @@ def test_tune_changes_the_pipeline_on_disk(model, dev, careful):
     assert sorted(path.name for path in model.parent.iterdir()) == ["dev.spacy", "model-best"]
 
 
+def test_tune_keeps_the_scores_of_other_components(model, dev, careful, examples):
+    nlp = spacy.load(model)
+    textcat = nlp.add_pipe("textcat")
+    for label in ("NEWS", "OTHER"):
+        textcat.add_label(label)
+    textcat.initialize(lambda: examples)
+    nlp.add_pipe("sentencizer")
+    others = {"cats_score": 0.75, "sents_f": 0.5, "token_acc": 0.9}
+    nlp.meta["performance"] = {**others, "ents_f": 0.25, "ents_f_tuned": 0.5}
+    nlp.to_disk(model)
+    assert {"cats_score", "sents_f"} <= nlp.evaluate(examples).keys()
+    assert run(model, dev).exit_code == 0
+    performance = spacy.load(model).meta["performance"]
+    assert performance["ents_f"] > 0.9
+    ents = {"ents_p", "ents_r", "ents_f", "ents_per_type"}
+    assert performance.keys() == others.keys() | ents
+    assert {name: performance[name] for name in others} == others
+
+
 def test_tune_tunes_one_ner_tagger_after_the_other(model, dev, careful):
     nlp = spacy.load(model)
     nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
