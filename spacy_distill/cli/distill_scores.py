@@ -12,7 +12,7 @@ from wasabi import msg
 
 from ..docbins import read_docbins
 from ..files import digest_source, read_json, write_json
-from .evaluate import AGREEMENT, MADE_FROM, describe_scores, percentages
+from .evaluate import AGREEMENT, MADE_FROM, describe_scores, measured, percentages
 
 
 def forget_agreement(best: Path) -> None:
@@ -37,8 +37,9 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
     metrics.mkdir(exist_ok=True)
     output = metrics / "student.json"
     evaluate(str(best), scored_on, output=output, gold_preproc=True, silent=True)
-    scores = {**read_json(output), MADE_FROM: describe_scores(best, digest_source(scored_on))}
-    srsly.write_json(output, {**scores, AGREEMENT: scored is None})
+    scores = measured(read_json(output))
+    made_from = describe_scores(best, digest_source(scored_on))
+    srsly.write_json(output, {**scores, MADE_FROM: made_from, AGREEMENT: scored is None})
     rows = [("student", *percentages(scores))]
     if scored is not None:
         of_teacher = score_annotated(scored, scored_on)

@@ -21,6 +21,9 @@ MADE_FROM = "made_from"
 # Key in the student's scores of `distill`: whether they were measured on the teacher's labels,
 # because there was no gold.
 AGREEMENT = "agreement"
+# Beginnings of the names of scores that single sentences with gold tokens can't measure: they have
+# neither the categories nor the spans of their documents, and their boundaries are known.
+UNMEASURED = ("cats_", "spans_", "sents_", "token_")
 
 
 def evaluate_cli(
@@ -34,8 +37,8 @@ def evaluate_cli(
 ) -> None:
     """Score each trained pipeline on the test set, on the tokens of the test set.
 
-    The files have the format of `spacy evaluate --gold-preproc`, and digests of pipeline and test
-    set. A file whose digests match is kept.
+    The files have the format of `spacy evaluate --gold-preproc`, without scores that it can't
+    measure, and digests of pipeline and test set. A file whose digests match is kept.
     """
     if not test.exists():
         raise FileNotFoundError(Errors.D008.format(path=test))
@@ -57,7 +60,7 @@ def evaluate_cli(
         else:
             msg.info(f"Evaluating '{model}'")
             evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
-            srsly.write_json(output, {**read_scores(output), MADE_FROM: made_from})
+            srsly.write_json(output, {**measured(read_scores(output)), MADE_FROM: made_from})
         warn_of_training(model)
         scores = read_scores(output)
         if "ents_f" not in scores:
@@ -91,6 +94,11 @@ def read_scores(path: Path) -> Dict[str, Any]:
     except ValueError:
         found = {}
     return found if isinstance(found, dict) else {}
+
+
+def measured(scores: Dict[str, Any]) -> Dict[str, Any]:
+    """Leave out the scores that single sentences with gold tokens can't measure."""
+    return {name: score for name, score in scores.items() if not name.startswith(UNMEASURED)}
 
 
 def warn_of_training(model: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 import spacy
 import srsly
 import typer
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
+from spacy.training import Example
 from spacy.util import load_config
 from typer.testing import CliRunner
 
@@ -108,6 +109,28 @@ def test_evaluate_scores_all_trained_pipelines(run, folder, student, examples):
     for key in ("ents_p", "ents_r", "ents_f", "ents_per_type"):
         assert scores[key] == expected[key]
     assert "100.00" in result.output
+
+
+def test_evaluate_leaves_out_scores_that_sentences_cannot_measure(run, folder, make_doc):
+    """Sentences have neither the categories nor the spans of their documents."""
+    doc = make_doc("Bob left Eve left", "B-PER O B-PER O", sent_starts=[True, False, True, False])
+    for token in doc:
+        token.tag_ = "X"
+    doc.cats, doc.spans["sc"] = {"NEWS": 1.0, "OTHER": 0.0}, [Span(doc, 0, 1, "FIRST")]
+    DocBin(docs=[doc], store_user_data=True).to_disk(folder / "test.spacy")
+    model = folder / "training" / "student" / "model-best"
+    nlp = spacy.load(model)
+    examples = [Example(nlp.make_doc(doc.text), doc)]
+    for name in ("tagger", "textcat", "spancat"):
+        nlp.add_pipe(name).initialize(lambda: examples, nlp=nlp)
+    nlp.add_pipe("sentencizer")
+    nlp.to_disk(model)
+    assert {"cats_score", "spans_sc_f", "sents_f"} <= nlp.evaluate(examples).keys()
+    _, result = run(training="training/student")
+    assert result.exit_code == 0, result.output
+    scores = srsly.read_json(folder / "metrics" / "student.json")
+    ents = {"ents_p", "ents_r", "ents_f", "ents_per_type"}
+    assert scores.keys() == {*ents, "tag_acc", "speed", "made_from"}
 
 
 @pytest.mark.parametrize("training", ["training/student", "training/student/model-best"])
