@@ -25,6 +25,8 @@ from .evaluate import AGREEMENT, MADE_FROM
 from .options import Code
 
 COMPACT = "Compact named entity recognition, distilled from a transformer"
+# What files of scores contain besides scores.
+NO_SCORES = ("speed", MADE_FROM, AGREEMENT)
 
 
 def package_cli(
@@ -166,8 +168,8 @@ def make_meta(
 
     meta (Dict[str, Any]): The metadata that training wrote. It is not modified.
     labels (Sequence[str]): The labels of its entities.
-    scores (Dict[str, Any]): Scores on the test set; if empty, those on the development set are
-        kept.
+    scores (Dict[str, Any]): Scores on the test set, which replace all scores on the development
+        set; if empty, those are kept.
     task (str): Beginning of the description, before the labels; only used if `meta` has no
         description.
     sources (Sequence[Dict[str, str]]): Name and description of each source.
@@ -175,9 +177,12 @@ def make_meta(
     license_ (str): Licence of the package.
     RETURNS (Dict[str, Any]): Metadata with description, licence, sources and requirements.
     """
-    # Losses are removed, because the README of a package shows all numbers as percentages.
-    performance = {k: v for k, v in meta.get("performance", {}).items() if not k.endswith("_loss")}
-    performance.update({key: value for key, value in scores.items() if key.startswith("ents_")})
+    # The README of a package shows all numbers as percentages, so only scores are kept.
+    performance = {
+        name: score
+        for name, score in (scores or meta.get("performance", {})).items()
+        if name not in NO_SCORES and not name.endswith("_loss")
+    }
     release = ".".join(installed_version("spacy-distill").split(".")[:2])
     major, minor = release.split(".")
     needed = [need for need in meta.get("requirements", []) if name_of(need) != "spacy-distill"]

@@ -128,12 +128,13 @@ def test_package_meta_has_no_losses():
     assert meta["performance"] == {"ents_f": 0.5, "ents_p": 0.4}
 
 
-def test_package_meta_has_scores_of_the_test_set():
-    scores = {"ents_f": 0.9, "ents_r": 0.8, "speed": 7.0, "token_acc": 1.0, "ents_per_type": {}}
-    performance = make_meta(META, labels=LABELS, scores=scores, author="", license_="MIT")[
-        "performance"
-    ]
-    assert performance == {"ents_f": 0.9, "ents_p": 0.4, "ents_r": 0.8, "ents_per_type": {}}
+def test_package_meta_has_only_scores_of_the_test_set():
+    """Scores on the development set are not mixed with them, not even those of other components."""
+    meta = {**META, "performance": {**META["performance"], "tag_acc": 0.7, "cats_score": 0.6}}
+    scores = {"ents_f": 0.9, "ents_r": 0.8, "tag_acc": 0.5, "ents_per_type": {}}
+    others = {"speed": 7.0, "agreement": False, "made_from": {"pipeline": "0"}}
+    made = make_meta(meta, labels=LABELS, scores={**scores, **others}, author="", license_="MIT")
+    assert made["performance"] == scores
 
 
 def test_package_sources_do_not_contain_private_paths(tmp_path):
