@@ -119,6 +119,19 @@ def make_student(nlp, examples, tiny):
 
 
 @pytest.fixture
+def korean(monkeypatch):
+    """A Korean pipeline that splits on whitespace. The packages of the language's own tokenizer
+    are missing."""
+
+    def fail():
+        raise ImportError("The Korean tokenizer requires mecab-ko")
+
+    monkeypatch.setattr("spacy.lang.ko.try_mecab_import", fail)
+    tokenizer = {"@tokenizers": "spacy.Tokenizer.v1"}
+    return spacy.blank("ko", config={"nlp": {"tokenizer": tokenizer}})
+
+
+@pytest.fixture
 def make_teacher(tiny, examples):
     """Make a component of the same architecture that is trained on the examples."""
 

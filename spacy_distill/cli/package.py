@@ -138,7 +138,9 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str
     # The string store contains every word of the training text. `ner_tagger` does not need them,
     # but other components and vectors may.
     if len(taggers) == len(nlp.components) and not len(nlp.vocab.vectors):
-        type(nlp)().vocab.strings.to_disk(output / "vocab" / "strings.json")
+        tokenizer = nlp.config.interpolate()["nlp"]["tokenizer"]
+        bare = type(nlp).from_config({"nlp": {"tokenizer": tokenizer}})
+        bare.vocab.strings.to_disk(output / "vocab" / "strings.json")
     return nlp.meta, find_entity_labels(nlp)
 
 

@@ -321,6 +321,17 @@ def test_package_removes_words_of_the_training_text(student_path, student, texts
     assert found == expected
 
 
+def test_package_does_not_need_the_default_tokenizer_of_the_language(
+    run, no_wheel, make_student, korean, tmp_path
+):
+    make_student(korean).to_disk(tmp_path / "trained")
+    result = run(pipeline=tmp_path / "trained")
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "packages" / "ko_tiny_ner-0.1.0" / "ko_tiny_ner" / "ko_tiny_ner-0.1.0"
+    nlp = spacy.load(folder)
+    assert [token.text for token in nlp("Bob Jones")] == ["Bob", "Jones"]
+
+
 def test_package_keeps_words_if_vectors_or_other_components_need_them(student, tmp_path):
     student.add_pipe("tagger").add_label("yesterday")
     student.to_disk(tmp_path / "with_tagger")
