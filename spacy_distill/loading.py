@@ -7,8 +7,10 @@ from typing import Optional, Union
 import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from spacy.util import import_file
+from spacy.tokens import Doc
+from spacy.util import get_lang_class, import_file, registry
 
+from .data.raw_text import make_tokenizer
 from .errors import Errors
 
 
@@ -26,6 +28,37 @@ def load_pipeline(source: Union[str, Path]) -> Language:
         raise
     except Exception as error:
         raise ValueError(Errors.D019.format(source=source, reason=error)) from error
+
+
+class MissingTokenizer:
+    """The tokenizer of a pipeline that only reads documents with tokens.
+
+    error (ValueError): The reason why the language's own tokenizer can't be loaded, which is raised
+        for any text.
+    """
+
+    def __init__(self, error: ValueError) -> None:
+        self.error = error
+
+    def __call__(self, text: str) -> Doc:
+        raise self.error
+
+
+def load_blank(lang: str) -> Language:
+    """Make a pipeline without components, which reads documents and tokenises text of a language.
+
+    lang (str): Code of the language.
+    RETURNS (Language): The pipeline. If only the packages of its tokenizer are missing, D121 is
+        raised when it tokenises a text, because documents with tokens can be read without them.
+    RAISES (ValueError): D121 if there is no such language.
+    """
+    try:
+        return make_tokenizer(lang)
+    except ValueError as error:
+        if lang not in registry.languages:  # spaCy registers the languages that it finds
+            raise
+        tokenizer = MissingTokenizer(error)
+        return get_lang_class(lang)(create_tokenizer=lambda nlp: tokenizer)
 
 
 def use_gpu(gpu: int) -> None:

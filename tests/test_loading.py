@@ -1,8 +1,9 @@
 import shutil
 
 import pytest
+from spacy.tokens import Doc
 
-from spacy_distill.loading import load_pipeline, use_gpu
+from spacy_distill.loading import load_blank, load_pipeline, use_gpu
 
 
 def test_loading_returns_the_pipeline(student_path, texts, student):
@@ -23,6 +24,24 @@ def test_loading_refuses_a_damaged_pipeline(student_path, tmp_path, file):
 def test_loading_keeps_the_error_of_spacy_for_missing_pipelines(tmp_path):
     with pytest.raises(OSError, match=r"\[E052\].*none"):
         load_pipeline(tmp_path / "none")
+
+
+def test_loading_a_blank_pipeline():
+    nlp = load_blank("it")
+    assert (nlp.lang, nlp.pipe_names) == ("it", [])
+    assert [token.text for token in nlp("l'Uomo")] == ["l'", "Uomo"]
+    with pytest.raises(ValueError, match=r"\[D121\].*'qqq'"):
+        load_blank("qqq")
+
+
+def test_loading_a_blank_pipeline_without_the_packages_of_its_tokenizer(korean):
+    """It reads documents with tokens; only for text the packages are needed."""
+    nlp = load_blank("ko")
+    with nlp.memory_zone():
+        assert nlp.lang == nlp.vocab.lang == "ko"
+        assert Doc(nlp.vocab, words=["\n", "a"])[0].is_space
+        with pytest.raises(ValueError, match=r"\[D121\].*'ko'.*mecab-ko"):
+            nlp("Bob left")
 
 
 def test_loading_refuses_a_missing_gpu():

@@ -7,9 +7,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from spacy.language import Language
 
 from ..checks import require
-from ..data.raw_text import make_tokenizer
 from ..files import digest
-from ..loading import import_code, use_gpu
+from ..loading import import_code, load_blank, use_gpu
 from ..teachers.choose import find_lang, identify, load_teacher
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from ..teachers.ensemble import join_teachers
@@ -94,10 +93,8 @@ def load_job(job: Job) -> Loaded:
 
 
 def make_job_tokenizer(job: Job) -> Language:
-    """Make the pipeline that tokenises text, in the student's language: see `make_tokenizer`."""
-    return make_tokenizer(
-        job.lang or next(filter(None, map(find_lang, job.teachers)), DEFAULT_LANG)
-    )
+    """Make the pipeline that tokenises text, in the student's language: see `load_blank`."""
+    return load_blank(job.lang or next(filter(None, map(find_lang, job.teachers)), DEFAULT_LANG))
 
 
 def list_settings(job: Job, tags: Sequence[str]) -> Dict[str, Any]:

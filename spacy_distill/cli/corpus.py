@@ -13,11 +13,11 @@ from wasabi import msg
 from ..checks import require
 from ..data.hub import split_id
 from ..data.overlap import find_texts, leave_out_texts
-from ..data.raw_text import make_tokenizer
 from ..data.sources import count_passed_over, find_splits, is_dataset_id, read_docs
 from ..docbins import PARTS, pack, strip_labels, write_docbin
 from ..errors import Errors
 from ..files import check_folder, make_folder
+from ..loading import load_blank
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
 from .options import SplitSentences, warn_unpinned
 
@@ -79,7 +79,7 @@ def corpus_cli(
     the teacher labels.
     """
     require(0 < dev_share < 1, "--dev-share", dev_share, "above 0 and below 1")
-    nlp = make_tokenizer(lang)
+    nlp = load_blank(lang)
     more = split_paths(unlabelled or [])
     warn_unpinned_datasets([data, *more])
     warn_passed_over(more)

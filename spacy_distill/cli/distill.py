@@ -18,10 +18,9 @@ from wasabi import msg
 
 from ..annotate.engines import Engine
 from ..annotate.job import Job
-from ..data.raw_text import make_tokenizer
 from ..errors import Errors
 from ..files import folder_size, make_and_hold
-from ..loading import find_code, import_code
+from ..loading import find_code, import_code, load_blank
 from ..teachers.choose import find_lang
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .annotate import (
@@ -222,7 +221,7 @@ def distill(
         msg.warn(f"A teacher is for language '{other}', the student for '{lang}'. Check --nlp.lang")
 
     msg.divider("Corpus")
-    nlp = make_tokenizer(lang)
+    nlp = load_blank(lang)
     if plan.filled["nlp"]["tokenizer"] != nlp.config["nlp"]["tokenizer"]:
         msg.warn(
             f"The student's tokenizer differs from that of '{lang}', which splits untokenised "

@@ -89,6 +89,17 @@ def test_run_records_each_shard_in_the_manifest(job, source, out, nlp):
     assert not (out / JOURNAL).exists()
 
 
+def test_run_needs_a_tokenizer_only_for_text(job, source, out, make_doc, korean):
+    korean.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
+    korean.to_disk(out.parent / "rules")
+    rules = replace(job, teachers=[str(out.parent / "rules")])
+    DocBin(docs=[make_doc("Bob left")]).to_disk(out.parent / "pool.spacy")
+    assert annotate_source(rules, [out.parent / "pool.spacy"], out).entities == {"PER": 1}
+    with pytest.raises(ValueError, match=r"\[D121\].*'ko'"):
+        annotate_source(rules, [source], out.parent / "other")
+    assert not (out.parent / "other").exists()
+
+
 def test_run_counts_words_of_low_confidence(job, source, out, make_doc, nlp):
     """With rules smoothed to 0.8, all words are below 0.9, and none is below 0.7."""
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
