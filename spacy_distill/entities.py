@@ -175,7 +175,10 @@ def write_confidences(
     fixed: numpy.ndarray,
     key: str,
 ) -> None:
-    """Put all entities into `doc.spans[key]`, with their confidences; 1.0 for preset ones.
+    """Put all entities into `doc.spans[key]`, with their confidences.
+
+    A preset entity keeps the confidence that the key already has for it, which is that of another
+    component or of an earlier run. Otherwise it gets 1.0.
 
     docs (Sequence[Doc]): The documents, with their entities. Modified in place.
     ids (ndarray): The tags that the entities were made from (n_tokens,), documents concatenated.
@@ -185,10 +188,22 @@ def write_confidences(
     """
     parts = zip(docs, split_rows(ids, docs), split_rows(fixed, docs), log_probs)
     for doc, doc_ids, doc_fixed, doc_log_probs in parts:
+        known = read_confidences(doc, key) if doc_fixed.any() else {}
         scores: List[float] = [
-            1.0
+            known.get((ent.start_char, ent.end_char, ent.label_), 1.0)
             if doc_fixed[ent.start]
             else span_confidence(doc_log_probs[ent.start : ent.end], doc_ids[ent.start : ent.end])
             for ent in doc.ents
         ]
-        doc.spans[key] = SpanGroup(doc, name=key, attrs={"scores": scores}, spans=doc.ents)
+        offsets = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+        attrs = {"scores": scores, "offsets": offsets}
+        doc.spans[key] = SpanGroup(doc, name=key, attrs=attrs, spans=doc.ents)
+
+
+def read_confidences(doc: Doc, key: str) -> Dict[Tuple[int, int, str], float]:
+    """Return the confidences in `doc.spans[key]` by the characters and label of their entities.
+
+    The spans themselves can't be used, because they become invalid if tokens are merged or split.
+    """
+    attrs = doc.spans[key].attrs if key in doc.spans else {}
+    return dict(zip(map(tuple, attrs.get("offsets", ())), attrs.get("scores", ())))

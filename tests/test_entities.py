@@ -305,6 +305,26 @@ def test_entities_confidences_are_of_their_own_tokens(tags, make_doc):
     assert_allclose(doc.spans["sure"].attrs["scores"], [math.sqrt(0.9 * 0.4), 1.0, 0.7])
 
 
+def test_entities_confidences_of_preset_entities_are_kept(tags, make_doc):
+    """Also after the document was stored, and after the tokens of an entity were merged."""
+    doc = make_doc("a b c d")
+    ids = numpy.asarray(number_tags("B-PER L-PER O U-PER", tags))
+    log_probs = numpy.log(numpy.full((4, len(tags)), 0.4))
+    free = numpy.zeros(4, dtype=bool)
+    write([doc], ids, tags)
+    write_confidences([doc], ids, [log_probs], fixed=free, key="sure")
+    doc = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    # A new entity, and another label of the same tokens, were not predicted.
+    doc.set_ents([doc.ents[0], Span(doc, 1, 2, "GIVEN"), Span(doc, 2, 3, "PER-X")])
+    preset = numpy.ones(3, dtype=bool)
+    for key, expected in {"sure": [0.4, 1.0, 1.0], "other": [1.0, 1.0, 1.0]}.items():
+        write_confidences([doc], ids[:3], [log_probs[:3]], fixed=preset, key=key)
+        assert [span.text for span in doc.spans[key]] == ["a b", "c", "d"]
+        assert_allclose(doc.spans[key].attrs["scores"], expected)
+
+
 def test_entities_confidences_of_no_entities(tags, make_doc):
     for text in ("", "a b"):
         doc = make_doc(text)
