@@ -7,13 +7,15 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
+from spacy.training import Example
 from tqdm import tqdm
 
 from ..docbins import read_gold
+from ..entities import read_confidences
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
 
-# Start of the keys in `doc.spans` under which entities are stored with their confidences.
+# Key in `doc.spans` under which all components store entities with their confidences.
 SPANS_KEY = "spacy-distill.report"
 
 
@@ -87,33 +89,37 @@ def predict(nlp: Language, path: Path, *, limit: int = 0, name: str = "pipeline"
     name (str): The name of the pipeline in the progress bar.
     RETURNS (Predictions): Entities, scores and time.
     """
-    for component, pipe in nlp.pipeline:
+    for _, pipe in nlp.pipeline:
         if isinstance(pipe, NERTagger):
-            pipe.spans_key = f"{SPANS_KEY}.{component}"
+            pipe.spans_key = SPANS_KEY
     examples = read_gold(path, nlp, limit=limit)
     n_words = sum(len(eg.predicted) for eg in examples)
     with tqdm(total=n_words, unit=" words", unit_scale=True, desc=name, disable=None) as bar:
         start = perf_counter()
-        for doc in nlp.pipe(eg.predicted for eg in examples):
-            bar.update(len(doc))
+        for eg, doc in zip(examples, nlp.pipe([eg.predicted for eg in examples])):
+            eg.predicted = doc  # which may have other tokens, or be another document
+            bar.update(len(eg.reference))
         seconds = perf_counter() - start
     entities = [
-        leave_out_missing(find_entities(eg.predicted), eg.reference.to_array("ENT_IOB"))
-        for eg in examples
+        leave_out_missing(find_entities(eg), eg.reference.to_array("ENT_IOB")) for eg in examples
     ]
     return Predictions(entities, get_ner_prf(examples), seconds, n_words)
 
 
-def find_entities(doc: Doc) -> List[Entity]:
-    """List the entities of a document, with confidences if the component that set them gave any."""
-    scores: Dict[Tuple[int, int, str], float] = {}
-    for key, group in doc.spans.items():
-        if key.startswith(SPANS_KEY):
-            for span, score in zip(group, group.attrs["scores"]):
-                # The first component predicted the entity; for later ones it was set already.
-                scores.setdefault((span.start, span.end, span.label_), score)
-    found = [(ent.start, ent.end, ent.label_) for ent in doc.ents]
-    return [Entity(*one, scores.get(one)) for one in found]
+def find_entities(eg: Example) -> List[Entity]:
+    """List the predicted entities of an example by its gold tokens, aligned as spaCy's scorer does.
+
+    RETURNS (List[Entity]): The entities, with confidences if the component that set them gave any.
+        If several lie within the same gold token, only the first one is returned.
+    """
+    confidences = read_confidences(eg.predicted, SPANS_KEY)
+    found: List[Entity] = []
+    for ent in eg.predicted.ents:
+        gold = eg.alignment.x2y[ent.start : ent.end].tolist()
+        if gold and not (found and gold[0] < found[-1].end):
+            confidence = confidences.get((ent.start_char, ent.end_char, ent.label_))
+            found.append(Entity(gold[0], gold[-1] + 1, ent.label_, confidence))
+    return found
 
 
 def leave_out_missing(entities: Sequence[Entity], ent_iob: Any) -> List[Entity]:

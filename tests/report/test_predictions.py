@@ -1,7 +1,9 @@
 import numpy
 import pytest
 import spacy
-from spacy.tokens import DocBin, Span
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+from spacy.training import Example
 
 from spacy_distill.report.predictions import (
     Entity,
@@ -59,7 +61,38 @@ def test_predictions_of_several_components(student, student_path, test_set):
 
 def test_predictions_of_another_component_have_no_confidence(nlp, make_doc):
     doc = make_doc("Bob left", "B-PER O", vocab=nlp.vocab)
-    assert find_entities(doc) == [Entity(0, 1, "PER", None)]
+    assert find_entities(Example(doc, doc.copy())) == [Entity(0, 1, "PER", None)]
+
+
+def test_predictions_are_of_gold_tokens(make_doc, nlp):
+    """Computed by hand: one token of gold is split, two are merged, and two entities share one."""
+    gold = make_doc("New York likes Ann-Eve", "B-LOC I-LOC O O", vocab=nlp.vocab)
+    words, spaces = ["New York", "likes", "Ann", "-", "Eve"], [True, True, False, False, False]
+    found = Doc(nlp.vocab, words=words, spaces=spaces, ents="B-LOC O B-PER O B-PER".split())
+    assert find_entities(Example(found, gold)) == [Entity(0, 2, "LOC"), Entity(3, 4, "PER")]
+
+
+def test_predictions_of_a_pipeline_that_changes_tokens(student, test_set):
+    """Merged entities are the same entities, with the same confidences."""
+    expected = predict(student, test_set)
+    student.add_pipe("merge_entities")
+    assert [len(token) for token in student("Bob Jones went")] == [9, 4]
+    found = predict(student, test_set)
+    assert found.entities == expected.entities
+    assert (found.scores, found.n_words) == (expected.scores, expected.n_words)
+
+
+@Language.component("test_predictions_copy")
+def copy_doc(doc):
+    """Return a new document with the same words."""
+    return Doc(doc.vocab, words=[token.text for token in doc])
+
+
+def test_predictions_of_a_pipeline_that_returns_new_documents(student, test_set):
+    expected = predict(student, test_set)
+    student.add_pipe("test_predictions_copy", first=True)
+    found = predict(student, test_set)
+    assert (found.entities, found.scores) == (expected.entities, expected.scores)
 
 
 def test_predictions_read_sentences(student, test_set):
