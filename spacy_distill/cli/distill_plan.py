@@ -19,6 +19,7 @@ from .distill_corpus import Given, Inputs
 from .distill_student import (
     check_paths,
     claim_output,
+    find_sources,
     find_student,
     has_table,
     read_config,
@@ -71,7 +72,8 @@ def make_plan(
     inputs = Inputs.plan(output, given, table=table)
     for part in ("corpus", "annotated"):
         check_apart(output / part, given.sources)
-    read = [*job.teachers, str(config_path), *([encoder] if encoder else [])]
+    read = [*job.teachers, str(config_path), *find_sources(config).values()]
+    read += [encoder] if encoder else []
     for part in ("model-best", "model-last"):
         check_apart(output / part, read if table is None else [*read, table])
     made_table = [] if table is not None else [inputs.table.name]

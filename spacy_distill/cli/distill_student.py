@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from spacy.cli._util import show_validation_error
 from spacy.training.initialize import init_nlp
@@ -14,6 +14,7 @@ from wasabi import msg
 from ..checks import require
 from ..errors import Errors
 from ..files import digest_folder, digest_json, make_folder, read_json, write_json
+from ..loading import load_pipeline
 from ..manifest import MANIFEST
 from ..provenance import digest_input
 from ..teachers.label_map import NO_MAP, list_labels
@@ -44,13 +45,25 @@ def read_config(path: Path, overrides: Mapping[str, Any]) -> Config:
 
 
 def find_student(config: Config, *, source: Path) -> str:
-    """Return the name of the config's `ner_tagger`. RAISES (ValueError): D416 if there is none."""
+    """Return the name of the config's `ner_tagger`, which may be sourced from another pipeline.
+
+    RAISES (ValueError): D416 if there is none, D019 if a source can't be loaded.
+    """
     blocks = config.get("components", {})
     factories = {name: block.get("factory") for name, block in blocks.items()}
+    for name, pipeline in find_sources(config).items():
+        component = blocks[name].get("component", name)
+        factories[name] = load_pipeline(pipeline).pipe_factories.get(component)
     for name, factory in factories.items():
         if factory == "ner_tagger":
             return name
     raise ValueError(Errors.D416.format(path=source, found=factories))
+
+
+def find_sources(config: Config) -> Dict[str, str]:
+    """Return the pipelines that components are sourced from, by the name of the component."""
+    sourced = [name for name, block in config.get("components", {}).items() if "source" in block]
+    return {name: config.interpolate()["components"][name]["source"] for name in sourced}
 
 
 def has_table(config: Config, name: str) -> bool:
@@ -157,7 +170,8 @@ def train_student(
     code (Optional[Path]): File of code that was imported for the config.
     RETURNS (Path): The folder of the best pipeline.
     """
-    paths = [Path(path) for path in [*config["paths"].values(), code] if path]
+    inputs = [*config["paths"].values(), *find_sources(config).values(), code]
+    paths = [Path(path) for path in inputs if path]
     annotated = Path(config["paths"]["labelled"] or config["paths"]["unlabelled"])
     blocks = config.setdefault("initialize", {}).setdefault("components", {})
     blocks.setdefault(name, {}).setdefault("labels", labels_of_folder(annotated))

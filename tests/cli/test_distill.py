@@ -382,6 +382,34 @@ def test_distill_with_a_config_that_leaves_settings_to_spacy(run, text, tmp_path
     assert run(config=tmp_path / "student.cfg", unlabelled=text).exit_code == 0
 
 
+def test_distill_trains_a_sourced_student_further(run, text, tmp_path):
+    """It is trained again if its source has changed, but its source is not overwritten."""
+    assert run(unlabelled=text).exit_code == 0
+    first = tmp_path / "out" / "model-best"
+    config = load_config(CONFIG)
+    config["paths"]["first"] = None
+    config["components"]["ner"] = {"source": "${paths.first}"}
+    del config["initialize"]
+    config.to_disk(tmp_path / "further.cfg")
+    steps = {"training.max_steps": 2, "training.eval_frequency": 1, "paths.first": first}
+    options = {"table": None, "unlabelled": text, "config": tmp_path / "further.cfg"}
+    assert "[D915]" in str(run(**options, overrides=steps).exception)
+    options["output"] = tmp_path / "further"
+    for is_new in (True, False, True):
+        result = run(**options, overrides=steps)
+        assert result.exit_code == 0, result.output
+        assert ("further/model-best' is up to date" in result.text) != is_new
+        if not is_new:
+            meta = srsly.read_json(first / "meta.json")
+            srsly.write_json(first / "meta.json", {**meta, "author": "another"})
+    trained = spacy.load(tmp_path / "further" / "model-best").config
+    width = trained["components"]["ner"]["model"]["lookup"]["width"]
+    assert width == WIDTH  # which only the source says
+    shutil.rmtree(first)
+    spacy.blank("en").to_disk(first)
+    assert "[D416]" in str(run(**options, overrides=steps).exception)
+
+
 def test_distill_is_a_command_of_spacy(rules, tmp_path):
     code, said = run_process("--help")
     assert code == 0 and " distill " in said

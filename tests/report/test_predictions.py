@@ -68,7 +68,7 @@ def test_predictions_are_of_gold_tokens(make_doc, nlp):
     """Computed by hand: one token of gold is split, two are merged, and two entities share one."""
     gold = make_doc("New York likes Ann-Eve", "B-LOC I-LOC O O", vocab=nlp.vocab)
     words, spaces = ["New York", "likes", "Ann", "-", "Eve"], [True, True, False, False, False]
-    found = Doc(nlp.vocab, words=words, spaces=spaces, ents="B-LOC O B-PER O B-PER".split())
+    found = Doc(nlp.vocab, words=words, spaces=spaces, ents=["B-LOC", "O", "B-PER", "O", "B-PER"])
     assert find_entities(Example(found, gold)) == [Entity(0, 2, "LOC"), Entity(3, 4, "PER")]
 
 
