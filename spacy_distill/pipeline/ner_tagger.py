@@ -198,17 +198,19 @@ class NERTagger(DistillablePipe):
 
         examples (Iterable[Example]): The examples, with predictions.
         RETURNS (Dict[str, Any]): The results of the scorer, and `ents_f_tuned` if `score_tuned` is
-            set or there has been a training step: F1 after tuning if `score_tuned` is set, else
-            `ents_f`. None without gold annotation.
+            set or there has been a training step. With `score_tuned`, this is the F1 after tuning
+            of the component's entities and those set before it, without what later components
+            change. Otherwise, or if this component did not annotate these documents, because a
+            later one returned others, it is `ents_f`. None without gold annotation.
         """
         examples = list(examples)
         scores = super().score(examples, **settings)
-        if self.score_tuned:
+        if self.score_tuned and all(eg.predicted in self._score_cache for eg in examples):
             from ..tuning import score_candidates  # only needed for training
 
-            get_scores = partial(self._score_cache.get_or_predict, predict=self.predict)
-            scores["ents_f_tuned"] = max(score_candidates(self, examples, get_scores), default=None)
-        elif self.has_learnt:  # [training.score_weights] may name it
+            values = score_candidates(self, examples, self._score_cache.find)
+            scores["ents_f_tuned"] = max(values, default=None)
+        elif self.score_tuned or self.has_learnt:  # [training.score_weights] may name it
             scores["ents_f_tuned"] = scores.get("ents_f")
         return scores
 

@@ -1,6 +1,6 @@
 """A component's scores of documents, kept from annotation until evaluation."""
 
-from typing import Any, Callable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
 import numpy
@@ -40,34 +40,15 @@ class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
             own = TokenAttributes(*(column.copy() for column in columns))
             self[doc] = ScoredDoc(part.copy(), own, doc.to_array(ORTH))
 
-    def get_or_predict(
-        self, docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]
-    ) -> List[ScoredDoc]:
-        """Return the stored scores of documents, and predict those that are not stored.
-
-        docs (Sequence[Doc]): The documents.
-        predict (Callable[[List[Doc]], List[Floats2d]]): Scores documents that are not stored. Their
-            entities are left out of the attributes, because they may be those of this component.
-        RETURNS (List[ScoredDoc]): One for each document.
-        """
-        new = [doc for doc in docs if doc not in self]
-        bare = TokenAttributes.from_docs(new)
-        bare = bare._replace(ent_iob=numpy.zeros_like(bare.ent_iob))
-        found = make_scored(new, predict, bare)
-        return [self[doc] if doc in self else next(found) for doc in docs]
+    def find(self, docs: Sequence[Doc]) -> List[ScoredDoc]:
+        """Return the scores of documents, all of which must be stored."""
+        return [self[doc] for doc in docs]
 
 
 def score_docs(
     docs: Sequence[Doc], predict: Callable[[List[Doc]], List[TagScores]]
 ) -> List[ScoredDoc]:
     """Score documents that a component has not annotated yet."""
-    return [*make_scored(docs, predict, TokenAttributes.from_docs(docs))]
-
-
-def make_scored(
-    docs: Sequence[Doc],
-    predict: Callable[[List[Doc]], List[TagScores]],
-    attributes: TokenAttributes,
-) -> Iterator[ScoredDoc]:
     words = [doc.to_array(ORTH) for doc in docs]
-    return map(ScoredDoc, predict([*docs]), attributes.split(docs), words)
+    attributes = TokenAttributes.from_docs(docs).split(docs)
+    return [*map(ScoredDoc, predict([*docs]), attributes, words)]
