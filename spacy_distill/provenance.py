@@ -38,9 +38,14 @@ def digest_components(names: Iterable[str], model: Path) -> Dict[str, str]:
 
 
 def waits_for_tuning(model: Path) -> bool:
-    """Return whether training chose the weights by their tuned score, but `tune` was not run."""
-    components = load_config(model / "config.cfg", interpolate=True).get("components", {})
-    return any(settings.get("score_tuned") for settings in components.values())
+    """Return whether training chose the weights by their tuned score, but `tune` was not run.
+
+    Disabled components don't count, because `tune` can't run them.
+    """
+    config = load_config(model / "config.cfg", interpolate=True)
+    disabled = config.get("nlp", {}).get("disabled", [])
+    components = config.get("components", {})
+    return any(components[name].get("score_tuned") for name in components if name not in disabled)
 
 
 def find_changed(model: Path, folder: Path = Path()) -> List[Path]:

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Optional, Sequence
+from typing import Annotated, List, Optional, Sequence
 
 import srsly
 import typer
@@ -15,7 +15,7 @@ from ..errors import Errors
 from ..files import digest_source, make_parent, replacing
 from ..loading import find_code, import_code, load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
-from ..provenance import TUNED, digest_components, digest_inputs, waits_for_tuning
+from ..provenance import TUNED, digest_components, digest_inputs
 from ..teachers.alignment import run_pipes
 from ..teachers.ner_tagger import find_ner_tagger
 from ..tuning import Tuned, tune_outside
@@ -38,8 +38,8 @@ def tune_cli(
 
     Adds a constant to the score of O if that raises F1 by at least half a point; among constants
     close to the best, the smallest. With many entity types and few examples, a model predicts O too
-    often. A pipeline that is already tuned on the same development set is left unchanged. Of
-    several 'ner_tagger', each call tunes one, the last in the pipeline first.
+    often. A pipeline that is already tuned on the same development set is left unchanged. If
+    several 'ner_tagger' are not tuned yet (score_tuned), all are, in the order of the pipeline.
     """
     if output is not None:
         make_parent(output)
@@ -52,25 +52,49 @@ def tune_cli(
     known, dev_digest = nlp.meta.get(TUNED, {}), digest_source(dev)
     components = digest_components(nlp.component_names, model)
     is_known = known.get("dev") == dev_digest and known.get("components") == components
-    if is_known and not waits_for_tuning(model):
+    untuned = find_untuned(nlp)
+    if is_known and not untuned:
         msg.info(f"'{model}' is already tuned on '{dev}'")
         tuned = Tuned(*(known[name] for name in Tuned._fields))
+        show_tuned(tuned, dev)
     else:
-        ner = find_ner_tagger(nlp)
-        msg.info(f"Tuning '{ner.name}'")
-        tuned = tune_component(nlp, ner, examples)
+        is_new = False
+        for ner in untuned or [find_ner_tagger(nlp)]:
+            msg.info(f"Tuning '{ner.name}'")
+            tuned = tune_component(nlp, ner, examples)
+            show_tuned(tuned, dev)
+            if tuned.added or ner.score_tuned:
+                forget_untuned(nlp, ner, examples)
+                is_new = True
+        # Of several components, the F1 of the last includes the entities of those before it.
         inputs = digest_inputs(nlp.config)
         nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
         interpolate_optimizer(nlp)
-        is_new = bool(tuned.added or ner.score_tuned)
-        if is_new:
-            forget_untuned(nlp, ner, examples)
         with replacing(model) as folder:
             shutil.copytree(model, folder)  # including files that spaCy does not write
             if is_new:
                 nlp.to_disk(folder)
             nlp.meta[TUNED]["components"] = digest_components(nlp.component_names, folder)
             nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
+    if output is not None:
+        srsly.write_json(output, tuned._asdict())
+
+
+def find_untuned(nlp: Language) -> List[NERTagger]:
+    """Return the components whose weights training chose by their tuned score, in order."""
+    return [pipe for _, pipe in nlp.pipeline if isinstance(pipe, NERTagger) and pipe.score_tuned]
+
+
+def tune_component(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
+    """Tune a component after running those before it, which may set entities or be listened to.
+
+    The examples are not modified.
+    """
+    docs = run_pipes(nlp, [eg.predicted.copy() for eg in examples], before=ner)
+    return tune_outside(ner, [Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
+
+
+def show_tuned(tuned: Tuned, dev: Path) -> None:
     before, after = 100 * tuned.before, 100 * tuned.after
     if tuned.added:
         msg.good(f"{tuned.added:+g} nats for O: F1 on '{dev}' {before:.2f} -> {after:.2f}")
@@ -79,17 +103,6 @@ def tune_cli(
             f"The score of O is unchanged: no constant improves F1 by half a point ({after:.2f} "
             f"on '{dev}')"
         )
-    if waits_for_tuning(model):
-        msg.info("Another 'ner_tagger' is not tuned yet: run this command again")
-    if output is not None:
-        srsly.write_json(output, tuned._asdict())
-
-
-def tune_component(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> Tuned:
-    """Tune a component after running those before it, which may set entities or be listened to."""
-    for eg, doc in zip(examples, run_pipes(nlp, [eg.predicted for eg in examples], before=ner)):
-        eg.predicted = doc
-    return tune_outside(ner, examples)
 
 
 def interpolate_optimizer(nlp: Language) -> None:

@@ -70,14 +70,11 @@ def has_same_words(doc: Doc, other: Doc) -> bool:
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:
-    """Return the `ner_tagger` of a pipeline.
-
-    If there are several, this is the last one with `score_tuned`, by which training chose the
-    checkpoint, or the last one of all if none has it.
+    """Return the `ner_tagger` of a pipeline, the last one if there are several.
 
     RAISES (ValueError): D012 if there is none.
     """
     taggers = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
     if not taggers:
         raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
-    return ([tagger for tagger in taggers if tagger.score_tuned] or taggers)[-1]
+    return taggers[-1]

@@ -9,7 +9,8 @@ from thinc.api import require_cpu
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
-from spacy_distill.provenance import find_changed
+from spacy_distill.docbins import read_gold
+from spacy_distill.provenance import find_changed, waits_for_tuning
 from spacy_distill.tuning import add_outside
 
 
@@ -78,19 +79,33 @@ def test_tune_keeps_the_scores_of_other_components(model, dev, careful, examples
     assert {name: performance[name] for name in others} == others
 
 
-def test_tune_tunes_one_ner_tagger_after_the_other(model, dev, careful):
+def test_tune_tunes_all_ner_taggers_in_their_order(model, dev, careful):
+    """The recorded F1 is that of the pipeline, in which each component finds its own label."""
     nlp = spacy.load(model)
     nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
+    for name, other in (("first", "LOC"), ("ner", "PER")):
+        ner = nlp.get_pipe(name)
+        layer = ner.model.get_ref("output_layer")
+        layer.set_param("b", layer.get_param("b") - [100 * (other in tag) for tag in ner.tags])
     nlp.to_disk(model)
-    result = run(model, dev)
-    assert "Tuning 'ner'" in result.output
+    output = run(model, dev).output
+    assert 0 < output.index("Tuning 'first'") < output.index("Tuning 'ner'")
     tuned = spacy.load(model)
-    assert tuned.get_pipe("first").score_tuned and not tuned.get_pipe("ner").score_tuned
-    assert "run this command again" in result.output
-    result = run(model, dev)
-    assert "Tuning 'first'" in result.output and "again" not in result.output
-    assert not spacy.load(model).get_pipe("first").score_tuned
-    assert "already tuned" in run(model, dev).output
+    assert not any(ner.score_tuned for _, ner in tuned.pipeline)
+    scores = [tuned.meta["tuned"]["after"], tuned.meta["performance"]["ents_f"]]
+    assert scores == pytest.approx([tuned.evaluate(read_gold(dev, tuned))["ents_f"]] * 2)
+    assert tuned.meta["tuned"]["before"] < 0.9 < scores[0]
+    assert not waits_for_tuning(model) and is_recorded(model, dev)
+
+
+def test_tune_ignores_disabled_components(model, dev, careful):
+    nlp = spacy.load(model)
+    nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
+    nlp.disable_pipe("first")
+    nlp.to_disk(model)
+    assert waits_for_tuning(model)
+    assert "Tuning 'first'" not in run(model, dev).output
+    assert not waits_for_tuning(model) and is_recorded(model, dev)
 
 
 def test_tune_on_a_gpu(model, dev, careful, gpu):
