@@ -119,7 +119,7 @@ class DistillablePipe(TrainablePipe):
         examples, drop, sgd, losses: As in `distill`.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D011 if the loss is not finite, D027 if the model listens to another
-            component.
+            component that has not annotated `eg.predicted`.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.rehearse")

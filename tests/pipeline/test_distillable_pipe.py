@@ -201,6 +201,9 @@ def test_distillable_pipe_does_not_rehearse_a_listener(make_example):
     nlp.update(examples)
     with pytest.raises(ValueError, match=r"\[D027\].*replace_listeners"):
         ner.rehearse(examples)
+    # The earlier model takes the vectors with which a component has annotated the documents.
+    nlp.get_pipe("tok2vec")(examples[0].predicted)
+    assert 0 < ner.rehearse(examples)["ner"] < 0.01  # one step of training apart
     nlp.replace_listeners("tok2vec", "ner", ["model.tok2vec"])
     nlp.resume_training()
     assert ner.rehearse(examples)["ner"] == pytest.approx(0.0, abs=1e-6)
