@@ -171,6 +171,8 @@ def test_distill_with_labelled_sentences_twice(arguments, run, text, gold, rules
     assert f"teacher {100 * teacher['ents_p']:.2f}" in said
     scores = read_test_scores(out / "metrics" / "student.json", out / "model-best")
     assert scores["made_from"]["pipeline"] == digest_folder(out / "model-best")
+    ents = {"ents_p", "ents_r", "ents_f", "ents_per_type"}  # and none of gold's own tokens
+    assert scores.keys() == ents | {"speed", "made_from", "agreement"}
     before = contents(out / "model-best")
     assert "is up to date" in run(**options).text
     assert contents(out / "model-best") == before
