@@ -19,7 +19,7 @@ from spacy.util import minibatch
 
 from spacy_distill.benchmark.roofline import find_student, plan_batches, time_recurrence
 from spacy_distill.docbins import read_docbins
-from spacy_distill.layers.recurrence import project, recurrent_weights
+from spacy_distill.layers.recurrence import LayerWeights, project
 
 SENTENCE = "Angela Merkel met the board of Siemens in Berlin on Monday , the company said ."
 REPEATS = 5
@@ -67,11 +67,11 @@ def time_parts(nlp: Language, texts: List[str], *, batch_size: int) -> Iterator[
     if model is not None:
         bilstm = model.get_ref("bilstm")
         planned, words = plan_batches(nlp, texts, batch_size=batch_size)
-        Wh = recurrent_weights(bilstm)
-        rows = project(bilstm, model.layers[0].layers[0].predict(words))
+        weights = LayerWeights.of(bilstm)
+        rows = project(weights, model.layers[0].layers[0].predict(words))
         yield (
             "  of that, the recurrence",
-            time(lambda: [time_recurrence(Wh, rows, batch) for batch in planned]),
+            time(lambda: [time_recurrence(weights.Wh, rows, batch) for batch in planned]),
         )
     # Each time in new documents: entities that are already set would be kept.
     unset = iter([make_batches() for _ in range(REPEATS)])

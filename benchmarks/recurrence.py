@@ -14,7 +14,7 @@ from thinc.api import Ragged
 
 from spacy_distill.benchmark.roofline import Batch, time_call, time_products, time_recurrence
 from spacy_distill.layers.bilstm import build_bilstm_v1
-from spacy_distill.layers.recurrence import project, recurrent_weights
+from spacy_distill.layers.recurrence import LayerWeights, project
 from spacy_distill.steps import plan_steps
 
 BATCH_SIZES = (1, 32, 128)
@@ -35,12 +35,13 @@ def measure(batch_size: int) -> Iterator[List[object]]:
     words = rng.normal(size=(N_WORDS, NI)).astype("f")
     which = numpy.minimum(rng.zipf(1.3, size=lengths.sum()), N_WORDS) - 1
     batch = Batch(which, plan_steps(lengths))
-    Wh, projected = recurrent_weights(layer), project(layer, words)
+    weights = LayerWeights.of(layer)
+    projected = project(weights, words)
     X = Ragged(words[which], lengths)
     Y, backprop = layer.begin_update(X)
     timed: Dict[str, Callable[[], float]] = {
         "products": lambda: time_products(batch.steps, width=WIDTH, nO=1)[0],
-        "recurrence": lambda: time_recurrence(Wh, projected, batch),
+        "recurrence": lambda: time_recurrence(weights.Wh, projected, batch),
         "forward, in training": lambda: time_call(layer.begin_update, X),
         "backward": lambda: time_call(backprop, Y),
     }

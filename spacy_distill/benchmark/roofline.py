@@ -15,7 +15,7 @@ from spacy.util import minibatch
 from thinc.api import Model
 
 from ..layers.bilstm import GATES
-from ..layers.recurrence import project, recurrent_weights
+from ..layers.recurrence import LayerWeights, project
 from ..layers.recurrence import run as run_recurrence
 from ..layers.word_types import distinct_words
 from ..parameters import find_nodes
@@ -67,13 +67,13 @@ def measure(
     bilstm = model.get_ref("bilstm")
     width, n_tags = bilstm.get_dim("nO") // DIRECTIONS, model.get_dim("nO")
     batches, words = plan_batches(nlp, texts, batch_size=batch_size)
-    projected = project(bilstm, model.layers[0].layers[0].predict(words))
-    Wh = recurrent_weights(bilstm)
+    weights = LayerWeights.of(bilstm)
+    projected = project(weights, model.layers[0].layers[0].predict(words))
     found = []
     for _ in range(repeats):
         products = [time_products(batch.steps, width=width, nO=n_tags) for batch in batches]
         recurrent, output = (sum(parts) for parts in zip(*products))
-        whole = sum(time_recurrence(Wh, projected, batch) for batch in batches)
+        whole = sum(time_recurrence(weights.Wh, projected, batch) for batch in batches)
         found.append(Seconds(recurrent, output, whole, time_call(run, texts, batch_size)))
     n_operations = sum(count_operations(batch.steps, width=width, nO=n_tags) for batch in batches)
     return summarise(found, n_operations=n_operations)

@@ -9,7 +9,7 @@ Each gate has arrays of its own here, so that the operations on a gate run over 
 with the gates side by side in each row, they take up to three times as long.
 """
 
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy
 from thinc.api import Model
@@ -22,59 +22,60 @@ from .bilstm import GATES
 SIGMOIDS = slice(GATES.index("candidate"))  # the other gates
 
 
-def recurrent_weights(layer: Model) -> Array:
-    """Return a BiLSTM's recurrent weights by gate, scaled so that its gates need no halving.
+class LayerWeights(NamedTuple):
+    """The weights of a BiLSTM's layer by gate, scaled so that its gates need no halving.
 
     sigmoid(x) = (tanh(x / 2) + 1) / 2. The inner factor is included in the weights of the sigmoid
-    gates. All hidden states are stored at twice their value, so all weights are halved as well.
-
-    RETURNS (Floats4d): (n_gates, 2, width, width).
+    gates. All hidden states are stored at twice their value, so the recurrent weights are halved.
     """
-    Wh = numpy.array(by_gate(layer.get_param("Wh")), order="C")
-    Wh *= 0.5
-    Wh[SIGMOIDS] *= 0.5
-    return Wh
+
+    Wx: Array  # (n_gates, 2, nI, width)
+    Wh: Array  # (n_gates, 2, width, width)
+    b: Array  # (n_gates, 2, 1, width)
+
+    @classmethod
+    def of(cls, layer: Model) -> "LayerWeights":
+        """Copy the weights of a layer."""
+        weights = cls(*(split_gates(layer.get_param(name)) for name in cls._fields))
+        for part in weights:
+            part[SIGMOIDS] *= 0.5
+        weights.Wh[:] *= 0.5
+        return weights
 
 
-def project(layer: Model, X: Floats2d) -> Array:
-    """Multiply inputs by a BiLSTM's input weights, add its bias, and scale for `run`.
+def split_gates(weights: Any) -> Array:
+    """Copy weights by gate: (2, n_rows, n_gates * width) -> (n_gates, 2, n_rows, width)."""
+    by_gate = weights.reshape(*weights.shape[:2], len(GATES), -1).transpose(2, 0, 1, 3)
+    return numpy.array(by_gate, order="C")
+
+
+def project(weights: LayerWeights, X: Floats2d) -> Array:
+    """Multiply inputs by a BiLSTM's input weights and add its bias, for `run`.
 
     (n_words, nI) -> (n_gates * 2, n_words, width): both directions of the first gate first
     """
     words: Array = X
-    gates: Array = numpy.matmul(words, by_gate(layer.get_param("Wx")))
-    gates += by_gate(layer.get_param("b"))
-    gates[SIGMOIDS] *= 0.5
+    gates: Array = numpy.matmul(words, weights.Wx)
+    gates += weights.b
     return gates.reshape(-1, *gates.shape[2:])
 
 
-def by_gate(weights: Any) -> Array:
-    """Split weights by gate: (2, n_rows, n_gates * width) -> (n_gates, 2, n_rows, width)."""
-    split: Array = weights.reshape(*weights.shape[:2], len(GATES), -1)
-    return split.transpose(2, 0, 1, 3)
-
-
 def run_layers(
-    layers: Sequence[Model],
-    weights: Sequence[Array],
-    projected: Array,
-    which: numpy.ndarray,
-    steps: Steps,
+    weights: Sequence[LayerWeights], projected: Array, which: numpy.ndarray, steps: Steps
 ) -> Array:
     """Return twice the hidden states of the last of a BiLSTM's layers.
 
-    layers (Sequence[Model]): The layers, one or more.
-    weights (Sequence[Floats4d]): The `recurrent_weights` of each layer.
+    weights (Sequence[LayerWeights]): The weights of each layer, one or more.
     projected (Floats3d): The result of `project` for the distinct words with the first layer:
         (n_gates * 2, n_words, width).
     which (ndarray): Index of each token's word (n_tokens,).
     steps (Steps): The layout of the tokens.
     RETURNS (Floats3d): (2, n_tokens, width), laid out as in `run`.
     """
-    hidden = run(weights[0], projected, which, steps)
+    hidden = run(weights[0].Wh, projected, which, steps)
     each_token = numpy.arange(len(which))
-    for layer, Wh in zip(layers[1:], weights[1:]):
-        hidden = run(Wh, project(layer, join_directions(hidden, steps)), each_token, steps)
+    for layer in weights[1:]:
+        hidden = run(layer.Wh, project(layer, join_directions(hidden, steps)), each_token, steps)
     return hidden
 
 
@@ -91,7 +92,7 @@ def join_directions(hidden: Array, steps: Steps) -> Array:
 def run(Wh: Array, projected: Array, which: numpy.ndarray, steps: Steps) -> Array:
     """Return twice the hidden states of both directions of a layer.
 
-    Wh (Floats4d): The result of `recurrent_weights`.
+    Wh (Floats4d): The recurrent weights of `LayerWeights`.
     projected (Floats3d): The result of `project` for the distinct words: (n_gates * 2, n_words,
         width).
     which (ndarray): Index of each token's word (n_tokens,).

@@ -67,7 +67,7 @@ class WordCache(Shim):
         weights: Sequence[Any],
         *,
         prepare: Callable[[], Any],
-        compute: Callable[[List[str]], Array],
+        compute: Callable[[List[str], Any], Array],
     ) -> Tuple[Array, numpy.ndarray, Any]:
         """Return the rows of all tokens.
 
@@ -75,7 +75,8 @@ class WordCache(Shim):
         weights (Sequence[ndarray]): All arrays that the rows depend on, besides the word.
         prepare (Callable): Called when the weights have changed, to derive from them what else is
             needed.
-        compute (Callable): Computes the rows of words: (n_planes, n_words, width).
+        compute (Callable): Computes the rows of words, (n_planes, n_words, width), from the words
+            and what `prepare` returned.
         RETURNS (Tuple[Floats3d, ndarray, Any]): Rows (n_planes, n_rows, width), the row index of
             each token (n_tokens,), and what `prepare` returned.
         """
@@ -97,7 +98,7 @@ class WordCache(Shim):
         kept: Kept,
         docs: List[Doc],
         hashes: numpy.ndarray,
-        compute: Callable[[List[str]], Array],
+        compute: Callable[[List[str], Any], Array],
     ) -> Kept:
         """Return a cache with a batch's words added, or with these alone if there are too many."""
         distinct, first = numpy.unique(hashes, return_index=True)
@@ -109,7 +110,7 @@ class WordCache(Shim):
                 distinct, first = distinct[~known], first[~known]
         if not len(distinct):
             return kept
-        values = compute(find_words(docs, distinct, first))
+        values = compute(find_words(docs, distinct, first), kept.prepared)
         n_kept, n_all = len(kept.hashes), len(kept.hashes) + len(distinct)
         rows = kept.rows
         if rows is None:

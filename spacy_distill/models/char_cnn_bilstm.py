@@ -12,7 +12,7 @@ from ..batches import split_rows
 from ..checks import require, require_one_of
 from ..layers.bilstm import find_layers
 from ..layers.crf import crf
-from ..layers.recurrence import project, recurrent_weights, run_layers
+from ..layers.recurrence import LayerWeights, project, run_layers
 from ..layers.word_cache import WordCache
 from ..layers.word_types import word_types
 from ..steps import plan_steps
@@ -121,15 +121,15 @@ def predict(model: Model[InT, OutT], docs: InT) -> OutT:
     """Compute the same scores as the layers, with the results that depend on words alone cached."""
     embed_words, bilstm, output_layer, cache = parts_of(model)
     nodes = [*embed_words.walk(), *bilstm]
-    rows, which, recurrent = cache.look_up(
+    rows, which, weights = cache.look_up(
         docs,
         weights=[node.get_param(name) for node in nodes for name in node.param_names],
-        prepare=lambda: [recurrent_weights(layer) for layer in bilstm],
-        compute=lambda words: project(bilstm[0], embed_words.predict(words)),
+        prepare=lambda: [LayerWeights.of(layer) for layer in bilstm],
+        compute=lambda words, weights: project(weights[0], embed_words.predict(words)),
     )
     lengths = numpy.asarray([len(doc) for doc in docs])
     steps = plan_steps(lengths)
-    hidden = run_layers(bilstm, recurrent, rows, which, steps)
+    hidden = run_layers(weights, rows, which, steps)
     W: Any = output_layer.get_param("W")  # (nO, 2 * width)
     b: Any = output_layer.get_param("b")
     # Contribution of each direction: (n_tokens, width) -> (n_tokens, nO). The weights are halved

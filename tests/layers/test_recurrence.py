@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Model, Ragged
 
 from spacy_distill.layers.bilstm import build_bilstm_v1, find_layers
-from spacy_distill.layers.recurrence import project, recurrent_weights, run, run_layers
+from spacy_distill.layers.recurrence import LayerWeights, project, run, run_layers
 from spacy_distill.steps import plan_steps
 
 NI, WIDTH, N_WORDS = 3, 4, 7
@@ -32,9 +32,10 @@ def check(layer: Model, lengths: List[int]) -> None:
     n_tokens: Any = numpy.asarray(lengths, dtype="i")
     expected = layer.predict(Ragged(vectors[which], n_tokens)).data
     steps = plan_steps(numpy.asarray(lengths))
-    projected = project(layer, vectors)
+    weights = LayerWeights.of(layer)
+    projected = project(weights, vectors)
     assert projected.shape == (8, N_WORDS, WIDTH)
-    hidden = run(recurrent_weights(layer), projected, which, steps)
+    hidden = run(weights.Wh, projected, which, steps)
     assert hidden.shape == (2, sum(lengths), WIDTH)
     assert hidden.dtype == numpy.float32
     from_left, from_right = hidden / 2
@@ -67,11 +68,9 @@ def test_recurrence_agrees_with_several_layers(lengths: List[int], depth: int, s
     expected = bilstm.predict(Ragged(vectors[which], n_tokens)).data
     layers = find_layers(bilstm)
     assert len(layers) == depth
-    weights = [recurrent_weights(layer) for layer in layers]
+    weights = [LayerWeights.of(layer) for layer in layers]
     steps = plan_steps(numpy.asarray(lengths))
-    from_left, from_right = (
-        run_layers(layers, weights, project(layers[0], vectors), which, steps) / 2
-    )
+    from_left, from_right = run_layers(weights, project(weights[0], vectors), which, steps) / 2
     assert_allclose(from_left, expected[steps.tokens[0], :WIDTH], atol=1e-5)
     assert_allclose(from_right, expected[steps.tokens[1], WIDTH:], atol=1e-5)
 
@@ -91,24 +90,25 @@ def test_recurrence_uses_only_rows_of_its_tokens() -> None:
     layer = make_layer()
     vectors = make_rows(5, NI)
     steps = plan_steps(numpy.asarray([2, 3]))
-    recurrence = recurrent_weights(layer)
+    weights = LayerWeights.of(layer)
     which = numpy.asarray([0, 1, 1, 3, 0])
-    expected = run(recurrence, project(layer, vectors), which, steps)
+    expected = run(weights.Wh, project(weights, vectors), which, steps)
     others = numpy.full((8, 8, WIDTH), numpy.nan, dtype="f")
     places = numpy.asarray([6, 2, 0, 3])
-    others[:, places] = project(layer, vectors[:4])
-    assert_array_equal(run(recurrence, others, places[which], steps), expected)
+    others[:, places] = project(weights, vectors[:4])
+    assert_array_equal(run(weights.Wh, others, places[which], steps), expected)
 
 
 def test_recurrence_does_not_modify_weights_and_rows() -> None:
     layer = make_layer()
     vectors = make_rows(5, NI)
-    arrays: List[Any] = [layer.get_param(name) for name in layer.param_names]
-    projected = project(layer, vectors)
-    arrays += [vectors, projected]
+    arrays: List[Any] = [vectors, *(layer.get_param(name) for name in layer.param_names)]
     before = [array.copy() for array in arrays]
-    recurrence = recurrent_weights(layer)
-    project(layer, vectors)
-    run(recurrence, projected, numpy.asarray([0, 1, 2, 3, 4]), plan_steps(numpy.asarray([2, 3])))
+    weights = LayerWeights.of(layer)
+    projected = project(weights, vectors)
+    arrays += [*weights, projected]
+    before += [array.copy() for array in (*weights, projected)]
+    project(weights, vectors)
+    run(weights.Wh, projected, numpy.asarray([0, 1, 2, 3, 4]), plan_steps(numpy.asarray([2, 3])))
     for array, copied in zip(arrays, before):
         assert_array_equal(array, copied)

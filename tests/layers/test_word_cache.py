@@ -45,7 +45,8 @@ class User:
         self.n_prepared += 1
         return float(self.weights[0][0])
 
-    def compute(self, words: List[str]) -> Any:
+    def compute(self, words: List[str], prepared: float) -> Any:
+        assert prepared == self.weights[0][0]
         self.computed += words
         return self.rows_of(words)
 
@@ -215,9 +216,9 @@ def test_word_cache_is_thread_safe(max_words: int) -> None:
     words = [f"{letter}{i}" for letter in "abcdefghij" for i in range(20)]
     docs = [Doc(vocab, words=rng.choices(words, k=rng.randint(1, 4))) for _ in range(300)]
 
-    def compute(some: List[str]) -> Any:
+    def compute(some: List[str], prepared: float) -> Any:
         time.sleep(1e-4)
-        return user.compute(some)
+        return user.compute(some, prepared)
 
     def look_up(doc: Doc) -> Any:
         return user.cache.look_up([doc], user.weights, prepare=user.prepare, compute=compute)
@@ -414,7 +415,7 @@ def test_word_cache_works_in_a_fork_while_a_thread_predicts() -> None:
     """A lock that the thread holds during the fork would never be released in the child."""
     user, docs, computes, may_continue = User(100), make_docs(TEXTS), Event(), Event()
 
-    def compute(words: List[str]) -> Any:
+    def compute(words: List[str], prepared: float) -> Any:
         computes.set()
         assert may_continue.wait(60)
         return user.rows_of(words)
