@@ -10,7 +10,6 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import get_lang_class, import_file, registry
 
-from .data.raw_text import make_tokenizer
 from .errors import Errors
 
 
@@ -53,12 +52,13 @@ def load_blank(lang: str) -> Language:
     RAISES (ValueError): D121 if there is no such language.
     """
     try:
-        return make_tokenizer(lang)
-    except ValueError as error:
+        return spacy.blank(lang)
+    except ImportError as reason:
+        error = ValueError(Errors.D121.format(lang=lang, reason=reason))
         if lang not in registry.languages:  # spaCy registers the languages that it finds
-            raise
-        tokenizer = MissingTokenizer(error)
-        return get_lang_class(lang)(create_tokenizer=lambda nlp: tokenizer)
+            raise error from reason
+    tokenizer = MissingTokenizer(error)
+    return get_lang_class(lang)(create_tokenizer=lambda nlp: tokenizer)
 
 
 def use_gpu(gpu: int) -> None:

@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import Iterator
 
 import numpy
-import spacy
 from spacy.attrs import IS_SPACE, SPACY
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
@@ -22,19 +21,6 @@ BLANK_LINE = re.compile(r"\n\s*\n")
 # Where to cut a part that is too long, in order of preference. The marks of Chinese, Japanese and
 # Hindi come first, because a point or a space seldom ends a sentence of these.
 ENDS = ("\n", "。", "！", "？", "।", ". ", " ")  # noqa: RUF001 (fullwidth)
-
-
-def make_tokenizer(lang: str) -> Language:
-    """Make a pipeline without components, which tokenises text of a language.
-
-    lang (str): Code of the language.
-    RETURNS (Language): The pipeline.
-    RAISES (ValueError): D121 if the language can't be loaded.
-    """
-    try:
-        return spacy.blank(lang)
-    except ImportError as error:
-        raise ValueError(Errors.D121.format(lang=lang, reason=error)) from error
 
 
 def make_docs(
