@@ -13,7 +13,7 @@ from .choose import choose_cli
 from .corpus import corpus_cli
 from .distill import ALLOW_OVERRIDES, distill_cli
 from .evaluate import evaluate_cli
-from .failing import end_on_signals, fail_in_one_line
+from .failing import end_on_signals, fail_in_one_line, warn_in_one_line
 from .package import package_cli
 from .report import report_cli
 from .sweep import sweep_cli
@@ -51,7 +51,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     if os.name == "nt":  # on Windows, weasel passes the arguments with their quotes
         sys.argv = [unquote(argument) for argument in sys.argv]
-    with fail_in_one_line():
+    with warn_in_one_line(), fail_in_one_line():
         app()
 
 

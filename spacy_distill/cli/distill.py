@@ -40,7 +40,7 @@ from .distill_student import (
     train_student,
 )
 from .distill_teacher import annotate_corpus
-from .failing import fail_in_one_line
+from .failing import fail_in_one_line, warn_in_one_line
 from .options import (
     Address,
     Also,
@@ -183,7 +183,7 @@ def read_overrides(args: List[str]) -> Dict[str, Any]:
         raise ValueError(Errors.D420.format(option=error.option_name)) from error
 
 
-spacy_command = fail_in_one_line()(distill_cli)
+spacy_command = warn_in_one_line()(fail_in_one_line()(distill_cli))
 spacy_app.command("distill", context_settings=ALLOW_OVERRIDES)(spacy_command)
 
 

@@ -1,11 +1,13 @@
-"""How commands exit: errors that the user can fix become a message instead of a traceback, Ctrl-C
+"""How commands warn and exit: warnings and errors that are meant for users become a message, Ctrl-C
 says how to resume, and SIGTERM or SIGHUP first stop the child processes."""
 
+import re
 import signal
 import sys
+import warnings
 from contextlib import contextmanager
 from types import FrameType
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional, Union
 
 from wasabi import msg
 
@@ -13,6 +15,25 @@ from ..errors import Errors
 
 # The exit code of typer after Ctrl-C, as in a shell.
 INTERRUPTED = 128 + signal.SIGINT
+# The code of a warning of spaCy or of this package, such as [W003].
+CODE = re.compile(r"\[W\d+\]")
+
+
+@contextmanager
+def warn_in_one_line() -> Iterator[None]:
+    """Run a command in this context: warnings with a code are printed without the line of code that
+    issued them."""
+    with warnings.catch_warnings():  # restores `showwarning`
+        show_others = warnings.showwarning
+
+        def show(message: Union[Warning, str], *details: Any, **settings: Any) -> None:
+            if CODE.match(str(message)):
+                msg.warn(str(message))
+            else:
+                show_others(message, *details, **settings)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

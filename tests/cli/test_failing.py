@@ -1,13 +1,14 @@
 import os
 import signal
 import sys
+import warnings
 from io import BytesIO, TextIOWrapper
 
 import pytest
 import typer
 
 from spacy_distill import cli
-from spacy_distill.cli.failing import end_on_signals, fail_in_one_line
+from spacy_distill.cli.failing import end_on_signals, fail_in_one_line, warn_in_one_line
 
 
 def test_failing_keeps_the_lines_of_an_error(capsys):
@@ -25,6 +26,17 @@ def test_failing_explains_errors_of_the_system(tmp_path, capsys):
     out = capsys.readouterr().out.replace("\n", " ")
     assert f"[D919] Can't use '{path}': No such file or directory. Check" in out
     assert "Errno" not in out
+
+
+def test_failing_shows_warnings_with_a_code_as_messages(capsys):
+    show = warnings.showwarning
+    with pytest.warns(FutureWarning, match="of a library"), warn_in_one_line():
+        warnings.warn("[W003] The components ['dates'] declare nothing.", stacklevel=1)
+        warnings.warn("of a library", FutureWarning, stacklevel=1)
+    out, _ = capsys.readouterr()
+    assert "⚠ [W003] The components ['dates'] declare nothing." in out
+    assert "Warning" not in out
+    assert warnings.showwarning is show
 
 
 def interrupt():
