@@ -116,7 +116,7 @@ def run(Wh: Array, projected: Array, which: numpy.ndarray, steps: Steps) -> Arra
             size = running.size
             product = product_space[: n_gates * size].reshape(n_gates, *running.shape)
             state = state_space[: (n_gates + 1) * size].reshape(n_gates + 1, *running.shape)
-            o, i, f, g, cell = state
+            o, i, f, g, cell = state  # in the order of GATES
             gates, sigmoids, i_and_f, g_and_cell = state[:4], state[:3], state[1:3], state[3:]
             cell[:] = running
             n_before = n
