@@ -5,6 +5,7 @@ from typing import List, Sequence
 
 import numpy
 from spacy.attrs import ORTH
+from spacy.tokens import Doc
 from spacy.training import Alignment, Example
 
 from .batches import split_rows
@@ -46,7 +47,7 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     taught: List[numpy.ndarray] = [numpy.zeros(0, dtype="i")]
     offset = 0
     for i, eg in enumerate(examples):
-        same_tokens = has_same_tokens(eg)
+        same_tokens = has_same_tokens(eg.predicted, eg.reference)
         if not same_tokens:
             # spaCy returns BILUO tags, or None.
             aligned_tags = [in_scheme(tag or "") for tag in eg.get_aligned_ner()]
@@ -67,9 +68,9 @@ def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) 
     )
 
 
-def has_same_tokens(eg: Example) -> bool:
-    """Return whether both documents of an example have the same words."""
-    return numpy.array_equal(eg.predicted.to_array(ORTH), eg.reference.to_array(ORTH))
+def has_same_tokens(doc: Doc, other: Doc) -> bool:
+    """Return whether two documents have the same tokens."""
+    return numpy.array_equal(doc.to_array(ORTH), other.to_array(ORTH))
 
 
 def find_one_to_one(alignment: Alignment) -> numpy.ndarray:

@@ -170,7 +170,7 @@ def align_tokens(examples: Sequence[Example]) -> Tuple[numpy.ndarray, numpy.ndar
     """Return the gold tokens of the predicted tokens: `Gold.to_gold`, `Gold.n_before`."""
     to_gold, lengths, n_gold = [], [], 0
     for eg in examples:
-        if has_same_tokens(eg):
+        if has_same_tokens(eg.predicted, eg.reference):
             own, n_own = numpy.arange(len(eg.reference)), numpy.ones(len(eg.reference), dtype="i")
         else:
             # With whitespace at the end, there may be one more length, of 0, than there are tokens.

@@ -88,7 +88,7 @@ class DistillablePipe(TrainablePipe):
             tags = {"teacher_tags": teacher_pipe.tags, "student_tags": self.tags}
             raise ValueError(Errors.D010.format(**names, **tags))
         for i, eg in enumerate(examples):
-            if not has_same_tokens(eg):
+            if not has_same_tokens(eg.predicted, eg.reference):
                 raise ValueError(Errors.D015.format(**names, index=i))
 
         def compare(scores: List[TagScores]) -> LossAndGradients:

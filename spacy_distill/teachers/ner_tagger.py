@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import List, Sequence
 
 import numpy
-from spacy.attrs import ORTH
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -12,6 +11,7 @@ from ..distributions import get_teacher_log_probs
 from ..docbins import copy_words
 from ..errors import Errors
 from ..pipeline.ner_tagger import NERTagger
+from ..targets import has_same_tokens
 from ..types import TagScores
 from .alignment import name_of, run_pipes
 
@@ -40,7 +40,7 @@ class NERTaggerTeacher:
         copies = (copy_words(doc, self.nlp.vocab) for doc in docs)
         found = run_pipes(self.nlp, copies, before=self.ner)
         for doc, own in zip(docs, found):
-            if not has_same_words(doc, own):
+            if not has_same_tokens(doc, own):
                 self.refuse_change(doc)
         return self.ner.predict(found)
 
@@ -49,7 +49,7 @@ class NERTaggerTeacher:
         own = copy_words(doc, self.nlp.vocab)
         for name, pipe in self.nlp.pipeline:
             own = pipe(own)
-            if not has_same_words(doc, own):
+            if not has_same_tokens(doc, own):
                 word = next((a.text for a, b in zip(doc, own) if a.text != b.text), doc.text)
                 raise ValueError(Errors.D809.format(name=name, teacher=self.name, word=word))
 
@@ -63,10 +63,6 @@ class NERTaggerTeacher:
     def to_log_probs(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
         """Convert scores to log-probabilities; NaN for tokens that the model saw nothing of."""
         return get_teacher_log_probs(self.ner.model, scores)
-
-
-def has_same_words(doc: Doc, other: Doc) -> bool:
-    return numpy.array_equal(doc.to_array(ORTH), other.to_array(ORTH))
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:
