@@ -432,6 +432,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first "
         "error was:\n{reason}"
     )
+    D614 = (
+        "{value!r} is not a choice. Give NAME=SYSTEM,SYSTEM,... with at least two of the systems "
+        "that this sweep trains or has rows of: {known}. All must have the same config, and NAME "
+        "must be new, of letters, digits, - and _."
+    )
     D701 = (
         "'{path}' has no trained student: 'training/student/model-best' is missing. Run "
         "'train-student' first, or give the folder of a project that did."

@@ -12,9 +12,11 @@ from wasabi import msg
 from ..checks import require_installed
 from ..errors import Errors
 from ..files import check_apart, make_and_hold, read_json, write_json
+from ..sweep.choices import Choice, add_chosen, read_choices
 from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.configs import check_overrides
 from ..sweep.curves import order_rows, pool_curves, size_curves
+from ..sweep.describe import describe_command
 from ..sweep.inputs import (
     CONFIGS,
     WEIGHTS,
@@ -23,14 +25,14 @@ from ..sweep.inputs import (
     fingerprint,
     source_inputs,
 )
-from ..sweep.outdated import check_rows, drop_outdated
+from ..sweep.outdated import check_rows, drop_outdated, read_systems
 from ..sweep.plan import (
     BUILT_IN,
     Run,
     choose_systems,
     make_runs,
 )
-from ..sweep.rows import Key, Row, read_rows
+from ..sweep.rows import Key, Row, read_rows, write_rows
 from ..sweep.runner import (
     Runner,
     check_test_sets,
@@ -76,6 +78,13 @@ def sweep_cli(
             "--variant",
             help="A further system, 'NAME=BASE --section.key value ...': BASE with other settings "
             "in its config. May be repeated",
+        ),
+    ] = None,
+    choose: Annotated[
+        Optional[List[str]],
+        typer.Option(
+            help="A further system, 'NAME=SYSTEM,SYSTEM,...': in each sample, the one of these "
+            "that is best on the development set, as by 'choose'. May be repeated",
         ),
     ] = None,
     pool_sizes: Annotated[
@@ -155,12 +164,15 @@ def sweep_cli(
     with make_and_hold(output) as handle:
         path = output / "sweep.jsonl"
         rows = check_rows(runs, path, settings, overwrite=overwrite)
+        choices = read_choices(
+            choose or [], read_systems(rows, runs), command=describe_command(settings)
+        )
         waiting = [run for run in runs if run.key not in rows]
         failures = run_waiting(
             waiting, rows, path, settings, handle=handle, workers=workers, overwrite=overwrite
         )
         if read_rows(path) or not failures:
-            show_sweep(output, settings)
+            show_sweep(output, settings, choices)
     if failures:
         raise ValueError(
             Errors.D613.format(failed=len(failures), total=len(runs), path=path, reason=failures[0])
@@ -233,14 +245,19 @@ def run_waiting(
         return runner.run(runs, workers=workers, overwrite=overwrite)
 
 
-def show_sweep(output: Path, settings: Settings) -> None:
-    """Compare the systems, and write and print the tables and figures of all rows.
+def show_sweep(output: Path, settings: Settings, choices: Sequence[Choice]) -> None:
+    """Choose, compare the systems, and write and print the tables and figures of all rows.
 
     RAISES (ValueError): D612 if there are no rows.
     """
-    rows = order_rows(read_rows(output / "sweep.jsonl").values())
-    if not rows:
-        raise ValueError(Errors.D612.format(path=output / "sweep.jsonl"))
+    path = output / "sweep.jsonl"
+    stored = [*read_rows(path).values()]
+    if not stored:
+        raise ValueError(Errors.D612.format(path=path))
+    rows = add_chosen(stored, choices)
+    if rows != stored:
+        write_rows(path, rows)
+    rows = order_rows(rows)
     file = output / "bootstrap.json"
     known: List[Compared] = []
     with suppress(ValueError, FileNotFoundError):  # a damaged file is ignored like a missing one

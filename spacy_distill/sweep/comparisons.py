@@ -7,6 +7,7 @@ import numpy
 
 from ..files import read_json
 from .bootstrap import RESAMPLES, compare, micro_f1, resample_f1
+from .choices import CHOSEN, is_chosen
 from .curves import drop_doubles, group_by, of_main_pool, sort_by
 from .inputs import sample_folder
 from .plan import BUILT_IN, TEACHER, training_name
@@ -30,7 +31,8 @@ class Pair(NamedTuple):
 def compare_systems(
     rows: Sequence[Row], work: Path, known: Sequence[Compared] = ()
 ) -> List[Compared]:
-    """Compare students with the teacher and the baseline, and variants with their base.
+    """Compare students with the teacher and the baseline, variants with their base, choices with
+    their first system and, if they are students, with the teacher.
 
     rows (Sequence[Dict[str, Any]]): The rows of a sweep.
     work (Path): Folder in which the runs have stored the counts of each sentence.
@@ -73,8 +75,8 @@ def find_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
     """Find the pairs to compare, with the same pool and the seeds that both have runs for."""
     for labelled, group in sort_by(drop_doubles(rows), "labelled"):
         systems = group_by(group, lambda row: row["system"])
-        for name, own in group_by(of_main_pool(group), lambda row: row["system"]).items():
-            for other in find_rivals(name, own[0]["base"]):
+        for own in group_by(of_main_pool(group), lambda row: row["system"]).values():
+            for other in find_rivals(own[0]):
                 theirs = {
                     row["seed"]: row
                     for row in systems.get(other, [])
@@ -92,8 +94,11 @@ def find_difference(pair: Pair) -> float:
     return float(numpy.mean(ours) - numpy.mean(theirs))
 
 
-def find_rivals(name: str, base: str) -> List[str]:
-    """List the systems that a system is compared with."""
+def find_rivals(row: Row) -> List[str]:
+    """List the systems that the system of a row is compared with."""
+    name, base = row["system"], row["base"]
+    if is_chosen(row):
+        return [TEACHER.name, base] if row["pool"] is not None else [base]
     if name not in BUILT_IN:
         return [base]
     if BUILT_IN[name].config != "student":
@@ -124,7 +129,8 @@ def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
         the row. (n_sentences, 3)
     """
     folder = sample_folder(work, row["size"], row["seed"])
-    path = counts_file(folder, training_name(row["system"], row["limit"]))
+    system: str = row[CHOSEN] if is_chosen(row) else row["system"]
+    path = counts_file(folder, training_name(system, row["limit"]))
     if not path.exists():
         return None
     counts = load_counts(path)

@@ -41,7 +41,7 @@ Curves = Dict[str, List[Point]]
 
 
 def order_rows(rows: Iterable[Row]) -> List[Row]:
-    """Sort rows by system: the built-in ones in their order, then variants."""
+    """Sort rows by system: the built-in ones in their order, then the others as they are."""
     places = {name: i for i, name in enumerate(BUILT_IN)}
     return sorted(rows, key=lambda row: places.get(row["system"], len(places)))
 

@@ -55,11 +55,16 @@ def make_row(run: Run, settings: Settings) -> Row:
         "seconds": {stage.name: read_receipt(stage).get("seconds") for stage in stages},
         "fingerprint": fingerprint(inputs),
         "inputs": inputs,
-        "sweep": shlex.join(shorten_paths(["spacy_distill", "sweep", *settings.command], settings)),
+        "sweep": describe_command(settings),
         "commands": [shorten_paths(stage.command, settings) for stage in stages],
         "versions": {"python": platform.python_version(), **find_versions(PACKAGES)},
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def describe_command(settings: Settings) -> str:
+    """Return the command of a sweep, without paths outside the project."""
+    return shlex.join(shorten_paths(["spacy_distill", "sweep", *settings.command], settings))
 
 
 def count_pool(run: Run, unlabelled: Path) -> Optional[int]:

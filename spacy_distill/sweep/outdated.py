@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
 
 from ..errors import Errors
+from .choices import read_trained
 from .inputs import Settings, find_differences, make_inputs
 from .plan import BUILT_IN, Run, System
-from .rows import Key, Row, append_row, read_rows, write_rows
+from .rows import Key, Row, append_row, write_rows
 
 # How many of the runs are named in a message.
 NAMED = 3
@@ -22,7 +23,7 @@ OPTIONS = {
 def check_rows(
     runs: Sequence[Run], path: Path, settings: Settings, *, overwrite: bool
 ) -> Dict[Key, Row]:
-    """Read the rows of a sweep and leave out outdated ones, whose runs will be made again.
+    """Read the rows of trainings and leave out outdated ones, whose runs will be made again.
 
     runs (Sequence[Run]): The runs of this sweep.
     path (Path): The file of rows.
@@ -32,13 +33,8 @@ def check_rows(
     RAISES (ValueError): D603 if there are outdated rows that may not be replaced, or that would not
         be, because their runs are not part of this sweep. D611 for a line that is not a row.
     """
-    rows = read_rows(path)
-    systems = {
-        **{row["system"]: read_system(row) for row in rows.values()},
-        **BUILT_IN,
-        **{run.system.name: run.system for run in runs},
-    }
-    outdated = find_outdated_rows(systems, rows, settings)
+    rows = read_trained(path)
+    outdated = find_outdated_rows(read_systems(rows, runs), rows, settings)
     others = [key for key in outdated if key not in {run.key for run in runs}]
     if others or (outdated and not overwrite):
         named = others or [*outdated]
@@ -74,6 +70,14 @@ def find_outdated_rows(
     return {key: differences for key, differences in found.items() if differences}
 
 
+def read_systems(rows: Mapping[Key, Row], runs: Sequence[Run]) -> Dict[str, System]:
+    """Return the systems of rows and of runs, by name."""
+    found = {
+        row["system"]: BUILT_IN.get(row["system"]) or read_system(row) for row in rows.values()
+    }
+    return {**found, **{run.system.name: run.system for run in runs}}
+
+
 def read_system(row: Row) -> System:
     """Recover the system of a row, for example of a variant that is not part of this sweep."""
     config = Path(row["inputs"]["config"]["name"]).stem
@@ -92,7 +96,7 @@ def name_runs(keys: Sequence[Key]) -> str:
 
 def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
     """Keep only the given rows in a file of rows, and move the others to a file next to it."""
-    outdated = [row for key, row in read_rows(path).items() if key not in rows]
+    outdated = [row for key, row in read_trained(path).items() if key not in rows]
     if outdated:
         old = path.with_suffix(".old.jsonl")
         for row in outdated:

@@ -4,6 +4,7 @@ from statistics import mean, median
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..text_tables import NOT_KNOWN, TextTable, markdown_table
+from .choices import describe_choices, is_chosen
 from .comparisons import Compared
 from .curves import (
     Curves,
@@ -124,7 +125,8 @@ def minutes_table(rows: Sequence[Row]) -> TextTable:
 def speed_table(rows: Sequence[Row]) -> TextTable:
     """Make a table of parameters, and of words/s on the test set as in `spacy evaluate`."""
     body = []
-    for system, own in group_by(rows, lambda row: row["system"]).items():
+    trained = (row for row in rows if not is_chosen(row))
+    for system, own in group_by(trained, lambda row: row["system"]).items():
         parameters: Any = median(row["parameters"] for row in own)
         speed = median(row["words_per_second"] for row in own)
         body.append([system, f"{parameters:,.0f}", f"{speed:,.0f}"])
@@ -162,14 +164,14 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
         notes.append(
             f"Left out: {doubles} runs on all sentences that are the same as runs of another size."
         )
-    known = {row["system"]: row for row in rows}
+    known = {row["system"]: row for row in rows if not is_chosen(row)}
     for system, row in known.items():
         if row["base"] != system:
             changed = variant_settings(row, known.get(row["base"]))
             settings = [f"`{key} = {value}`" for key, value in changed.items()]
             told = ", ".join(settings) or "the same settings"
             notes.append(f"{system}: {row['base']} with {told}.")
-    return notes
+    return [*notes, *describe_choices(rows)]
 
 
 def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:

@@ -298,6 +298,34 @@ def test_sweep_refuses_rows_with_other_settings(run, ran, project):
     assert rows_of(project)[2]["inputs"]["config"] != before[2]["inputs"]["config"]
 
 
+def test_sweep_chooses_the_best_on_dev(run, ran, project):
+    options = ("--sizes", "10", "--seeds", "1", "--variant")
+    options += ("hot=student-softmax --components.ner.loss.temperature 4",)
+    result = run(*options, "--choose", "best=student-softmax,hot")
+    assert result.exit_code == 0, result.output
+    *trained, best = before = rows_of(project)
+    assert len(trained) == 4 and (best["system"], best["chosen"]) == ("best", "student-softmax")
+    assert "--choose best=student-softmax,hot" in best["sweep"]
+    text = (project / "output" / "sweep.md").read_text(encoding="utf-8")
+    assert "| best | teacher | 10 |" in text and "(student-softmax in 1, hot in 0 of 1)" in text
+    # Without the option it is kept, and chosen again if the runs are repeated.
+    assert run(*options).exit_code == 0
+    assert rows_of(project) == before
+    config = project / "configs" / "student.cfg"
+    config.write_text(config.read_text().replace("task_weight = 1.0", "task_weight = 2.0"))
+    assert "student-softmax, 10 labelled, seed 0; hot" in str(run(*options).exception)
+    again = run(*options, "--choose", "best=student-softmax,hot", "--overwrite")
+    assert again.exit_code == 0, again.output
+    assert "2 rows were made with other settings" in again.output
+    *trained, best = rows_of(project)
+    assert len(trained) == 4 and best["fingerprint"] == trained[2]["fingerprint"]
+
+
+def test_sweep_refuses_choices_among_unknown_systems(run, ran):
+    result = run("--sizes", "10", "--seeds", "1", "--choose", "best=student-softmax,long")
+    assert "[D614]" in str(result.exception) and ran == []
+
+
 def test_sweep_refuses_old_variants_that_are_not_requested(run, ran, project):
     """Next to new rows of its base, an old variant would seem to differ only in its settings."""
     options = ("--sizes", "10", "--seeds", "1")

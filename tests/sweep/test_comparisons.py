@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from spacy_distill.sweep.choices import Choice, add_chosen
 from spacy_distill.sweep.comparisons import compare_systems, find_pairs, read_counts
 from spacy_distill.sweep.plan import training_name
 
@@ -45,6 +46,23 @@ def test_comparisons_are_with_teacher_baseline_and_base(add):
     ]
     for pair in find_pairs(rows):
         assert [row["seed"] for row in pair.ours] == [row["seed"] for row in pair.theirs]
+
+
+def test_comparisons_of_choices(add, tmp_path):
+    """A choice is compared by the counts of the system that was chosen."""
+    rows = [add(system, 5) for system in ("teacher", "baseline-crf", "student-crf")]
+    rows += [add("hot", 8, base="student-crf"), add("warm", 7, base="baseline-crf")]
+    choices = [
+        Choice("best", ("student-crf", "hot"), "sweep"),
+        Choice("best-baseline", ("baseline-crf", "warm"), "sweep"),
+    ]
+    found = compare_systems(add_chosen(rows, choices), tmp_path)
+    differences = {(one["system"], one["against"]): one["difference"] for one in found}
+    expected = 16 / 18 - 10 / 15
+    assert differences["best", "teacher"] == pytest.approx(expected)
+    assert differences["best", "student-crf"] == pytest.approx(expected)
+    assert differences["best-baseline", "baseline-crf"] == pytest.approx(14 / 17 - 10 / 15)
+    assert ("best-baseline", "teacher") not in differences
 
 
 def test_comparisons_of_repeated_runs(add, tmp_path):

@@ -1,0 +1,96 @@
+import pytest
+
+from spacy_distill.sweep.choices import (
+    add_chosen,
+    describe_choices,
+    read_choices,
+    read_trained,
+)
+from spacy_distill.sweep.plan import choose_systems
+from spacy_distill.sweep.rows import write_rows
+
+SYSTEMS = choose_systems(
+    ["teacher", "student-crf"],
+    ["long=student-crf --training.dropout 0.3", "hot=teacher --training.dropout 0.3"],
+)
+COMMAND = "sweep --choose"
+
+
+@pytest.fixture
+def best():
+    return read_choices(["best=student-crf,long"], SYSTEMS, command=COMMAND)
+
+
+@pytest.fixture
+def rows(make_row):
+    """F1 on dev and on test are the same. `long` is better with seed 1, and equal with seed 2."""
+    scores = {"student-crf": (0.7, 0.6, 0.5), "long": (0.6, 0.65, 0.5)}
+    return [
+        make_row(system, 300, f1, seed=seed, base="student-crf")
+        for system, own in scores.items()
+        for seed, f1 in enumerate(own)
+    ]
+
+
+def test_choices_are_the_best_on_dev_of_each_sample(rows, best, make_row):
+    for row in rows:  # the test set does not matter
+        row["test"]["ents_f"] = 1 - row["tuned"]["after"]
+    rows.append(make_row("student-crf", 750, 0.9))  # `long` was not trained on this sample
+    found = add_chosen(rows, best)
+    assert found[: len(rows)] == rows
+    chosen = found[len(rows) :]
+    assert [row["chosen"] for row in chosen] == ["student-crf", "long", "student-crf"]
+    assert [row["test"]["ents_f"] for row in chosen] == pytest.approx([0.3, 0.35, 0.5])
+    for row in chosen:
+        assert (row["system"], row["base"], row["sweep"]) == ("best", "student-crf", COMMAND)
+    assert describe_choices(found) == [
+        "best: of each sample, the one of student-crf, long with the best F1 on the development "
+        "set (student-crf in 2, long in 1 of 3)."
+    ]
+
+
+def test_choices_are_made_again_from_stored_rows(rows, best, make_row):
+    stored = add_chosen(rows, best)
+    assert add_chosen(stored, []) == stored
+    better = [*stored, make_row("long", 300, 0.9, base="student-crf", seed=3)]
+    better.append(make_row("student-crf", 300, 0.8, seed=3))
+    assert [row["chosen"] for row in add_chosen(better, [])[8:]] == [
+        *("student-crf", "long", "student-crf", "long")
+    ]
+    others = read_choices(["best=long,student-crf"], SYSTEMS, command="again")
+    assert [row["base"] for row in add_chosen(stored, others)[6:]] == ["long"] * 3
+
+
+def test_choices_give_way_to_a_training_of_the_same_name(rows, best, make_row):
+    stored = [*add_chosen(rows, best), make_row("best", 750, 0.9, base="student-crf")]
+    assert not describe_choices(add_chosen(stored, []))
+
+
+def test_choices_are_not_trainings(rows, best, tmp_path):
+    write_rows(tmp_path / "sweep.jsonl", add_chosen(rows, best))
+    assert [*read_trained(tmp_path / "sweep.jsonl").values()] == rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "best",
+        "best=",
+        "best=student-crf",
+        "best=student-crf,student-crf",
+        "best=student-crf,wide",
+        "best=student-crf,hot",  # of different configs
+        "=student-crf,long",
+        "long=student-crf,long",
+        "student-softmax=student-crf,long",
+        "a/b=student-crf,long",
+    ],
+)
+def test_choices_that_are_malformed_are_refused(text):
+    with pytest.raises(ValueError, match=r"\[D614\]"):
+        read_choices([text], SYSTEMS, command=COMMAND)
+
+
+def test_choices_have_different_names():
+    with pytest.raises(ValueError, match=r"\[D614\]"):
+        read_choices(["best=student-crf,long"] * 2, SYSTEMS, command=COMMAND)
