@@ -7,7 +7,7 @@ have its scores, and the algorithm runs over all tokens that may be part of an e
 """
 
 from dataclasses import dataclass
-from typing import Optional, Sequence, TypeVar
+from typing import Dict, List, Optional, Sequence, TypeVar
 
 import numpy
 from thinc.api import get_array_module
@@ -21,6 +21,9 @@ from .tags import is_biluo, split_tag
 # Number of paths that are compared at a time, so that memory does not grow with documents times
 # tags^2.
 MAX_PATHS = 1 << 20
+# Up to so many tokens of a single document are searched one after the other, which takes a third to
+# three quarters of the time of a search in parallel.
+FEW_TOKENS = 16
 
 # Scores on the model's device, possibly a GPU, or on the CPU.
 ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
@@ -140,6 +143,9 @@ def search(scores: numpy.ndarray, lengths: numpy.ndarray, potentials: Potentials
     tokens = numpy.flatnonzero(may_have_entity(scores, lengths, potentials))
     if not len(tokens):
         return ids
+    if len(lengths) == 1 and len(tokens) <= FEW_TOKENS:
+        ids[tokens] = search_few(scores, tokens.tolist(), potentials)
+        return ids
     begins = numpy.zeros(len(scores) + 1, dtype=bool)
     begins[numpy.cumsum(lengths)] = begins[0] = True
     is_first, is_last = begins[tokens], begins[tokens + 1]
@@ -151,6 +157,35 @@ def search(scores: numpy.ndarray, lengths: numpy.ndarray, potentials: Potentials
     found[lasts] += numpy.where(is_last[lasts, None], potentials.end, potentials.pairs[:, 0])
     ids[tokens] = best_paths(found, lasts - firsts + 1, potentials.pairs)
     return ids
+
+
+def search_few(scores: numpy.ndarray, tokens: Sequence[int], potentials: Potentials) -> List[int]:
+    """Find the best tags of a few tokens of one document, all other tokens of which are `O`.
+
+    scores (ndarray): Tag scores of the document (n_tokens, n_tags).
+    tokens (Sequence[int]): The tokens, in ascending order.
+    potentials (Potentials): The scores of transitions.
+    RETURNS (List[int]): Tag indices of these tokens.
+    """
+    start, pairs, end = potentials
+    before_tag = numpy.ascontiguousarray(pairs.T)
+    # For each tag of a token, the score of the best path that ends in it.
+    best: Dict[int, numpy.ndarray] = {}
+    for token, of_token in zip(tokens, scores[tokens].astype("d")):
+        if token - 1 in best:
+            of_token += (best[token - 1] + before_tag).max(axis=1)
+        else:
+            of_token += pairs[0] if token else start
+        best[token] = of_token
+    # Trace back, as in `best_paths`.
+    ids: Dict[int, int] = {}
+    for token in reversed(tokens):
+        if token + 1 in best:
+            after = before_tag[ids[token + 1]]
+        else:
+            after = pairs[:, 0] if token + 1 < len(scores) else end
+        ids[token] = int((best[token] + after).argmax())
+    return [ids[token] for token in tokens]
 
 
 def best_paths(

@@ -30,7 +30,8 @@ def plan_steps(lengths: numpy.ndarray) -> Steps:
     """Lay out concatenated documents of the given lengths by time."""
     if len(lengths) == 1:  # the same result, ten times faster
         tokens = numpy.arange(lengths[0])
-        both = numpy.stack([tokens, tokens[::-1]])
+        both = numpy.empty((2, len(tokens)), dtype=tokens.dtype)
+        both[0], both[1] = tokens, tokens[::-1]
         return Steps([*range(len(tokens) + 1)], both, previous=tokens[:-1])
     order = numpy.argsort(-lengths, kind="stable")
     longest = lengths[order]

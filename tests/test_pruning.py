@@ -46,6 +46,27 @@ def test_pruning_does_not_change_the_best_path(
     assert not expected[~open_].any()
 
 
+@given(
+    length=st.integers(1, 12),
+    seed=SEEDS,
+    scheme=st.sampled_from(["iob", "biluo"]),
+    outside=st.sampled_from([0.0, 3.0]),
+)
+def test_pruning_leaves_few_tokens_to_a_simpler_search(viterbi, length, seed, scheme, outside):
+    """A single document with few tokens that may have an entity is searched token by token."""
+    rng = numpy.random.default_rng(seed)
+    tags = make_tags(["A", "B"], scheme=scheme)
+    transitions, lens = Transitions.from_tags(tags), numpy.asarray([length])
+    scores = rng.normal(size=(length, len(tags))).astype("f")
+    scores[:, 0] += outside
+    potentials = make_potentials(rng, len(tags))
+    expected = viterbi(scores, lens, transitions, potentials)
+    legal = legal_potentials(transitions, potentials)
+    tokens = numpy.flatnonzero(may_have_entity(scores, lens, legal)).tolist()
+    assert decoding.search_few(scores, tokens, legal) == expected[tokens].tolist()
+    assert_array_equal(decode(scores, [length], transitions, potentials), expected)
+
+
 def test_pruning_is_exact_after_many_ruled_out_tokens(viterbi):
     """A ruled-out token subtracts 1000 from a sum over the batch, to which an entity adds < 1."""
     tags = make_tags(["A"], scheme="iob")

@@ -20,6 +20,8 @@ from ..types import Array
 from .bilstm import GATES
 
 SIGMOIDS = slice(GATES.index("candidate"))  # the other gates
+# As arrays, because NumPy takes longer to convert Python's numbers than to add or multiply a row.
+ONE, HALF = numpy.array(1, dtype="f"), numpy.array(0.5, dtype="f")
 
 
 class LayerWeights(NamedTuple):
@@ -126,10 +128,10 @@ def run(Wh: Array, projected: Array, which: numpy.ndarray, steps: Steps) -> Arra
             numpy.matmul(hidden[:, before : before + n], Wh, out=product)
             gates += product
         numpy.tanh(gates, out=gates)
-        sigmoids += 1  # twice the sigmoid
+        sigmoids += ONE  # twice the sigmoid
         i_and_f *= g_and_cell  # what is added to the cell state, and what is kept of it
         numpy.add(i, f, out=cell)
-        cell *= 0.5
+        cell *= HALF
         numpy.tanh(cell, out=g)
         numpy.multiply(o, g, out=hidden[:, start:end])
         before = start
