@@ -429,8 +429,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D611 = "'{path}', line {line}: not a row of a sweep ({reason}). Remove the line."
     D612 = "There is nothing to show: every run was left out, and '{path}' has no rows."
     D613 = (
-        "{failed} of {total} runs failed; the rows of the others are in '{path}'. The first "
-        "error was:\n{reason}"
+        "Runs failed: {failed}. The rows of those that did not are in '{path}'. The first error "
+        "was:\n{reason}"
     )
     D614 = (
         "{value!r} is not a choice. Give NAME=SYSTEM,SYSTEM,... with at least two of the systems "

@@ -49,7 +49,8 @@ def write_whole(path: Path, data: bytes) -> None:
     except OSError as error:
         raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:

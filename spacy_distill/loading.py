@@ -9,6 +9,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import get_lang_class, import_file, registry
+from thinc.api import require_cpu
 
 from .errors import Errors
 
@@ -63,6 +64,9 @@ def load_blank(lang: str) -> Language:
 
 def use_gpu(gpu: int) -> None:
     """Use a GPU, or the CPU for -1. RAISES (ValueError): D020 if there is no such GPU."""
+    if gpu < 0:
+        require_cpu()
+        return
     try:
         setup_gpu(gpu, silent=True)
     except Exception as error:  # CuPy has its own exception for a number that is too high

@@ -182,7 +182,7 @@ class Segmenter:
 def word_segmenter(words: Iterable[str], **normalisation: Any) -> Segmenter:
     """Create a segmenter of whole words, without duplicates. Row 0 is that of unknown words.
 
-    words (Iterable[str]): The words, as `Segmenter.normalise` returns them.
+    words (Iterable[str]): The words. A word of a text is looked up as it is, then normalised.
     normalisation (Any): Settings of the segmenter; by default, words are looked up in lower case.
     """
     entries = ("", *dict.fromkeys(word for word in words if word))

@@ -74,6 +74,14 @@ def test_files_are_written_if_folders_cannot_be_synced(tmp_path, monkeypatch):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["text"]
 
 
+def test_files_that_cannot_be_written_are_named(tmp_path):
+    """The error is D901, even if the temporary file can't exist."""
+    (tmp_path / "file").write_text("text")
+    for path in (tmp_path / "file" / "scores.json", tmp_path / ("a" * 250)):
+        with pytest.raises(OSError, match=r"\[D901\]"):
+            write_whole(path, b"text")
+
+
 def test_files_keep_a_folder_that_cannot_be_replaced(tmp_path, monkeypatch):
     """On Windows, replacing a folder fails if another process reads the new one."""
     rename = Path.rename

@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 from spacy.tokens import Doc
+from thinc.api import NumpyOps, get_current_ops, require_cpu, set_current_ops
 
 from spacy_distill.loading import load_blank, load_pipeline, use_gpu
 
@@ -11,12 +12,14 @@ def test_loading_returns_the_pipeline(student_path, texts, student):
     assert [doc.to_json() for doc in nlp.pipe(texts)] == [d.to_json() for d in student.pipe(texts)]
 
 
-@pytest.mark.parametrize("file", ["meta.json", "ner/model", "ner/cfg", "config.cfg"])
-def test_loading_refuses_a_damaged_pipeline(student_path, tmp_path, file):
+@pytest.mark.parametrize(
+    "file, end", [("meta.json", b","), ("ner/model", b""), ("ner/cfg", b","), ("config.cfg", b"=")]
+)
+def test_loading_refuses_a_damaged_pipeline(student_path, tmp_path, file, end):
     """A pipeline may be damaged by an interrupted write. The error names its folder."""
     shutil.copytree(student_path, tmp_path / "cut")
     data = (tmp_path / "cut" / file).read_bytes()
-    (tmp_path / "cut" / file).write_bytes(data[: len(data) // 2])
+    (tmp_path / "cut" / file).write_bytes(data[: data.index(end, len(data) // 2)])
     with pytest.raises(ValueError, match=r"(?s)\[D019\].*cut' can't be loaded.*make it again"):
         load_pipeline(tmp_path / "cut")
 
@@ -44,7 +47,18 @@ def test_loading_a_blank_pipeline_without_the_packages_of_its_tokenizer(korean):
             nlp("Bob left")
 
 
+def test_loading_uses_the_cpu():
+    class OtherOps(NumpyOps):
+        """A GPU's, as far as this test goes."""
+
+    set_current_ops(OtherOps())
+    try:
+        use_gpu(-1)
+        assert not isinstance(get_current_ops(), OtherOps)
+    finally:
+        require_cpu()
+
+
 def test_loading_refuses_a_missing_gpu():
-    use_gpu(-1)
     with pytest.raises(ValueError, match=r"\[D020\] There is no GPU 97 \(.+\)\. Give -1"):
         use_gpu(97)

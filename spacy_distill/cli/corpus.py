@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from os.path import exists  # False for what is too long to be a path
 from pathlib import Path
 from typing import Annotated, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -160,11 +161,11 @@ def split_paths(values: Sequence[str]) -> List[str]:
     paths = [
         path
         for value in values
-        for path in ([value] if Path(value).exists() else re.split(r"[,\s]+", value))
+        for path in ([value] if exists(value) else re.split(r"[,\s]+", value))
         if path
     ]
     for path in paths:
-        if not Path(path).exists() and not is_dataset_id(path):
+        if not exists(path) and not is_dataset_id(path):
             raise FileNotFoundError(Errors.D110.format(source=path))
     return paths
 

@@ -118,6 +118,6 @@ def examine_all(
             # A teacher needs torch and transformers, which users of a student may not have.
             if name == STUDENT:
                 raise
-            left_out[name] = str(error).strip().splitlines()[0]
+            left_out[name] = (str(error).strip().splitlines() or [type(error).__name__])[0]
             msg.warn(f"Left out: {name}. Reason: {left_out[name]}")
     return systems, left_out

@@ -174,9 +174,7 @@ def sweep_cli(
         if read_rows(path) or not failures:
             show_sweep(output, settings, choices)
     if failures:
-        raise ValueError(
-            Errors.D613.format(failed=len(failures), total=len(runs), path=path, reason=failures[0])
-        )
+        raise ValueError(Errors.D613.format(failed=len(failures), path=path, reason=failures[0]))
 
 
 def default_work(settings: Settings) -> Path:

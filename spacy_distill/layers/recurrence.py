@@ -38,15 +38,15 @@ class LayerWeights(NamedTuple):
     @classmethod
     def of(cls, layer: Model) -> "LayerWeights":
         """Copy the weights of a layer."""
-        weights = cls(*(split_gates(layer.get_param(name)) for name in cls._fields))
+        weights = cls(*(copy_by_gate(layer.get_param(name)) for name in cls._fields))
         for part in weights:
             part[SIGMOIDS] *= 0.5
         weights.Wh[:] *= 0.5
         return weights
 
 
-def split_gates(weights: Any) -> Array:
-    """Copy weights by gate: (2, n_rows, n_gates * width) -> (n_gates, 2, n_rows, width)."""
+def copy_by_gate(weights: Any) -> Array:
+    """Copy weights, gate by gate: (2, n_rows, n_gates * width) -> (n_gates, 2, n_rows, width)."""
     by_gate = weights.reshape(*weights.shape[:2], len(GATES), -1).transpose(2, 0, 1, 3)
     return numpy.array(by_gate, order="C")
 

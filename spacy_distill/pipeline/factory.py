@@ -59,9 +59,10 @@ def make_ner_tagger(
         scheme for the model, "iob" if it has a CRF, else "biluo".
     spans_key (Optional[str]): Key of `doc.spans` under which the entities are stored together with
         their confidences, `doc.spans[spans_key].attrs["scores"]`; null: they are not stored.
-    score_tuned (bool): Whether `ents_f_tuned` in the scores is the F1 that `spacy-distill tune`
-        will achieve, instead of `ents_f`. Like `tune`, it ignores what later components change. The
-        best weights before tuning are not the best ones after it: with `ents_f_tuned = 1.0` in
+    score_tuned (bool): Whether `ents_f_tuned` in the scores is the best F1 that a constant for `O`
+        achieves, instead of `ents_f`. (`spacy-distill tune` prefers small constants, and stays up
+        to half a point below it.) Like `tune`, it ignores what later components change. The best
+        weights before tuning are not the best ones after it: with `ents_f_tuned = 1.0` in
         `[training.score_weights]`, training selects the weights by this score. Until `tune` sets it
         to false, each document's scores are kept as long as the document.
     scorer (Optional[Callable]): The scoring method.

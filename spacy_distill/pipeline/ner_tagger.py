@@ -110,7 +110,8 @@ class NERTagger(DistillablePipe):
         init_model (Optional[Callable[[Model], Model]]): Called with the model before its shapes are
             inferred, for example to load a lookup table.
         RAISES (ValueError): D001 if there are no labels, D002 or D006 for a label that can't be
-            added, D025 for a model that returns probabilities instead of scores.
+            added, D025 for a model that returns probabilities instead of scores, D026 for one whose
+            outputs are not as many as the tags.
         """
         if any(node.name == "softmax" for node in self.model.walk()):
             raise ValueError(Errors.D025.format(name=self.name))
@@ -125,6 +126,8 @@ class NERTagger(DistillablePipe):
             raise ValueError(Errors.D001.format(name=self.name))
         if init_model is not None:
             self.model = init_model(self.model)
+        if self.model.has_dim("nO"):
+            self._check_width(self.model.get_dim("nO"))
         width_alone: List[TagScores] = [self.model.ops.alloc2f(1, len(self.tags))]
         self.model.initialize(X=docs, Y=width_alone)
         reset_gradients(self.model)
@@ -198,10 +201,11 @@ class NERTagger(DistillablePipe):
 
         examples (Iterable[Example]): The examples, with predictions.
         RETURNS (Dict[str, Any]): The results of the scorer, and `ents_f_tuned` if `score_tuned` is
-            set or there has been a training step. With `score_tuned`, this is the F1 after tuning
-            of the component's entities and those set before it, without what later components
-            change. Otherwise, or if this component did not annotate these documents, because a
-            later one returned others, it is `ents_f`. None without gold annotation.
+            set or there has been a training step. With `score_tuned`, this is the best F1 that a
+            constant for `O` achieves, of the component's entities and those set before it, without
+            what later components change. Otherwise, or if this component did not annotate these
+            documents, because a later one returned others, it is `ents_f`. None without gold
+            annotation.
         """
         examples = list(examples)
         scores = super().score(examples, **settings)
@@ -277,12 +281,14 @@ class NERTagger(DistillablePipe):
         for label in self.labels:
             self.vocab.strings.add(label)
 
-    def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
-        flat, crf = self._flatten(scores)
-        width = flat.shape[1] if flat.ndim == 2 else 1
+    def _check_width(self, width: int) -> None:
         if width != len(self.tags):
             error = Errors.D026.format(name=self.name, found=width, n_tags=len(self.tags))
             raise ValueError(error)
+
+    def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
+        flat, crf = self._flatten(scores)
+        self._check_width(flat.shape[1] if flat.ndim == 2 else 1)
         targets = get_targets(examples, tags=self.tags, name=self.name)
         xp = get_array_module(flat)
         on_device = {name: xp.asarray(part) for name, part in vars(targets).items()}

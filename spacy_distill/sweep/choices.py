@@ -45,7 +45,7 @@ def read_choices(
     found: Dict[str, Choice] = {}
     for text in texts:
         name, _, rest = text.partition("=")
-        among = tuple(dict.fromkeys(rest.split(",")))
+        among = tuple(dict.fromkeys(part.strip() for part in rest.split(",")))
         configs = {systems[one].config if one in systems else None for one in among}
         is_own = is_name(name) and name not in {**BUILT_IN, **systems, **found}
         if not is_own or len(among) < 2 or len(configs) > 1 or None in configs:

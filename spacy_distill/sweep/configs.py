@@ -68,7 +68,7 @@ def read_values(overrides: Mapping[str, str]) -> Dict[str, Any]:
 
 
 def read_value(text: str) -> Any:
-    """Parse a value of the command line as `spacy train` does."""
+    """Parse a value of the command line as one in a config."""
     try:
         return json.loads(text)
     except json.JSONDecodeError:

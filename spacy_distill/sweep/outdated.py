@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
 
 from ..errors import Errors
-from .choices import read_trained
+from .choices import is_chosen, read_trained
 from .inputs import Settings, find_differences, make_inputs
 from .plan import BUILT_IN, Run, System
-from .rows import Key, Row, append_row, write_rows
+from .rows import Key, Row, append_row, read_rows, write_rows
 
 # How many of the runs are named in a message.
 NAMED = 3
@@ -96,10 +96,12 @@ def name_runs(keys: Sequence[Key]) -> str:
 
 def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
     """Keep only the given rows in a file of rows, and move the others to a file next to it."""
-    outdated = [row for key, row in read_trained(path).items() if key not in rows]
+    stored = read_rows(path)
+    chosen = [row for row in stored.values() if is_chosen(row)]  # they will be chosen again
+    outdated = [row for key, row in stored.items() if not is_chosen(row) and key not in rows]
     if outdated:
         old = path.with_suffix(".old.jsonl")
         for row in outdated:
             append_row(old, row)
         say(f"{len(outdated)} rows were made with other settings: making them again. Old: {old}")
-        write_rows(path, [*rows.values()])
+        write_rows(path, [*rows.values(), *chosen])

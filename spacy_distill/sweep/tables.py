@@ -159,19 +159,20 @@ def make_notes(rows: Sequence[Row], compared: Sequence[Compared]) -> List[str]:
     if compared:
         notes.append(NOTES[1].format(resamples=compared[0]["resamples"]))
     notes += pool_notes(rows)
-    doubles = len(rows) - len(drop_doubles(rows))
+    trained = [row for row in rows if not is_chosen(row)]
+    doubles = len(trained) - len(drop_doubles(trained))
     if doubles:
         notes.append(
             f"Left out: {doubles} runs on all sentences that are the same as runs of another size."
         )
-    known = {row["system"]: row for row in rows if not is_chosen(row)}
+    known = {row["system"]: row for row in trained}
     for system, row in known.items():
         if row["base"] != system:
             changed = variant_settings(row, known.get(row["base"]))
             settings = [f"`{key} = {value}`" for key, value in changed.items()]
             told = ", ".join(settings) or "the same settings"
             notes.append(f"{system}: {row['base']} with {told}.")
-    return [*notes, *describe_choices(rows)]
+    return [*notes, *describe_choices(of_main_pool(rows))]
 
 
 def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:

@@ -8,7 +8,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
-from spacy_distill.cli.corpus import corpus_cli
+from spacy_distill.cli.corpus import corpus_cli, split_paths
 from spacy_distill.docbins import read_gold
 
 NAMES = ("labelled", "unlabelled", "dev", "test")
@@ -200,6 +200,15 @@ def test_corpus_names_empty_files(run, data, tmp_path, split, text):
     path.write_text(text)
     message = str(run().exception)
     assert f"[D133] '{path}', the {split} set, contains no sentences" in message
+
+
+def test_corpus_takes_a_long_list_of_sources(tmp_path):
+    """The list is no path: it would be longer than a file name may be."""
+    paths = [tmp_path / f"a-rather-long-name-of-a-file-{i:02}.txt" for i in range(20)]
+    for path in paths:
+        path.write_text("Bob left\n")
+    for separator in (" ", ","):
+        assert split_paths([separator.join(map(str, paths))]) == [*map(str, paths)]
 
 
 def test_corpus_names_unlabelled_documents(run, data, tmp_path):

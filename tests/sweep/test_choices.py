@@ -6,8 +6,10 @@ from spacy_distill.sweep.choices import (
     read_choices,
     read_trained,
 )
+from spacy_distill.sweep.outdated import drop_outdated
 from spacy_distill.sweep.plan import choose_systems
-from spacy_distill.sweep.rows import write_rows
+from spacy_distill.sweep.rows import read_rows, row_key, write_rows
+from spacy_distill.sweep.tables import make_notes
 
 SYSTEMS = choose_systems(
     ["teacher", "student-crf"],
@@ -18,7 +20,7 @@ COMMAND = "sweep --choose"
 
 @pytest.fixture
 def best():
-    return read_choices(["best=student-crf,long"], SYSTEMS, command=COMMAND)
+    return read_choices(["best=student-crf, long"], SYSTEMS, command=COMMAND)
 
 
 @pytest.fixture
@@ -59,6 +61,24 @@ def test_choices_are_made_again_from_stored_rows(rows, best, make_row):
     ]
     others = read_choices(["best=long,student-crf"], SYSTEMS, command="again")
     assert [row["base"] for row in add_chosen(stored, others)[6:]] == ["long"] * 3
+
+
+def test_choices_are_described_without_rows_that_the_tables_leave_out(rows, best, make_row):
+    """Neither runs on all sentences that repeat others nor smaller pools count."""
+    rows += [{**row, "size": 0} for row in rows if row["seed"] == 0]
+    rows += [make_row(name, 300, 0.9, base="student-crf", limit=500) for name in best[0].among]
+    notes = make_notes(add_chosen(rows, best), [])
+    assert any("(student-crf in 2, long in 1 of 3)" in note for note in notes)
+    assert any("Left out: 2 runs on all sentences" in note for note in notes)
+
+
+def test_choices_survive_when_trainings_are_repeated(rows, best, tmp_path):
+    path = tmp_path / "sweep.jsonl"
+    write_rows(path, add_chosen(rows, best))
+    kept = {row_key(row): row for row in rows if row["seed"] == 0}
+    drop_outdated(path, kept, lambda text: None)
+    assert [row["seed"] for row in add_chosen(read_rows(path).values(), [])] == [0, 0, 0]
+    assert len(read_rows(tmp_path / "sweep.old.jsonl")) == 4
 
 
 def test_choices_give_way_to_a_training_of_the_same_name(rows, best, make_row):
