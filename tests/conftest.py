@@ -255,6 +255,7 @@ def make_row():
             "corpus": "tweets",
             "system": system,
             "base": base or system,
+            "settings": {},
             "size": size,
             "seed": seed,
             "limit": limit,

@@ -100,8 +100,9 @@ def package_cli(
 
 def check_name(name: str, version: str, *, lang: str) -> None:
     """Refuse an invalid name or version of a package. RAISES (ValueError): D007."""
-    is_name = re.fullmatch("[A-Za-z0-9_]+", name) and not name.startswith(f"{lang}_")
-    require(bool(is_name), "--name", name, f"letters, digits and _, without the prefix '{lang}_'")
+    is_name = re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and not name.startswith(f"{lang}_")
+    rule = f"letters, digits (not the first) and _, without the prefix '{lang}_'"
+    require(bool(is_name), "--name", name, rule)
     try:
         is_version = version == str(Version(version))  # the wheel's name has the normalised version
     except InvalidVersion:

@@ -78,23 +78,20 @@ def add_chosen(rows: Iterable[Row], choices: Sequence[Choice]) -> List[Row]:
 
     rows (Iterable[Dict[str, Any]]): Rows of trainings, and of earlier choices.
     choices (Sequence[Choice]): Choices in addition to those of the rows, or instead of those of the
-        same name. A choice whose name a training has by now is dropped.
+        same name.
     RETURNS (List[Dict[str, Any]]): The rows of trainings, then those of choices, for each sample in
-        which all their systems have rows. Of equally good ones, the first is chosen.
+        which all their systems have rows. Of equally good ones, the first by name is chosen.
     """
     rows = [*rows]
     trained = [row for row in rows if not is_chosen(row)]
     samples = group_by(trained, lambda row: (row["size"], row["seed"], row["limit"]))
     named = {**stored_choices(rows), **{choice.name: choice for choice in choices}}
-    taken = {row["system"] for row in trained}
     found = []
     for choice in named.values():
-        if choice.name in taken:
-            continue
         for own in samples.values():
             systems = {row["system"]: row for row in own}
             if systems.keys() >= {*choice.among}:
-                best = max((systems[name] for name in choice.among), key=dev_f1)
+                best = max((systems[name] for name in sorted(choice.among)), key=dev_f1)
                 found.append(choose_row(best, choice))
     return [*trained, *found]
 

@@ -42,6 +42,7 @@ def make_row(run: Run, settings: Settings) -> Row:
         "corpus": settings.name,
         "system": run.system.name,
         "base": run.system.base,
+        "settings": {**run.system.overrides},
         "size": run.size,
         "seed": run.seed,
         "limit": run.limit,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
 
 from ..errors import Errors
-from .choices import is_chosen, read_trained
+from .choices import is_chosen, read_trained, stored_choices
 from .inputs import Settings, find_differences, make_inputs
 from .plan import BUILT_IN, Run, System
 from .rows import Key, Row, append_row, read_rows, write_rows
@@ -31,9 +31,13 @@ def check_rows(
     overwrite (bool): Whether outdated rows may be replaced.
     RETURNS (Dict[Key, Row]): The rows to keep.
     RAISES (ValueError): D603 if there are outdated rows that may not be replaced, or that would not
-        be, because their runs are not part of this sweep. D611 for a line that is not a row.
+        be, because their runs are not part of this sweep. D604 for a variant whose name a stored
+        choice has. D611 for a line that is not a row.
     """
     rows = read_trained(path)
+    choices = stored_choices(read_rows(path).values())
+    for name in {run.system.name for run in runs} & {*choices}:
+        raise ValueError(Errors.D604.format(value=name, known=[*BUILT_IN, *choices]))
     outdated = find_outdated_rows(read_systems(rows, runs), rows, settings)
     others = [key for key in outdated if key not in {run.key for run in runs}]
     if others or (outdated and not overwrite):
@@ -81,7 +85,7 @@ def read_systems(rows: Mapping[Key, Row], runs: Sequence[Run]) -> Dict[str, Syst
 def read_system(row: Row) -> System:
     """Recover the system of a row, for example of a variant that is not part of this sweep."""
     config = Path(row["inputs"]["config"]["name"]).stem
-    return System(row["system"], row["base"], config, row["inputs"]["overrides"])
+    return System(row["system"], row["base"], config, row["settings"])
 
 
 def name_runs(keys: Sequence[Key]) -> str:

@@ -29,8 +29,6 @@ NOTES = (
     "difference is not positive (Efron and Tibshirani, 1993; Berg-Kirkpatrick, Burkett and Klein, "
     "2012). Both cover the choice of the test sentences, not that of the labelled sample.",
 )
-# Overrides that come from the sweep itself, not from a variant.
-OF_ALL = ("nlp.lang", "system.seed", "corpora.train.limit")
 
 
 def make_tables(rows: Sequence[Row], compared: Sequence[Compared]) -> List[TextTable]:
@@ -183,12 +181,8 @@ def variant_settings(row: Row, base: Optional[Row]) -> Dict[str, str]:
     RETURNS (Dict[str, str]): section.key to value.
     """
     built_in: Mapping[str, str] = BUILT_IN[row["base"]].overrides if row["base"] in BUILT_IN else {}
-    known = base["inputs"]["overrides"] if base else built_in
-    return {
-        key: value
-        for key, value in row["inputs"]["overrides"].items()
-        if key not in OF_ALL and known.get(key) != value
-    }
+    known = base["settings"] if base else built_in
+    return {key: value for key, value in row["settings"].items() if known.get(key) != value}
 
 
 def pool_notes(rows: Sequence[Row]) -> Iterator[str]:

@@ -371,6 +371,7 @@ def test_package_wheel_can_be_installed_and_loaded(run, run_light, tmp_path):
         ("--version", "1.0-rc1"),
         ("--name", "en_mine"),
         ("--name", "a-b"),
+        ("--name", "3class"),
         ("--name", ""),
     ],
 )

@@ -304,10 +304,10 @@ def test_sweep_chooses_the_best_on_dev(run, ran, project):
     result = run(*options, "--choose", "best=student-softmax,hot")
     assert result.exit_code == 0, result.output
     *trained, best = before = rows_of(project)
-    assert len(trained) == 4 and (best["system"], best["chosen"]) == ("best", "student-softmax")
+    assert len(trained) == 4 and (best["system"], best["chosen"]) == ("best", "hot")  # by name
     assert "--choose best=student-softmax,hot" in best["sweep"]
     text = (project / "output" / "sweep.md").read_text(encoding="utf-8")
-    assert "| best | teacher | 10 |" in text and "(student-softmax in 1, hot in 0 of 1)" in text
+    assert "| best | teacher | 10 |" in text and "(student-softmax in 0, hot in 1 of 1)" in text
     # Without the option it is kept, and chosen again if the runs are repeated.
     assert run(*options).exit_code == 0
     assert rows_of(project) == before
@@ -318,7 +318,37 @@ def test_sweep_chooses_the_best_on_dev(run, ran, project):
     assert again.exit_code == 0, again.output
     assert "2 rows were made with other settings" in again.output
     *trained, best = rows_of(project)
-    assert len(trained) == 4 and best["fingerprint"] == trained[2]["fingerprint"]
+    assert len(trained) == 4 and best["fingerprint"] == trained[3]["fingerprint"]
+    named = run(*options[:4], "--variant", "best=student-softmax --training.dropout 0.1")
+    assert "[D604] 'best'" in str(named.exception)
+
+
+def test_sweep_keeps_variants_that_are_not_requested(run, ran, project):
+    """What a variant has in common with its seed and its pool is not a setting of its own."""
+    options = ("--sizes", "10", "--seeds", "2", "--pool-sizes", "20,all")
+    run(*options, "--variant", "hot=student-softmax --components.ner.loss.temperature 4")
+    before = rows_of(project)
+    ran.clear()
+    result = run(*options, "--choose", "best=student-softmax,hot")
+    assert result.exit_code == 0, result.output
+    assert ran == [] and rows_of(project)[: len(before)] == before
+    assert len(rows_of(project)) == len(before) + 4
+    assert rows_of(project)[0]["settings"] == {}
+
+
+def test_sweep_refuses_old_variants_if_the_environment_has_changed(run, ran, project, monkeypatch):
+    """Settings of the environment are not those of a variant, even if only it has rows."""
+    options = ("--sizes", "10", "--seeds", "1")
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", "--training.dropout 0.2")
+    variant = "warm=baseline-softmax --training.patience 7"
+    run(*options, "--variant", variant, systems=[])
+    assert rows_of(project)[0]["settings"]["training.patience"] == "7"
+    assert "training.dropout" not in rows_of(project)[0]["settings"]
+    text = (project / "output" / "sweep.md").read_text(encoding="utf-8")
+    assert "warm: baseline-softmax with `training.patience = 7`." in text
+    monkeypatch.delenv("SPACY_CONFIG_OVERRIDES")
+    ran.clear()
+    assert "[D603]" in str(run(*options, systems=["baseline-softmax"]).exception) and ran == []
 
 
 def test_sweep_refuses_choices_among_unknown_systems(run, ran):

@@ -13,7 +13,7 @@ def rows(make_row):
     ]
     rows[0]["seconds"]["annotate-labelled"] = None  # it existed already
     hot = make_row("hot", 300, 0.5, base="student-crf", limit=40)
-    hot["inputs"]["overrides"] |= {"corpora.train.limit": "40", "training.dropout": "0.1"}
+    hot["settings"] = {"training.dropout": "0.1"}
     return [*rows, make_row("student-crf", 300, 0.4, limit=40), hot]
 
 
