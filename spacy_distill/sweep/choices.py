@@ -4,14 +4,13 @@ Their rows are copies of those of the chosen systems. They are stored with the o
 again each time that a sweep shows its results.
 """
 
-from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ..checks import is_name
 from ..errors import Errors
 from .curves import group_by
 from .plan import BUILT_IN, System
-from .rows import Key, Row, read_rows
+from .rows import Row
 
 # What the row of a chosen system has in addition to that of the system chosen.
 AMONG, CHOSEN = "among", "chosen"
@@ -57,11 +56,6 @@ def read_choices(
 def is_chosen(row: Row) -> bool:
     """Whether a row is that of a choice, not that of a training."""
     return AMONG in row
-
-
-def read_trained(path: Path) -> Dict[Key, Row]:
-    """Read the rows of trainings from a file of rows. RAISES (ValueError): D611, as `read_rows`."""
-    return {key: row for key, row in read_rows(path).items() if not is_chosen(row)}
 
 
 def stored_choices(rows: Iterable[Row]) -> Dict[str, Choice]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Mapping, Sequence
 
 from ..errors import Errors
-from .choices import is_chosen, read_trained, stored_choices
+from .choices import is_chosen, stored_choices
 from .inputs import Settings, find_differences, make_inputs
 from .plan import BUILT_IN, Run, System
 from .rows import Key, Row, append_row, read_rows, write_rows
@@ -34,8 +34,9 @@ def check_rows(
         be, because their runs are not part of this sweep. D604 for a variant whose name a stored
         choice has. D611 for a line that is not a row.
     """
-    rows = read_trained(path)
-    choices = stored_choices(read_rows(path).values())
+    stored = read_rows(path)
+    rows = {key: row for key, row in stored.items() if not is_chosen(row)}
+    choices = stored_choices(stored.values())
     for name in {run.system.name for run in runs} & {*choices}:
         raise ValueError(Errors.D604.format(value=name, known=[*BUILT_IN, *choices]))
     outdated = find_outdated_rows(read_systems(rows, runs), rows, settings)
@@ -99,13 +100,12 @@ def name_runs(keys: Sequence[Key]) -> str:
 
 
 def drop_outdated(path: Path, rows: Mapping[Key, Row], say: Callable[[str], None]) -> None:
-    """Keep only the given rows in a file of rows, and move the others to a file next to it."""
-    stored = read_rows(path)
-    chosen = [row for row in stored.values() if is_chosen(row)]  # they will be chosen again
-    outdated = [row for key, row in stored.items() if not is_chosen(row) and key not in rows]
+    """Keep only the given rows of trainings in a file, and move the others to a file next to it."""
+    others = [row for key, row in read_rows(path).items() if key not in rows]
+    outdated = [row for row in others if not is_chosen(row)]
     if outdated:
         old = path.with_suffix(".old.jsonl")
         for row in outdated:
             append_row(old, row)
         say(f"{len(outdated)} rows were made with other settings: making them again. Old: {old}")
-        write_rows(path, [*rows.values(), *chosen])
+        write_rows(path, [*rows.values(), *filter(is_chosen, others)])  # to be chosen again

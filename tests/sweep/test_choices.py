@@ -1,11 +1,6 @@
 import pytest
 
-from spacy_distill.sweep.choices import (
-    add_chosen,
-    describe_choices,
-    read_choices,
-    read_trained,
-)
+from spacy_distill.sweep.choices import add_chosen, describe_choices, read_choices
 from spacy_distill.sweep.outdated import drop_outdated
 from spacy_distill.sweep.plan import choose_systems
 from spacy_distill.sweep.rows import read_rows, row_key, write_rows
@@ -80,11 +75,6 @@ def test_choices_survive_when_trainings_are_repeated(rows, best, tmp_path):
     drop_outdated(path, kept, lambda text: None)
     assert [row["seed"] for row in add_chosen(read_rows(path).values(), [])] == [0, 0, 0]
     assert len(read_rows(tmp_path / "sweep.old.jsonl")) == 4
-
-
-def test_choices_are_not_trainings(rows, best, tmp_path):
-    write_rows(tmp_path / "sweep.jsonl", add_chosen(rows, best))
-    assert [*read_trained(tmp_path / "sweep.jsonl").values()] == rows
 
 
 @pytest.mark.parametrize(
