@@ -16,3 +16,14 @@ def split_rows(rows: RowsT, parts: Sequence[Sized]) -> List[RowsT]:
     RETURNS (List[ndarray]): The rows of each document, (n_tokens, ...).
     """
     return [rows[start:end] for start, end in pairwise(accumulate(map(len, parts), initial=0))]
+
+
+def count_rows(chosen: numpy.ndarray, lengths: Sequence[int]) -> numpy.ndarray:
+    """Count the chosen tokens of each document, and leave out documents without any.
+
+    chosen (ndarray): bool (n_tokens,), documents concatenated.
+    lengths (Sequence[int]): Number of tokens of each document.
+    RETURNS (ndarray): At least one each (n_docs,).
+    """
+    counts = numpy.diff(numpy.append(0, numpy.cumsum(chosen))[numpy.cumsum([0, *lengths])])
+    return counts[counts > 0]

@@ -13,6 +13,7 @@ import numpy
 from thinc.api import get_array_module
 from thinc.types import Floats2d
 
+from .batches import count_rows
 from .crf import Potentials
 from .pruning import may_have_entity
 from .steps import plan_steps
@@ -38,6 +39,8 @@ class Transitions:
     end: numpy.ndarray  # (n_tags,): may end a document
     begins: numpy.ndarray  # (n_tags,): B and U
     closes: numpy.ndarray  # (n_tags,): L and U
+    # (n_tags,) int: the tag of whitespace before a token with this tag, I within an entity, else O
+    before: numpy.ndarray
 
     @classmethod
     def from_tags(cls, tags: Sequence[str]) -> "Transitions":
@@ -48,7 +51,9 @@ class Transitions:
         # In BILUO, an entity must be closed.
         end = ~opens if is_biluo(tags) else numpy.ones_like(opens)
         same_entity = opens[:, None] & continues & (labels[:, None] == labels)
-        return cls(~continues, same_entity | (end[:, None] & ~continues), end, begins, closes)
+        follows = same_entity | (end[:, None] & ~continues)
+        inside = (prefixes == "I")[:, None] & continues & (labels[:, None] == labels)
+        return cls(~continues, follows, end, begins, closes, inside.argmax(axis=0))
 
 
 def log_softmax(scores: ScoresT) -> ScoresT:
@@ -82,6 +87,51 @@ def forbid_tags(
     forbidden |= is_space[:, None] & (transitions.begins | transitions.closes)
     forbidden[:, 1:] |= fixed[:, None]
     return numpy.where(forbidden, numpy.float32(-numpy.inf), scores)
+
+
+def decode_words(
+    scores: numpy.ndarray,
+    lengths: Sequence[int],
+    transitions: Transitions,
+    potentials: Optional[Potentials] = None,
+    *,
+    fixed: numpy.ndarray,
+    is_space: numpy.ndarray,
+    starts: numpy.ndarray,
+) -> numpy.ndarray:
+    """Find the best legal sequence of tags of each document, without regard to whitespace tokens.
+
+    These are inside the entity that the words around them belong to, if it is the same, else
+    outside.
+
+    scores, lengths, transitions, potentials: As for `decode`.
+    fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
+    is_space (ndarray): Whitespace tokens: bool (n_tokens,).
+    starts (ndarray): Tokens that no entity may cross the start of: bool (n_tokens,).
+    RETURNS (ndarray): Tag indices (n_tokens,).
+    """
+    if not is_space.any():
+        possible = forbid_tags(
+            scores, transitions, fixed=fixed, is_space=is_space, sent_start=starts
+        )
+        return decode(possible, lengths, transitions, potentials)
+    words = numpy.flatnonzero(~is_space)
+    ids = numpy.zeros(len(scores) + 1, dtype="i")
+    # An entity can't cross whitespace that it may not cover.
+    barriers = numpy.cumsum(starts | (is_space & fixed))[words]
+    ids[words] = decode_words(
+        scores[words],
+        count_rows(~is_space, lengths).tolist(),
+        transitions,
+        potentials,
+        fixed=fixed[words],
+        is_space=is_space[words],
+        starts=numpy.diff(barriers, prepend=0) > 0,
+    )
+    spaces = numpy.flatnonzero(is_space)
+    following = numpy.append(words, len(scores))[words.searchsorted(spaces)]
+    ids[spaces] = transitions.before[ids[following]]
+    return ids[:-1]
 
 
 def decode(

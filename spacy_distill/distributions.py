@@ -1,11 +1,12 @@
 """Distributions from the scores of a model: the log-probabilities of each token's tags."""
 
 from itertools import zip_longest
-from typing import List, Sequence
+from typing import Any, List, Sequence
 
 import numpy
+from thinc.api import Ops
 
-from .batches import split_rows
+from .batches import count_rows, split_rows
 from .crf import infer
 from .decoding import log_softmax
 from .layers.crf import find_potentials
@@ -47,22 +48,32 @@ def join_scores(model: TaggerModel, scores: Sequence[TagScores]) -> numpy.ndarra
 def normalise(model: TaggerModel, scores: numpy.ndarray, lengths: Sequence[int]) -> numpy.ndarray:
     """Return the log-probabilities of concatenated scores: (n_tokens, n_tags).
 
-    The scores are not modified.
+    The scores are not modified. A CRF does not cover tokens that the model saw nothing of.
 
     lengths (Sequence[int]): Number of tokens of each document.
     """
     if not scores.size:
         return scores.copy()
     potentials = find_potentials(model)
-    if potentials is None:
-        return log_softmax(scores)
-    with_tokens = numpy.asarray([length for length in lengths if length])
-    return infer(scores, with_tokens, potentials).log_marginals.astype("f")
+    found = log_softmax(scores)
+    if potentials is not None:
+        seen = ~find_unseen(scores)
+        if seen.any():
+            posterior = infer(scores[seen], count_rows(seen, lengths), potentials)
+            found[seen] = posterior.log_marginals
+    return found
 
 
-def find_unseen(scores: numpy.ndarray) -> numpy.ndarray:
+def find_unseen(scores: Any) -> Any:
     """Find tokens that a model saw nothing of, by their scores: bool (n_tokens,)."""
     return (scores[:, :1] == 0.0).all(axis=1) & (scores[:, 1:] == UNSEEN).all(axis=1)
+
+
+def unseen_row(ops: Ops, n_tags: int) -> Any:
+    """Return the scores of a token that a model saw nothing of: float32 (n_tags,)."""
+    row = ops.xp.full(n_tags, UNSEEN, dtype="f")
+    row[0] = 0.0
+    return row
 
 
 def add_columns(log_probs: numpy.ndarray, columns: Sequence[Sequence[int]]) -> numpy.ndarray:

@@ -173,6 +173,7 @@ def write_confidences(
     log_probs: Sequence[numpy.ndarray],
     *,
     fixed: numpy.ndarray,
+    is_space: numpy.ndarray,
     key: str,
 ) -> None:
     """Put all entities into `doc.spans[key]`, with their confidences.
@@ -184,16 +185,19 @@ def write_confidences(
     ids (ndarray): The tags that the entities were made from (n_tokens,), documents concatenated.
     log_probs (Sequence[ndarray]): Log-probabilities of each document's tags, (n_tokens, n_tags).
     fixed (ndarray): Tokens of preset entities, bool (n_tokens,).
+    is_space (ndarray): Whitespace tokens, which do not count: bool (n_tokens,).
     key (str): Key of `doc.spans`.
     """
-    parts = zip(docs, split_rows(ids, docs), split_rows(fixed, docs), log_probs)
-    for doc, doc_ids, doc_fixed, doc_log_probs in parts:
+    columns = (ids, fixed, ~is_space)
+    parts = zip(docs, *(split_rows(column, docs) for column in columns), log_probs)
+    for doc, doc_ids, doc_fixed, is_word, doc_log_probs in parts:
         known = read_confidences(doc, key) if doc_fixed.any() else {}
         scores: List[float] = [
             known.get((ent.start_char, ent.end_char, ent.label_), 1.0)
             if doc_fixed[ent.start]
-            else span_confidence(doc_log_probs[ent.start : ent.end], doc_ids[ent.start : ent.end])
+            else span_confidence(doc_log_probs[words], doc_ids[words])
             for ent in doc.ents
+            for words in [ent.start + numpy.flatnonzero(is_word[ent.start : ent.end])]
         ]
         offsets = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
         attrs = {"scores": scores, "offsets": offsets}

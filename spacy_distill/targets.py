@@ -26,6 +26,12 @@ class Targets:
     teacher_scores: numpy.ndarray
     taught: numpy.ndarray
 
+    def of_tokens(self, chosen: numpy.ndarray) -> "Targets":
+        """Return the targets of some of the tokens. chosen (ndarray): bool (n_tokens,)."""
+        places = numpy.cumsum(chosen) - 1
+        kept = chosen[self.taught]
+        return Targets(self.tags[chosen], self.teacher_scores[kept], places[self.taught[kept]])
+
 
 def get_targets(examples: Sequence[Example], *, tags: Sequence[str], name: str) -> Targets:
     """Read the targets of a batch from the references of its examples.

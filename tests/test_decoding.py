@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill import decoding
-from spacy_distill.decoding import Transitions, decode, forbid_tags, log_softmax
+from spacy_distill.crf import Potentials
+from spacy_distill.decoding import Transitions, decode, decode_words, forbid_tags, log_softmax
 from spacy_distill.tags import make_tags
 
 IOB = make_tags(["A", "B"], scheme="iob")
@@ -222,3 +223,50 @@ def test_decoding_stays_legal_where_tags_are_forbidden(tags, length, seed):
     ids = decode(possible, [length], transitions)
     assert is_legal(ids, tags)
     assert not ids[flags["fixed"]].any()
+
+
+@given(tags=all_tags, lengths=all_lengths, seed=seeds, has_crf=st.booleans())
+@settings(max_examples=60)
+def test_decoding_words_ignores_whitespace(tags, lengths, seed, has_crf):
+    """The tags of words are those without whitespace, which is inside an entity or outside."""
+    rng = numpy.random.default_rng(seed)
+    n_tokens = sum(lengths)
+    scores = make_scores(lengths, tags, seed)
+    fixed, is_space, starts = rng.random((3, n_tokens)) < [[0.2], [0.4], [0.2]]
+    transitions = Transitions.from_tags(tags)
+    shapes = (len(tags),), (len(tags),) * 2, (len(tags),)
+    potentials = Potentials(*(rng.normal(size=shape) for shape in shapes)) if has_crf else None
+    flags = {"fixed": fixed, "is_space": is_space, "starts": starts}
+    found = decode_words(scores, lengths, transitions, potentials, **flags)
+    expected, start = [], 0
+    for length in lengths:
+        own = range(start, start + length)
+        words = [i for i in own if not is_space[i]]
+        # Whitespace that can't be part of an entity, or starts a sentence, starts the next word.
+        barriers = [
+            any(starts[k] or (is_space[k] and fixed[k]) for k in range(last, word + 1))
+            for last, word in zip([start, *(i + 1 for i in words)], words)
+        ]
+        possible = forbid_tags(
+            scores[words],
+            transitions,
+            fixed=fixed[words],
+            is_space=is_space[words],
+            sent_start=numpy.asarray(barriers, dtype=bool),
+        )
+        of_words = dict(zip(words, decode(possible, [len(words)], transitions, potentials)))
+        for i in own:
+            following = of_words.get(next((k for k in words if k > i), None), 0)
+            prefix, _, label = tags[following].partition("-")
+            between = f"I-{label}" if prefix in ("I", "L") else "O"
+            expected.append(of_words.get(i, tags.index(between)))
+        start += length
+    assert found.tolist() == expected
+
+
+@pytest.mark.parametrize("scheme", ["iob", "biluo"])
+def test_decoding_tag_of_whitespace_before_a_tag(scheme):
+    tags = make_tags(["A", "B"], scheme=scheme)
+    before = [tags[i] for i in Transitions.from_tags(tags).before]
+    within = {"I-A": "I-A", "L-A": "I-A", "I-B": "I-B", "L-B": "I-B"}
+    assert before == [within.get(tag, "O") for tag in tags]

@@ -298,11 +298,24 @@ def test_entities_confidences_are_of_their_own_tokens(tags, make_doc):
     log_probs = numpy.full((5, len(tags)), -9.0)
     log_probs[range(5), ids] = numpy.log([0.9, 0.4, 0.001, 0.002, 0.7])
     write([doc], ids, tags)
-    write_confidences([doc], numpy.asarray(ids), [log_probs], fixed=preset, key="sure")
+    is_space = TokenAttributes.from_docs([doc]).is_space
+    ids = numpy.asarray(ids)
+    write_confidences([doc], ids, [log_probs], fixed=preset, is_space=is_space, key="sure")
     assert [(span.text, span.label_) for span in doc.spans["sure"]] == [
         *(("a b", "PER"), ("c", "GIVEN"), ("d", "PER"))
     ]
     assert_allclose(doc.spans["sure"].attrs["scores"], [math.sqrt(0.9 * 0.4), 1.0, 0.7])
+
+
+def test_entities_confidences_do_not_count_whitespace_within(tags, make_doc):
+    doc = make_doc("New _ York")
+    ids = numpy.asarray(number_tags("B-PER I-PER L-PER", tags))
+    is_space = numpy.asarray([False, True, False])
+    log_probs = numpy.full((3, len(tags)), -9.0)
+    log_probs[range(3), ids] = numpy.log([0.9, 0.001, 0.4])
+    write([doc], ids, tags)
+    write_confidences([doc], ids, [log_probs], fixed=ids < 0, is_space=is_space, key="sure")
+    assert_allclose(doc.spans["sure"].attrs["scores"], [math.sqrt(0.9 * 0.4)])
 
 
 def test_entities_confidences_of_preset_entities_are_kept(tags, make_doc):
@@ -312,15 +325,15 @@ def test_entities_confidences_of_preset_entities_are_kept(tags, make_doc):
     log_probs = numpy.log(numpy.full((4, len(tags)), 0.4))
     free = numpy.zeros(4, dtype=bool)
     write([doc], ids, tags)
-    write_confidences([doc], ids, [log_probs], fixed=free, key="sure")
+    write_confidences([doc], ids, [log_probs], fixed=free, is_space=free, key="sure")
     doc = Doc(doc.vocab).from_bytes(doc.to_bytes())
     with doc.retokenize() as retokenizer:
         retokenizer.merge(doc[0:2])
     # A new entity, and another label of the same tokens, were not predicted.
     doc.set_ents([doc.ents[0], Span(doc, 1, 2, "GIVEN"), Span(doc, 2, 3, "PER-X")])
-    preset = numpy.ones(3, dtype=bool)
+    preset, no_space = numpy.ones(3, dtype=bool), free[:3]
     for key, expected in {"sure": [0.4, 1.0, 1.0], "other": [1.0, 1.0, 1.0]}.items():
-        write_confidences([doc], ids[:3], [log_probs[:3]], fixed=preset, key=key)
+        write_confidences([doc], ids[:3], [log_probs[:3]], fixed=preset, is_space=no_space, key=key)
         assert [span.text for span in doc.spans[key]] == ["a b", "c", "d"]
         assert_allclose(doc.spans[key].attrs["scores"], expected)
 
@@ -329,8 +342,8 @@ def test_entities_confidences_of_no_entities(tags, make_doc):
     for text in ("", "a b"):
         doc = make_doc(text)
         n_tokens = len(doc)
-        nothing = numpy.zeros(n_tokens, dtype="i")
+        nothing, none = numpy.zeros(n_tokens, dtype="i"), numpy.zeros(n_tokens, dtype=bool)
         log_probs = numpy.zeros((n_tokens, len(tags)))
-        write_confidences([doc], nothing, [log_probs], fixed=nothing > 0, key="sure")
+        write_confidences([doc], nothing, [log_probs], fixed=none, is_space=none, key="sure")
         assert len(doc.spans["sure"]) == 0
         assert doc.spans["sure"].attrs["scores"] == []

@@ -14,8 +14,8 @@ PACKAGE = Path(spacy_distill.__file__).parent
 LAYERS = (
     {"types", "errors"},
     {
-        *("batches", "checks", "compression", "crf", "decoding", "entities", "files", "manifest"),
-        *("parameters", "pruning", "steps", "tags", "threads"),
+        *("batches", "checks", "compression", "crf", "decoding", "entities", "files", "lines"),
+        *("manifest", "parameters", "pruning", "steps", "tags", "threads"),
     },
     {
         *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),
@@ -155,7 +155,7 @@ def test_imports_of_the_factory_are_light(run_light, script):
     ours = {name.split(".")[1] for name in loaded if name.startswith("spacy_distill.")}
     assert ours <= {
         *("batches", "checks", "crf", "decoding", "distributions", "entities", "errors"),
-        *("losses", "parameters", "pipeline", "pruning"),
+        *("lines", "losses", "parameters", "pipeline", "pruning"),
         *("soft_targets", "steps", "tags", "targets", "threads", "types"),
         "compression",  # turns weights into float32 when the component is loaded
         "layers",  # the component needs those of the CRF

@@ -7,7 +7,6 @@ import numpy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch
-from thinc.api import get_array_module
 
 from ..batches import split_rows
 from ..corpus import leave_out_labels
@@ -17,7 +16,7 @@ from ..soft_targets import set_soft_targets
 from ..teachers.choose import choose_teacher, find_undeclared, warn_of_undeclared
 from ..teachers.ensemble import Ensemble, join_teachers
 from ..teachers.ner_tagger import NERTaggerTeacher
-from ..types import TagScores, Teacher
+from ..types import Teacher
 
 
 def annotate_docs(
@@ -70,7 +69,6 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
         scores = teacher.score(docs)
         log_probs = teacher.to_log_probs(scores)
         # With a CRF, the best sequence need not be the most probable tag of each token.
-        scores = free_unseen_space(scores, log_probs, split_rows(attributes.is_space, docs))
         ids = teacher.ner.find_tags(docs, scores, attributes=attributes, fixed=fixed)
     else:
         if isinstance(teacher, Ensemble):
@@ -85,27 +83,6 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     for doc, rows, disagreement, is_fixed in parts:
         set_soft_targets(doc, rows, tags=teacher.tags, disagreement=disagreement)
         leave_out_labels(doc, find_unlabelled(doc, numpy.isnan(rows[:, 0])) & ~is_fixed)
-
-
-def free_unseen_space(
-    scores: Sequence[TagScores],
-    log_probs: Sequence[numpy.ndarray],
-    is_space: Sequence[numpy.ndarray],
-) -> List[TagScores]:
-    """Let whitespace without soft targets be part of an entity: score all of its tags equally.
-
-    scores (Sequence[Floats2d]): Tag scores of each document (n_tokens, n_tags). Not changed.
-    log_probs (Sequence[ndarray]): Its log-probabilities (n_tokens, n_tags); NaN without soft
-        targets.
-    is_space (Sequence[ndarray]): Which of its tokens are whitespace: bool (n_tokens,).
-    RETURNS (List[Floats2d]): The scores, 0 for such whitespace.
-    """
-    found: List[TagScores] = []
-    for of_doc, rows, spaces in zip(scores, log_probs, is_space):
-        unseen = spaces & numpy.isnan(rows[:, 0])
-        xp = get_array_module(of_doc)
-        found.append(xp.where(xp.asarray(unseen)[:, None], 0.0, of_doc) if unseen.any() else of_doc)
-    return found
 
 
 def find_unlabelled(doc: Doc, is_missing: numpy.ndarray) -> numpy.ndarray:

@@ -10,11 +10,13 @@ from thinc.util import get_width
 
 from ..batches import split_rows
 from ..checks import require, require_one_of
+from ..distributions import unseen_row
 from ..layers.bilstm import find_layers
 from ..layers.crf import crf
 from ..layers.recurrence import LayerWeights, project, run_layers
 from ..layers.word_cache import WordCache
 from ..layers.word_types import word_types
+from ..lines import cut_lines
 from ..steps import plan_steps
 from ..threads import ONE_THREAD
 from ..types import Array, Classifier, TaggerModel, TagScores
@@ -34,6 +36,10 @@ def build_char_cnn_bilstm_v1(
     nO: Optional[int] = None,
 ) -> TaggerModel:
     """Build a tagger that is small and fast on CPUs.
+
+    Whitespace tokens are left out, and documents are cut where line breaks separate text: the
+    BiLSTM sees lines of words, as in training. Whitespace gets the scores of a token that the model
+    saw nothing of, and it is outside.
 
     During prediction, everything that depends on a word's form alone is computed once per word: its
     vector, and the product of the vector with the BiLSTM's input weights. The product is cached,
@@ -78,6 +84,25 @@ def build_char_cnn_bilstm_v1(
 
 @ONE_THREAD
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    lines = cut_lines(docs)
+    if lines is None:
+        return score_words(model, docs, is_train)
+    ops = model.ops
+    words: Any = ops.xp.asarray(lines.words)
+    of_lines, backprop_lines = score_words(model, lines.docs, is_train)
+    scores: Array = ops.xp.tile(unseen_row(ops, model.get_dim("nO")), (sum(map(len, docs)), 1))
+    if lines.docs:
+        scores[words] = ops.flatten(of_lines)
+
+    @ONE_THREAD
+    def backprop(d_scores: OutT) -> InT:
+        return backprop_lines(split_rows(ops.flatten(d_scores)[words], lines.docs))
+
+    return split_rows(scores, docs), backprop
+
+
+def score_words(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
+    """Score documents without whitespace tokens."""
     if not any(len(doc) for doc in docs):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in docs], lambda d_scores: []
     if not is_train and can_keep_words(model):
@@ -85,12 +110,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     embed, encode = model.layers
     vectors, backprop_embed = embed(docs, is_train)
     scores, backprop_encode = encode(vectors, is_train)
-
-    @ONE_THREAD
-    def backprop(d_scores: OutT) -> InT:
-        return backprop_embed(backprop_encode(d_scores))
-
-    return scores, backprop
+    return scores, ONE_THREAD(lambda d_scores: backprop_embed(backprop_encode(d_scores)))
 
 
 def can_keep_words(model: Model[InT, OutT]) -> bool:

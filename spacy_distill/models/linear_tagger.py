@@ -10,7 +10,7 @@ from thinc.util import get_width
 
 from ..batches import split_rows
 from ..checks import require
-from ..distributions import UNSEEN
+from ..distributions import unseen_row
 from ..parameters import listens
 from ..types import TaggerModel, TagScores
 
@@ -88,8 +88,7 @@ def score_docs(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT
     flat = ops.flatten(vectors)
     scores, backprop_head = head(flat, is_train)
     unseen = ~flat.any(axis=1)[:, None]  # (n_tokens, 1)
-    outside = ops.xp.full(scores.shape[1], UNSEEN, dtype=scores.dtype)
-    outside[0] = 0.0
+    outside = unseen_row(ops, scores.shape[1])
 
     def backprop(d_scores: OutT) -> InT:
         d_seen = ops.xp.where(unseen, 0.0, ops.flatten(d_scores))

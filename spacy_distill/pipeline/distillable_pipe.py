@@ -10,12 +10,13 @@ from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 from ..crf import Potentials
 from ..distributions import get_teacher_log_probs
 from ..errors import Errors
-from ..layers.crf import find_potentials, inc_gradient
-from ..losses import CRFInputs, DistillationLoss, LossParts, no_gradients
+from ..layers.crf import inc_gradient
+from ..losses import DistillationLoss, LossParts, no_gradients
 from ..parameters import listens
 from ..soft_targets import change_tags, have_same_labels
 from ..targets import has_same_tokens
 from ..types import TaggerModel, TagScores
+from .flat_scores import FlatScores
 
 
 class LossAndGradients(NamedTuple):
@@ -155,11 +156,12 @@ class DistillablePipe(TrainablePipe):
     ) -> LossAndGradients:
         if not any(map(len, student_scores)):
             return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
-        flat, crf = self._flatten(student_scores)
+        batch = FlatScores.of(self.model, student_scores)
+        flat, crf = batch.rows, batch.crf
         xp, ops = get_array_module(flat), self.model.ops
         teacher = ops.xp.concatenate([*map(ops.xp.asarray, teacher_scores)])
         if crf is not None:
-            teacher = ops.to_numpy(teacher)
+            teacher = ops.to_numpy(teacher)[batch.seen]
         taught = xp.flatnonzero(~xp.isnan(teacher).any(axis=1))
         value, (d_scores, d_potentials) = 0.0, no_gradients(flat, crf)
         if len(taught):
@@ -167,19 +169,7 @@ class DistillablePipe(TrainablePipe):
                 flat, teacher[taught], taught=taught, crf=crf
             )
         parts = LossParts(total=value, task=0.0, distillation=value, n_tokens=len(flat))
-        return LossAndGradients(parts, self._split(d_scores, student_scores), d_potentials)
-
-    def _flatten(self, scores: List[TagScores]) -> Tuple[Any, Optional[CRFInputs]]:
-        """Return the scores of a batch (n_tokens, n_tags) and the model's CRF, if it has one.
-
-        With a CRF, the scores are on the CPU, where the CRF is computed.
-        """
-        flat = self.model.ops.flatten(scores)
-        potentials = find_potentials(self.model)
-        if potentials is None:
-            return flat, None
-        lengths = numpy.asarray([len(part) for part in scores if len(part)])
-        return self.model.ops.to_numpy(flat), CRFInputs(lengths, potentials)
+        return LossAndGradients(parts, batch.split(d_scores), d_potentials)
 
     def _train_step(
         self,
@@ -224,18 +214,13 @@ class DistillablePipe(TrainablePipe):
         """Update the means over tokens, so that a logger can show nats per token."""
         key = f"{self.name}_tokens"
         losses[key] = losses.get(key, 0) + parts.n_tokens
-        share = parts.n_tokens / losses[key]
+        share = parts.n_tokens / max(losses[key], 1)
         for name, value in (
             (self.name, parts.total),
             (f"{self.name}_task", parts.task),
             (f"{self.name}_distillation", parts.distillation),
         ):
             losses[name] = losses.get(name, 0.0) * (1 - share) + value * share
-
-    def _split(self, flat: Any, parts: List[TagScores]) -> List[TagScores]:
-        """Split the rows of a batch (n_tokens, n_tags) into those of each document."""
-        ops = self.model.ops
-        return ops.unflatten(ops.asarray2f(flat), ops.asarray1i([len(part) for part in parts]))
 
 
 def listens_in_vain(model: TaggerModel, log_probs: List[numpy.ndarray]) -> bool:

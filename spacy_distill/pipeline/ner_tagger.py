@@ -17,17 +17,19 @@ from spacy.vocab import Vocab
 from thinc.api import Optimizer, get_array_module
 
 from ..compression import restore
-from ..decoding import Transitions, decode, forbid_tags
+from ..decoding import Transitions, decode_words
 from ..distributions import get_log_probs, join_scores
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..layers.crf import find_crf, find_potentials
+from ..lines import find_line_starts
 from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
 from .distillable_pipe import DistillablePipe, LossAndGradients, reset_gradients
 from .examples import read_initial_examples
+from .flat_scores import FlatScores
 from .score_cache import ScoreCache
 
 
@@ -163,7 +165,8 @@ class NERTagger(DistillablePipe):
         write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
         if self.spans_key is not None:
             log_probs = get_log_probs(self.model, scores)
-            write_confidences(docs, ids, log_probs, fixed=preset, key=self.spans_key)
+            is_space, key = attributes.is_space, self.spans_key
+            write_confidences(docs, ids, log_probs, fixed=preset, is_space=is_space, key=key)
 
     def find_tags(
         self,
@@ -187,14 +190,15 @@ class NERTagger(DistillablePipe):
         flat = join_scores(self.model, scores)
         if not numpy.isfinite(largest := flat.max()):  # -inf rules a tag out
             raise ValueError(Errors.D017.format(name=self.name, score=largest))
-        possible = forbid_tags(
+        return decode_words(
             flat,
+            [*map(len, docs)],
             self.transitions,
+            find_potentials(self.model),
             fixed=fixed,
             is_space=attributes.is_space,
-            sent_start=attributes.sent_start,
+            starts=attributes.sent_start | find_line_starts(docs, attributes.is_space),
         )
-        return decode(possible, [*map(len, docs)], self.transitions, find_potentials(self.model))
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:
         """Score predictions and, with `score_tuned`, what tuning can achieve.
@@ -287,10 +291,10 @@ class NERTagger(DistillablePipe):
             raise ValueError(error)
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
-        flat, crf = self._flatten(scores)
-        self._check_width(flat.shape[1] if flat.ndim == 2 else 1)
-        targets = get_targets(examples, tags=self.tags, name=self.name)
-        xp = get_array_module(flat)
+        batch = FlatScores.of(self.model, scores)
+        self._check_width(batch.rows.shape[1] if batch.rows.ndim == 2 else 1)
+        targets = get_targets(examples, tags=self.tags, name=self.name).of_tokens(batch.seen)
+        xp = get_array_module(batch.rows)
         on_device = {name: xp.asarray(part) for name, part in vars(targets).items()}
-        parts, (d_scores, d_potentials) = self.loss(flat, crf=crf, **on_device)
-        return LossAndGradients(parts, self._split(d_scores, scores), d_potentials)
+        parts, (d_scores, d_potentials) = self.loss(batch.rows, crf=batch.crf, **on_device)
+        return LossAndGradients(parts, batch.split(d_scores), d_potentials)

@@ -161,13 +161,16 @@ def test_annotation_by_a_tagger_finds_entities_across_whitespace(
     teacher = make_student(scheme=scheme)
     ner = teacher.get_pipe("ner")
     first, last = tags.split()
-    scores = tag_scores(f"O {first} O {last} O O", ner.tags)
-    scores[[0, 2, 4]] = [0.0, *[UNSEEN] * (len(ner.tags) - 1)]
+    before = "the board of the company and all of its many shareholders"
+    n = len(before.split())
+    scores = tag_scores(f"O {'O ' * n}{first} O {last} O O", ner.tags)
+    spaces = [0, n + 2, n + 4]
+    scores[spaces] = [0.0, *[UNSEEN] * (len(ner.tags) - 1)]
     monkeypatch.setattr(ner, "predict", lambda docs: [scores for _ in docs])
-    (doc,) = annotate_docs(teacher, [make_doc("_ Ann _ Lee _ left")])
-    assert ents(doc) == [(1, 4, "PER")]
-    assert [token.ent_iob for token in doc] == [0, 3, 1, 1, 0, 2]
-    assert numpy.isnan(doc.user_data[KEY]["log_probs"][[0, 2, 4]]).all()
+    (doc,) = annotate_docs(teacher, [make_doc(f"_ {before} Ann _ Lee _ left")])
+    assert ents(doc) == [(n + 1, n + 4, "PER")]
+    assert [token.ent_iob for token in doc] == [0, *[2] * n, 3, 1, 1, 0, 2]
+    assert numpy.isnan(doc.user_data[KEY]["log_probs"][spaces]).all()
 
 
 def test_annotation_keeps_blocked_tokens_and_kb_ids(student, make_doc, ents):

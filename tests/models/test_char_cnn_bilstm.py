@@ -5,13 +5,16 @@ from typing import Any, List
 
 import numpy
 import pytest
+import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 from spacy.vocab import Vocab
-from thinc.api import LSTM, Adam, Linear, Model, chain, with_array, with_padded
+from thinc.api import LSTM, Adam, Linear, Model, chain, set_dropout_rate, with_array, with_padded
 
+from spacy_distill.batches import split_rows
+from spacy_distill.distributions import find_unseen
 from spacy_distill.layers.bilstm import build_bilstm_v1
 from spacy_distill.layers.char_cnn import build_char_cnn_v1
 from spacy_distill.layers.lookup import build_lookup_v1, set_table
@@ -259,3 +262,54 @@ def test_student_scores_can_be_modified(kind: str) -> None:
 def test_student_refuses_a_negative_cache_size() -> None:
     with pytest.raises(ValueError, match=r"\[D007\].*cached_words.*-1"):
         build_small(build_bilstm_v1(), cached_words=-1)
+
+
+WIDE = "the board of the company that Anna Berlin saw in New"
+
+
+def make_spaced(texts: List[str]) -> List[Doc]:
+    """Make documents with line breaks, `_`, and blank lines, `__`."""
+    vocab = spacy.blank("en").vocab
+    words = [text.replace("_", "\n").split(" ") for text in texts]
+    return [Doc(vocab, words=[word for word in own if word]) for own in words]
+
+
+@pytest.mark.parametrize("is_train", [False, True])
+def test_student_scores_lines_without_their_whitespace(is_train: bool) -> None:
+    """A wrapped line goes on; a blank line, or a short one, begins a new text."""
+    docs = make_spaced([f"{WIDE} _ York _ Anna", "_ _", "", "Anna __ saw Berlin _"])
+    plain = make_spaced([f"{WIDE} York", "Anna", "Anna", "saw Berlin"])
+    model = initialised(plain)
+    set_dropout_rate(model, 0.0)
+    found = []
+    for batch in (docs, plain):
+        numpy.random.seed(1)  # in training, some words are replaced by the unknown word
+        found.append(flat(model(batch, is_train)[0]))
+    scores, expected = found
+    words = [i for i, token in enumerate(chain_tokens(docs)) if not token.is_space]
+    assert_allclose(scores[words], expected, rtol=1e-5, atol=1e-6)
+    assert find_unseen(scores).tolist() == [token.is_space for token in chain_tokens(docs)]
+
+
+def chain_tokens(docs: List[Doc]) -> List[Token]:
+    return [token for doc in docs for token in doc]
+
+
+def test_student_learns_from_lines_without_their_whitespace() -> None:
+    """The gradient is that of the same lines as documents, whatever that of whitespace is."""
+    docs = make_spaced([f"{WIDE} _ York _ Anna", "_", "Anna __ saw Berlin"])
+    plain = make_spaced([f"{WIDE} York", "Anna", "Anna", "saw Berlin"])
+    rng = numpy.random.default_rng(0)
+    d_spaced = [rng.normal(size=(len(doc), N_TAGS)).astype("f") for doc in docs]
+    words = [i for i, token in enumerate(chain_tokens(docs)) if not token.is_space]
+    d_plain = split_rows(numpy.concatenate(d_spaced)[words], plain)
+    gradients = []
+    for batch, d_scores in ((docs, d_spaced), (plain, d_plain)):
+        model = initialised(plain)
+        set_dropout_rate(model, 0.0)
+        _, backprop = model.begin_update(batch)
+        backprop(d_scores)
+        gradients.append([node.get_grad(name) for node in model.walk() for name in node.grad_names])
+    assert len(gradients[0]) == len(gradients[1]) > 5
+    for found, expected in zip(*gradients):
+        assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

@@ -110,8 +110,21 @@ def test_ner_tagger_entities_have_no_whitespace_at_their_ends(annotate, make_doc
         assert not ent[-1].is_space
 
 
-def test_ner_tagger_entities_may_contain_whitespace(annotate, make_doc, ents):
-    assert ents(annotate(make_doc("New _ York"), "B-LOC I-LOC L-LOC")) == [(0, 3, "LOC")]
+WIDE = "the board of the company and all of its many shareholders in"
+
+
+@pytest.mark.parametrize("last", ["B-LOC O L-LOC", "B-LOC B-PER L-LOC"])
+def test_ner_tagger_entities_may_contain_whitespace(annotate, make_doc, ents, last):
+    """If the line is full. What the model predicts for the whitespace itself is ignored."""
+    wanted = f"{'O ' * len(WIDE.split())}{last}"
+    assert ents(annotate(make_doc(f"{WIDE} New _ York"), wanted)) == [(12, 15, "LOC")]
+
+
+@pytest.mark.parametrize("text", [f"{WIDE} New __ York", "New _ York"])
+def test_ner_tagger_entities_do_not_cross_lines(annotate, make_doc, ents, text):
+    doc = make_doc(text)
+    annotate(doc, f"{'O ' * (len(doc) - 3)}B-LOC I-LOC L-LOC")
+    assert [end - start for start, end, _ in ents(doc)] in ([], [1])
 
 
 def test_ner_tagger_entities_do_not_cross_sentence_starts(annotate, make_doc, ents):

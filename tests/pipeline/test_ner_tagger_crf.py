@@ -4,6 +4,7 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Adam
 
@@ -111,6 +112,63 @@ def test_ner_tagger_crf_confidences_are_marginals(make_crf, tag_scores):
     (found,) = doc.spans["sure"].attrs["scores"]
     assert found == pytest.approx(numpy.sqrt(marginals[1, wanted[0]] * marginals[2, wanted[1]]))
     assert not empty.spans["sure"].attrs["scores"]
+
+
+def make_wrapped(make_doc, tags=None):
+    """Return a document of several lines, and one for each text of them, without whitespace."""
+    first = "the board of the company and all of its many shareholders saw Ann"
+    words = f"{first} _ Smith __ Bob _ went home".replace("__ ", "_ _ ")
+    wanted = f"{'O ' * 12}B-PER I-PER I-PER O O B-PER O O O"
+    plain = [(f"{first} Smith", f"{'O ' * 12}B-PER I-PER"), ("Bob", "B-PER"), ("went home", "O O")]
+    spaced = make_doc(words, wanted if tags else None)
+    return spaced, [make_doc(text, own if tags else None) for text, own in plain]
+
+
+def test_ner_tagger_crf_does_not_cover_whitespace(make_crf, make_doc, ents):
+    """Its tags and their probabilities are those of the words."""
+    nlp = make_crf(spans_key="sure", scale=3.0)
+    ner = nlp.get_pipe("ner")
+    spaced, (first, *_) = make_wrapped(make_doc)
+    head = spaced[: len(first) + 1].as_doc()  # the wrapped line alone
+    for doc in (head, first):
+        ner(doc)
+    moved = [(start + (start > 12), end + (end > 13), label) for start, end, label in ents(first)]
+    assert ents(head) == moved
+    assert ents(first)
+    assert_allclose(
+        head.spans["sure"].attrs["scores"], first.spans["sure"].attrs["scores"], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_ner_tagger_crf_loss_does_not_cover_whitespace(make_crf, make_doc, distribution):
+    loss = {"@losses": LOSS, "crf_distribution": distribution}
+    ner = make_crf(loss=loss).get_pipe("ner")
+    spaced, plain = make_wrapped(make_doc, tags=True)
+    # One line, because a CRF does not see where a text ends within a document.
+    spaced, plain = spaced[: len(plain[0]) + 1].as_doc(), plain[:1]
+    rng = numpy.random.default_rng(0)
+    is_word = numpy.asarray([not token.is_space for token in spaced])
+    log_probs = log_softmax(rng.normal(size=(len(spaced), len(ner.tags))))
+    set_soft_targets(spaced, log_probs, tags=ner.tags)
+    set_soft_targets(plain[0], log_probs[is_word], tags=ner.tags)
+    found = []
+    for docs in ([spaced], plain):
+        examples = [Example(Doc(doc.vocab, words=[t.text for t in doc]), doc) for doc in docs]
+        scores = ner.predict([eg.predicted for eg in examples])
+        found.append(ner.get_loss(examples, scores))
+    (value, (d_scores,)), (expected, (d_plain,)) = found
+    assert value == pytest.approx(expected, rel=1e-5)
+    assert_allclose(d_scores[is_word], d_plain, rtol=1e-4, atol=1e-6)
+    assert not d_scores[~is_word].any()
+
+
+def test_ner_tagger_crf_learns_from_whitespace_alone(make_crf, make_example):
+    """Nothing, but without an error."""
+    nlp = make_crf()
+    losses = {}
+    nlp.update([make_example("_ __", "O O")], sgd=Adam(0.01), losses=losses)
+    assert losses["ner"] == 0.0
 
 
 def test_ner_tagger_crf_potentials_are_saved(make_crf, texts, tmp_path):

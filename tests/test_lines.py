@@ -1,0 +1,99 @@
+"""Lines of documents: which line breaks separate text, and documents without whitespace."""
+
+import textwrap
+
+import numpy
+import pytest
+import spacy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts
+
+NLP = spacy.blank("en")
+words = st.text("abcXYZ.,-'(", min_size=1, max_size=12)
+
+
+def line_starts(text):
+    """Return the words that begin a line, as found in the document of a text."""
+    doc = NLP.make_doc(text)
+    is_space = numpy.asarray([token.is_space for token in doc], dtype=bool)
+    return [token.text for token, starts in zip(doc, find_line_starts([doc], is_space)) if starts]
+
+
+@given(text=st.lists(words, max_size=80).map(" ".join), width=st.integers(NARROWEST, 100))
+@settings(max_examples=200)
+def test_lines_of_wrapped_text_are_not_separate(text, width):
+    wrapped = textwrap.fill(text, width)
+    # Only a word that is longer than a line makes a break that looks like a separating one. Text
+    # that is wrapped to fewer characters than it may have is that of a narrower line.
+    if max(map(len, wrapped.splitlines()), default=0) >= NARROWEST:
+        assert line_starts(wrapped) == []
+
+
+WRAPPED = textwrap.fill(
+    "The board of the company met in the city of New York on Monday, after the shares had fallen "
+    "for three days, and asked Angela Merkel, who had just arrived from Berlin, for her advice.",
+    60,
+)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("", []),
+        ("\n", []),
+        ("\n\n", []),
+        ("no break at all", []),
+        ("\n\nbreaks around  it \n\n", []),
+        ("Berlin\nMunich\nCologne", ["Munich", "Cologne"]),
+        ("One\r\nTwo\rThree\u2028Four", ["Two", "Three", "Four"]),
+        ("One\n\n\nTwo\n \nThree", ["Two", "Three"]),
+        ("One\tTwo   Three", []),
+        (WRAPPED, []),
+        (WRAPPED.replace("\n", "\r\n"), []),
+        (WRAPPED.replace("\n", "\n    "), []),
+        (WRAPPED.replace("\n", "\n\n"), ["Monday", "asked", "her"]),
+        # A heading, a list, and a paragraph that ends within the line.
+        (f"Markets\n{WRAPPED}", ["The"]),
+        (f"{WRAPPED}\n\nBerlin\nBonn", ["Berlin", "Bonn"]),
+        (f"{WRAPPED}\n\n{WRAPPED}", ["The"]),
+        # Lines of any length: after the longest one, no word would have fitted.
+        (WRAPPED.replace("\n", " ").replace(", ", ",\n"), ["and", "who", "for"]),
+    ],
+)
+def test_lines_are_separate_if_the_next_word_would_have_fitted(text, expected):
+    assert line_starts(text) == expected
+
+
+def test_lines_a_word_includes_the_punctuation_after_it():
+    """`and` would have fitted on the first line, but not `and,`."""
+    first, second = "a" * 30 + " " + "b" * 12, "and, " + "c" * 42
+    assert len(f"{first} and") == len(second)
+    assert line_starts(f"{first}\n{second}") == []
+    assert line_starts(f"{first}\n{second.replace(',', ' ')}") == ["and"]
+
+
+def test_lines_are_cut_where_they_are_separate():
+    texts = ["Ann  Lee\n\nleft", "no whitespace token", "", " \n\n ", "\nBob\nRome\n"]
+    docs = [*NLP.pipe(texts)]
+    lines = cut_lines(docs)
+    assert [[token.text for token in line] for line in lines.docs] == [
+        ["Ann", "Lee"],
+        ["left"],
+        ["no", "whitespace", "token"],
+        ["Bob"],
+        ["Rome"],
+    ]
+    tokens = [token.text for doc in docs for token in doc]
+    assert [tokens[i] for i in lines.words] == [token.text for line in lines.docs for token in line]
+
+
+def test_lines_are_not_cut_without_whitespace_tokens():
+    assert cut_lines([*NLP.pipe(["no whitespace token", ""])]) is None
+    assert cut_lines([]) is None
+
+
+def test_lines_of_whitespace_alone_are_none():
+    lines = cut_lines([NLP.make_doc("\n\n"), NLP.make_doc("")])
+    assert lines.docs == [] and lines.words.tolist() == []
