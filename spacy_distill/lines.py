@@ -71,7 +71,7 @@ def starts_of_lines(doc: Doc) -> numpy.ndarray:
 
     A break separates text if there is another one next to it, or if the next word would have fitted
     on the line before: if that line would not have become the longest of its paragraph. (A word
-    includes punctuation without a space in between.)
+    includes punctuation without a space in between.) A tab within a line separates columns.
 
     doc (Doc): The document.
     RETURNS (ndarray): bool (n_tokens,).
@@ -84,7 +84,7 @@ def starts_of_lines(doc: Doc) -> numpy.ndarray:
         return starts
     n_breaks = numpy.zeros(len(doc), dtype="i")
     for i in numpy.flatnonzero(is_space).tolist():
-        n_breaks[i] = len(LINE_BREAK.findall(doc[i].text))
+        n_breaks[i] = len(LINE_BREAK.findall(doc[i].text)) or 2 * ("\t" in doc[i].text)
     # Between each word and the one before it.
     breaks = numpy.diff(numpy.cumsum(n_breaks)[words], prepend=0)
     breaks[0] = 0
