@@ -32,7 +32,7 @@ ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
 
 @dataclass(frozen=True)
 class Transitions:
-    """Which tags may follow which, and which tags begin or close an entity: all bool."""
+    """Which tags may follow which, and which tags begin or close an entity: bool, except one."""
 
     start: numpy.ndarray  # (n_tags,): may begin a document: all tags but I and L
     follows: numpy.ndarray  # (n_tags, n_tags): the tag of the column may follow that of the row

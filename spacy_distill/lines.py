@@ -9,24 +9,24 @@ import re
 from typing import List, NamedTuple, Optional, Sequence
 
 import numpy
-from spacy.attrs import IS_SPACE, LENGTH, SPACY
+from spacy.attrs import IS_SPACE, LENGTH, ORTH, SPACY
 from spacy.tokens import Doc
 
 LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
-# Text is seldom wrapped at fewer characters. In a paragraph without a longer line, no word was too
-# long for its line.
-NARROWEST = 40
+# Text is seldom wrapped at fewer or at more characters. In a paragraph without a line of at least
+# the first number, no word was too long for its line; after one longer than the second, neither.
+NARROWEST, WIDEST = 40, 120
 
 
 class Lines(NamedTuple):
     """The words of documents, as a document for each line.
 
     docs (List[Doc]): The lines, without whitespace tokens and annotation.
-    words (ndarray): The index of each of their tokens among those of all documents (n_words,).
+    places (ndarray): The index of each of their tokens among those of all documents (n_words,).
     """
 
     docs: List[Doc]
-    words: numpy.ndarray
+    places: numpy.ndarray
 
 
 def cut_lines(docs: Sequence[Doc]) -> Optional[Lines]:
@@ -40,33 +40,39 @@ def cut_lines(docs: Sequence[Doc]) -> Optional[Lines]:
     if not numpy.concatenate([numpy.zeros(0, "uint64"), *is_space]).any():
         return None
     lines: List[Doc] = []
-    words = [numpy.zeros(0, "i")]
+    places = [numpy.zeros(0, "i")]
     n_before = 0
     for doc, of_doc in zip(docs, is_space):
         own = numpy.flatnonzero(of_doc == 0)
-        firsts = numpy.flatnonzero(starts_of_lines(doc)[own])
-        texts = [doc[i].text for i in own.tolist()]
-        for start, end in zip([0, *firsts], [*firsts, len(texts)]):
-            if start < end:
-                lines.append(Doc(doc.vocab, words=texts[start:end]))
-        words.append(own + n_before)
+        if len(own) == len(doc):
+            lines += [doc] * bool(len(doc))
+        else:
+            firsts = numpy.flatnonzero(find_line_starts(doc)[own])
+            words = doc.to_array(ORTH)[own].tolist()
+            for start, end in zip([0, *firsts], [*firsts, len(words)]):
+                if start < end:
+                    lines.append(Doc(doc.vocab, words=words[start:end]))
+        places.append(own + n_before)
         n_before += len(doc)
-    return Lines(lines, numpy.concatenate(words))
+    return Lines(lines, numpy.concatenate(places))
 
 
-def find_line_starts(docs: Sequence[Doc], is_space: numpy.ndarray) -> numpy.ndarray:
-    """Find the words of documents that begin a line: see `starts_of_lines`.
+def line_lengths(docs: Sequence[Doc], is_space: numpy.ndarray) -> List[int]:
+    """Return the number of tokens of each line of documents, with the whitespace after it.
 
     docs (Sequence[Doc]): The documents.
     is_space (ndarray): Their whitespace tokens, documents concatenated: bool (n_tokens,).
-    RETURNS (ndarray): bool (n_tokens,).
+    RETURNS (List[int]): The lengths. Without whitespace tokens, those of the documents.
     """
+    lengths = [*map(len, docs)]
     if not is_space.any():
-        return numpy.zeros(len(is_space), dtype=bool)
-    return numpy.concatenate([*map(starts_of_lines, docs)])
+        return lengths
+    starts = numpy.flatnonzero(numpy.concatenate([*map(find_line_starts, docs)]))
+    edges = numpy.concatenate([numpy.cumsum([0, *lengths]), starts])
+    return numpy.diff(numpy.unique(edges)).tolist()
 
 
-def starts_of_lines(doc: Doc) -> numpy.ndarray:
+def find_line_starts(doc: Doc) -> numpy.ndarray:
     """Find the words that follow a separating line break: the first ones of their line.
 
     A break separates text if there is another one next to it, or if the next word would have fitted
@@ -80,30 +86,32 @@ def starts_of_lines(doc: Doc) -> numpy.ndarray:
     columns = doc.to_array([LENGTH, SPACY, IS_SPACE]).reshape(-1, 3).astype("i")
     lengths, has_space, is_space = columns.T
     words = numpy.flatnonzero(is_space == 0)
-    if len(words) == len(doc) or not len(words):
-        return starts
     n_breaks = numpy.zeros(len(doc), dtype="i")
+    indents = numpy.zeros(len(doc), dtype="i")  # characters after a token's last line break
     for i in numpy.flatnonzero(is_space).tolist():
-        n_breaks[i] = len(LINE_BREAK.findall(doc[i].text)) or 2 * ("\t" in doc[i].text)
+        parts = LINE_BREAK.split(doc[i].text)
+        n_breaks[i] = len(parts) - 1 or 2 * ("\t" in parts[0])
+        indents[i] = len(parts[-1]) if len(parts) > 1 else 0
+    if not n_breaks.any() or not len(words):
+        return starts
     # Between each word and the one before it.
     breaks = numpy.diff(numpy.cumsum(n_breaks)[words], prepend=0)
     breaks[0] = 0
     firsts = numpy.append(0, numpy.flatnonzero(breaks))  # of each line: indices of words
-    if len(firsts) == 1:
-        return starts
     ends = numpy.cumsum(lengths + has_space) - has_space  # in characters
-    begins = ends - lengths
+    places = numpy.flatnonzero(n_breaks)
+    # A single space after a line break may be that of a document made from words.
+    margins = numpy.where(indents, ends - indents, ends + has_space)[places]
+    edges = numpy.append(0, margins)[places.searchsorted(words[firsts])]
     lasts = numpy.append(firsts[1:], len(words)) - 1
-    widths = ends[words[lasts]] - begins[words[firsts]]
+    widths = ends[words[lasts]] - edges
     is_blank = breaks[firsts] > 1
-    paragraphs = numpy.cumsum(is_blank)
-    widest = numpy.maximum.reduceat(widths, numpy.append(0, numpy.flatnonzero(is_blank)))[
-        paragraphs
-    ]
+    of_paragraphs = numpy.append(0, numpy.flatnonzero(is_blank))
+    widest = numpy.maximum.reduceat(widths, of_paragraphs)[numpy.cumsum(is_blank)]
     # The characters up to the first space after each line's first word.
     closes = numpy.flatnonzero((has_space > 0) | numpy.append(is_space[1:] > 0, True))
-    first_words = ends[closes[closes.searchsorted(words[firsts])]] - begins[words[firsts]]
+    first_words = (ends[closes[closes.searchsorted(words)]] - (ends - lengths)[words])[firsts]
     fits = widths[:-1] + 1 + first_words[1:] <= widest[:-1]
-    separates = is_blank[1:] | fits | (widest[:-1] < NARROWEST)
-    starts[words[firsts[1:]]] = separates
+    is_wrapped = (widest[:-1] >= NARROWEST) & (widths[:-1] <= WIDEST) & ~fits & ~is_blank[1:]
+    starts[words[firsts[1:]]] = ~is_wrapped
     return starts

@@ -123,7 +123,8 @@ def with_scored_tokens(eg: Example, scored: ScoredDoc) -> Example:
     if numpy.array_equal(doc.to_array(ORTH), scored.words):
         return eg
     words = [doc.vocab.strings[word] for word in scored.words]
-    return Example(Doc(doc.vocab, words=words), eg.reference)
+    spaces = scored.spaces.tolist()
+    return Example(Doc(doc.vocab, words=words, spaces=spaces), eg.reference)
 
 
 class Gold(NamedTuple):

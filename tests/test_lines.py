@@ -7,8 +7,9 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spacy.tokens import Doc
 
-from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts
+from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts, line_lengths
 
 NLP = spacy.blank("en")
 words = st.text("abcXYZ.,-'(", min_size=1, max_size=12)
@@ -17,16 +18,24 @@ words = st.text("abcXYZ.,-'(", min_size=1, max_size=12)
 def line_starts(text):
     """Return the words that begin a line, as found in the document of a text."""
     doc = NLP.make_doc(text)
-    is_space = numpy.asarray([token.is_space for token in doc], dtype=bool)
-    return [token.text for token, starts in zip(doc, find_line_starts([doc], is_space)) if starts]
+    return [token.text for token, starts in zip(doc, find_line_starts(doc)) if starts]
 
 
-@given(text=st.lists(words, max_size=80).map(" ".join), width=st.integers(NARROWEST, 100))
+indents = st.sampled_from(["", "    ", "- ", "  "])
+
+
+@given(
+    text=st.lists(words, max_size=80).map(" ".join),
+    width=st.integers(NARROWEST, 100),
+    first=indents,
+    others=indents,
+)
 @settings(max_examples=200)
-def test_lines_of_wrapped_text_are_not_separate(text, width):
-    wrapped = textwrap.fill(text, width)
-    # Only a word that is longer than a line makes a break that looks like a separating one. Text
-    # that is wrapped to fewer characters than it may have is that of a narrower line.
+def test_lines_of_wrapped_text_are_not_separate(text, width, first, others):
+    wrapped = textwrap.fill(
+        text, width, initial_indent=first, subsequent_indent=others.replace("-", " ")
+    )
+    # A paragraph of narrower lines is not seen as wrapped.
     if max(map(len, wrapped.splitlines()), default=0) >= NARROWEST:
         assert line_starts(wrapped) == []
 
@@ -56,6 +65,8 @@ WRAPPED = textwrap.fill(
         (WRAPPED.replace("\n", "\r\n"), []),
         (WRAPPED.replace("\n", "\n    "), []),
         (WRAPPED.replace("\n", "\n\n"), ["Monday", "asked", "her"]),
+        # Unwrapped paragraphs, a line each.
+        ("word " * 30 + "\nNext", ["Next"]),
         # A heading, a list, and a paragraph that ends within the line.
         (f"Markets\n{WRAPPED}", ["The"]),
         (f"{WRAPPED}\n\nBerlin\nBonn", ["Berlin", "Bonn"]),
@@ -66,6 +77,12 @@ WRAPPED = textwrap.fill(
 )
 def test_lines_are_separate_if_the_next_word_would_have_fitted(text, expected):
     assert line_starts(text) == expected
+
+
+def test_lines_of_wrapped_words_are_not_separate():
+    """A document that is made from words has a space after each, also after line breaks."""
+    words = [word for part in WRAPPED.split("\n") for word in [*part.split(), "\n"]]
+    assert not find_line_starts(Doc(NLP.vocab, words=words)).any()
 
 
 def test_lines_a_word_includes_the_punctuation_after_it():
@@ -88,7 +105,9 @@ def test_lines_are_cut_where_they_are_separate():
         ["Rome"],
     ]
     tokens = [token.text for doc in docs for token in doc]
-    assert [tokens[i] for i in lines.words] == [token.text for line in lines.docs for token in line]
+    assert [tokens[i] for i in lines.places] == [
+        token.text for line in lines.docs for token in line
+    ]
 
 
 def test_lines_are_not_cut_without_whitespace_tokens():
@@ -98,4 +117,11 @@ def test_lines_are_not_cut_without_whitespace_tokens():
 
 def test_lines_of_whitespace_alone_are_none():
     lines = cut_lines([NLP.make_doc("\n\n"), NLP.make_doc("")])
-    assert lines.docs == [] and lines.words.tolist() == []
+    assert lines.docs == [] and lines.places.tolist() == []
+
+
+def test_lines_have_lengths():
+    docs = [*NLP.pipe(["Ann  Lee\n\nleft", "no whitespace token", "", "\nBob\nRome\n"])]
+    is_space = numpy.asarray([token.is_space for doc in docs for token in doc])
+    assert line_lengths(docs, is_space) == [4, 1, 3, 3, 2]
+    assert line_lengths(docs[1:3], is_space[5:8]) == [3, 0]

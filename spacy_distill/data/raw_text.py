@@ -11,6 +11,7 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
 from ..errors import Errors
+from ..lines import find_line_starts
 
 # The largest number of characters to tokenise at a time, because for text that is all brackets the
 # time grows with their square, and the largest number of tokens in a sentence: longer ones, such as
@@ -31,8 +32,8 @@ def make_docs(
     text (str): The text.
     nlp (Language): Pipeline that tokenises it.
     split_sentences (bool): Make one document per sentence. Sentences end after the punctuation
-        that spaCy's `Sentencizer` knows, of any script, or at a blank line. Whitespace around them
-        is left out.
+        that spaCy's `Sentencizer` knows, of any script, or at a line break that separates text,
+        such as a blank line. Whitespace tokens are left out.
     source (object): Where the text comes from, for errors.
     line (int): Its line or row from 1, for errors.
     YIELDS (Doc): The document, or those of its sentences.
@@ -68,17 +69,21 @@ def cut_text(text: str) -> Iterator[str]:
 
 
 def split_doc(doc: Doc) -> Iterator[Doc]:
-    """Make one document per sentence, without whitespace around it; none is empty."""
+    """Make one document per sentence, without whitespace tokens; none is empty.
+
+    Line breaks that separate text (`find_line_starts`) end a sentence, too.
+    """
     # Strings, because hashes can't be resolved after a memory zone that ends between two sentences.
     texts = [token.text for token in doc]
-    spaces, is_space = doc.to_array([SPACY, IS_SPACE]).reshape(-1, 2).T
-    starts = numpy.flatnonzero(Sentencizer().predict([doc])[0])
+    is_space = doc.to_array(IS_SPACE) > 0
+    spaces = (doc.to_array(SPACY) > 0) | numpy.append(is_space[1:], False)[: len(doc)]
+    starts = numpy.flatnonzero(
+        numpy.asarray(Sentencizer().predict([doc])[0], dtype=bool) | find_line_starts(doc)
+    )
     for start, end in pairwise([*starts.tolist(), len(texts)]):
-        words = numpy.flatnonzero(is_space[start:end] == 0) + start
-        if not len(words):
-            continue
-        for first in range(words[0], words[-1] + 1, SENTENCE_LENGTH):
-            last = min(first + SENTENCE_LENGTH, words[-1] + 1)
-            kept = spaces[first:last].astype(bool)
+        words = numpy.flatnonzero(~is_space[start:end]) + start
+        for first in range(0, len(words), SENTENCE_LENGTH):
+            own = words[first : first + SENTENCE_LENGTH].tolist()
+            kept = spaces[own]
             kept[-1] = False
-            yield Doc(doc.vocab, words=texts[first:last], spaces=kept)
+            yield Doc(doc.vocab, words=[texts[i] for i in own], spaces=kept)

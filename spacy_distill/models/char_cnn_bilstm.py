@@ -88,7 +88,7 @@ def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, C
     if lines is None:
         return score_words(model, docs, is_train)
     ops = model.ops
-    words: Any = ops.xp.asarray(lines.words)
+    words: Any = ops.xp.asarray(lines.places)
     of_lines, backprop_lines = score_words(model, lines.docs, is_train)
     scores: Array = ops.xp.tile(unseen_row(ops, model.get_dim("nO")), (sum(map(len, docs)), 1))
     if lines.docs:

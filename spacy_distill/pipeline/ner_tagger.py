@@ -22,7 +22,7 @@ from ..distributions import get_log_probs, join_scores
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..layers.crf import find_crf, find_potentials
-from ..lines import find_line_starts
+from ..lines import line_lengths
 from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import make_tags
 from ..targets import get_targets
@@ -192,12 +192,12 @@ class NERTagger(DistillablePipe):
             raise ValueError(Errors.D017.format(name=self.name, score=largest))
         return decode_words(
             flat,
-            [*map(len, docs)],
+            line_lengths(docs, attributes.is_space),
             self.transitions,
             find_potentials(self.model),
             fixed=fixed,
             is_space=attributes.is_space,
-            starts=attributes.sent_start | find_line_starts(docs, attributes.is_space),
+            starts=attributes.sent_start,
         )
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:

@@ -20,7 +20,17 @@ def test_raw_text_becomes_one_document_per_sentence(split):
 
 
 def test_raw_text_ends_sentences_at_blank_lines(split):
-    assert split("\n\nA title\n \nIt begins\nhere.\n\n") == ["A title", "It begins\nhere."]
+    assert split("\n\nA title\n \nIt begins here.\n\n") == ["A title", "It begins here."]
+
+
+def test_raw_text_sentences_continue_on_the_next_line_of_wrapped_text(split):
+    text = "It was late on Monday. The board of the company in New\nYork met.\nBonn\nRome"
+    assert split(text) == [
+        "It was late on Monday.",
+        "The board of the company in New York met.",
+        "Bonn",
+        "Rome",
+    ]
 
 
 def test_raw_text_of_other_scripts():

@@ -140,12 +140,36 @@ def test_ner_tagger_crf_does_not_cover_whitespace(make_crf, make_doc, ents):
     )
 
 
+def test_ner_tagger_crf_finds_the_entities_of_lines(make_crf, make_doc, ents):
+    """They are those of the lines as documents."""
+    ner = make_crf(scale=3.0).get_pipe("ner")
+    spaced, plain = make_wrapped(make_doc)
+    for doc in (spaced, *plain):
+        ner(doc)
+    found = [[token.text for token in ent if not token.is_space] for ent in spaced.ents]
+    assert found == [[token.text for token in ent] for doc in plain for ent in doc.ents]
+    assert found
+
+
+def test_ner_tagger_crf_learns_from_a_teacher_without_whitespace(make_crf, make_doc):
+    ner = make_crf().get_pipe("ner")
+    spaced, (first, *_) = make_wrapped(make_doc)
+    spaced = spaced[: len(first) + 1].as_doc()
+    is_word = numpy.asarray([not token.is_space for token in spaced])
+    rng = numpy.random.default_rng(0)
+    teacher = log_softmax(rng.normal(size=(len(spaced), len(ner.tags))).astype("f"))
+    value, (d_scores,) = ner.get_teacher_student_loss([teacher], ner.predict([spaced]))
+    expected, (d_plain,) = ner.get_teacher_student_loss([teacher[is_word]], ner.predict([first]))
+    assert value == pytest.approx(expected, rel=1e-5)
+    assert_allclose(d_scores[is_word], d_plain, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_ner_tagger_crf_loss_does_not_cover_whitespace(make_crf, make_doc, distribution):
     loss = {"@losses": LOSS, "crf_distribution": distribution}
     ner = make_crf(loss=loss).get_pipe("ner")
     spaced, plain = make_wrapped(make_doc, tags=True)
-    # One line, because a CRF does not see where a text ends within a document.
+    # One line, because the loss of a CRF does not see where a text ends within a document.
     spaced, plain = spaced[: len(plain[0]) + 1].as_doc(), plain[:1]
     rng = numpy.random.default_rng(0)
     is_word = numpy.asarray([not token.is_space for token in spaced])
