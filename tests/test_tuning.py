@@ -20,6 +20,7 @@ from spacy_distill.tuning import (
     choose_candidate,
     score_candidates,
     tune_outside,
+    with_scored_tokens,
 )
 
 
@@ -252,3 +253,13 @@ def test_tuning_with_a_listener(examples):
     docs = run_pipes(nlp, [copy_words(eg.reference) for eg in examples], before=ner)
     tuned = tune_outside(ner, [Example(doc, eg.reference) for doc, eg in zip(docs, examples)])
     assert tuned.before == pytest.approx(scores["ents_f"])
+
+
+def test_tuning_sees_the_layout_behind_a_component_that_changes_tokens(student):
+    """Line breaks separate text or not depending on the spaces between tokens."""
+    doc = student.make_doc("Ann (a friend) left New\nYork.")
+    (scored,) = score_docs([doc], student.get_pipe("ner").predict)
+    text = doc.text
+    with doc.retokenize() as retokenizer:
+        retokenizer.merge(doc[0:2])
+    assert with_scored_tokens(Example(doc, doc.copy()), scored).predicted.text == text
