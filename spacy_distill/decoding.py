@@ -32,13 +32,12 @@ ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
 
 @dataclass(frozen=True)
 class Transitions:
-    """Which tags may follow which, and which tags begin or close an entity: bool, except one."""
+    """Which tags may follow which, and which tags begin an entity: bool, except for `before`."""
 
     start: numpy.ndarray  # (n_tags,): may begin a document: all tags but I and L
     follows: numpy.ndarray  # (n_tags, n_tags): the tag of the column may follow that of the row
     end: numpy.ndarray  # (n_tags,): may end a document
     begins: numpy.ndarray  # (n_tags,): B and U
-    closes: numpy.ndarray  # (n_tags,): L and U
     # (n_tags,) int: the tag of whitespace before a token with this tag, I within an entity, else O
     before: numpy.ndarray
 
@@ -46,14 +45,14 @@ class Transitions:
     def from_tags(cls, tags: Sequence[str]) -> "Transitions":
         """Create the transitions of a component's tags, of either scheme."""
         prefixes, labels = numpy.asarray([split_tag(tag) for tag in tags]).T
-        begins, closes = numpy.isin(prefixes, ["B", "U"]), numpy.isin(prefixes, ["L", "U"])
+        begins = numpy.isin(prefixes, ["B", "U"])
         continues, opens = numpy.isin(prefixes, ["I", "L"]), numpy.isin(prefixes, ["B", "I"])
         # In BILUO, an entity must be closed.
         end = ~opens if is_biluo(tags) else numpy.ones_like(opens)
         same_entity = opens[:, None] & continues & (labels[:, None] == labels)
         follows = same_entity | (end[:, None] & ~continues)
         inside = (prefixes == "I")[:, None] & continues & (labels[:, None] == labels)
-        return cls(~continues, follows, end, begins, closes, inside.argmax(axis=0))
+        return cls(~continues, follows, end, begins, inside.argmax(axis=0))
 
 
 def log_softmax(scores: ScoresT) -> ScoresT:
@@ -76,7 +75,7 @@ def forbid_tags(
     scores (ndarray): Tag scores (n_tokens, n_tags). Not changed.
     transitions (Transitions): The transitions of the tags.
     fixed (ndarray): Tokens that no new entity may cover, bool (n_tokens,).
-    is_space (ndarray): Whitespace tokens, which can't begin or end an entity, bool (n_tokens,).
+    is_space (ndarray): Whitespace tokens, which can't begin an entity, bool (n_tokens,).
     sent_start (ndarray): Tokens annotated as sentence starts, which no entity may cross, bool
         (n_tokens,).
     RETURNS (ndarray): The scores themselves if nothing is ruled out, else a changed copy.
@@ -84,7 +83,7 @@ def forbid_tags(
     if not (fixed.any() or is_space.any() or sent_start.any()):
         return scores
     forbidden = sent_start[:, None] & ~transitions.start
-    forbidden |= is_space[:, None] & (transitions.begins | transitions.closes)
+    forbidden |= is_space[:, None] & transitions.begins
     forbidden[:, 1:] |= fixed[:, None]
     return numpy.where(forbidden, numpy.float32(-numpy.inf), scores)
 

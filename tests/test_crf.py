@@ -145,7 +145,7 @@ def test_crf_is_stable(viterbi):
 def any_order(n_tags):
     yes = numpy.ones(n_tags, dtype=bool)
     pairs, no_entity = numpy.ones((n_tags, n_tags), dtype=bool), numpy.zeros(n_tags, dtype="i")
-    return Transitions(yes, pairs, yes, ~yes, ~yes, no_entity)
+    return Transitions(yes, pairs, yes, ~yes, no_entity)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -197,7 +197,7 @@ def test_decoding_forbids_nothing_without_flags():
     "flag, forbidden",
     [
         ("fixed", {"B-A", "I-A", "L-A", "U-A"}),
-        ("is_space", {"B-A", "L-A", "U-A"}),
+        ("is_space", {"B-A", "U-A"}),
         ("sent_start", {"I-A", "L-A"}),
     ],
 )

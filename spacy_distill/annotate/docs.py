@@ -1,6 +1,5 @@
 """Annotate documents with teachers: soft targets on all, pseudo-labels where gold is missing."""
 
-from dataclasses import replace
 from typing import Iterable, Iterator, List, Optional, Sequence, Union
 
 import numpy
@@ -122,10 +121,9 @@ def find_tags(
     """
     transitions = Transitions.from_tags(tags)
     # Stock `ner` may end an entity with whitespace, which is removed from the entity later.
-    may_close = replace(transitions, closes=numpy.zeros_like(transitions.closes))
     possible = forbid_tags(
         numpy.nan_to_num(numpy.concatenate(log_probs), nan=0.0),
-        may_close,
+        transitions,
         fixed=fixed,
         is_space=attributes.is_space,
         sent_start=attributes.sent_start,
