@@ -50,7 +50,11 @@ class Memory:
 
 
 def build_lookup_v1(
-    *, width: int = 100, unknown_rate: float = 0.05, piece_dropout: float = 0.0
+    *,
+    width: int = 100,
+    unknown_rate: float = 0.05,
+    piece_dropout: float = 0.0,
+    piece_dropout_limit: int = 0,
 ) -> Model[InT, OutT]:
     """Look words up in a table, which is filled by `set_table` or else by `initialize`.
 
@@ -58,27 +62,36 @@ def build_lookup_v1(
     word at random, so that the row of unknown words is trained. A table of word pieces gives a word
     the mean of its pieces' rows. With `piece_dropout`, some words are split into shorter pieces at
     random during training, so that words of the table are split as new words are (MaxMatch-Dropout,
-    Hiraoka 2022). All rows are trained.
+    Hiraoka 2022). The more words the training data have, the fewer words are new, and the more
+    there is to learn about each one, so that it no longer helps. All rows are trained.
 
     width (int): Width of a row.
     unknown_rate (float): How often a word is replaced by the unknown word during training, with a
         table of words.
     piece_dropout (float): How often a matching piece is skipped during training, with a table of
         pieces.
+    piece_dropout_limit (int): With more distinct words than this in the data that the layer was
+        initialised with, no piece is skipped; 0: no limit.
     RETURNS (Model[List[str], Floats2d]): One row per word: (n_words, width).
     RAISES (ValueError): D007 for a setting out of its range.
     """
     require(width >= 1, "width", width, "1 or more")
     require(0 <= unknown_rate < 1, "unknown_rate", unknown_rate, "at least 0 and below 1")
     require(0 <= piece_dropout < 1, "piece_dropout", piece_dropout, "at least 0 and below 1")
+    require(piece_dropout_limit >= 0, "piece_dropout_limit", piece_dropout_limit, "0 or more")
     return Model(
         "lookup",
         # Not attributes: these would be loaded with a trained model and override the config.
-        partial(forward, unknown_rate=unknown_rate, piece_dropout=piece_dropout),
+        partial(
+            forward,
+            unknown_rate=unknown_rate,
+            piece_dropout=piece_dropout,
+            piece_dropout_limit=piece_dropout_limit,
+        ),
         init=init,
         dims={"nO": width},
         params={"E": None},
-        attrs={"segmenter": NO_WORDS, "preset": False, "memory": Memory()},
+        attrs={"segmenter": NO_WORDS, "preset": False, "memory": Memory(), "n_words": 0},
     )
 
 
@@ -108,11 +121,13 @@ def forward(
     *,
     unknown_rate: float,
     piece_dropout: float,
+    piece_dropout_limit: int,
 ) -> Tuple[OutT, Callable]:
     ops = model.ops
     E: Any = model.get_param("E")  # (n_entries, width)
     segmenter: Segmenter = model.attrs["segmenter"]
-    if piece_dropout and is_train and segmenter.kind == "pieces":
+    are_many = 0 < piece_dropout_limit < model.attrs["n_words"]
+    if piece_dropout and not are_many and is_train and segmenter.kind == "pieces":
         found = [segmenter(word, dropout=piece_dropout) for word in words]
     else:
         found = model.attrs["memory"].look_up(segmenter, words)
@@ -139,9 +154,11 @@ def take_for_unknown(rows: numpy.ndarray, unknown: int, *, rate: float) -> numpy
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
+    words = sorted({*(X or ())})
+    model.attrs["n_words"] = len(words)
     if model.attrs["preset"]:
         return
-    segmenter = word_segmenter(sorted({*(X or ())}), lowercase=False)
+    segmenter = word_segmenter(words, lowercase=False)
     model.attrs["segmenter"] = segmenter
     width = model.get_dim("nO")
     k = (3 / width) ** 0.5  # Ma and Hovy (2016), section 3.1

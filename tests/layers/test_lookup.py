@@ -26,6 +26,8 @@ WORDS = Segmenter(
     strip_accents=False,
 )
 ROWS = numpy.arange(8, dtype="d").reshape(4, 2)
+# "play" can also be split into letters.
+LETTERS = replace(PIECES, entries=("[UNK]", "play", "p", "##l", "##a", "##y"))
 
 
 def with_table(segmenter: Segmenter, **settings: float) -> Model:
@@ -62,10 +64,8 @@ def test_lookup_does_not_replace_pieces_by_unknown() -> None:
 
 
 def test_lookup_splits_words_into_shorter_pieces_in_training_only() -> None:
-    letters = ("p", "##l", "##a", "##y")
-    segmenter = replace(PIECES, entries=("[UNK]", "play", *letters))
     model = build_lookup_v1(width=1, piece_dropout=0.25)
-    set_table(model, segmenter=segmenter, rows=numpy.asarray([[0], [1], [3], [3], [3], [3]]))
+    set_table(model, segmenter=LETTERS, rows=numpy.asarray([[0], [1], [3], [3], [3], [3]]))
     words = ["play"] * 4000
     Y, backprop = model.begin_update(words)
     assert set(Y[:, 0].tolist()) == {1, 3}
@@ -75,6 +75,18 @@ def test_lookup_splits_words_into_shorter_pieces_in_training_only() -> None:
     assert_allclose(model.get_grad("E")[:2, 0], [0, whole])
     assert_allclose(model.get_grad("E")[2:, 0], (4000 - whole) / 4)
     assert_array_equal(model.predict(words), 1)
+
+
+@pytest.mark.parametrize("limit, is_dropped", [(0, True), (2, True), (1, False)])
+def test_lookup_skips_no_pieces_if_the_data_have_many_words(limit: int, is_dropped: bool) -> None:
+    settings = {"width": 1, "piece_dropout": 0.5, "piece_dropout_limit": limit}
+    model = build_lookup_v1(**settings)
+    set_table(model, segmenter=LETTERS, rows=numpy.arange(6).reshape(6, 1))
+    model.initialize(X=["plays", "playing", "plays"])
+    # Training that continues remembers the number of words.
+    for one in (model, build_lookup_v1(**settings).from_bytes(model.to_bytes())):
+        Y, _ = one.begin_update(["play"] * 100)
+        assert (Y != 1).any() == is_dropped
 
 
 def test_lookup_does_not_load_its_rates_from_a_trained_model() -> None:
@@ -178,6 +190,7 @@ def test_lookup_memory_is_bounded_and_not_saved(monkeypatch: pytest.MonkeyPatch)
         {"unknown_rate": -0.1},
         {"piece_dropout": 1.0},
         {"piece_dropout": -0.1},
+        {"piece_dropout_limit": -1},
     ],
 )
 def test_lookup_refuses_bad_settings(settings: dict) -> None:
