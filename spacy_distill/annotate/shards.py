@@ -24,7 +24,7 @@ from ..manifest import Record
 from ..teachers.choose import find_undeclared
 from .docs import annotate_batch
 from .job import Job, load_job, make_job_tokenizer
-from .summary import count_confidences
+from .summary import count_confidences, count_words
 
 # Called with the numbers of documents and words that were annotated.
 Advance = Callable[[int, int], Any]
@@ -108,7 +108,7 @@ class Annotator:
             docs = list(unpack_docs(DocBin().from_bytes(shard.data), self.pipelines[0].vocab))
             for batch in minibatch(docs, size=self.batch_size):
                 annotate_batch(self.teacher, batch)
-                advance(len(batch), sum(map(len, batch)))
+                advance(len(batch), count_words(batch))
             data = docs_to_bytes(docs)
             confidence, confidences = count_confidences(docs)
             record = Record(
@@ -117,7 +117,7 @@ class Annotator:
                 sha256=sha256(data),
                 source=shard.digest,
                 docs=len(docs),
-                words=sum(map(len, docs)),
+                words=count_words(docs),
                 entities=dict(sorted(Counter(e.label_ for d in docs for e in d.ents).items())),
                 confidence=confidence,
                 confidences=confidences,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, List, Sequence, Tuple
 
 import numpy
+from spacy.attrs import IS_SPACE
 from spacy.tokens import Doc
 
 from ..manifest import Record
@@ -20,7 +21,7 @@ LIMITS = (0.5, 0.7, 0.9, 0.95)
 class Summary:
     """The content of a folder of annotated documents, and what this run added to it.
 
-    docs, words, shards (int): Number of documents, words and files.
+    docs, words, shards (int): Number of documents, words (without whitespace tokens) and files.
     entities (Dict[str, int]): Number of entities by label.
     n_without_targets (int): Words without soft targets: they align with none of the teacher's
         tokens, or lie beyond its maximum length.
@@ -70,16 +71,26 @@ def summarise(
     )
 
 
+def count_words(docs: Iterable[Doc]) -> int:
+    """Count the tokens of documents that are not whitespace."""
+    return sum(int(are_words(doc).sum()) for doc in docs)
+
+
+def are_words(doc: Doc) -> numpy.ndarray:
+    """Return which tokens are not whitespace: bool (n_tokens,)."""
+    return doc.to_array(IS_SPACE) == 0
+
+
 def count_confidences(docs: Iterable[Doc]) -> Tuple[float, List[int]]:
-    """Count the confidences of a teacher in the tokens that have soft targets.
+    """Count the confidences of a teacher in the words that have soft targets.
 
     docs (Iterable[Doc]): Documents with soft targets.
-    RETURNS (Tuple[float, List[int]]): The sum of the probabilities of the tokens' most probable
-        tags, and the number of tokens whose probability is from 0 to 0.05, from 0.05 to 0.1, and
+    RETURNS (Tuple[float, List[int]]): The sum of the probabilities of the words' most probable
+        tags, and the number of words whose probability is from 0 to 0.05, from 0.05 to 0.1, and
         so on.
     """
-    parts = [max_log_probs(doc) for doc in docs if len(doc)]
-    found = numpy.concatenate([numpy.zeros(0), *parts])  # (n_tokens,), float64
+    parts = [max_log_probs(doc)[are_words(doc)] for doc in docs if len(doc)]
+    found = numpy.concatenate([numpy.zeros(0), *parts])  # (n_words,), float64
     found = found[~numpy.isnan(found)]
     # Logarithms are compared, as in the reader, so that both count the same tokens.
     bins = numpy.searchsorted(numpy.log(numpy.arange(1, BINS) / BINS), found, side="right")

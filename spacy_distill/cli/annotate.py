@@ -40,7 +40,7 @@ from .options import (
     warn_unpinned,
 )
 
-# The user is warned above this share of words without soft targets. (Some words are whitespace.)
+# The user is warned above this share of words without soft targets.
 MAX_WITHOUT_TARGETS = 0.05
 
 

@@ -10,8 +10,7 @@ from ..text_tables import TextTable
 def show_tables(tables: Iterable[TextTable], notes: Iterable[str]) -> None:
     """Print tables, and the notes that explain them."""
     for table in tables:
-        aligns = ["l"] + ["r"] * (len(table.header) - 1)
         msg.text(f"\n{table.title}")
-        msg.table(table.rows, header=table.header, divider=True, aligns=aligns)
+        msg.table(table.rows, header=table.header, divider=True, aligns=table.aligns)
     for note in notes:
         msg.text(f"- {note}")

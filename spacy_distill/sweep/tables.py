@@ -75,7 +75,8 @@ def comparison_table(compared: Sequence[Compared]) -> TextTable:
         ]
         for one in sorted(compared, key=lambda one: (one["system"], one["against"]))
     ]
-    return TextTable("Paired bootstrap: F1 of the system minus F1 of the other", header, rows)
+    title = "Paired bootstrap: F1 of the system minus F1 of the other"
+    return TextTable(title, header, rows, n_names=2)
 
 
 def show_seeds(n: int, most: int) -> str:

@@ -12,7 +12,7 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 
 from spacy_distill.annotate.docs import annotate_batch
 from spacy_distill.annotate.engines import Processes
@@ -87,6 +87,15 @@ def test_run_records_each_shard_in_the_manifest(job, source, out, nlp):
     for limit, share in summary.shares.items():
         assert share == pytest.approx((highest < numpy.log(limit)).mean())
     assert not (out / JOURNAL).exists()
+
+
+def test_run_does_not_count_whitespace(job, out, nlp):
+    wrapped = out.parent / "wrapped.spacy"
+    DocBin(docs=[Doc(nlp.vocab, words=["Bob", "\n\n", "left", "Rome", " "])]).to_disk(wrapped)
+    done = []
+    summary = annotate_source(job, [wrapped], out, advance=lambda *n: done.append(n))
+    assert summary.words == 3 and summary.n_without_targets == 0
+    assert numpy.sum(done, axis=0).tolist() == [1, 3]
 
 
 def test_run_needs_a_tokenizer_only_for_text(job, source, out, make_doc, korean):

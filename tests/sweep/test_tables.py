@@ -70,6 +70,7 @@ def test_tables_as_markdown(rows, compared):
     start = f"# Learning curve: tweets\n\n    {command}\n    {command} --seeds 9,\n\n!["
     assert text.startswith(start)
     assert "| teacher | 58.0 ±7.1 | 70.0 ±7.1 |" in text
+    assert "| system | other | labelled | F1 |" in text and "\n| --- | --- | ---: | ---: |" in text
     assert "(sweep.svg)" in text and "(pool.svg)" in text
     assert "10,000 paired bootstrap resamples" in text
     assert "- hot: student-crf with `training.dropout = 0.1`." in text
