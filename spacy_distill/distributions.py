@@ -1,7 +1,7 @@
 """Distributions from the scores of a model: the log-probabilities of each token's tags."""
 
 from itertools import zip_longest
-from typing import Any, List, Sequence
+from typing import Any, List, Optional, Sequence
 
 import numpy
 from thinc.api import Ops
@@ -19,23 +19,30 @@ LEAST_PROBABILITY = 1e-5
 UNSEEN = -10.0
 
 
-def get_log_probs(model: TaggerModel, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
+def get_log_probs(
+    model: TaggerModel, scores: Sequence[TagScores], *, lengths: Optional[Sequence[int]] = None
+) -> List[numpy.ndarray]:
     """Return the log-probabilities of tags: by softmax, or the marginals of the model's CRF.
 
     model (Model[List[Doc], List[Floats2d]]): The model.
     scores (Sequence[Floats2d]): What it predicted for each document, (n_tokens, n_tags).
+    lengths (Optional[Sequence[int]]): Numbers of tokens of the sequences that a CRF covers, such as
+        those of lines; None: the documents.
     RETURNS (List[ndarray]): For each document, in nats, on the CPU: float32 (n_tokens, n_tags).
     """
-    return split_rows(normalise(model, join_scores(model, scores), [*map(len, scores)]), scores)
+    flat = join_scores(model, scores)
+    return split_rows(normalise(model, flat, lengths or [*map(len, scores)]), scores)
 
 
-def get_teacher_log_probs(model: TaggerModel, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
+def get_teacher_log_probs(
+    model: TaggerModel, scores: Sequence[TagScores], *, lengths: Optional[Sequence[int]] = None
+) -> List[numpy.ndarray]:
     """Return what a model can teach: log-probabilities, NaN for tokens that it saw nothing of.
 
     The arguments and shapes are those of `get_log_probs`.
     """
     flat = join_scores(model, scores)
-    found = normalise(model, flat, [*map(len, scores)])
+    found = normalise(model, flat, lengths or [*map(len, scores)])
     found[find_unseen(flat)] = numpy.nan
     return split_rows(found, scores)
 
@@ -50,7 +57,7 @@ def normalise(model: TaggerModel, scores: numpy.ndarray, lengths: Sequence[int])
 
     The scores are not modified. A CRF does not cover tokens that the model saw nothing of.
 
-    lengths (Sequence[int]): Number of tokens of each document.
+    lengths (Sequence[int]): Number of tokens of each document, or of each line.
     """
     if not scores.size:
         return scores.copy()

@@ -9,6 +9,7 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc, SpanGroup
 
 from .batches import split_rows
+from .lines import find_starts
 from .tags import IOB_BEGIN, IOB_INSIDE, IOB_OUTSIDE, split_tag
 
 # spaCy's value of ENT_IOB for each prefix of a tag.
@@ -27,6 +28,7 @@ class TokenAttributes(NamedTuple):
     ent_kb_id: numpy.ndarray  # uint64: hash of the entity's id in a knowledge base, or 0
     is_space: numpy.ndarray  # bool
     sent_start: numpy.ndarray  # bool: annotated as a sentence start, not the document's first
+    line_start: numpy.ndarray  # bool: the first word after a line break that separates text
 
     @classmethod
     def from_docs(cls, docs: Sequence[Doc]) -> "TokenAttributes":
@@ -36,7 +38,11 @@ class TokenAttributes(NamedTuple):
         ent_iob, ent_type, ent_kb_id, is_space, sent_start = numpy.concatenate(columns).T
         lengths = numpy.asarray([len(doc) for doc in docs if len(doc)], dtype="i")
         sent_start[numpy.cumsum(lengths) - lengths] = 0  # spaCy always marks the first token
-        return cls(ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1)
+        has_lines = is_space.any()
+        line_start = find_starts(docs) if has_lines else numpy.zeros(len(is_space), dtype=bool)
+        return cls(
+            ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1, line_start
+        )
 
     @property
     def preset(self) -> numpy.ndarray:

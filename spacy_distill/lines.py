@@ -6,7 +6,7 @@ after it, or it separates two texts: paragraphs, the items of a list, a heading 
 """
 
 import re
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Sized
 
 import numpy
 from spacy.attrs import IS_SPACE, LENGTH, ORTH, SPACY
@@ -57,19 +57,23 @@ def cut_lines(docs: Sequence[Doc]) -> Optional[Lines]:
     return Lines(lines, numpy.concatenate(places))
 
 
-def line_lengths(docs: Sequence[Doc], is_space: numpy.ndarray) -> List[int]:
+def line_lengths(docs: Sequence[Sized], starts: numpy.ndarray) -> List[int]:
     """Return the number of tokens of each line of documents, with the whitespace after it.
 
-    docs (Sequence[Doc]): The documents.
-    is_space (ndarray): Their whitespace tokens, documents concatenated: bool (n_tokens,).
-    RETURNS (List[int]): The lengths. Without whitespace tokens, those of the documents.
+    docs (Sequence[Sized]): The documents, or other objects of the same lengths.
+    starts (ndarray): What `find_starts` returns for them: bool (n_tokens,).
+    RETURNS (List[int]): The lengths. If no line starts within a document, those of the documents.
     """
     lengths = [*map(len, docs)]
-    if not is_space.any():
+    if not starts.any():
         return lengths
-    starts = numpy.flatnonzero(numpy.concatenate([*map(find_line_starts, docs)]))
-    edges = numpy.concatenate([numpy.cumsum([0, *lengths]), starts])
+    edges = numpy.concatenate([numpy.cumsum([0, *lengths]), numpy.flatnonzero(starts)])
     return numpy.diff(numpy.unique(edges)).tolist()
+
+
+def find_starts(docs: Sequence[Doc]) -> numpy.ndarray:
+    """Find the first words of lines, as `find_line_starts` does: documents concatenated."""
+    return numpy.concatenate([numpy.zeros(0, dtype=bool), *map(find_line_starts, docs)])
 
 
 def find_line_starts(doc: Doc) -> numpy.ndarray:

@@ -17,6 +17,7 @@ from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from .batches import split_rows
 from .entities import Entities, TokenAttributes, find_entities, tags_as_annotation
 from .errors import Errors
 from .pipeline.score_cache import ScoredDoc, score_docs
@@ -110,8 +111,8 @@ def score_candidates(
     scores = ner.model.ops.flatten([part.scores for part in scored])
     values = []
     for added in candidates:
-        changed = [add_outside(scores, added)]
-        ids = ner.find_tags(docs, changed, attributes=attributes, fixed=fixed)
+        changed = split_rows(add_outside(scores, added), docs)
+        ids = ner.find_tags(changed, attributes=attributes, fixed=fixed)
         written = tags_as_annotation(ids, ner.tags, fixed=fixed, attributes=attributes)
         values.append(gold.score(find_entities(*written)))
     return values
@@ -123,8 +124,7 @@ def with_scored_tokens(eg: Example, scored: ScoredDoc) -> Example:
     if numpy.array_equal(doc.to_array(ORTH), scored.words):
         return eg
     words = [doc.vocab.strings[word] for word in scored.words]
-    spaces = scored.spaces.tolist()
-    return Example(Doc(doc.vocab, words=words, spaces=spaces), eg.reference)
+    return Example(Doc(doc.vocab, words=words), eg.reference)
 
 
 class Gold(NamedTuple):

@@ -2,14 +2,13 @@
 
 import textwrap
 
-import numpy
 import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts, line_lengths
+from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts, find_starts, line_lengths
 
 NLP = spacy.blank("en")
 words = st.text("abcXYZ.,-'(", min_size=1, max_size=12)
@@ -122,6 +121,6 @@ def test_lines_of_whitespace_alone_are_none():
 
 def test_lines_have_lengths():
     docs = [*NLP.pipe(["Ann  Lee\n\nleft", "no whitespace token", "", "\nBob\nRome\n"])]
-    is_space = numpy.asarray([token.is_space for doc in docs for token in doc])
-    assert line_lengths(docs, is_space) == [4, 1, 3, 3, 2]
-    assert line_lengths(docs[1:3], is_space[5:8]) == [3, 0]
+    starts = find_starts(docs)
+    assert line_lengths(docs, starts) == [4, 1, 3, 3, 2]
+    assert line_lengths(docs[1:3], starts[5:8]) == [3, 0]

@@ -11,6 +11,7 @@ from ..batches import split_rows
 from ..corpus import leave_out_labels
 from ..decoding import Transitions, decode, forbid_tags
 from ..entities import TokenAttributes, write_entities
+from ..lines import line_lengths
 from ..soft_targets import set_soft_targets
 from ..teachers.choose import choose_teacher, find_undeclared, warn_of_undeclared
 from ..teachers.ensemble import Ensemble, join_teachers
@@ -66,9 +67,10 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     disagreements: List[Optional[numpy.ndarray]] = [None] * len(docs)
     if isinstance(teacher, NERTaggerTeacher):
         scores = teacher.score(docs)
-        log_probs = teacher.to_log_probs(scores)
+        lengths = line_lengths(docs, attributes.line_start)
+        log_probs = teacher.to_log_probs(scores, lengths=lengths)
         # With a CRF, the best sequence need not be the most probable tag of each token.
-        ids = teacher.ner.find_tags(docs, scores, attributes=attributes, fixed=fixed)
+        ids = teacher.ner.find_tags(scores, attributes=attributes, fixed=fixed)
     else:
         if isinstance(teacher, Ensemble):
             agreements = teacher.agree(docs)

@@ -4,6 +4,7 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tu
 
 import numpy
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 
@@ -100,7 +101,7 @@ class DistillablePipe(TrainablePipe):
             log_probs: Any = [
                 change_tags(rows, teacher_pipe.tags, wanted=self.tags) for rows in teacher_log_probs
             ]
-            return self._compare(log_probs, scores)
+            return self._compare(log_probs, scores, docs=[eg.predicted for eg in examples])
 
         return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
@@ -133,7 +134,7 @@ class DistillablePipe(TrainablePipe):
             log_probs: Any = get_teacher_log_probs(earlier, earlier_scores)
             if listens_in_vain(earlier, log_probs):
                 raise ValueError(Errors.D027.format(name=self.name))
-            return self._compare(log_probs, scores)
+            return self._compare(log_probs, scores, docs=[eg.predicted for eg in examples])
 
         return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
@@ -152,11 +153,15 @@ class DistillablePipe(TrainablePipe):
         return found.parts.total, found.d_scores
 
     def _compare(
-        self, teacher_scores: List[TagScores], student_scores: List[TagScores]
+        self,
+        teacher_scores: List[TagScores],
+        student_scores: List[TagScores],
+        *,
+        docs: Optional[List[Doc]] = None,
     ) -> LossAndGradients:
         if not any(map(len, student_scores)):
             return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
-        batch = FlatScores.of(self.model, student_scores)
+        batch = FlatScores.of(self.model, student_scores, docs=docs)
         flat, crf = batch.rows, batch.crf
         xp, ops = get_array_module(flat), self.model.ops
         teacher = ops.xp.concatenate([*map(ops.xp.asarray, teacher_scores)])

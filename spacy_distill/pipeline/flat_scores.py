@@ -1,13 +1,15 @@
 """The scores of a batch as one array, for the loss."""
 
 from dataclasses import dataclass
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Sequence
 
 import numpy
+from spacy.tokens import Doc
 
 from ..batches import count_rows, split_rows
 from ..distributions import find_unseen
 from ..layers.crf import find_potentials
+from ..lines import find_starts, line_lengths
 from ..losses import CRFInputs
 from ..types import TaggerModel, TagScores
 
@@ -16,7 +18,8 @@ from ..types import TaggerModel, TagScores
 class FlatScores:
     """The scores of a batch, and what is needed to split their gradient again.
 
-    A CRF does not cover tokens that the model saw nothing of, such as whitespace.
+    A CRF does not cover tokens that the model saw nothing of, such as whitespace, nor two lines at
+    once.
 
     model (Model[List[Doc], List[Floats2d]]): The model.
     parts (List[Floats2d]): Its scores of each document, (n_tokens, n_tags).
@@ -32,14 +35,20 @@ class FlatScores:
     crf: Optional[CRFInputs]
 
     @classmethod
-    def of(cls, model: TaggerModel, parts: List[TagScores]) -> "FlatScores":
+    def of(
+        cls, model: TaggerModel, parts: List[TagScores], *, docs: Optional[Sequence[Doc]] = None
+    ) -> "FlatScores":
+        """Join scores. docs (Optional[Sequence[Doc]]): The documents; None: without lines."""
         rows: Any = model.ops.flatten(parts)
         potentials = find_potentials(model)
         if potentials is None:
             return cls(model, parts, numpy.ones(len(rows), dtype=bool), rows, None)
         rows = model.ops.to_numpy(rows)
         seen = ~find_unseen(rows)
-        crf = CRFInputs(count_rows(seen, [*map(len, parts)]), potentials)
+        lengths = [*map(len, parts)]
+        if docs is not None and not seen.all():  # otherwise there is no whitespace
+            lengths = line_lengths(parts, find_starts(docs))
+        crf = CRFInputs(count_rows(seen, lengths), potentials)
         return cls(model, parts, seen, rows[seen], crf)
 
     def split(self, d_rows: Any) -> List[TagScores]:

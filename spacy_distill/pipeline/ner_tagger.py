@@ -161,25 +161,20 @@ class NERTagger(DistillablePipe):
         if self.score_tuned:  # otherwise not needed, and copying takes time
             self._score_cache.keep(docs, scores, attributes)
         preset = attributes.preset
-        ids = self.find_tags(docs, scores, attributes=attributes, fixed=preset)
+        ids = self.find_tags(scores, attributes=attributes, fixed=preset)
         write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
         if self.spans_key is not None:
-            log_probs = get_log_probs(self.model, scores)
+            lengths = line_lengths(docs, attributes.line_start)
+            log_probs = get_log_probs(self.model, scores, lengths=lengths)
             is_space, key = attributes.is_space, self.spans_key
             write_confidences(docs, ids, log_probs, fixed=preset, is_space=is_space, key=key)
 
     def find_tags(
-        self,
-        docs: Sequence[Doc],
-        scores: List[TagScores],
-        *,
-        attributes: TokenAttributes,
-        fixed: numpy.ndarray,
+        self, scores: List[TagScores], *, attributes: TokenAttributes, fixed: numpy.ndarray
     ) -> numpy.ndarray:
         """Find the best legal tags of each document.
 
-        docs (Sequence[Doc]): The documents.
-        scores (List[Floats2d]): What `predict` returned for them.
+        scores (List[Floats2d]): What `predict` returned for the documents.
         attributes (TokenAttributes): The attributes of their tokens.
         fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
         RETURNS (ndarray): Tag indices (n_tokens,), documents concatenated.
@@ -192,7 +187,7 @@ class NERTagger(DistillablePipe):
             raise ValueError(Errors.D017.format(name=self.name, score=largest))
         return decode_words(
             flat,
-            line_lengths(docs, attributes.is_space),
+            line_lengths(scores, attributes.line_start),
             self.transitions,
             find_potentials(self.model),
             fixed=fixed,
@@ -291,7 +286,8 @@ class NERTagger(DistillablePipe):
             raise ValueError(error)
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
-        batch = FlatScores.of(self.model, scores)
+        docs = [eg.predicted for eg in examples]
+        batch = FlatScores.of(self.model, scores, docs=docs)
         self._check_width(batch.rows.shape[1] if batch.rows.ndim == 2 else 1)
         targets = get_targets(examples, tags=self.tags, name=self.name).of_tokens(batch.seen)
         xp = get_array_module(batch.rows)

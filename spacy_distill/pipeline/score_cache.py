@@ -4,7 +4,7 @@ from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
 import numpy
-from spacy.attrs import ORTH, SPACY
+from spacy.attrs import ORTH
 from spacy.tokens import Doc
 
 from ..entities import TokenAttributes
@@ -17,7 +17,6 @@ class ScoredDoc(NamedTuple):
     scores: TagScores  # (n_tokens, n_tags)
     attributes: TokenAttributes
     words: numpy.ndarray  # hashes of the tokens' texts: uint64 (n_tokens,)
-    spaces: numpy.ndarray  # whether a space follows each token: bool (n_tokens,)
 
 
 class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
@@ -39,7 +38,7 @@ class ScoreCache(WeakKeyDictionary[Doc, ScoredDoc]):
         """
         for doc, part, columns in zip(docs, scores, attributes.split(docs)):
             own = TokenAttributes(*(column.copy() for column in columns))
-            self[doc] = ScoredDoc(part.copy(), own, doc.to_array(ORTH), doc.to_array(SPACY) > 0)
+            self[doc] = ScoredDoc(part.copy(), own, doc.to_array(ORTH))
 
     def find(self, docs: Sequence[Doc]) -> List[ScoredDoc]:
         """Return the scores of documents, all of which must be stored."""
@@ -52,5 +51,4 @@ def score_docs(
     """Score documents that a component has not annotated yet."""
     words = [doc.to_array(ORTH) for doc in docs]
     attributes = TokenAttributes.from_docs(docs).split(docs)
-    spaces = [doc.to_array(SPACY) > 0 for doc in docs]
-    return [*map(ScoredDoc, predict([*docs]), attributes, words, spaces)]
+    return [*map(ScoredDoc, predict([*docs]), attributes, words)]

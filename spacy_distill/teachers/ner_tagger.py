@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from ..distributions import get_teacher_log_probs
 from ..docbins import copy_words
 from ..errors import Errors
+from ..lines import find_starts, line_lengths
 from ..pipeline.ner_tagger import NERTagger
 from ..targets import has_same_tokens
 from ..types import TagScores
@@ -58,11 +59,16 @@ class NERTaggerTeacher:
 
         RAISES (ValueError): D809 if an earlier component changes the tokens.
         """
-        return self.to_log_probs(self.score(docs))
+        return self.to_log_probs(self.score(docs), lengths=line_lengths(docs, find_starts(docs)))
 
-    def to_log_probs(self, scores: Sequence[TagScores]) -> List[numpy.ndarray]:
-        """Convert scores to log-probabilities; NaN for tokens that the model saw nothing of."""
-        return get_teacher_log_probs(self.ner.model, scores)
+    def to_log_probs(
+        self, scores: Sequence[TagScores], *, lengths: Sequence[int]
+    ) -> List[numpy.ndarray]:
+        """Convert scores to log-probabilities; NaN for tokens that the model saw nothing of.
+
+        lengths (Sequence[int]): Numbers of tokens of all lines, which a CRF covers one by one.
+        """
+        return get_teacher_log_probs(self.ner.model, scores, lengths=lengths)
 
 
 def find_ner_tagger(nlp: Language) -> NERTagger:

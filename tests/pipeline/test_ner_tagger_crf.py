@@ -9,6 +9,7 @@ from spacy.training import Example
 from thinc.api import Adam
 
 from spacy_distill.annotate.docs import annotate_docs
+from spacy_distill.batches import split_rows
 from spacy_distill.compression import compress, restore
 from spacy_distill.crf import infer
 from spacy_distill.decoding import log_softmax
@@ -16,6 +17,7 @@ from spacy_distill.distributions import get_log_probs
 from spacy_distill.layers.crf import find_crf, find_potentials
 from spacy_distill.losses import CRFInputs
 from spacy_distill.soft_targets import get_soft_targets, set_soft_targets
+from spacy_distill.teachers.choose import choose_teacher
 
 LOSS = "spacy-distill.DistillationLoss.v1"
 DISTRIBUTIONS = ("marginals", "emissions")
@@ -141,14 +143,34 @@ def test_ner_tagger_crf_does_not_cover_whitespace(make_crf, make_doc, ents):
 
 
 def test_ner_tagger_crf_finds_the_entities_of_lines(make_crf, make_doc, ents):
-    """They are those of the lines as documents."""
-    ner = make_crf(scale=3.0).get_pipe("ner")
+    """They are those of the lines as documents, and so are their confidences."""
+    ner = make_crf(spans_key="sure", scale=3.0).get_pipe("ner")
     spaced, plain = make_wrapped(make_doc)
     for doc in (spaced, *plain):
         ner(doc)
     found = [[token.text for token in ent if not token.is_space] for ent in spaced.ents]
     assert found == [[token.text for token in ent] for doc in plain for ent in doc.ents]
     assert found
+    expected = [score for doc in plain for score in doc.spans["sure"].attrs["scores"]]
+    assert_allclose(spaced.spans["sure"].attrs["scores"], expected, rtol=1e-5)
+
+
+def test_ner_tagger_crf_annotates_lines(make_crf, make_doc):
+    """Its soft targets are those of the lines as documents."""
+    nlp = make_crf(scale=3.0)
+    spaced, plain = make_wrapped(make_doc)
+    for doc in annotate_docs(nlp, [spaced, *plain]):
+        assert doc.has_annotation("ENT_IOB")
+    tags = nlp.get_pipe("ner").tags
+    found = get_soft_targets(spaced, tags=tags, name="ner")
+    expected = [get_soft_targets(doc, tags=tags, name="ner") for doc in plain]
+    is_word = numpy.asarray([not token.is_space for token in spaced])
+    assert_allclose(found[is_word], numpy.concatenate(expected), rtol=1e-3, atol=1e-5)
+    assert_allclose(
+        numpy.concatenate(choose_teacher(nlp).predict([spaced]))[is_word],
+        numpy.concatenate(choose_teacher(nlp).predict(plain)),
+        rtol=1e-3,
+    )
 
 
 def test_ner_tagger_crf_learns_from_a_teacher_without_whitespace(make_crf, make_doc):
@@ -165,25 +187,24 @@ def test_ner_tagger_crf_learns_from_a_teacher_without_whitespace(make_crf, make_
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_ner_tagger_crf_loss_does_not_cover_whitespace(make_crf, make_doc, distribution):
+def test_ner_tagger_crf_loss_is_that_of_lines(make_crf, make_doc, distribution):
     loss = {"@losses": LOSS, "crf_distribution": distribution}
     ner = make_crf(loss=loss).get_pipe("ner")
     spaced, plain = make_wrapped(make_doc, tags=True)
-    # One line, because the loss of a CRF does not see where a text ends within a document.
-    spaced, plain = spaced[: len(plain[0]) + 1].as_doc(), plain[:1]
     rng = numpy.random.default_rng(0)
     is_word = numpy.asarray([not token.is_space for token in spaced])
     log_probs = log_softmax(rng.normal(size=(len(spaced), len(ner.tags))))
     set_soft_targets(spaced, log_probs, tags=ner.tags)
-    set_soft_targets(plain[0], log_probs[is_word], tags=ner.tags)
+    for doc, rows in zip(plain, split_rows(log_probs[is_word], plain)):
+        set_soft_targets(doc, rows, tags=ner.tags)
     found = []
     for docs in ([spaced], plain):
         examples = [Example(Doc(doc.vocab, words=[t.text for t in doc]), doc) for doc in docs]
         scores = ner.predict([eg.predicted for eg in examples])
         found.append(ner.get_loss(examples, scores))
-    (value, (d_scores,)), (expected, (d_plain,)) = found
+    (value, (d_scores,)), (expected, d_plain) = found
     assert value == pytest.approx(expected, rel=1e-5)
-    assert_allclose(d_scores[is_word], d_plain, rtol=1e-4, atol=1e-6)
+    assert_allclose(d_scores[is_word], numpy.concatenate(d_plain), rtol=1e-4, atol=1e-6)
     assert not d_scores[~is_word].any()
 
 
