@@ -9,7 +9,7 @@ import re
 from typing import List, NamedTuple, Optional, Sequence, Sized
 
 import numpy
-from spacy.attrs import IS_SPACE, LENGTH, ORTH, SPACY
+from spacy.attrs import IS_SPACE, LENGTH, LIKE_URL, ORTH, SPACY
 from spacy.tokens import Doc
 
 LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
@@ -81,14 +81,15 @@ def find_line_starts(doc: Doc) -> numpy.ndarray:
 
     A break separates text if there is another one next to it, or if the next word would have fitted
     on the line before: if that line would not have become the longest of its paragraph. (A word
-    includes punctuation without a space in between.) A tab within a line separates columns.
+    includes punctuation without a space in between. An address of a page on a line of its own may
+    be longer than the lines around it.) A tab within a line separates columns.
 
     doc (Doc): The document.
     RETURNS (ndarray): bool (n_tokens,).
     """
     starts = numpy.zeros(len(doc), dtype=bool)
-    columns = doc.to_array([LENGTH, SPACY, IS_SPACE]).reshape(-1, 3).astype("i")
-    lengths, has_space, is_space = columns.T
+    columns = doc.to_array([LENGTH, SPACY, IS_SPACE, LIKE_URL]).reshape(-1, 4).astype("i")
+    lengths, has_space, is_space, is_address = columns.T
     words = numpy.flatnonzero(is_space == 0)
     n_breaks = numpy.zeros(len(doc), dtype="i")
     indents = numpy.zeros(len(doc), dtype="i")  # characters after a token's last line break
@@ -109,13 +110,18 @@ def find_line_starts(doc: Doc) -> numpy.ndarray:
     edges = numpy.append(0, margins)[places.searchsorted(words[firsts])]
     lasts = numpy.append(firsts[1:], len(words)) - 1
     widths = ends[words[lasts]] - edges
-    is_blank = breaks[firsts] > 1
-    of_paragraphs = numpy.append(0, numpy.flatnonzero(is_blank))
-    widest = numpy.maximum.reduceat(widths, of_paragraphs)[numpy.cumsum(is_blank)]
     # The characters up to the first space after each line's first word.
     closes = numpy.flatnonzero((has_space > 0) | numpy.append(is_space[1:] > 0, True))
-    first_words = (ends[closes[closes.searchsorted(words)]] - (ends - lengths)[words])[firsts]
+    closed = closes[closes.searchsorted(words[firsts])]
+    first_words = ends[closed] - (ends - lengths)[words[firsts]]
+    has_address = numpy.add.reduceat(is_address[words], firsts) > 0
+    is_alone = has_address & (closed >= words[lasts])
+    is_blank = breaks[firsts] > 1
+    of_paragraphs = numpy.append(0, numpy.flatnonzero(is_blank))
+    of_text = numpy.where(is_alone, 0, widths)
+    widest = numpy.maximum.reduceat(of_text, of_paragraphs)[numpy.cumsum(is_blank)]
     fits = widths[:-1] + 1 + first_words[1:] <= widest[:-1]
-    is_wrapped = (widest[:-1] >= NARROWEST) & (widths[:-1] <= WIDEST) & ~fits & ~is_blank[1:]
+    is_wide = (of_text > WIDEST)[:-1]
+    is_wrapped = (widest[:-1] >= NARROWEST) & ~is_wide & ~fits & ~is_blank[1:]
     starts[words[firsts[1:]]] = ~is_wrapped
     return starts

@@ -46,6 +46,15 @@ WRAPPED = textwrap.fill(
 )
 
 
+ADDRESS = "https://example.org/" + "news/" * 24 + ","
+WRAPPED_ADDRESS = textwrap.fill(
+    f"The board met in New York on Monday, as we read in {ADDRESS} and asked Angela Merkel, who "
+    "had just arrived from Berlin, and other old friends of the company, for her advice.",
+    60,
+    break_long_words=False,
+)
+
+
 @pytest.mark.parametrize(
     "text, expected",
     [
@@ -70,6 +79,10 @@ WRAPPED = textwrap.fill(
         (f"Markets\n{WRAPPED}", ["The"]),
         (f"{WRAPPED}\n\nBerlin\nBonn", ["Berlin", "Bonn"]),
         (f"{WRAPPED}\n\n{WRAPPED}", ["The"]),
+        # An address does not fit on any line, with or without punctuation around it.
+        (WRAPPED_ADDRESS, []),
+        (WRAPPED_ADDRESS.replace("https", "<https"), []),
+        (f"{ADDRESS}\n{ADDRESS}\nand so on", [ADDRESS[:-1], "and"]),
         # Lines of any length: after the longest one, no word would have fitted.
         (WRAPPED.replace("\n", " ").replace(", ", ",\n"), ["and", "who", "for"]),
     ],
