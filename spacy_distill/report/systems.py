@@ -17,7 +17,12 @@ from .predictions import Predictions, predict
 # The settings of a pipeline that the page shows: the tag scheme, which the config may leave open,
 SCHEME = "scheme"
 # settings of the component that predicts entities,
-COMPONENT_SETTINGS = ("model.classifier", "model.lookup.piece_dropout", "model.bilstm.depth")
+COMPONENT_SETTINGS = (
+    "model.classifier",
+    "model.lookup.piece_dropout",
+    "model.lookup.piece_dropout_limit",
+    "model.bilstm.depth",
+)
 # settings of its loss, shown only for pipelines that learn from soft targets,
 LOSS_SETTINGS = (
     "loss.task_weight",
@@ -110,12 +115,19 @@ def describe_architecture(model: Dict[str, Any]) -> str:
 
 
 def describe_table(nlp: Language) -> Optional[str]:
-    """Describe a student's lookup table: the number, kind and width of its rows; None if absent."""
+    """Describe a student's lookup table; None if it has none.
+
+    RETURNS (Optional[str]): The number, kind and width of its rows, and the number of distinct words
+        that it was trained on, if known.
+    """
     for node in find_nodes(nlp):
         if node.name == "lookup":
             segmenter = node.attrs.get("segmenter", NO_WORDS)
             kind = {"pieces": "word pieces"}.get(segmenter.kind, segmenter.kind)
-            return f"{len(segmenter.entries):,} {kind} of width {node.get_dim('nO')}"
+            n_words = node.attrs.get("n_words", 0)
+            return f"{len(segmenter.entries):,} {kind} of width {node.get_dim('nO')}" + (
+                f", trained on {n_words:,} distinct words" if n_words else ""
+            )
     return None
 
 
