@@ -19,11 +19,11 @@ def split_rows(rows: RowsT, parts: Sequence[Sized]) -> List[RowsT]:
 
 
 def count_rows(chosen: numpy.ndarray, lengths: Sequence[int]) -> numpy.ndarray:
-    """Count the chosen tokens of each document, and leave out documents without any.
+    """Count the chosen tokens of each document or line, and leave out those without any.
 
     chosen (ndarray): bool (n_tokens,), documents concatenated.
-    lengths (Sequence[int]): Number of tokens of each document.
-    RETURNS (ndarray): At least one each (n_docs,).
+    lengths (Sequence[int]): Number of tokens of each document or line.
+    RETURNS (ndarray): At least one each (n_sequences,).
     """
     counts = numpy.diff(numpy.append(0, numpy.cumsum(chosen))[numpy.cumsum([0, *lengths])])
     return counts[counts > 0]

@@ -106,8 +106,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D027 = (
         "'{name}' can't rehearse: its model listens to another component, which only runs for the "
         "current model, not for the earlier one. Give '{name}' a copy of that component's model: "
-        "nlp.replace_listeners('tok2vec', '{name}', ['model.tok2vec']), before "
-        "nlp.resume_training()."
+        "nlp.replace_listeners(OTHER, '{name}', ['model.tok2vec']), with OTHER the name of that "
+        "component, before nlp.resume_training()."
     )
     D101 = (
         "'{source}', line {line}: only one column in {text!r}. A line needs a token and, last, its "

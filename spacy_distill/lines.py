@@ -7,9 +7,10 @@ after it, or it separates two texts: paragraphs, the items of a list, a heading 
 
 import re
 from typing import List, NamedTuple, Optional, Sequence, Sized
+from unicodedata import east_asian_width
 
 import numpy
-from spacy.attrs import IS_SPACE, LENGTH, LIKE_URL, ORTH, SPACY
+from spacy.attrs import IS_SPACE, LENGTH, LIKE_EMAIL, LIKE_URL, ORTH, SPACY
 from spacy.tokens import Doc
 
 LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
@@ -71,6 +72,11 @@ def line_lengths(docs: Sequence[Sized], starts: numpy.ndarray) -> List[int]:
     return numpy.diff(numpy.unique(edges)).tolist()
 
 
+def find_line_lengths(docs: Sequence[Doc]) -> List[int]:
+    """Find the lines of documents, and return their lengths: see `line_lengths`."""
+    return line_lengths(docs, find_starts(docs))
+
+
 def find_starts(docs: Sequence[Doc]) -> numpy.ndarray:
     """Find the first words of lines, as `find_line_starts` does: documents concatenated."""
     return numpy.concatenate([numpy.zeros(0, dtype=bool), *map(find_line_starts, docs)])
@@ -81,15 +87,18 @@ def find_line_starts(doc: Doc) -> numpy.ndarray:
 
     A break separates text if there is another one next to it, or if the next word would have fitted
     on the line before: if that line would not have become the longest of its paragraph. (A word
-    includes punctuation without a space in between. An address of a page on a line of its own may
-    be longer than the lines around it.) A tab within a line separates columns.
+    includes punctuation without a space in between, except where characters are wide, as in
+    Chinese. Lines with an address may be wider than the others.) A tab within a line separates
+    columns.
 
     doc (Doc): The document.
     RETURNS (ndarray): bool (n_tokens,).
     """
     starts = numpy.zeros(len(doc), dtype=bool)
-    columns = doc.to_array([LENGTH, SPACY, IS_SPACE, LIKE_URL]).reshape(-1, 4).astype("i")
-    lengths, has_space, is_space, is_address = columns.T
+    if not doc.to_array(IS_SPACE).any():
+        return starts
+    attrs = [LENGTH, SPACY, IS_SPACE, LIKE_URL, LIKE_EMAIL]
+    lengths, has_space, is_space, *is_address = doc.to_array(attrs).astype("i").T
     words = numpy.flatnonzero(is_space == 0)
     n_breaks = numpy.zeros(len(doc), dtype="i")
     indents = numpy.zeros(len(doc), dtype="i")  # characters after a token's last line break
@@ -110,18 +119,20 @@ def find_line_starts(doc: Doc) -> numpy.ndarray:
     edges = numpy.append(0, margins)[places.searchsorted(words[firsts])]
     lasts = numpy.append(firsts[1:], len(words)) - 1
     widths = ends[words[lasts]] - edges
-    # The characters up to the first space after each line's first word.
-    closes = numpy.flatnonzero((has_space > 0) | numpy.append(is_space[1:] > 0, True))
-    closed = closes[closes.searchsorted(words[firsts])]
-    first_words = ends[closed] - (ends - lengths)[words[firsts]]
-    has_address = numpy.add.reduceat(is_address[words], firsts) > 0
-    is_alone = has_address & (closed >= words[lasts])
     is_blank = breaks[firsts] > 1
     of_paragraphs = numpy.append(0, numpy.flatnonzero(is_blank))
-    of_text = numpy.where(is_alone, 0, widths)
-    widest = numpy.maximum.reduceat(of_text, of_paragraphs)[numpy.cumsum(is_blank)]
-    fits = widths[:-1] + 1 + first_words[1:] <= widest[:-1]
-    is_wide = (of_text > WIDEST)[:-1]
-    is_wrapped = (widest[:-1] >= NARROWEST) & ~is_wide & ~fits & ~is_blank[1:]
+    has_address = numpy.maximum.reduceat(numpy.add(*is_address)[words], firsts) > 0
+    of_text = numpy.where(has_address, 0, widths)
+    widest = numpy.maximum.reduceat(of_text, of_paragraphs)[numpy.cumsum(is_blank)][:-1]
+    # What the next line begins with: the characters up to the first space, and a space before it.
+    closes = numpy.flatnonzero((has_space > 0) | numpy.append(is_space[1:] > 0, True))
+    following = words[firsts[1:]]
+    next_words = 1 + ends[closes[closes.searchsorted(following)]] - (ends - lengths)[following]
+    is_wide = numpy.asarray([east_asian_width(doc[i].text[0]) in "WF" for i in following.tolist()])
+    next_words = numpy.where(is_wide, lengths[following], next_words)
+    columns = numpy.where(is_wide, 2, 1)  # of a character
+    fits = widths[:-1] + next_words <= widest
+    is_text = (columns * widest >= NARROWEST) & (columns * of_text[:-1] <= WIDEST)
+    is_wrapped = is_text & ~fits & ~is_blank[1:]
     starts[words[firsts[1:]]] = ~is_wrapped
     return starts

@@ -39,7 +39,8 @@ class LossParts:
 class CRFInputs(NamedTuple):
     """The inputs of a CRF's loss, besides the scores of tokens.
 
-    lengths (ndarray): Number of tokens of each document, at least one (n_docs,).
+    lengths (ndarray): Number of tokens of each document, or of each of its lines, at least one:
+        (n_sequences,).
     potentials (Potentials): In nats.
     """
 

@@ -29,8 +29,8 @@ class Record:
     source (str): Digest of the documents that were annotated.
     docs, words (int): Number of documents and of words.
     entities (Dict[str, int]): Number of entities, by label.
-    confidence (float): Sum of the probabilities of the tokens' most probable tags.
-    confidences (List[int]): Number of tokens by this probability: see `count_confidences`.
+    confidence (float): Sum of the probabilities of the words' most probable tags.
+    confidences (List[int]): Number of words by this probability: see `count_confidences`.
     """
 
     name: str

@@ -2,6 +2,7 @@
 
 import textwrap
 
+import numpy
 import pytest
 import spacy
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from spacy.tokens import Doc
 from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts, find_starts, line_lengths
 
 NLP = spacy.blank("en")
-words = st.text("abcXYZ.,-'(", min_size=1, max_size=12)
+words = st.text("abcXYZ;,-'(", min_size=1, max_size=12)  # without "a.com"
 
 
 def line_starts(text):
@@ -82,6 +83,8 @@ WRAPPED_ADDRESS = textwrap.fill(
         # An address does not fit on any line, with or without punctuation around it.
         (WRAPPED_ADDRESS, []),
         (WRAPPED_ADDRESS.replace("https", "<https"), []),
+        (WRAPPED_ADDRESS.replace("\nhttps", "\n- https"), ["-"]),
+        (WRAPPED_ADDRESS.replace(ADDRESS, f"{'editors' * 10}@example.org"), []),
         (f"{ADDRESS}\n{ADDRESS}\nand so on", [ADDRESS[:-1], "and"]),
         # Lines of any length: after the longest one, no word would have fitted.
         (WRAPPED.replace("\n", " ").replace(", ", ",\n"), ["and", "who", "for"]),
@@ -89,6 +92,18 @@ WRAPPED_ADDRESS = textwrap.fill(
 )
 def test_lines_are_separate_if_the_next_word_would_have_fitted(text, expected):
     assert line_starts(text) == expected
+
+
+def test_lines_of_wide_characters():
+    """A line of Chinese may end anywhere, and a character takes up two columns."""
+    text = "公司董事会星期一在纽约开会此前股价连续三天下跌安格拉默克尔刚从柏林抵达请她提出建议。"
+    wrapped = "\n".join(textwrap.wrap(text, 20))
+    nlp = spacy.blank("zh")
+    assert wrapped.count("\n") == 2
+    assert not find_line_starts(nlp.make_doc(wrapped)).any()
+    doc = nlp.make_doc(f"标题\n{text}{text}\n\n标题\n{text[:30]}\n{text}")
+    starts = numpy.flatnonzero(find_line_starts(doc)).tolist()
+    assert [doc[i : i + 2].text for i in starts] == ["公司", "标题", "公司", "公司"]
 
 
 def test_lines_of_wrapped_words_are_not_separate():

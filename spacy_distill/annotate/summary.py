@@ -13,7 +13,7 @@ from ..soft_targets import max_log_probs
 
 # Number of bins for confidences from 0 to 1.
 BINS = 20
-# The shares of tokens below these confidences are shown. Each is the lower edge of a bin.
+# The shares of words below these confidences are shown. Each is the lower edge of a bin.
 LIMITS = (0.5, 0.7, 0.9, 0.95)
 
 
@@ -25,8 +25,8 @@ class Summary:
     entities (Dict[str, int]): Number of entities by label.
     n_without_targets (int): Words without soft targets: they align with none of the teacher's
         tokens, or lie beyond its maximum length.
-    confidence (float): Mean probability of a token's most probable tag.
-    shares (Dict[float, float]): Share of tokens whose confidence is below each of `LIMITS`: what
+    confidence (float): Mean probability of a word's most probable tag.
+    shares (Dict[float, float]): Share of words whose confidence is below each of `LIMITS`: what
         the reader's `min_confidence` would leave out.
     dropped (Dict[str, int]): Number of documents left out, by the source that has their text.
     new_shards, new_words (int): Files and words annotated in this run; the others existed already.
@@ -92,6 +92,6 @@ def count_confidences(docs: Iterable[Doc]) -> Tuple[float, List[int]]:
     parts = [max_log_probs(doc)[are_words(doc)] for doc in docs if len(doc)]
     found = numpy.concatenate([numpy.zeros(0), *parts])  # (n_words,), float64
     found = found[~numpy.isnan(found)]
-    # Logarithms are compared, as in the reader, so that both count the same tokens.
+    # Logarithms are compared, as in the reader, so that both treat a word in the same way.
     bins = numpy.searchsorted(numpy.log(numpy.arange(1, BINS) / BINS), found, side="right")
     return float(numpy.exp(found).sum()), numpy.bincount(bins, minlength=BINS).tolist()

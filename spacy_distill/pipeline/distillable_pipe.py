@@ -1,10 +1,9 @@
 """Base class of components that learn from a teacher's scores, or from their own earlier ones."""
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 
@@ -12,6 +11,7 @@ from ..crf import Potentials
 from ..distributions import get_teacher_log_probs
 from ..errors import Errors
 from ..layers.crf import inc_gradient
+from ..lines import find_line_lengths
 from ..losses import DistillationLoss, LossParts, no_gradients
 from ..parameters import listens
 from ..soft_targets import change_tags, have_same_labels
@@ -93,15 +93,21 @@ class DistillablePipe(TrainablePipe):
             if not has_same_tokens(eg.predicted, eg.reference):
                 raise ValueError(Errors.D015.format(**names, index=i))
 
+        predicted = [eg.predicted for eg in examples]
+
         def compare(scores: List[TagScores]) -> LossAndGradients:
             teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
-            teacher_log_probs = get_teacher_log_probs(teacher_pipe.model, teacher_scores)
+            teacher_log_probs = get_teacher_log_probs(
+                teacher_pipe.model,
+                teacher_scores,
+                lengths=find_line_lengths([eg.reference for eg in examples]),
+            )
             if listens_in_vain(teacher_pipe.model, teacher_log_probs):
                 raise ValueError(Errors.D021.format(**names))
             log_probs: Any = [
                 change_tags(rows, teacher_pipe.tags, wanted=self.tags) for rows in teacher_log_probs
             ]
-            return self._compare(log_probs, scores, docs=[eg.predicted for eg in examples])
+            return self._compare(log_probs, scores, lengths=find_line_lengths(predicted))
 
         return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
@@ -129,12 +135,14 @@ class DistillablePipe(TrainablePipe):
         if earlier is None:
             return {} if losses is None else losses
 
+        docs = [eg.predicted for eg in examples]
+        lengths = find_line_lengths(docs)
+
         def compare(scores: List[TagScores]) -> LossAndGradients:
-            earlier_scores = earlier.predict([eg.predicted for eg in examples])
-            log_probs: Any = get_teacher_log_probs(earlier, earlier_scores)
+            log_probs: Any = get_teacher_log_probs(earlier, earlier.predict(docs), lengths=lengths)
             if listens_in_vain(earlier, log_probs):
                 raise ValueError(Errors.D027.format(name=self.name))
-            return self._compare(log_probs, scores, docs=[eg.predicted for eg in examples])
+            return self._compare(log_probs, scores, lengths=lengths)
 
         return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
@@ -142,6 +150,8 @@ class DistillablePipe(TrainablePipe):
         self, teacher_scores: List[TagScores], student_scores: List[TagScores]
     ) -> Tuple[float, List[TagScores]]:
         """Return the divergence from a teacher in nats per token, and its gradient.
+
+        Without the documents, a CRF covers each as a whole, whether or not it has several lines.
 
         teacher_scores (List[Floats2d]): The teacher's scores for the student's tags; their softmax
             is the teacher's distribution. For a CRF, pass its log-probabilities. Tokens with NaN
@@ -157,11 +167,11 @@ class DistillablePipe(TrainablePipe):
         teacher_scores: List[TagScores],
         student_scores: List[TagScores],
         *,
-        docs: Optional[List[Doc]] = None,
+        lengths: Optional[Sequence[int]] = None,
     ) -> LossAndGradients:
         if not any(map(len, student_scores)):
             return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
-        batch = FlatScores.of(self.model, student_scores, docs=docs)
+        batch = FlatScores.of(self.model, student_scores, lengths=lengths)
         flat, crf = batch.rows, batch.crf
         xp, ops = get_array_module(flat), self.model.ops
         teacher = ops.xp.concatenate([*map(ops.xp.asarray, teacher_scores)])

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import Any, List, Optional, Sequence
 
 import numpy
-from spacy.tokens import Doc
 
 from ..batches import count_rows, split_rows
 from ..distributions import find_unseen
 from ..layers.crf import find_potentials
-from ..lines import find_starts, line_lengths
 from ..losses import CRFInputs
 from ..types import TaggerModel, TagScores
 
@@ -18,8 +16,7 @@ from ..types import TaggerModel, TagScores
 class FlatScores:
     """The scores of a batch, and what is needed to split their gradient again.
 
-    A CRF does not cover tokens that the model saw nothing of, such as whitespace, nor two lines at
-    once.
+    A CRF does not cover tokens that the model saw nothing of, such as whitespace.
 
     model (Model[List[Doc], List[Floats2d]]): The model.
     parts (List[Floats2d]): Its scores of each document, (n_tokens, n_tags).
@@ -36,19 +33,16 @@ class FlatScores:
 
     @classmethod
     def of(
-        cls, model: TaggerModel, parts: List[TagScores], *, docs: Optional[Sequence[Doc]] = None
+        cls, model: TaggerModel, parts: List[TagScores], *, lengths: Optional[Sequence[int]] = None
     ) -> "FlatScores":
-        """Join scores. docs (Optional[Sequence[Doc]]): The documents; None: without lines."""
+        """Join scores. model, parts, lengths: As for `get_log_probs`."""
         rows: Any = model.ops.flatten(parts)
         potentials = find_potentials(model)
         if potentials is None:
             return cls(model, parts, numpy.ones(len(rows), dtype=bool), rows, None)
         rows = model.ops.to_numpy(rows)
         seen = ~find_unseen(rows)
-        lengths = [*map(len, parts)]
-        if docs is not None and not seen.all():  # otherwise there is no whitespace
-            lengths = line_lengths(parts, find_starts(docs))
-        crf = CRFInputs(count_rows(seen, lengths), potentials)
+        crf = CRFInputs(count_rows(seen, lengths or [*map(len, parts)]), potentials)
         return cls(model, parts, seen, rows[seen], crf)
 
     def split(self, d_rows: Any) -> List[TagScores]:

@@ -22,7 +22,7 @@ from ..distributions import get_log_probs, join_scores
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..layers.crf import find_crf, find_potentials
-from ..lines import line_lengths
+from ..lines import find_line_lengths, line_lengths
 from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import make_tags
 from ..targets import get_targets
@@ -286,8 +286,8 @@ class NERTagger(DistillablePipe):
             raise ValueError(error)
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
-        docs = [eg.predicted for eg in examples]
-        batch = FlatScores.of(self.model, scores, docs=docs)
+        lengths = find_line_lengths([eg.predicted for eg in examples])
+        batch = FlatScores.of(self.model, scores, lengths=lengths)
         self._check_width(batch.rows.shape[1] if batch.rows.ndim == 2 else 1)
         targets = get_targets(examples, tags=self.tags, name=self.name).of_tokens(batch.seen)
         xp = get_array_module(batch.rows)

@@ -117,8 +117,8 @@ def describe_architecture(model: Dict[str, Any]) -> str:
 def describe_table(nlp: Language) -> Optional[str]:
     """Describe a student's lookup table; None if it has none.
 
-    RETURNS (Optional[str]): The number, kind and width of its rows, and the number of distinct words
-        that it was trained on, if known.
+    RETURNS (Optional[str]): The number, kind and width of its rows, and the number of distinct
+        words in the data that it was initialised with, if known.
     """
     for node in find_nodes(nlp):
         if node.name == "lookup":
@@ -126,7 +126,7 @@ def describe_table(nlp: Language) -> Optional[str]:
             kind = {"pieces": "word pieces"}.get(segmenter.kind, segmenter.kind)
             n_words = node.attrs.get("n_words", 0)
             return f"{len(segmenter.entries):,} {kind} of width {node.get_dim('nO')}" + (
-                f", trained on {n_words:,} distinct words" if n_words else ""
+                f", from {n_words:,} distinct words of text" if n_words else ""
             )
     return None
 

@@ -260,6 +260,17 @@ def test_ner_tagger_crf_distills_to_match_its_teacher(
     assert values[-1] < 1e-3
 
 
+def test_ner_tagger_crf_does_not_unlearn_what_it_taught_itself(make_crf, make_doc):
+    """Teacher and student, and the earlier and the later model, cover the same lines."""
+    nlp = make_crf(scale=3.0)
+    ner = nlp.get_pipe("ner")
+    spaced, _ = make_wrapped(make_doc)
+    unlabelled = [Example(spaced, spaced.copy())]
+    assert ner.distill(ner, unlabelled)["ner"] == pytest.approx(0, abs=1e-6)
+    nlp.resume_training(sgd=Adam(0.01))
+    assert ner.rehearse(unlabelled)["ner"] == pytest.approx(0, abs=1e-6)
+
+
 def test_ner_tagger_crf_rehearses_with_marginals(make_crf, examples):
     nlp = make_crf()
     ner = nlp.get_pipe("ner")

@@ -13,7 +13,7 @@ def test_configs_accept_known_settings():
     for setting in (
         "components.ner.loss.temperature 4",
         # Defaults of the named functions, which `spacy train` uses:
-        "components.ner.model.lookup.piece_dropout 0.2",
+        "components.ner.model.lookup.unknown_rate 0.1",
         "training.optimizer.eps 1e-7",
         # and defaults of another named function.
         "training.batcher.@batchers spacy.batch_by_words.v1 --training.batcher.tolerance 0.1",
