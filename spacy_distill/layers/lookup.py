@@ -53,8 +53,8 @@ def build_lookup_v1(
     *,
     width: int = 100,
     unknown_rate: float = 0.05,
-    piece_dropout: float = 0.0,
-    piece_dropout_limit: int = 0,
+    piece_dropout: float = 0.2,
+    piece_dropout_limit: int = 50_000,
 ) -> Model[InT, OutT]:
     """Look words up in a table, which is filled by `set_table` or else by `initialize`.
 
