@@ -3,9 +3,9 @@
 The score of a sequence of tags is the sum of its tokens' scores, a score for each pair of
 neighbouring tags, and scores for the first and the last tag. Its probability is the exponential of
 this sum, divided by the sum of the exponentials of all sequences. A document is any sequence of
-tokens here, such as a line. All documents of a batch are
-processed in parallel, forwards and backwards at once, in float64: reading a document backwards is
-the same as reading it forwards with transposed pairs.
+tokens here, such as a line. All documents of a batch are processed in parallel, forwards and
+backwards at once, in float64: reading a document backwards is the same as reading it forwards with
+transposed pairs.
 """
 
 from typing import NamedTuple, Tuple
