@@ -6,17 +6,21 @@ after it, or it separates two texts: paragraphs, the items of a list, a heading 
 """
 
 import re
+from bisect import bisect_left
+from itertools import pairwise
 from typing import List, NamedTuple, Optional, Sequence, Sized
 from unicodedata import east_asian_width
 
 import numpy
-from spacy.attrs import IS_SPACE, LENGTH, LIKE_EMAIL, LIKE_URL, ORTH, SPACY
+from spacy.attrs import IDX, IS_SPACE, LENGTH, LIKE_EMAIL, LIKE_URL, ORTH, SPACY
 from spacy.tokens import Doc
 
 LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 # Text is seldom wrapped at fewer or at more characters. In a paragraph without a line of at least
 # the first number, no word was too long for its line; after one longer than the second, neither.
 NARROWEST, WIDEST = 40, 120
+# What is between tabs, without whitespace around it, and its first word
+COLUMN = re.compile(r"(\S+)(?:[^\t]*\S)?")
 
 
 class Lines(NamedTuple):
@@ -28,6 +32,24 @@ class Lines(NamedTuple):
 
     docs: List[Doc]
     places: numpy.ndarray
+
+
+class Line(NamedTuple):
+    """A line of text, or a column of it.
+
+    first (int): The index of its first token.
+    width (int): Characters, with the indentation.
+    has_address (bool): Whether it contains the address of a page or of mail.
+    is_wide (bool): Whether its first character takes up two columns of the screen, as in Chinese.
+    opening (int): Characters that would have followed on the line before, had it not been broken:
+        a space and a word with the punctuation next to it. Wide characters have no spaces.
+    """
+
+    first: int
+    width: int
+    has_address: bool
+    is_wide: bool
+    opening: int
 
 
 def cut_lines(docs: Sequence[Doc]) -> Optional[Lines]:
@@ -86,10 +108,8 @@ def find_line_starts(doc: Doc) -> numpy.ndarray:
     """Find the words that follow a separating line break: the first ones of their line.
 
     A break separates text if there is another one next to it, or if the next word would have fitted
-    on the line before: if that line would not have become the longest of its paragraph. (A word
-    includes punctuation without a space in between, except where characters are wide, as in
-    Chinese. Lines with an address may be wider than the others.) A tab within a line separates
-    columns.
+    on the line before: if that line would not have become the longest of its paragraph. A tab
+    within a line separates columns.
 
     doc (Doc): The document.
     RETURNS (ndarray): bool (n_tokens,).
@@ -97,42 +117,56 @@ def find_line_starts(doc: Doc) -> numpy.ndarray:
     starts = numpy.zeros(len(doc), dtype=bool)
     if not doc.to_array(IS_SPACE).any():
         return starts
-    attrs = [LENGTH, SPACY, IS_SPACE, LIKE_URL, LIKE_EMAIL]
-    lengths, has_space, is_space, *is_address = doc.to_array(attrs).astype("i").T
-    words = numpy.flatnonzero(is_space == 0)
-    n_breaks = numpy.zeros(len(doc), dtype="i")
-    indents = numpy.zeros(len(doc), dtype="i")  # characters after a token's last line break
-    for i in numpy.flatnonzero(is_space).tolist():
-        parts = LINE_BREAK.split(doc[i].text)
-        n_breaks[i] = len(parts) - 1 or 2 * ("\t" in parts[0])
-        indents[i] = len(parts[-1]) if len(parts) > 1 else 0
-    if not n_breaks.any() or not len(words):
-        return starts
-    # Between each word and the one before it.
-    breaks = numpy.diff(numpy.cumsum(n_breaks)[words], prepend=0)
-    breaks[0] = 0
-    firsts = numpy.append(0, numpy.flatnonzero(breaks))  # of each line: indices of words
-    ends = numpy.cumsum(lengths + has_space) - has_space  # in characters
-    places = numpy.flatnonzero(n_breaks)
-    # A single space after a line break may be that of a document made from words.
-    margins = numpy.where(indents, ends - indents, ends + has_space)[places]
-    edges = numpy.append(0, margins)[places.searchsorted(words[firsts])]
-    lasts = numpy.append(firsts[1:], len(words)) - 1
-    widths = ends[words[lasts]] - edges
-    is_blank = breaks[firsts] > 1
-    of_paragraphs = numpy.append(0, numpy.flatnonzero(is_blank))
-    has_address = numpy.maximum.reduceat(numpy.add(*is_address)[words], firsts) > 0
-    of_text = numpy.where(has_address, 0, widths)
-    widest = numpy.maximum.reduceat(of_text, of_paragraphs)[numpy.cumsum(is_blank)][:-1]
-    # What the next line begins with: the characters up to the first space, and a space before it.
-    closes = numpy.flatnonzero((has_space > 0) | numpy.append(is_space[1:] > 0, True))
-    following = words[firsts[1:]]
-    next_words = 1 + ends[closes[closes.searchsorted(following)]] - (ends - lengths)[following]
-    is_wide = numpy.asarray([east_asian_width(doc[i].text[0]) in "WF" for i in following.tolist()])
-    next_words = numpy.where(is_wide, lengths[following], next_words)
-    columns = numpy.where(is_wide, 2, 1)  # of a character
-    fits = widths[:-1] + next_words <= widest
-    is_text = (columns * widest >= NARROWEST) & (columns * of_text[:-1] <= WIDEST)
-    is_wrapped = is_text & ~fits & ~is_blank[1:]
-    starts[words[firsts[1:]]] = ~is_wrapped
+    for n_before, lines in enumerate(read_paragraphs(doc)):
+        starts[lines[0].first] = n_before > 0
+        # Lines with an address may be wider than the others.
+        widest = max((line.width for line in lines if not line.has_address), default=0)
+        for line, following in pairwise(lines):
+            starts[following.first] = not is_wrapped(line, following, widest=widest)
     return starts
+
+
+def is_wrapped(line: Line, following: Line, *, widest: int) -> bool:
+    """Return whether a line ends where it does because the next word did not fit.
+
+    line (Line): The line.
+    following (Line): The next line of the paragraph.
+    widest (int): Width of the widest line of the paragraph, without those with an address.
+    """
+    screen = 2 if following.is_wide else 1  # columns of a character
+    is_text = screen * widest >= NARROWEST and (line.has_address or screen * line.width <= WIDEST)
+    return is_text and line.width + following.opening > widest
+
+
+def read_paragraphs(doc: Doc) -> List[List[Line]]:
+    """Read the lines of a document, up to a blank line or the next column. None is empty."""
+    text = doc.text
+    attrs = [IDX, LENGTH, SPACY, IS_SPACE, LIKE_URL, LIKE_EMAIL]
+    places, lengths, has_space, is_space, *is_address = doc.to_array(attrs).T
+    tokens = {place: token for token, place in enumerate(places.tolist())}
+    # A document made from words has a space after each, also after line breaks.
+    trailing_spaces = {*(places + lengths)[(has_space & is_space) > 0].tolist()}
+    addresses = places[numpy.add(*is_address) > 0].tolist()
+    breaks = [found.span() for found in LINE_BREAK.finditer(text)]
+    paragraphs: List[List[Line]] = [[]]
+    for (_, margin), (end, _) in zip([(0, 0), *breaks], [*breaks, (len(text), len(text))]):
+        margin += margin in trailing_spaces
+        columns = [*COLUMN.finditer(text, margin, end)]
+        for n_before, column in enumerate(columns):
+            start, stop = column.span()
+            if start not in tokens:  # a line break within a token
+                continue
+            if n_before:
+                paragraphs.append([])
+            is_wide = east_asian_width(text[start]) in "WF"
+            line = Line(
+                first=tokens[start],
+                width=stop - (start if n_before else margin),
+                has_address=bisect_left(addresses, start) < bisect_left(addresses, stop),
+                is_wide=is_wide,
+                opening=len(doc[tokens[start]]) if is_wide else 1 + len(column[1]),
+            )
+            paragraphs[-1].append(line)
+        if not columns:
+            paragraphs.append([])
+    return [lines for lines in paragraphs if lines]
