@@ -19,8 +19,8 @@ LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 # Text is seldom wrapped at fewer or at more characters. In a paragraph without a line of at least
 # the first number, no word was too long for its line; after one longer than the second, neither.
 NARROWEST, WIDEST = 40, 120
-# What is between tabs, without whitespace around it, and its first word
-COLUMN = re.compile(r"(\S+)(?:[^\t]*\S)?")
+# What is between tabs, without whitespace around it, and its first word. (> marks quoted mail.)
+COLUMN = re.compile(r"(?:>[> ]*)?(\S+)(?:[^\t]*\S)?")
 
 
 class Lines(NamedTuple):

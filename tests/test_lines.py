@@ -80,6 +80,9 @@ WRAPPED_ADDRESS = textwrap.fill(
         (f"Markets\n{WRAPPED}", ["The"]),
         (f"{WRAPPED}\n\nBerlin\nBonn", ["Berlin", "Bonn"]),
         (f"{WRAPPED}\n\n{WRAPPED}", ["The"]),
+        # Quoted mail.
+        (textwrap.indent(WRAPPED, "> "), []),
+        (textwrap.indent(f"{WRAPPED}\n\nBye,\nBob", "> > ", lambda line: True), [">", ">", ">"]),
         # An address does not fit on any line, with or without punctuation around it.
         (WRAPPED_ADDRESS, []),
         (WRAPPED_ADDRESS.replace("https", "<https"), []),
