@@ -1,4 +1,4 @@
-"""More training steps for more labelled sentences: `max_steps` of a config is the minimum."""
+"""More training steps for more sentences: `max_steps` of a config is the minimum."""
 
 import math
 from typing import Callable
@@ -11,7 +11,7 @@ from .checks import require
 
 
 def build_lengthen_training_v1(
-    *, epochs: float = 3, sentences_a_step: float = 8
+    *, epochs: float = 3, sentences_a_step: float = 8, from_steps: int = 0
 ) -> Callable[[Language], Language]:
     """Create the callback `spacy-distill.LengthenTraining.v1`, for `[initialize.before_init]`.
 
@@ -21,17 +21,19 @@ def build_lengthen_training_v1(
 
     epochs (float): How often each sentence is seen at least; 0 leaves `max_steps` as it is.
     sentences_a_step (float): Approximate number of sentences in a batch.
+    from_steps (int): A training of fewer steps than this is meant to be short, and not lengthened.
     RETURNS (Callable[[Language], Language]): Changes the pipeline's config before training.
     RAISES (ValueError): D007 for a setting out of its range.
     """
     require(epochs >= 0, "epochs", epochs, "0 or more")
     require(sentences_a_step > 0, "sentences_a_step", sentences_a_step, "above 0")
+    require(from_steps >= 0, "from_steps", from_steps, "0 or more")
 
     def lengthen_training(nlp: Language) -> Language:
         config = nlp.config.interpolate()
         own = config["training"]["max_steps"]
         is_stream = config["training"]["max_epochs"] == -1  # which may be infinite
-        if is_stream or not (own and epochs):
+        if is_stream or not (own and epochs) or own < from_steps:
             return nlp
         (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
         n_sentences = sum(1 for _ in corpus(nlp))

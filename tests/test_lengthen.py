@@ -88,6 +88,11 @@ def test_lengthen_does_not_change_a_training_that_is_long_enough(config):
         changed = config.copy()
         changed["initialize"]["before_init"][setting] = value
         assert steps_of(changed) == (10, 10)
+    changed = config.copy()
+    changed["initialize"]["before_init"]["from_steps"] = 11  # the training is meant to be short
+    assert steps_of(changed) == (10, 10)
+    changed["initialize"]["before_init"]["from_steps"] = 10
+    assert steps_of(changed) == (30, 30)
     config["training"]["max_epochs"] = -1  # the length of a stream is unknown
     assert steps_of(config) == (10, 10)
     config["training"]["max_epochs"] = 0
@@ -95,12 +100,17 @@ def test_lengthen_does_not_change_a_training_that_is_long_enough(config):
     assert steps_of(config) == (0, 0)
 
 
-@pytest.mark.parametrize("setting, value", [("epochs", -1), ("sentences_a_step", 0)])
+@pytest.mark.parametrize(
+    "setting, value", [("epochs", -1), ("sentences_a_step", 0), ("from_steps", -1)]
+)
 def test_lengthen_refuses_settings_out_of_their_range(setting, value):
     with pytest.raises(ValueError, match=rf"\[D007\].*{setting}"):
         build_lengthen_training_v1(**{setting: value})
 
 
-def test_lengthen_is_in_the_config_of_the_teacher():
-    config = load_config(CONFIGS / "teacher.cfg")
-    assert config["initialize"]["before_init"]["@callbacks"] == "spacy-distill.LengthenTraining.v1"
+def test_lengthen_is_in_the_configs_of_teacher_and_student():
+    teacher, student = (load_config(CONFIGS / f"{name}.cfg") for name in ("teacher", "student"))
+    for config in (teacher, student):
+        callback = config["initialize"]["before_init"]["@callbacks"]
+        assert callback == "spacy-distill.LengthenTraining.v1"
+    assert student["initialize"]["before_init"]["from_steps"] == student["training"]["max_steps"]

@@ -162,4 +162,5 @@ def test_registry_configs_differ_in_model_tags_corpus_and_sizes_only(name):
 
 def test_registry_baseline_is_initialised_like_the_student():
     student, baseline = (load(name).interpolate()["initialize"] for name in ("student", "baseline"))
+    del student["before_init"]  # only the pool can be so large that it needs more steps
     assert student == baseline
