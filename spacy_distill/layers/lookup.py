@@ -1,6 +1,5 @@
 """Word vectors from a table: the row of a word, or the mean of the rows of its word pieces."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -28,17 +27,10 @@ LONGEST_REMEMBERED = 50
 
 @dataclass
 class Memory:
-    """What a layer knows of words. It is never written to disk.
-
-    segmenter (Segmenter): Finds the rows of a word.
-    rows (Dict[str, List[int]]): The rows of recently seen words, found by this segmenter.
-    counts (Dict[str, int]): How often each word occurs in the data that the layer was initialised
-        with.
-    """
+    """The rows of recently seen words, for one segmenter. It is never written to disk."""
 
     segmenter: Segmenter = NO_WORDS
     rows: Dict[str, List[int]] = field(default_factory=dict)
-    counts: Dict[str, int] = field(default_factory=dict)
 
     def look_up(self, segmenter: Segmenter, words: List[str]) -> List[List[int]]:
         if segmenter is not self.segmenter:
@@ -62,7 +54,7 @@ def build_lookup_v1(
     width: int = 100,
     unknown_rate: float = 0.05,
     piece_dropout: float = 0.2,
-    rare_count: int = 2,
+    piece_dropout_limit: int = 50_000,
 ) -> Model[InT, OutT]:
     """Look words up in a table, which is filled by `set_table` or else by `initialize`.
 
@@ -70,24 +62,23 @@ def build_lookup_v1(
     word at random, so that the row of unknown words is trained. A table of word pieces gives a word
     the mean of its pieces' rows. With `piece_dropout`, some words are split into shorter pieces at
     random during training, so that words of the table are split as new words are (MaxMatch-Dropout,
-    Hiraoka 2022). There is more to learn about frequent words, so these are split less often. All
-    rows are trained.
+    Hiraoka 2022). The more words the training data have, the fewer words are new, and the more
+    there is to learn about each one, so that it no longer helps. All rows are trained.
 
     width (int): Width of a row.
     unknown_rate (float): How often a word is replaced by the unknown word during training, with a
         table of words.
-    piece_dropout (float): How often a matching piece of a rare word is skipped during training,
-        with a table of pieces.
-    rare_count (int): How often a word may occur in the data that the layer was initialised with to
-        be rare. With twice as many occurrences, its pieces are skipped half as often, and so on. 0:
-        all words are rare.
+    piece_dropout (float): How often a matching piece is skipped during training, with a table of
+        pieces.
+    piece_dropout_limit (int): With more distinct words than this in the data that the layer was
+        initialised with, no piece is skipped; 0: no limit.
     RETURNS (Model[List[str], Floats2d]): One row per word: (n_words, width).
     RAISES (ValueError): D007 for a setting out of its range.
     """
     require(width >= 1, "width", width, "1 or more")
     require(0 <= unknown_rate < 1, "unknown_rate", unknown_rate, "at least 0 and below 1")
     require(0 <= piece_dropout < 1, "piece_dropout", piece_dropout, "at least 0 and below 1")
-    require(rare_count >= 0, "rare_count", rare_count, "0 or more")
+    require(piece_dropout_limit >= 0, "piece_dropout_limit", piece_dropout_limit, "0 or more")
     return Model(
         "lookup",
         # Not attributes: these would be loaded with a trained model and override the config.
@@ -95,12 +86,12 @@ def build_lookup_v1(
             forward,
             unknown_rate=unknown_rate,
             piece_dropout=piece_dropout,
-            rare_count=rare_count,
+            piece_dropout_limit=piece_dropout_limit,
         ),
         init=init,
         dims={"nO": width},
         params={"E": None},
-        attrs={"segmenter": NO_WORDS, "preset": False, "memory": Memory()},
+        attrs={"segmenter": NO_WORDS, "preset": False, "memory": Memory(), "n_words": 0},
     )
 
 
@@ -130,19 +121,16 @@ def forward(
     *,
     unknown_rate: float,
     piece_dropout: float,
-    rare_count: int,
+    piece_dropout_limit: int,
 ) -> Tuple[OutT, Callable]:
     ops = model.ops
     E: Any = model.get_param("E")  # (n_entries, width)
     segmenter: Segmenter = model.attrs["segmenter"]
-    memory: Memory = model.attrs["memory"]
-    if piece_dropout and is_train and segmenter.kind == "pieces":
-        found = [
-            segmenter(word, dropout=piece_dropout * rarity(memory.counts.get(word, 1), rare_count))
-            for word in words
-        ]
+    are_many = 0 < piece_dropout_limit < model.attrs["n_words"]
+    if piece_dropout and not are_many and is_train and segmenter.kind == "pieces":
+        found = [segmenter(word, dropout=piece_dropout) for word in words]
     else:
-        found = memory.look_up(segmenter, words)
+        found = model.attrs["memory"].look_up(segmenter, words)
     lengths = ops.xp.asarray(numpy.fromiter(map(len, found), dtype="i", count=len(found)))
     ids = numpy.fromiter(chain.from_iterable(found), dtype="i")
     if is_train and segmenter.kind == "words":
@@ -161,21 +149,16 @@ def forward(
     return Y, backprop
 
 
-def rarity(count: int, rare_count: int) -> float:
-    """Return 1 for a rare word, and less the more frequent it is: see `build_lookup_v1`."""
-    return min(1, rare_count / count) if rare_count else 1
-
-
 def take_for_unknown(rows: numpy.ndarray, unknown: int, *, rate: float) -> numpy.ndarray:
     return numpy.where(numpy.random.uniform(size=rows.shape) < rate, unknown, rows).astype("i")
 
 
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
-    counts = Counter(X or ())
-    model.attrs["memory"].counts = counts
+    words = sorted({*(X or ())})
+    model.attrs["n_words"] = len(words)
     if model.attrs["preset"]:
         return
-    segmenter = word_segmenter(sorted(counts), lowercase=False)
+    segmenter = word_segmenter(words, lowercase=False)
     model.attrs["segmenter"] = segmenter
     width = model.get_dim("nO")
     k = (3 / width) ** 0.5  # Ma and Hovy (2016), section 3.1

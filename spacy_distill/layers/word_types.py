@@ -76,15 +76,8 @@ def find_words(docs: List[Doc], hashes: numpy.ndarray, tokens: numpy.ndarray) ->
     return [docs[doc].vocab.strings[orth] for doc, orth in zip(owners, hashes.tolist())]
 
 
-def all_words(docs: InT) -> List[str]:
-    """Return the words of documents, each as often as it occurs, sorted."""
-    words, which = distinct_words(docs)
-    counts = numpy.bincount(which, minlength=len(words)).tolist()
-    return [word for word, n in sorted(zip(words, counts)) for _ in range(n)]
-
-
 def init(model: Model[InT, OutT], X: Optional[InT] = None, Y: Optional[OutT] = None) -> None:
     layer = model.layers[0]
-    layer.initialize(X=None if X is None else all_words(X))
+    layer.initialize(X=None if X is None else sorted(distinct_words(X)[0]))
     if layer.has_dim("nO"):
         model.set_dim("nO", layer.get_dim("nO"))

@@ -20,7 +20,7 @@ SCHEME = "scheme"
 COMPONENT_SETTINGS = (
     "model.classifier",
     "model.lookup.piece_dropout",
-    "model.lookup.rare_count",
+    "model.lookup.piece_dropout_limit",
     "model.bilstm.depth",
 )
 # settings of its loss, shown only for pipelines that learn from soft targets,
@@ -117,13 +117,17 @@ def describe_architecture(model: Dict[str, Any]) -> str:
 def describe_table(nlp: Language) -> Optional[str]:
     """Describe a student's lookup table; None if it has none.
 
-    RETURNS (Optional[str]): The number, kind and width of its rows.
+    RETURNS (Optional[str]): The number, kind and width of its rows, and the number of distinct
+        words in the data that it was initialised with, if known.
     """
     for node in find_nodes(nlp):
         if node.name == "lookup":
             segmenter = node.attrs.get("segmenter", NO_WORDS)
             kind = {"pieces": "word pieces"}.get(segmenter.kind, segmenter.kind)
-            return f"{len(segmenter.entries):,} {kind} of width {node.get_dim('nO')}"
+            n_words = node.attrs.get("n_words", 0)
+            return f"{len(segmenter.entries):,} {kind} of width {node.get_dim('nO')}" + (
+                f", from {n_words:,} distinct words of text" if n_words else ""
+            )
     return None
 
 

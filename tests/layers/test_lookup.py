@@ -77,21 +77,16 @@ def test_lookup_splits_words_into_shorter_pieces_in_training_only() -> None:
     assert_array_equal(model.predict(words), 1)
 
 
-@pytest.mark.parametrize(
-    "rare_count, count, rate",
-    [(2, 0, 0.5), (2, 1, 0.5), (2, 2, 0.5), (2, 4, 0.25), (2, 20, 0.05), (0, 20, 0.5)],
-)
-def test_lookup_splits_frequent_words_less_often(rare_count, count, rate) -> None:
-    model = build_lookup_v1(width=1, piece_dropout=0.5, rare_count=rare_count)
+@pytest.mark.parametrize("limit, is_dropped", [(0, True), (2, True), (1, False)])
+def test_lookup_skips_no_pieces_if_the_data_have_many_words(limit: int, is_dropped: bool) -> None:
+    settings = {"width": 1, "piece_dropout": 0.5, "piece_dropout_limit": limit}
+    model = build_lookup_v1(**settings)
     set_table(model, segmenter=LETTERS, rows=numpy.arange(6).reshape(6, 1))
-    model.initialize(X=["plays", *["play"] * count])
-    Y, _ = model.begin_update(["play"] * 4000)
-    assert abs((Y != 1).mean() - rate) < 0.03
-
-
-def test_lookup_does_not_store_the_words_of_the_training_data() -> None:
-    model = with_table(PIECES).initialize(X=["secret"])
-    assert b"secret" not in model.to_bytes()
+    model.initialize(X=["plays", "playing", "plays"])
+    # Training that continues remembers the number of words.
+    for one in (model, build_lookup_v1(**settings).from_bytes(model.to_bytes())):
+        Y, _ = one.begin_update(["play"] * 100)
+        assert (Y != 1).any() == is_dropped
 
 
 def test_lookup_does_not_load_its_rates_from_a_trained_model() -> None:
@@ -195,7 +190,7 @@ def test_lookup_memory_is_bounded_and_not_saved(monkeypatch: pytest.MonkeyPatch)
         {"unknown_rate": -0.1},
         {"piece_dropout": 1.0},
         {"piece_dropout": -0.1},
-        {"rare_count": -1},
+        {"piece_dropout_limit": -1},
     ],
 )
 def test_lookup_refuses_bad_settings(settings: dict) -> None:

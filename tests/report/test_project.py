@@ -152,8 +152,8 @@ def test_project_systems_are_described(project, student):
     model = student.get_pipe("ner").model
     numbers = [node.get_param(name).size for node in model.walk() for name in node.param_names]
     assert found.n_parameters == sum(numbers)
-    n_rows = len(model.get_ref("lookup").attrs["segmenter"].entries)
-    assert found.table == f"{n_rows} words of width 12"
+    n_words = len(model.get_ref("lookup").attrs["segmenter"].entries) - 1  # and the unknown one
+    assert found.table == f"{n_words + 1} words of width 12, from {n_words} distinct words of text"
     assert found.settings["scheme"] == "iob"
     # It was not trained on soft targets.
     assert not any(name.startswith("loss.") for name in found.settings)
