@@ -80,30 +80,23 @@ def test_readme_names_only_existing_commands():
 
 @pytest.mark.parametrize("text", [README, RESULTS], ids=["README.md", "results/README.md"])
 def test_readme_has_the_scores_of_the_sweeps(text):
-    """The mean and standard deviation over the seeds, for each corpus and size.
-
-    Sizes with a † are those of the sweep without piece dropout.
-    """
+    """The mean and standard deviation over the seeds, for each corpus and size."""
     is_readme = text is README
     header = "| text | labelled sentences" if is_readme else "| corpus | labelled | pool"
-    told, plain, corpus = {}, {}, ""
+    told, corpus = {}, ""
     for name, size, *cells in read_table(text, header):
         corpus = (quoted(name) or [corpus])[0]
-        of_default = plain if size.endswith(" †") else told
-        size = int(size.removesuffix(" †").replace(",", ""))
-        of_default[corpus, size] = cells if is_readme else cells[1:]
+        told[corpus, int(size.replace(",", ""))] = cells if is_readme else cells[1:]
     assert told == read_scores(SYSTEMS[text])
-    measured = read_scores(SYSTEMS[text], prefix="plain_")
-    assert plain == {key: measured[key] for key in plain}
 
 
-def read_scores(systems, prefix=""):
-    """The cells of systems for each corpus and size, from the sweeps whose folders exist."""
+def read_scores(systems):
+    """The cells of systems for each corpus and size."""
     found = {}
     for corpus in CORPORA:
-        path = ROOT / "results" / f"{prefix}{corpus}" / "sweep.jsonl"
-        curves = size_curves(read_rows(path).values()) if path.exists() else {}
-        for system in systems if curves else ():
+        path = ROOT / "results" / corpus / "sweep.jsonl"
+        curves = size_curves(read_rows(path).values())
+        for system in systems:
             for point in curves[system]:
                 cell = f"{point.mean:.1f} ± {point.sd:.1f}"
                 found.setdefault((corpus, point.x), []).append(cell)
