@@ -16,7 +16,8 @@ import typer
 
 from spacy_distill.annotate.docs import annotate_batch
 from spacy_distill.benchmark.export import find_transformer
-from spacy_distill.docbins import copy_words, read_docbins
+from spacy_distill.docbins import read_docbins
+from spacy_distill.docs import copy_words
 from spacy_distill.models.linear_tagger import batch_by_length, count_pieces
 from spacy_distill.teachers.ner_tagger import NERTaggerTeacher, find_ner_tagger
 

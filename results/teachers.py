@@ -23,7 +23,8 @@ from spacy.util import minibatch
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from spacy_distill.annotate.docs import annotate_docs
-from spacy_distill.docbins import copy_words, read_docbins
+from spacy_distill.docbins import read_docbins
+from spacy_distill.docs import copy_words
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import load_teacher
 

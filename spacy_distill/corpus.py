@@ -13,6 +13,7 @@ from spacy.training import Example
 
 from .checks import require
 from .docbins import count_docs, read_examples, stream_examples
+from .docs import leave_out_labels
 from .errors import Errors
 from .manifest import JOURNAL, is_unfinished
 from .soft_targets import has_soft_targets, max_log_probs
@@ -146,18 +147,3 @@ def leave_out_unsure(doc: Doc, min_confidence: float) -> None:
     """
     if min_confidence > 0 and len(doc):
         leave_out_labels(doc, max_log_probs(doc) < numpy.log(min_confidence))
-
-
-def leave_out_labels(doc: Doc, left_out: numpy.ndarray) -> None:
-    """Set the annotation of tokens, and of entities with such tokens, to missing.
-
-    doc (Doc): The document. Modified in place.
-    left_out (ndarray): Which tokens these are: bool (n_tokens,).
-    """
-    if not left_out.any():
-        return
-    left_out = left_out.copy()
-    for ent in doc.ents:
-        left_out[ent.start : ent.end] |= left_out[ent.start : ent.end].any()
-    missing = [doc[int(i) : int(i) + 1] for i in numpy.flatnonzero(left_out)]
-    doc.set_ents([], missing=missing, default="unmodified")

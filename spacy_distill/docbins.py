@@ -7,23 +7,21 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, cast
 
-import numpy
 import srsly
-from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START, SPACY
+from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab, create_vocab
 
+from .docs import copy_words
 from .errors import Errors
 from .files import write_whole
 from .manifest import find_counts
 
 # What a corpus stores for a document, besides its words and whitespace.
 ATTRS = ["SENT_START", "ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID"]
-# spaCy's value of SENT_START for a token that begins no sentence: -1 as an unsigned integer.
-NO_START = 2**64 - 1
 # What distinguishes corpora: everything that is trained on or scored.
 TOLD_BY = [ORTH, SENT_START, ENT_IOB, ENT_TYPE]
 # The files of a corpus.
@@ -165,57 +163,6 @@ def make_vocab(nlp: Language) -> Vocab:
     vocab = create_vocab(nlp.lang, nlp.Defaults)
     vocab.lookups = nlp.vocab.lookups  # norms are taken from these
     return vocab
-
-
-def copy_words(doc: Doc, vocab: Optional[Vocab] = None) -> Doc:
-    """Return a document with the same words and whitespace, without annotation.
-
-    vocab (Optional[Vocab]): Vocabulary of the copy; None: the document's own.
-    """
-    orths, spaces = doc.to_array([ORTH, SPACY]).reshape(-1, 2).T
-    words = orths if vocab in (None, doc.vocab) else [token.text for token in doc]
-    return Doc(vocab or doc.vocab, words=words, spaces=spaces.astype(bool))
-
-
-def strip_labels(doc: Doc) -> Doc:
-    """Remove a document's entities and spans, in place."""
-    doc.set_ents([], default="missing")
-    doc.spans.clear()
-    return doc
-
-
-def trim_entities(doc: Doc) -> int:
-    """Remove whitespace from both ends of entities, because `ner_tagger` never predicts it there.
-
-    RETURNS (int): Number of entities that began or ended with whitespace. If they consist of
-        nothing else, they are removed.
-    """
-    found = [ent for ent in doc.ents if ent[0].is_space or ent[-1].is_space]
-    trimmed: List[Span] = []
-    outside: List[Span] = []
-    for ent in found:
-        words = [token.i for token in ent if not token.is_space]
-        start, end = (words[0], words[-1] + 1) if words else (ent.end, ent.end)
-        outside += [doc[ent.start : start], doc[end : ent.end]]
-        if words:
-            trimmed.append(Span(doc, start, end, label=ent.label, kb_id=ent.kb_id, span_id=ent.id))
-    if found:
-        doc.set_ents(trimmed, outside=outside, default="unmodified")
-    return len(found)
-
-
-def join_sentences(doc: Doc) -> int:
-    """Remove sentence starts within entities, which could otherwise be neither learned nor scored.
-
-    RETURNS (int): Number of entities that contained a sentence start.
-    """
-    starts: Any = doc.to_array(SENT_START)
-    crossing = [ent for ent in doc.ents if (starts[ent.start + 1 : ent.end] == 1).any()]
-    for ent in crossing:
-        starts[ent.start + 1 : ent.end] = numpy.uint64(NO_START)
-    if crossing:
-        doc.from_array([SENT_START], starts.reshape(-1, 1))
-    return len(crossing)
 
 
 def pack(docs: Iterable[Doc]) -> Tuple[DocBin, Counter]:

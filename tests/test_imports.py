@@ -14,8 +14,8 @@ PACKAGE = Path(spacy_distill.__file__).parent
 LAYERS = (
     {"types", "errors"},
     {
-        *("batches", "checks", "compression", "crf", "decoding", "entities", "files", "lines"),
-        *("manifest", "parameters", "pruning", "steps", "tags", "threads"),
+        *("batches", "checks", "compression", "crf", "decoding", "docs", "entities", "files"),
+        *("lines", "manifest", "parameters", "pruning", "steps", "tags", "threads"),
     },
     {
         *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),

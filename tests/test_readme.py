@@ -17,7 +17,14 @@ RESULTS = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 SCALING = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 TEXTS = [
     path
-    for pattern in ("*.md", "docs/*.md", "results/*.md", "results/*/*.md", "results/*/*/*.md", "assets/*/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "results/*.md",
+        "results/*/*.md",
+        "results/*/*/*.md",
+        "assets/*/*.md",
+    )
     for path in sorted(ROOT.glob(pattern))
 ]
 PROJECT = srsly.read_yaml(ROOT / "project.yml")

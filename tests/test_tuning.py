@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_distill.docbins import copy_words
+from spacy_distill.docs import copy_words
 from spacy_distill.entities import TokenAttributes, find_entities
 from spacy_distill.pipeline.score_cache import score_docs
 from spacy_distill.teachers.alignment import run_pipes

@@ -8,8 +8,8 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 
 from ..batches import split_rows
-from ..corpus import leave_out_labels
 from ..decoding import Transitions, decode, forbid_tags
+from ..docs import leave_out_labels
 from ..entities import TokenAttributes, write_entities
 from ..lines import line_lengths
 from ..soft_targets import set_soft_targets

@@ -15,7 +15,8 @@ from ..checks import require
 from ..data.hub import split_id
 from ..data.overlap import find_texts, leave_out_texts
 from ..data.sources import count_passed_over, find_splits, is_dataset_id, read_docs
-from ..docbins import PARTS, pack, strip_labels, write_docbin
+from ..docbins import PARTS, pack, write_docbin
+from ..docs import strip_labels
 from ..errors import Errors
 from ..files import check_folder, make_folder
 from ..loading import load_blank

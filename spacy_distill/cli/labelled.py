@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..data.overlap import text_key
 from ..data.sources import Split, find_split, list_others
-from ..docbins import join_sentences, trim_entities
+from ..docs import join_sentences, trim_entities
 from ..errors import Errors
 
 # Maximum number of file names in an error message.

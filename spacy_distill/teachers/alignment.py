@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Alignment
 
 from ..distributions import add_columns, floor_probs
-from ..docbins import copy_words
+from ..docs import copy_words
 from ..tags import split_tag
 from ..targets import find_one_to_one
 

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..distributions import get_teacher_log_probs
-from ..docbins import copy_words
+from ..docs import copy_words
 from ..errors import Errors
 from ..lines import find_line_lengths
 from ..pipeline.ner_tagger import NERTagger

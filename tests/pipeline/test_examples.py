@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 
 from spacy_distill.corpus import DistillationCorpus
-from spacy_distill.docbins import copy_words
+from spacy_distill.docs import copy_words
 from spacy_distill.pipeline.examples import read_initial_examples
 from spacy_distill.soft_targets import set_soft_targets
 from spacy_distill.tags import make_tags

@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from spacy.attrs import ENT_IOB, ENT_TYPE
 from spacy.training import Example
 
-from spacy_distill.docbins import copy_words
+from spacy_distill.docs import copy_words
 from spacy_distill.entities import TokenAttributes
 from spacy_distill.pipeline.score_cache import ScoreCache, score_docs
 
