@@ -7,11 +7,9 @@ have its scores, and the algorithm runs over all tokens that may be part of an e
 """
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, TypeVar
+from typing import Dict, List, Optional, Sequence
 
 import numpy
-from thinc.api import get_array_module
-from thinc.types import Floats2d
 
 from .batches import count_rows
 from .crf import Potentials
@@ -25,9 +23,6 @@ MAX_PATHS = 1 << 20
 # Up to so many tokens of a single document are searched one after the other, which takes a third to
 # three quarters of the time of a search in parallel.
 FEW_TOKENS = 16
-
-# Scores on the model's device, possibly a GPU, or on the CPU.
-ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
 
 
 @dataclass(frozen=True)
@@ -53,13 +48,6 @@ class Transitions:
         follows = same_entity | (end[:, None] & ~continues)
         inside = (prefixes == "I")[:, None] & continues & (labels[:, None] == labels)
         return cls(~continues, follows, end, begins, inside.argmax(axis=0))
-
-
-def log_softmax(scores: ScoresT) -> ScoresT:
-    """Return the log-probabilities of each row, in nats: (n_tokens, n_tags), as the scores."""
-    xp = get_array_module(scores)
-    shifted = scores - xp.max(scores, axis=-1, keepdims=True)
-    return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def forbid_tags(
@@ -96,7 +84,7 @@ def decode_words(
     *,
     fixed: numpy.ndarray,
     is_space: numpy.ndarray,
-    starts: numpy.ndarray,
+    sent_start: numpy.ndarray,
 ) -> numpy.ndarray:
     """Find the best legal sequence of tags of each document, without regard to whitespace tokens.
 
@@ -106,18 +94,18 @@ def decode_words(
     scores, lengths, transitions, potentials: As for `decode`.
     fixed (ndarray): Tokens that no new entity may cover: bool (n_tokens,).
     is_space (ndarray): Whitespace tokens: bool (n_tokens,).
-    starts (ndarray): Tokens that no entity may cross the start of: bool (n_tokens,).
+    sent_start (ndarray): Tokens that no entity may cross the start of: bool (n_tokens,).
     RETURNS (ndarray): Tag indices (n_tokens,).
     """
     if not is_space.any():
         possible = forbid_tags(
-            scores, transitions, fixed=fixed, is_space=is_space, sent_start=starts
+            scores, transitions, fixed=fixed, is_space=is_space, sent_start=sent_start
         )
         return decode(possible, lengths, transitions, potentials)
     words = numpy.flatnonzero(~is_space)
     ids = numpy.zeros(len(scores) + 1, dtype="i")
     # An entity can't cross whitespace that it may not cover.
-    barriers = numpy.cumsum(starts | (is_space & fixed))[words]
+    barriers = numpy.cumsum(sent_start | (is_space & fixed))[words]
     ids[words] = decode_words(
         scores[words],
         count_rows(~is_space, lengths).tolist(),
@@ -125,7 +113,7 @@ def decode_words(
         potentials,
         fixed=fixed[words],
         is_space=is_space[words],
-        starts=numpy.diff(barriers, prepend=0) > 0,
+        sent_start=numpy.diff(barriers, prepend=0) > 0,
     )
     spaces = numpy.flatnonzero(is_space)
     following = numpy.append(words, len(scores))[words.searchsorted(spaces)]

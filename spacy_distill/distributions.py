@@ -1,14 +1,14 @@
 """Distributions from the scores of a model: the log-probabilities of each token's tags."""
 
 from itertools import zip_longest
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Sequence, TypeVar
 
 import numpy
-from thinc.api import Ops
+from thinc.api import Ops, get_array_module
+from thinc.types import Floats2d
 
 from .batches import count_rows, split_rows
 from .crf import infer
-from .decoding import log_softmax
 from .layers.crf import find_potentials
 from .types import TaggerModel, TagScores
 
@@ -17,32 +17,40 @@ from .types import TaggerModel, TagScores
 LEAST_PROBABILITY = 1e-5
 # Score of every tag but O, for a token that a model saw nothing of. The score of O is 0.
 UNSEEN = -10.0
+# Scores on the model's device, possibly a GPU, or on the CPU.
+ScoresT = TypeVar("ScoresT", Floats2d, numpy.ndarray)
+
+
+def log_softmax(scores: ScoresT) -> ScoresT:
+    """Return the log-probabilities of each row, in nats: (n_tokens, n_tags), as the scores."""
+    xp = get_array_module(scores)
+    shifted = scores - xp.max(scores, axis=-1, keepdims=True)
+    return shifted - xp.log(xp.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def get_log_probs(
-    model: TaggerModel, scores: Sequence[TagScores], *, lengths: Optional[Sequence[int]] = None
+    model: TaggerModel, scores: Sequence[TagScores], *, lengths: Sequence[int]
 ) -> List[numpy.ndarray]:
     """Return the log-probabilities of tags: by softmax, or the marginals of the model's CRF.
 
     model (Model[List[Doc], List[Floats2d]]): The model.
     scores (Sequence[Floats2d]): What it predicted for each document, (n_tokens, n_tags).
-    lengths (Optional[Sequence[int]]): Numbers of tokens of the sequences that a CRF covers, such as
-        those of lines; None: the documents.
+    lengths (Sequence[int]): Numbers of tokens of the sequences that a CRF covers: those of lines.
     RETURNS (List[ndarray]): For each document, in nats, on the CPU: float32 (n_tokens, n_tags).
     """
     flat = join_scores(model, scores)
-    return split_rows(normalise(model, flat, lengths or [*map(len, scores)]), scores)
+    return split_rows(normalise(model, flat, lengths), scores)
 
 
 def get_teacher_log_probs(
-    model: TaggerModel, scores: Sequence[TagScores], *, lengths: Optional[Sequence[int]] = None
+    model: TaggerModel, scores: Sequence[TagScores], *, lengths: Sequence[int]
 ) -> List[numpy.ndarray]:
     """Return what a model can teach: log-probabilities, NaN for tokens that it saw nothing of.
 
     The arguments and shapes are those of `get_log_probs`.
     """
     flat = join_scores(model, scores)
-    found = normalise(model, flat, lengths or [*map(len, scores)])
+    found = normalise(model, flat, lengths)
     found[find_unseen(flat)] = numpy.nan
     return split_rows(found, scores)
 

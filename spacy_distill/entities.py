@@ -9,7 +9,7 @@ from spacy.strings import get_string_id
 from spacy.tokens import Doc, SpanGroup
 
 from .batches import split_rows
-from .lines import find_starts
+from .lines import find_line_starts
 from .tags import IOB_BEGIN, IOB_INSIDE, IOB_OUTSIDE, split_tag
 
 # spaCy's value of ENT_IOB for each prefix of a tag.
@@ -39,7 +39,7 @@ class TokenAttributes(NamedTuple):
         lengths = numpy.asarray([len(doc) for doc in docs if len(doc)], dtype="i")
         sent_start[numpy.cumsum(lengths) - lengths] = 0  # spaCy always marks the first token
         has_lines = is_space.any()
-        line_start = find_starts(docs) if has_lines else numpy.zeros(len(is_space), dtype=bool)
+        line_start = find_line_starts(docs) if has_lines else numpy.zeros(len(is_space), dtype=bool)
         return cls(
             ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1, line_start
         )

@@ -70,7 +70,7 @@ def cut_lines(docs: Sequence[Doc]) -> Optional[Lines]:
         if len(own) == len(doc):
             lines += [doc] * bool(len(doc))
         else:
-            firsts = numpy.flatnonzero(find_line_starts(doc)[own])
+            firsts = numpy.flatnonzero(starts_of_doc(doc)[own])
             words = doc.to_array(ORTH)[own].tolist()
             for start, end in zip([0, *firsts], [*firsts, len(words)]):
                 if start < end:
@@ -84,7 +84,7 @@ def line_lengths(docs: Sequence[Sized], starts: numpy.ndarray) -> List[int]:
     """Return the number of tokens of each line of documents, with the whitespace after it.
 
     docs (Sequence[Sized]): The documents, or other objects of the same lengths.
-    starts (ndarray): What `find_starts` returns for them: bool (n_tokens,).
+    starts (ndarray): What `find_line_starts` returns for them: bool (n_tokens,).
     RETURNS (List[int]): The lengths. If no line starts within a document, those of the documents.
     """
     lengths = [*map(len, docs)]
@@ -96,15 +96,15 @@ def line_lengths(docs: Sequence[Sized], starts: numpy.ndarray) -> List[int]:
 
 def find_line_lengths(docs: Sequence[Doc]) -> List[int]:
     """Find the lines of documents, and return their lengths: see `line_lengths`."""
-    return line_lengths(docs, find_starts(docs))
+    return line_lengths(docs, find_line_starts(docs))
 
 
-def find_starts(docs: Sequence[Doc]) -> numpy.ndarray:
-    """Find the first words of lines, as `find_line_starts` does: documents concatenated."""
-    return numpy.concatenate([numpy.zeros(0, dtype=bool), *map(find_line_starts, docs)])
+def find_line_starts(docs: Sequence[Doc]) -> numpy.ndarray:
+    """Find the first words of lines, as `starts_of_doc` does: documents concatenated."""
+    return numpy.concatenate([numpy.zeros(0, dtype=bool), *map(starts_of_doc, docs)])
 
 
-def find_line_starts(doc: Doc) -> numpy.ndarray:
+def starts_of_doc(doc: Doc) -> numpy.ndarray:
     """Find the words that follow a separating line break: the first ones of their line.
 
     A break separates text if there is another one next to it, or if the next word would have fitted

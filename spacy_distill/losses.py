@@ -14,7 +14,7 @@ from thinc.types import Floats2d
 
 from .checks import require, require_one_of
 from .crf import Posterior, Potentials, infer, marginal_kl, negative_log_likelihood
-from .decoding import log_softmax
+from .distributions import log_softmax
 from .types import CRFDistribution, Direction, TagIds
 
 

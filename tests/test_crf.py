@@ -14,7 +14,8 @@ from spacy_distill.crf import (
     marginal_kl,
     negative_log_likelihood,
 )
-from spacy_distill.decoding import Transitions, log_softmax
+from spacy_distill.decoding import Transitions
+from spacy_distill.distributions import log_softmax
 from spacy_distill.losses import softened_kl
 
 DIRECTIONS = ("student_teacher", "teacher_student")

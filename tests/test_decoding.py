@@ -1,5 +1,4 @@
 import itertools
-import math
 import re
 
 import numpy
@@ -10,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from spacy_distill import decoding
 from spacy_distill.crf import Potentials
-from spacy_distill.decoding import Transitions, decode, decode_words, forbid_tags, log_softmax
+from spacy_distill.decoding import Transitions, decode, decode_words, forbid_tags
 from spacy_distill.tags import make_tags
 
 IOB = make_tags(["A", "B"], scheme="iob")
@@ -180,14 +179,6 @@ def test_decoding_accepts_no_documents_and_empty_ones():
     assert decode(nothing, [0, 0], transitions).shape == (0,)
 
 
-def test_decoding_softmax_by_hand():
-    scores = numpy.asarray([[0.0, math.log(3)], [1000.0, 1000.0]], dtype="f")
-    expected = [[math.log(1 / 4), math.log(3 / 4)], [math.log(1 / 2)] * 2]
-    assert_allclose(log_softmax(scores), expected, rtol=1e-6)
-    assert log_softmax(scores).dtype == numpy.float32
-    assert_allclose(numpy.exp(log_softmax(make_scores([9], IOB, 0))).sum(axis=1), 1, rtol=1e-6)
-
-
 def test_decoding_forbids_nothing_without_flags():
     scores = make_scores([3], IOB, 0)
     assert forbid_tags(scores, Transitions.from_tags(IOB), **make_flags(3)) is scores
@@ -236,7 +227,7 @@ def test_decoding_words_ignores_whitespace(tags, lengths, seed, has_crf):
     transitions = Transitions.from_tags(tags)
     shapes = (len(tags),), (len(tags),) * 2, (len(tags),)
     potentials = Potentials(*(rng.normal(size=shape) for shape in shapes)) if has_crf else None
-    flags = {"fixed": fixed, "is_space": is_space, "starts": starts}
+    flags = {"fixed": fixed, "is_space": is_space, "sent_start": starts}
     found = decode_words(scores, lengths, transitions, potentials, **flags)
     expected, start = [], 0
     for length in lengths:

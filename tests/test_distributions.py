@@ -1,7 +1,18 @@
+import math
+
 import numpy
 from numpy.testing import assert_allclose
 
-from spacy_distill.distributions import add_columns
+from spacy_distill.distributions import add_columns, log_softmax
+
+
+def test_distributions_log_softmax_by_hand():
+    scores = numpy.asarray([[0.0, math.log(3)], [1000.0, 1000.0]], dtype="f")
+    expected = [[math.log(1 / 4), math.log(3 / 4)], [math.log(1 / 2)] * 2]
+    assert_allclose(log_softmax(scores), expected, rtol=1e-6)
+    assert log_softmax(scores).dtype == numpy.float32
+    scores = numpy.random.default_rng(0).normal(scale=3, size=(9, 5))
+    assert_allclose(numpy.exp(log_softmax(scores)).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_distributions_columns_are_added():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts, find_starts, line_lengths
+from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts, line_lengths
 
 NLP = spacy.blank("en")
 words = st.text("abcXYZ;,-'(", min_size=1, max_size=12)  # without "a.com"
@@ -18,7 +18,7 @@ words = st.text("abcXYZ;,-'(", min_size=1, max_size=12)  # without "a.com"
 def line_starts(text):
     """Return the words that begin a line, as found in the document of a text."""
     doc = NLP.make_doc(text)
-    return [token.text for token, starts in zip(doc, find_line_starts(doc)) if starts]
+    return [token.text for token, starts in zip(doc, find_line_starts([doc])) if starts]
 
 
 indents = st.sampled_from(["", "    ", "- ", "  "])
@@ -103,16 +103,16 @@ def test_lines_of_wide_characters():
     wrapped = "\n".join(textwrap.wrap(text, 20))
     nlp = spacy.blank("zh")
     assert wrapped.count("\n") == 2
-    assert not find_line_starts(nlp.make_doc(wrapped)).any()
+    assert not find_line_starts([nlp.make_doc(wrapped)]).any()
     doc = nlp.make_doc(f"标题\n{text}{text}\n\n标题\n{text[:30]}\n{text}")
-    starts = numpy.flatnonzero(find_line_starts(doc)).tolist()
+    starts = numpy.flatnonzero(find_line_starts([doc])).tolist()
     assert [doc[i : i + 2].text for i in starts] == ["公司", "标题", "公司", "公司"]
 
 
 def test_lines_of_wrapped_words_are_not_separate():
     """A document that is made from words has a space after each, also after line breaks."""
     words = [word for part in WRAPPED.split("\n") for word in [*part.split(), "\n"]]
-    assert not find_line_starts(Doc(NLP.vocab, words=words)).any()
+    assert not find_line_starts([Doc(NLP.vocab, words=words)]).any()
 
 
 def test_lines_a_word_includes_the_punctuation_after_it():
@@ -152,6 +152,6 @@ def test_lines_of_whitespace_alone_are_none():
 
 def test_lines_have_lengths():
     docs = [*NLP.pipe(["Ann  Lee\n\nleft", "no whitespace token", "", "\nBob\nRome\n"])]
-    starts = find_starts(docs)
+    starts = find_line_starts(docs)
     assert line_lengths(docs, starts) == [4, 1, 3, 3, 2]
     assert line_lengths(docs[1:3], starts[5:8]) == [3, 0]

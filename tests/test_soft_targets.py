@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import log_softmax
 from spacy_distill.soft_targets import (
     KEY,
     get_soft_targets,

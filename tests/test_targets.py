@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import log_softmax
 from spacy_distill.soft_targets import set_soft_targets
 from spacy_distill.tags import make_tags
 from spacy_distill.targets import get_targets

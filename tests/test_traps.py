@@ -39,7 +39,7 @@ from spacy.util import load_config, minibatch, registry
 
 from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.annotate.shards import docs_to_bytes, shard_name
-from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import log_softmax
 from spacy_distill.segmentation import word_segmenter
 from spacy_distill.soft_targets import KEY, set_soft_targets
 from spacy_distill.table import random_table

@@ -78,7 +78,7 @@ def split_doc(doc: Doc) -> Iterator[Doc]:
     is_space = doc.to_array(IS_SPACE) > 0
     spaces = (doc.to_array(SPACY) > 0) | numpy.append(is_space[1:], False)[: len(doc)]
     starts = numpy.flatnonzero(
-        numpy.asarray(Sentencizer().predict([doc])[0], dtype=bool) | find_line_starts(doc)
+        numpy.asarray(Sentencizer().predict([doc])[0], dtype=bool) | find_line_starts([doc])
     )
     for start, end in pairwise([*starts.tolist(), len(texts)]):
         words = numpy.flatnonzero(~is_space[start:end]) + start

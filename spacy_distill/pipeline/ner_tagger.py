@@ -192,7 +192,7 @@ class NERTagger(DistillablePipe):
             find_potentials(self.model),
             fixed=fixed,
             is_space=attributes.is_space,
-            starts=attributes.sent_start,
+            sent_start=attributes.sent_start,
         )
 
     def score(self, examples: Iterable[Example], **settings: Any) -> Dict[str, Any]:

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from ..batches import split_rows
 from ..checks import require
-from ..decoding import log_softmax
+from ..distributions import log_softmax
 from ..errors import Errors
 from ..tags import make_tags, tags_from_docs
 from .alignment import align_rows, name_of, retokenise, run_pipes

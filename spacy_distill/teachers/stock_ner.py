@@ -16,8 +16,7 @@ from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc
 
 from ..batches import split_rows
-from ..decoding import log_softmax
-from ..distributions import floor_probs
+from ..distributions import floor_probs, log_softmax
 from ..entities import TokenAttributes
 from ..errors import Errors
 from ..tags import OUTSIDE, make_tags, split_tag

@@ -8,8 +8,7 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.corpus import build_distillation_corpus_v1
-from spacy_distill.decoding import log_softmax
-from spacy_distill.distributions import UNSEEN
+from spacy_distill.distributions import UNSEEN, log_softmax
 from spacy_distill.soft_targets import KEY, get_soft_targets, set_soft_targets
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.checkpoint_labels import read_scheme

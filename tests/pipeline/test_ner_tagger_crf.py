@@ -12,8 +12,7 @@ from spacy_distill.annotate.docs import annotate_docs
 from spacy_distill.batches import split_rows
 from spacy_distill.compression import compress, restore
 from spacy_distill.crf import infer
-from spacy_distill.decoding import log_softmax
-from spacy_distill.distributions import get_log_probs
+from spacy_distill.distributions import get_log_probs, log_softmax
 from spacy_distill.layers.crf import find_crf, find_potentials
 from spacy_distill.losses import CRFInputs
 from spacy_distill.soft_targets import get_soft_targets, set_soft_targets
@@ -239,7 +238,8 @@ def test_ner_tagger_crf_annotates_soft_targets(make_crf, texts):
     nlp = make_crf()
     ner = nlp.get_pipe("ner")
     docs = list(annotate_docs(nlp, [nlp.make_doc(text) for text in texts]))
-    log_probs = get_log_probs(ner.model, ner.predict([nlp.make_doc(text) for text in texts]))
+    scores = ner.predict([nlp.make_doc(text) for text in texts])
+    log_probs = get_log_probs(ner.model, scores, lengths=[*map(len, scores)])
     for doc, expected in zip(docs, log_probs):
         found = get_soft_targets(doc, tags=ner.tags, name="ner")
         assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
@@ -279,7 +279,9 @@ def test_ner_tagger_crf_rehearses_with_marginals(make_crf, examples):
     assert ner.rehearse(unlabelled)["ner"] == pytest.approx(0, abs=1e-6)
     find_crf(ner.model).get_param("pairs")[:] = 0
     docs = [eg.predicted for eg in examples]
-    earlier = get_log_probs(ner._rehearsal_model, ner._rehearsal_model.predict(docs))
+    earlier = get_log_probs(
+        ner._rehearsal_model, ner._rehearsal_model.predict(docs), lengths=[*map(len, docs)]
+    )
     scores = numpy.concatenate(ner.predict(docs))
     crf = CRFInputs(numpy.asarray([len(doc) for doc in docs]), find_potentials(ner.model))
     taught = numpy.arange(len(scores))

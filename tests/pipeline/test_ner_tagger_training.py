@@ -6,7 +6,7 @@ import spacy
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Adam, fix_random_seed, require_cpu, require_gpu
 
-from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import log_softmax
 from spacy_distill.optimizers import build_lazy_adam_v1
 from spacy_distill.soft_targets import set_soft_targets
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import log_softmax
 from spacy_distill.teachers.ensemble import average
 
 NAN = numpy.nan

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from spacy_distill.annotate.docs import annotate_docs
-from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import log_softmax
 from spacy_distill.encoder import find_max_length
 from spacy_distill.segmentation import BYTE_ALPHABET
 from spacy_distill.soft_targets import KEY

@@ -5,7 +5,7 @@ import numpy
 import pytest
 from numpy.testing import assert_allclose
 
-from spacy_distill.decoding import log_softmax
+from spacy_distill.distributions import log_softmax
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.ensemble import Ensemble, join_teachers
 from spacy_distill.teachers.label_map import LabelMap, read_label_map
