@@ -9,9 +9,15 @@ from wasabi import msg
 
 from .checks import require
 
+# Defaults: how often each sentence is seen at least, and about how many are in a batch.
+EPOCHS, SENTENCES_A_STEP = 3.0, 8.0
+
 
 def build_lengthen_training_v1(
-    *, epochs: float = 3, sentences_a_step: float = 8, from_steps: int = 0
+    *,
+    epochs: float = EPOCHS,
+    sentences_a_step: float = SENTENCES_A_STEP,
+    from_steps: int = 0,
 ) -> Callable[[Language], Language]:
     """Create the callback `spacy-distill.LengthenTraining.v1`, for `[initialize.before_init]`.
 
@@ -47,7 +53,11 @@ def build_lengthen_training_v1(
 
 
 def lengthen(
-    steps: int, n_sentences: int, *, epochs: float = 3, sentences_a_step: float = 8
+    steps: int,
+    n_sentences: int,
+    *,
+    epochs: float = EPOCHS,
+    sentences_a_step: float = SENTENCES_A_STEP,
 ) -> int:
     """Return the smallest multiple of the steps in which each sentence is seen `epochs` times."""
     return steps * max(1, math.ceil(epochs * n_sentences / sentences_a_step / steps))

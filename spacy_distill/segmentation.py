@@ -21,6 +21,10 @@ Accents = Literal["Mn", "M"]
 
 # Number of characters that are converted to a Unicode normal form at a time.
 NORMALISED_AT_ONCE = 1000
+# Rows of this many distinct words are remembered, but of no word longer than this: addresses of
+# pages and the like are many pieces each, and seldom the same.
+MAX_REMEMBERED = 100_000
+LONGEST_REMEMBERED = 50
 # The settings of a segmenter that determine what `normalise` does.
 NORMALISATION = ("lowercase", "strip_accents", "accents", "unicode_form", "strip_controls")
 # Characters that BERT's tokenizer treats as Chinese, hence as words of their own.
@@ -100,6 +104,21 @@ class Segmenter:
             parts = split_like_bert(self.normalise(word), split_chinese=self.split_chinese)
         return [row for part in parts for row in self._segment(part, dropout)] or [self.unknown]
 
+    def look_up(self, words: Iterable[str]) -> List[List[int]]:
+        """Return the rows of each word, as a call does, and remember them."""
+        seen = self._seen
+        if len(seen) > MAX_REMEMBERED:
+            seen.clear()
+        found = []
+        for word in words:
+            rows = seen.get(word)
+            if rows is None:
+                rows = self(word)
+                if len(word) <= LONGEST_REMEMBERED:
+                    seen[word] = rows
+            found.append(rows)
+        return found
+
     def normalise(self, word: str) -> str:
         """Return the word as the teacher's tokenizer sees it before it splits it into pieces."""
         if not word.isascii() or not word.isprintable():
@@ -127,6 +146,11 @@ class Segmenter:
     @classmethod
     def from_attr(cls, data: Dict[str, Any]) -> "Segmenter":
         return cls(**{**data, "entries": tuple(data["entries"])})
+
+    @cached_property
+    def _seen(self) -> Dict[str, List[int]]:
+        """The rows of words that were looked up lately. They are never written to disk."""
+        return {}
 
     @cached_property
     def _first(self) -> Dict[str, int]:

@@ -1,9 +1,8 @@
 """Word vectors from a table: the row of a word, or the mean of the rows of its word pieces."""
 
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import numpy
 import srsly
@@ -19,34 +18,6 @@ OutT = Floats2d
 
 # The segmenter of a table without words: its only row is the unknown one.
 NO_WORDS = word_segmenter((), lowercase=False)
-# Rows of this many distinct words are remembered, but of no word longer than this: addresses of
-# pages and the like are many pieces each, and seldom the same.
-MAX_REMEMBERED = 100_000
-LONGEST_REMEMBERED = 50
-
-
-@dataclass
-class Memory:
-    """The rows of recently seen words, for one segmenter. It is never written to disk."""
-
-    segmenter: Segmenter = NO_WORDS
-    rows: Dict[str, List[int]] = field(default_factory=dict)
-
-    def look_up(self, segmenter: Segmenter, words: List[str]) -> List[List[int]]:
-        if segmenter is not self.segmenter:
-            self.segmenter = segmenter
-            self.rows = {}
-        if len(self.rows) > MAX_REMEMBERED:
-            self.rows = {}
-        found = []
-        for word in words:
-            rows = self.rows.get(word)
-            if rows is None:
-                rows = segmenter(word)
-                if len(word) <= LONGEST_REMEMBERED:
-                    self.rows[word] = rows
-            found.append(rows)
-        return found
 
 
 def build_lookup_v1(
@@ -91,7 +62,7 @@ def build_lookup_v1(
         init=init,
         dims={"nO": width},
         params={"E": None},
-        attrs={"segmenter": NO_WORDS, "preset": False, "memory": Memory(), "n_words": 0},
+        attrs={"segmenter": NO_WORDS, "preset": False, "n_words": 0},
     )
 
 
@@ -130,7 +101,7 @@ def forward(
     if piece_dropout and not are_many and is_train and segmenter.kind == "pieces":
         found = [segmenter(word, dropout=piece_dropout) for word in words]
     else:
-        found = model.attrs["memory"].look_up(segmenter, words)
+        found = segmenter.look_up(words)
     lengths = ops.xp.asarray(numpy.fromiter(map(len, found), dtype="i", count=len(found)))
     ids = numpy.fromiter(chain.from_iterable(found), dtype="i")
     if is_train and segmenter.kind == "words":
@@ -173,13 +144,3 @@ def serialize_segmenter(_: Any, value: Segmenter, name: str, model: Model) -> by
 @deserialize_attr.register(Segmenter)
 def deserialize_segmenter(_: Any, value: bytes, name: str, model: Model) -> Segmenter:
     return Segmenter.from_attr(srsly.msgpack_loads(value))
-
-
-@serialize_attr.register(Memory)
-def serialize_memory(_: Any, value: Memory, name: str, model: Model) -> bytes:
-    return b""
-
-
-@deserialize_attr.register(Memory)
-def deserialize_memory(_: Any, value: bytes, name: str, model: Model) -> Memory:
-    return Memory()

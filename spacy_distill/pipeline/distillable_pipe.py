@@ -31,8 +31,8 @@ class LossAndGradients(NamedTuple):
 class DistillablePipe(TrainablePipe):
     """Base class of components that another component can teach.
 
-    spaCy v4 has `distill`, `get_teacher_student_loss` and `is_distillable` on its own
-    `TrainablePipe`. They have the same names here, so moving to v4 means dropping this class.
+    `distill`, `get_teacher_student_loss` and `is_distillable` have the names of spaCy v4's
+    `TrainablePipe`.
 
     A subclass must define `predict` and the attributes below.
 

@@ -168,8 +168,12 @@ def teacher_seconds(settings: Settings, folder: Path) -> float:
     if not steps:
         config = load_config(settings.configs / "teacher.cfg", interpolate=True)
         own = config["training"].get("max_steps")
-        n_docs = count_docs(corpus_files(folder)["labelled"])
-        steps = lengthen(own, n_docs) if own else TEACHER_STEPS
+        steps = own or TEACHER_STEPS
+        callback = config["initialize"].get("before_init") or {}
+        if own and callback.get("@callbacks") == "spacy-distill.LengthenTraining.v1":
+            known = ("epochs", "sentences_a_step")
+            rates = {key: value for key, value in callback.items() if key in known}
+            steps = lengthen(own, count_docs(corpus_files(folder)["labelled"]), **rates)
     return SECONDS_A_TEACHER_STEP * steps
 
 

@@ -309,6 +309,8 @@ def test_run_may_write_next_to_its_sources(job, source, tmp_path):
     for _ in range(2):
         annotate_source(job, [source], tmp_path / "annotated" / "pool", exclude=[source])
     annotate_source(job, [source], tmp_path / "pool")
+    for folder in ("annotated/pool", "pool"):
+        assert (tmp_path / folder / "00000.spacy").exists()
 
 
 @pytest.mark.parametrize("below", ["", "below"])

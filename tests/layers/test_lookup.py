@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from thinc.api import Model
 
-from spacy_distill.layers import lookup
+from spacy_distill import segmentation
 from spacy_distill.layers.lookup import build_lookup_v1, set_table
 from spacy_distill.segmentation import Segmenter
 
@@ -171,14 +171,14 @@ def test_lookup_memory_is_cleared_with_another_segmenter() -> None:
 
 
 def test_lookup_memory_is_bounded_and_not_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "MAX_REMEMBERED", 10)
+    monkeypatch.setattr(segmentation, "MAX_REMEMBERED", 10)
     model = with_table(PIECES)
     size = len(model.to_bytes())
     batches: List[List[str]] = [[f"word{i}" for i in range(k, k + 7)] for k in range(0, 70, 7)]
     for batch in batches:
         model.predict([*batch, "x" * 1000])
-        assert max(map(len, model.attrs["memory"].rows)) < 100
-        assert len(model.attrs["memory"].rows) <= 10 + 7
+        assert max(map(len, model.attrs["segmenter"]._seen)) < 100
+        assert len(model.attrs["segmenter"]._seen) <= 10 + 7
     assert len(model.to_bytes()) == size
 
 

@@ -133,6 +133,27 @@ def test_stages_estimate_the_time_for_a_teacher(settings, make_corpus, tmp_path,
     assert stages["train-teacher"].seconds == pytest.approx(seconds)
 
 
+@pytest.mark.parametrize(
+    "callback, seconds",
+    [
+        ({"@callbacks": "spacy-distill.LengthenTraining.v1", "epochs": 1000}, 1200),
+        ({"@callbacks": "spacy-distill.LengthenTraining.v1"}, 600),
+        ({"@callbacks": "another", "epochs": 1000}, 600),
+        (None, 600),
+    ],
+)
+def test_stages_estimate_the_time_for_more_steps(
+    settings, make_corpus, tmp_path, callback, seconds
+):
+    """As many as the config's own callback adds: eight sentences are one step."""
+    make_corpus(8, 1)
+    config = load_config(CONFIGS / "teacher.cfg", interpolate=False)
+    config["initialize"]["before_init"] = callback
+    config.to_disk(tmp_path / "teacher.cfg")
+    stages = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings._replace(configs=tmp_path))
+    assert stages["train-teacher"].seconds == pytest.approx(seconds)
+
+
 def test_stages_are_done_if_they_have_a_receipt(settings, make_corpus):
     """Weights without a receipt may be of other data or of an unfinished training."""
     make_corpus(8, 1)
