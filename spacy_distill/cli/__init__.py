@@ -1,4 +1,4 @@
-"""The command line `spacy-distill`, with one file for each command."""
+"""The command line `spacy-distill`: a module for each command, and what they share."""
 
 import os
 import sys

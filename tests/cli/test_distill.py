@@ -16,7 +16,7 @@ from thinc.api import NumpyOps, get_current_ops
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
-from spacy_distill.cli.distill_corpus import Given, hold_out_text, make_corpus
+from spacy_distill.cli.distill.corpus import Given, hold_out_text, make_corpus
 from spacy_distill.cli.package import read_test_scores
 from spacy_distill.data.sources import read_docs
 from spacy_distill.docbins import read_docbins
@@ -220,7 +220,7 @@ def test_distill_resumes_after_an_interruption(run, text, tmp_path, monkeypatch)
 
     few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
     with monkeypatch.context() as patch:
-        patch.setattr("spacy_distill.cli.distill_student.tune_cli", stop)
+        patch.setattr("spacy_distill.cli.distill.student.tune_cli", stop)
         assert run(unlabelled=text, overrides=few).exit_code != 0
     result = run(unlabelled=text, overrides=few)
     assert result.exit_code == 0, result.output
@@ -274,7 +274,7 @@ def test_distill_holds_out_the_same_texts_in_any_order(tmp_path):
 
 
 def test_distill_holds_out_from_the_beginning_of_long_sources(tmp_path, monkeypatch):
-    monkeypatch.setattr("spacy_distill.cli.distill_corpus.LOOKED_AT", 40)
+    monkeypatch.setattr("spacy_distill.cli.distill.corpus.LOOKED_AT", 40)
     for name in "ab":
         lines = [f"{name} number {i}" for i in range(1000)]
         (tmp_path / f"{name}.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -478,7 +478,7 @@ def test_distill_locks_its_folder(run, text, tmp_path):
 
 
 def test_distill_warns_of_a_teacher_without_a_revision(run, text, monkeypatch):
-    monkeypatch.setattr("spacy_distill.cli.distill.distill", lambda *args, **options: None)
+    monkeypatch.setattr("spacy_distill.cli.distill.command.distill", lambda *args, **options: None)
     assert "Use owner/name@REVISION" in run(teacher="owner/name", unlabelled=text).text
     assert "REVISION" not in run(teacher="owner/name@0123abc", unlabelled=text).text
 

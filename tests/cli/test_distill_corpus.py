@@ -3,7 +3,7 @@
 import pytest
 import spacy
 
-from spacy_distill.cli.distill_corpus import Given, make_corpus
+from spacy_distill.cli.distill.corpus import Given, make_corpus
 from spacy_distill.docbins import read_docbins
 
 

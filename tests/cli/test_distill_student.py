@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from spacy_distill.cli.distill_student import make_table, warn_unscored
+from spacy_distill.cli.distill.student import make_table, warn_unscored
 from spacy_distill.table import Table
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "paris", "lon", "##don", "is", "in", "."]

@@ -11,17 +11,17 @@ from spacy.util import dict_to_dot, load_config
 from thinc.api import Config, require_cpu
 from wasabi import msg
 
-from ..checks import require
-from ..errors import Errors
-from ..files import digest_folder, digest_json, make_folder, read_json, write_json
-from ..loading import load_pipeline
-from ..manifest import MANIFEST
-from ..provenance import digest_input
-from ..teachers.label_map import NO_MAP, list_labels
-from .distill_corpus import Inputs
-from .table import table_cli
-from .tune import tune_cli
-from .weights import DEFAULT, weights_cli
+from ...checks import require
+from ...errors import Errors
+from ...files import digest_folder, digest_json, make_folder, read_json, write_json
+from ...loading import load_pipeline
+from ...manifest import MANIFEST
+from ...provenance import digest_input
+from ...teachers.label_map import NO_MAP, list_labels
+from ..table import table_cli
+from ..tune import tune_cli
+from ..weights import DEFAULT, weights_cli
+from .corpus import Inputs
 
 # The folder in which the project workflow keeps the weights of its teacher.
 PROJECT_WEIGHTS = Path("assets/teacher")

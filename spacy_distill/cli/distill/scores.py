@@ -10,9 +10,9 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..docbins import read_docbins
-from ..files import digest_source, read_json, write_json
-from .evaluate import AGREEMENT, MADE_FROM, describe_scores, measured, percentages
+from ...docbins import read_docbins
+from ...files import digest_source, read_json, write_json
+from ..evaluate import AGREEMENT, MADE_FROM, describe_scores, measured, percentages
 
 
 def forget_agreement(best: Path) -> None:

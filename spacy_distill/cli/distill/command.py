@@ -16,32 +16,22 @@ from spacy.cli._util import parse_config_overrides
 from spacy.util import logger
 from wasabi import msg
 
-from ..annotate.engines import Engine
-from ..annotate.job import Job
-from ..errors import Errors
-from ..files import folder_size, make_and_hold
-from ..loading import find_code, import_code, load_blank
-from ..teachers.choose import find_lang
-from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .annotate import (
+from ...annotate.engines import Engine
+from ...annotate.job import Job
+from ...errors import Errors
+from ...files import folder_size, make_and_hold
+from ...loading import find_code, import_code, load_blank
+from ...teachers.choose import find_lang
+from ...teachers.doc_ents import DEFAULT_SMOOTHING
+from ..annotate import (
     choose_engine,
     read_labels,
     read_weights,
     warn_unpinned_teachers,
 )
-from .corpus import split_paths, warn_passed_over, warn_unpinned_datasets
-from .distill_corpus import Given, make_corpus
-from .distill_plan import make_plan
-from .distill_scores import forget_agreement, report
-from .distill_student import (
-    find,
-    has_table,
-    make_table,
-    train_student,
-)
-from .distill_teacher import annotate_corpus
-from .failing import fail_in_one_line, warn_in_one_line
-from .options import (
+from ..corpus import split_paths, warn_passed_over, warn_unpinned_datasets
+from ..failing import fail_in_one_line, warn_in_one_line
+from ..options import (
     Address,
     Also,
     Code,
@@ -56,6 +46,16 @@ from .options import (
     SplitSentences,
     Weights,
 )
+from .corpus import Given, make_corpus
+from .plan import make_plan
+from .scores import forget_agreement, report
+from .student import (
+    find,
+    has_table,
+    make_table,
+    train_student,
+)
+from .teacher import annotate_corpus
 
 # Unknown options are settings of the config, as for `spacy train`.
 ALLOW_OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}

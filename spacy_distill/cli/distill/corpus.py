@@ -10,14 +10,14 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from wasabi import msg
 
-from ..checks import require
-from ..data.overlap import find_texts, text_key
-from ..data.sources import Split, find_splits, is_dataset_id, read_docs
-from ..docbins import pack, read_docbins, write_docbin
-from ..docs import strip_labels
-from ..errors import Errors
-from ..files import make_folder
-from .labelled import WITHOUT_ENTITIES, check_labelled, hold_out, warn_of_leaks
+from ...checks import require
+from ...data.overlap import find_texts, text_key
+from ...data.sources import Split, find_splits, is_dataset_id, read_docs
+from ...docbins import pack, read_docbins, write_docbin
+from ...docs import strip_labels
+from ...errors import Errors
+from ...files import make_folder
+from ..labelled import WITHOUT_ENTITIES, check_labelled, hold_out, warn_of_leaks
 
 # The number of texts, at the beginning of the sources, of which a share is held out. These are
 # enough to choose a checkpoint by.

@@ -8,15 +8,15 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config
 
-from ..annotate.job import Job
-from ..checks import find_unknown, require
-from ..errors import Errors
-from ..files import check_apart
-from ..pipeline.ner_tagger import NERTagger
-from ..table import load_table
-from ..teachers.choose import check_teacher
-from .distill_corpus import Given, Inputs
-from .distill_student import (
+from ...annotate.job import Job
+from ...checks import find_unknown, require
+from ...errors import Errors
+from ...files import check_apart
+from ...pipeline.ner_tagger import NERTagger
+from ...table import load_table
+from ...teachers.choose import check_teacher
+from .corpus import Given, Inputs
+from .student import (
     check_paths,
     claim_output,
     find_sources,

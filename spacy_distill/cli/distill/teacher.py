@@ -7,14 +7,14 @@ from typing import Mapping, Optional
 from spacy.tokens import DocBin
 from wasabi import msg
 
-from ..annotate.engines import Engine
-from ..annotate.job import Job
-from ..annotate.run import annotate_source
-from ..docbins import write_docbin
-from ..errors import Errors
-from .annotate import report_summary, show_progress
-from .distill_corpus import Given, Inputs, check_known, read_text, write_dev, write_stripped
-from .distill_student import labels_of_folder
+from ...annotate.engines import Engine
+from ...annotate.job import Job
+from ...annotate.run import annotate_source
+from ...docbins import write_docbin
+from ...errors import Errors
+from ..annotate import report_summary, show_progress
+from .corpus import Given, Inputs, check_known, read_text, write_dev, write_stripped
+from .student import labels_of_folder
 
 
 def annotate_corpus(
