@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Annotated, List, Optional, Sequence
+from typing import Annotated, Any, Dict, List, Optional, Sequence
 
 import srsly
 import typer
@@ -45,39 +45,64 @@ def tune_cli(
         make_parent(output)
     use_gpu(gpu)
     import_code(find_code(code))
+    tuned = tune_pipeline(model, dev)
+    if output is not None:
+        srsly.write_json(output, tuned._asdict())
+
+
+def tune_pipeline(model: Path, dev: Path) -> Tuned:
+    """Tune a pipeline on disk, unless it is tuned on the same development set already.
+
+    RETURNS (Tuned): The result, or that of the last component if several are tuned: its F1 includes
+        the entities of those before it.
+    RAISES (ValueError): D009 for a development set without documents, and errors of `read_gold`,
+        `find_ner_tagger` and `tune_outside`.
+    """
     nlp = load_pipeline(model)
     examples = read_gold(dev, nlp)
     if not examples:
         raise ValueError(Errors.D009.format(path=dev))
-    known, dev_digest = nlp.meta.get(TUNED, {}), digest_source(dev)
-    components = digest_components(nlp.component_names, model)
-    is_known = known.get("dev") == dev_digest and known.get("components") == components
     untuned = find_untuned(nlp)
-    if is_known and not untuned:
+    known = find_known(nlp, model, dev)
+    if known is not None and not untuned:
         msg.info(f"'{model}' is already tuned on '{dev}'")
-        tuned = Tuned(*(known[name] for name in Tuned._fields))
+        show_tuned(known, dev)
+        return known
+    is_changed = False
+    for ner in untuned or [find_ner_tagger(nlp)]:
+        msg.info(f"Tuning '{ner.name}'")
+        tuned = tune_component(nlp, ner, examples)
         show_tuned(tuned, dev)
-    else:
-        is_new = False
-        for ner in untuned or [find_ner_tagger(nlp)]:
-            msg.info(f"Tuning '{ner.name}'")
-            tuned = tune_component(nlp, ner, examples)
-            show_tuned(tuned, dev)
-            if tuned.added or ner.score_tuned:
-                forget_untuned(nlp, ner, examples)
-                is_new = True
-        # Of several components, the F1 of the last includes the entities of those before it.
-        inputs = digest_inputs(nlp.config)
-        nlp.meta[TUNED] = {**tuned._asdict(), "dev": dev_digest, "inputs": inputs}
-        interpolate_optimizer(nlp)
-        with replacing(model) as folder:
-            shutil.copytree(model, folder)  # including files that spaCy does not write
-            if is_new:
-                nlp.to_disk(folder)
-            nlp.meta[TUNED]["components"] = digest_components(nlp.component_names, folder)
-            nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
-    if output is not None:
-        srsly.write_json(output, tuned._asdict())
+        if tuned.added or ner.score_tuned:
+            forget_untuned(nlp, ner, examples)
+            is_changed = True
+    save_tuned(nlp, model, {**tuned._asdict(), "dev": digest_source(dev)}, is_changed=is_changed)
+    return tuned
+
+
+def find_known(nlp: Language, model: Path, dev: Path) -> Optional[Tuned]:
+    """Return the result of an earlier tuning on the same development set; None if there is none, or
+    if the components have changed since."""
+    known = nlp.meta.get(TUNED, {})
+    components = digest_components(nlp.component_names, model)
+    if known.get("dev") != digest_source(dev) or known.get("components") != components:
+        return None
+    return Tuned(*(known[name] for name in Tuned._fields))
+
+
+def save_tuned(nlp: Language, model: Path, meta: Dict[str, Any], *, is_changed: bool) -> None:
+    """Replace a pipeline on disk, or only its config and metadata if no component has changed.
+
+    meta (Dict[str, Any]): The result of tuning, and the digest of the development set.
+    """
+    nlp.meta[TUNED] = {**meta, "inputs": digest_inputs(nlp.config)}
+    interpolate_optimizer(nlp)
+    with replacing(model) as folder:
+        shutil.copytree(model, folder)  # including files that spaCy does not write
+        if is_changed:
+            nlp.to_disk(folder)
+        nlp.meta[TUNED]["components"] = digest_components(nlp.component_names, folder)
+        nlp.to_disk(folder, exclude=["vocab", "tokenizer", *nlp.component_names])
 
 
 def find_untuned(nlp: Language) -> List[NERTagger]:

@@ -220,7 +220,7 @@ def test_distill_resumes_after_an_interruption(run, text, tmp_path, monkeypatch)
 
     few = {**TINY, "training.max_steps": 2, "training.eval_frequency": 2}
     with monkeypatch.context() as patch:
-        patch.setattr("spacy_distill.cli.distill.student.tune_cli", stop)
+        patch.setattr("spacy_distill.cli.distill.student.tune_pipeline", stop)
         assert run(unlabelled=text, overrides=few).exit_code != 0
     result = run(unlabelled=text, overrides=few)
     assert result.exit_code == 0, result.output

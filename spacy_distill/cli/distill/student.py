@@ -19,7 +19,7 @@ from ...manifest import MANIFEST
 from ...provenance import digest_input
 from ...teachers.label_map import NO_MAP, list_labels
 from ..table import table_cli
-from ..tune import tune_cli
+from ..tune import tune_pipeline
 from ..weights import DEFAULT, weights_cli
 from .corpus import Inputs
 
@@ -187,7 +187,8 @@ def train_student(
     with show_validation_error(source, hint_fill=False):
         nlp = init_nlp(config)
     train(nlp, output, stdout=sys.stdout, stderr=sys.stderr)
-    tune_cli(best, Path(config["paths"]["dev"]), output=output / "tuned.json")
+    tuned = tune_pipeline(best, Path(config["paths"]["dev"]))
+    write_json(output / "tuned.json", tuned._asdict())
     note(best, made_from)
     return best
 
