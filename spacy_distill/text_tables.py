@@ -1,6 +1,8 @@
 """Tables of measurements, as Markdown."""
 
-from typing import Iterator, List, NamedTuple
+from typing import List, Literal, NamedTuple
+
+from wasabi import MarkdownRenderer
 
 # Shown instead of an unknown number.
 NOT_KNOWN = "-"
@@ -15,14 +17,10 @@ class TextTable(NamedTuple):
     n_names: int = 1
 
     @property
-    def aligns(self) -> List[str]:
-        """For each column "l" or "r": on which side its cells are aligned."""
-        return ["l"] * self.n_names + ["r"] * (len(self.header) - self.n_names)
+    def aligns(self) -> List[Literal["l", "r"]]:
+        """On which side the cells of each column are aligned."""
+        return ["l" if i < self.n_names else "r" for i in range(len(self.header))]
 
-
-def markdown_table(table: TextTable) -> Iterator[str]:
-    yield f"| {' | '.join(table.header)} |"
-    rules = {"l": "---", "r": "---:"}
-    yield f"| {' | '.join(rules[align] for align in table.aligns)} |"
-    for row in table.rows:
-        yield f"| {' | '.join(row)} |"
+    @property
+    def markdown(self) -> str:
+        return MarkdownRenderer().table(self.rows, self.header, self.aligns)

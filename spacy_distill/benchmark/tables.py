@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Iterator, List, Optional
 
-from ..text_tables import NOT_KNOWN, TextTable, markdown_table
+from ..text_tables import NOT_KNOWN, TextTable
 from .report import Report, spread
 
 
@@ -96,7 +96,7 @@ def markdown_lines(report: Report) -> Iterator[str]:
     yield f"    {report['command']}"
     for table in make_tables(report):
         yield from ["", f"## {table.title}", ""]
-        yield from markdown_table(table)
+        yield table.markdown
     yield from ["", "## Notes", ""]
     yield from (f"- {note}" for note in report["notes"])
     yield from (f"- Left out: {name}. Reason: {why}." for name, why in report["left_out"].items())

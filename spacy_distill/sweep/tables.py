@@ -3,7 +3,7 @@
 from statistics import mean, median
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..text_tables import NOT_KNOWN, TextTable, markdown_table
+from ..text_tables import NOT_KNOWN, TextTable
 from .choices import describe_choices, is_chosen
 from .comparisons import Compared
 from .curves import (
@@ -144,7 +144,7 @@ def markdown_lines(rows: Sequence[Row], compared: Sequence[Compared]) -> Iterato
     if pool_curves(rows):
         yield from ["", "![F1 against unlabelled sentences](pool.svg)"]
     for table in make_tables(rows, compared):
-        yield from ["", f"## {table.title}", "", *markdown_table(table)]
+        yield from ["", f"## {table.title}", "", table.markdown]
     yield from ["", "## Notes", "", *(f"- {note}" for note in make_notes(rows, compared))]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Iterator, List, NamedTuple, Sequence
 import numpy
 import torch
 from spacy.tokens import Doc
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForTokenClassification
 from transformers.utils.hub import cached_file, extract_commit_hash
 
@@ -132,12 +133,9 @@ class HFTokenClassifier:
 
     def forward(self, sequences: Sequence[List[int]]) -> numpy.ndarray:
         """Return scores (n_sequences, longest, n_labels) of pieces, including special ones."""
-        longest = max(map(len, sequences))
-        ids = torch.full((len(sequences), longest), self.tokenizer.pad_token_id or 0)
-        mask = torch.zeros_like(ids)
-        for i, sequence in enumerate(sequences):
-            ids[i, : len(sequence)] = torch.tensor(sequence)
-            mask[i, : len(sequence)] = 1
+        parts = [torch.tensor(sequence) for sequence in sequences]
+        ids = pad_sequence(parts, batch_first=True, padding_value=self.tokenizer.pad_token_id or 0)
+        mask = pad_sequence([*map(torch.ones_like, parts)], batch_first=True)
         device = self.model.device
         with torch.inference_mode():
             logits = self.model(input_ids=ids.to(device), attention_mask=mask.to(device)).logits
