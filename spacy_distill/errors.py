@@ -8,6 +8,10 @@ D8xx: teachers; D9xx: annotation at scale, and files; W: warnings.
 from spacy.errors import ErrorsWithCodes
 
 
+class LanguageError(ValueError):
+    """The packages of a language's tokenizer are missing, so that none of its texts can be read."""
+
+
 class Errors(metaclass=ErrorsWithCodes):
     D001 = (
         "Component '{name}' has no labels: nothing in the examples is annotated as an entity. "
@@ -220,7 +224,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D131 = (
         "None of {total} documents of '{source}', the {split} set, has entity annotation. Label "
         "them. (In JSON it is read from 'entities', 'spans', 'label', 'labels', 'tags' or "
-        "'ner_tags', in .spacy from doc.ents.)"
+        "'ner_tags', in .spacy from doc.ents; a .txt of this name has one text per line: call a "
+        "file of columns .conll.)"
     )
     D132 = (
         "'{source}' describes its columns in a way that the installed 'datasets' does not know "

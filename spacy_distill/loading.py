@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class, import_file, registry
 from thinc.api import require_cpu
 
-from .errors import Errors
+from .errors import Errors, LanguageError
 
 
 def load_pipeline(source: Union[str, Path]) -> Language:
@@ -33,11 +33,10 @@ def load_pipeline(source: Union[str, Path]) -> Language:
 class MissingTokenizer:
     """The tokenizer of a pipeline that only reads documents with tokens.
 
-    error (ValueError): The reason why the language's own tokenizer can't be loaded, which is raised
-        for any text.
+    error (LanguageError): Why the language's own tokenizer can't be loaded. Raised for any text.
     """
 
-    def __init__(self, error: ValueError) -> None:
+    def __init__(self, error: LanguageError) -> None:
         self.error = error
 
     def __call__(self, text: str) -> Doc:
@@ -55,7 +54,7 @@ def load_blank(lang: str) -> Language:
     try:
         return spacy.blank(lang)
     except ImportError as reason:
-        error = ValueError(Errors.D121.format(lang=lang, reason=reason))
+        error = LanguageError(Errors.D121.format(lang=lang, reason=reason))
         if lang not in registry.languages:  # spaCy registers the languages that it finds
             raise error from reason
     tokenizer = MissingTokenizer(error)

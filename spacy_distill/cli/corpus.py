@@ -204,7 +204,7 @@ def report(packed: Dict[str, Tuple[DocBin, Counter]], dropped: Counter) -> None:
     names = [name for name in PARTS if name in packed]
     labels = sorted({label for _, counts in packed.values() for label in counts})
     rows = [
-        ("sentences", *(f"{len(packed[name][0]):,}" for name in names)),
+        ("texts", *(f"{len(packed[name][0]):,}" for name in names)),
         ("words", *(f"{sum(map(len, packed[name][0].tokens)):,}" for name in names)),
         *((label, *(f"{packed[name][1][label]:,}" for name in names)) for label in labels),
     ]

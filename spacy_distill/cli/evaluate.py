@@ -11,15 +11,16 @@ from wasabi import msg
 
 from ..docbins import read_docbins
 from ..errors import Errors
-from ..files import digest_folder, digest_source, last_name, make_folder
+from ..files import digest_folder, digest_source, last_name, make_folder, read_json
 from ..loading import find_code, import_code, use_gpu
-from ..provenance import find_changed, waits_for_tuning
+from ..provenance import TUNED, find_changed, waits_for_tuning
+from ..soft_targets import has_soft_targets
 from .options import Code, Gpu
 
 # Key in a file of scores: the digests of what it was made from.
 MADE_FROM = "made_from"
-# Key in the student's scores of `distill`: whether they were measured on the teacher's labels,
-# because there was no gold.
+# Key in a file of scores: whether they were measured on the teacher's labels, because there was no
+# gold. In the metadata of a pipeline: whether its development set has the teacher's labels.
 AGREEMENT = "agreement"
 # Beginnings of the names of scores that single sentences with gold tokens can't measure: they have
 # neither the categories nor the spans of their documents, and their boundaries are known.
@@ -60,8 +61,11 @@ def evaluate_cli(
         else:
             msg.info(f"Evaluating '{model}'")
             evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
-            srsly.write_json(output, {**measured(read_scores(output)), MADE_FROM: made_from})
+            scores = {**measured(read_scores(output)), MADE_FROM: made_from}
+            agreement = {AGREEMENT: True} if is_agreement(model, test_digest) else {}
+            srsly.write_json(output, {**scores, **agreement})
         warn_of_training(model)
+        warn_of_dev(model, test, test_digest)
         scores = read_scores(output)
         if "ents_f" not in scores:
             msg.warn(f"'{model}' has no component that finds entities")
@@ -116,6 +120,31 @@ def warn_of_training(model: Path) -> None:
         )
 
 
+def is_dev(model: Path, test_digest: str) -> bool:
+    """Return whether a test set is the development set that a pipeline was tuned on."""
+    return read_json(model / "meta.json").get(TUNED, {}).get("dev") == test_digest
+
+
+def is_agreement(model: Path, test_digest: str) -> bool:
+    """Return whether scores measure agreement with the teacher, who labelled the set."""
+    is_of_teacher = read_json(model / "meta.json").get(AGREEMENT, False)
+    return is_of_teacher and is_dev(model, test_digest)
+
+
+def warn_of_dev(model: Path, test: Path, test_digest: str) -> None:
+    """Warn of scores on a pipeline's own development set."""
+    if is_agreement(model, test_digest):
+        msg.warn(
+            f"The labels of '{test}' are those of the teacher of '{model}': these scores measure "
+            "agreement with it, not accuracy"
+        )
+    elif is_dev(model, test_digest):
+        msg.warn(
+            f"'{model}' was tuned on '{test}': scores on it are better than on new text. Give a "
+            "test set"
+        )
+
+
 def warn_of_labels(
     others: Set[str], labels: Set[str], scores: Dict[str, Any], *, model: Path
 ) -> None:
@@ -147,6 +176,10 @@ def check_gold(test: Path) -> Set[str]:
     missing = sum(not doc.has_annotation("ENT_IOB") for doc in docs)
     if missing:
         raise ValueError(Errors.D419.format(path=test, missing=missing, total=len(docs)))
+    if any(map(has_soft_targets, docs)):
+        msg.warn(
+            f"'{test}' is annotated by a teacher: scores measure agreement with it, except on gold"
+        )
     labels = {ent.label_ for doc in docs for ent in doc.ents}
     if not labels:
         msg.warn(f"No entity in '{test}': F1 will be 0")

@@ -3,7 +3,7 @@
 import random
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from tqdm import tqdm
 from wasabi import msg
 
@@ -11,6 +11,7 @@ from ..data.overlap import text_key
 from ..data.sources import Split, find_split, list_others
 from ..docs import join_sentences, trim_entities
 from ..errors import Errors
+from ..lines import find_line_starts
 
 # Maximum number of file names in an error message.
 SHOWN = 10
@@ -56,6 +57,7 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
     """Refuse a set that is not labelled, and correct entities that could not be predicted.
 
     Whitespace is removed from the edges of entities, and sentences that share an entity are joined.
+    A warning counts entities that go on after a line break which separates texts.
 
     docs (List[Doc]): The documents. The training set (`train`) may contain unlabelled text, because
         that goes into the pool. Modified in place.
@@ -99,7 +101,23 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
             f"Entities in {source} that began in one sentence and ended in another, so that their "
             f"sentences were joined: {n_joined:,}"
         )
+    if cut := find_cut_entities(docs):
+        msg.warn(
+            f"Entities in {source} that go on after a line break between two texts, so that the "
+            f"student can't find them: {len(cut):,}, first {cut[0].text[:60]!r}. Replace the line "
+            "breaks within entities by spaces"
+        )
     return docs
+
+
+def find_cut_entities(docs: Iterable[Doc]) -> List[Span]:
+    """Find the entities that contain a line break which separates texts: see `lines`."""
+    found: List[Span] = []
+    for doc in docs:
+        starts = find_line_starts([doc])
+        if starts.any():
+            found += [ent for ent in doc.ents if starts[ent.start + 1 : ent.end].any()]
+    return found
 
 
 def warn_of_contradictions(docs: Iterable[Doc], *, source: str) -> None:

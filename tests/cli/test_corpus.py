@@ -263,6 +263,21 @@ def test_corpus_trims_whitespace_from_entities(run, read, data, tmp_path):
     assert [ents(doc) for doc in read("dev")] == [[("Ann", "PER")]]
 
 
+def test_corpus_warns_of_entities_across_a_separating_line_break(run, data, tmp_path):
+    """The student would never find them. An entity may continue on the next line of a text."""
+    address = "To:\n12 Main Street\nSpringfield\nTotal: 7 EUR"
+    letter = "The letter that came yesterday says that the Bank of\nEngland will close on Friday."
+    rows = [
+        {"text": address, "entities": [[4, 30, "ADDRESS"]]},
+        {"text": letter, "entities": [[45, 60, "ORG"]]},
+    ]
+    (tmp_path / "data" / "test.conll").unlink()
+    (tmp_path / "data" / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "so that the student can't find them: 1, first '12 Main Street" in result.text
+
+
 def test_corpus_unlabelled_training_text_goes_to_the_pool(run, read, data, tmp_path):
     (tmp_path / "data" / "train.conll").unlink()
     rows = [{"text": f"text {i}"} for i in range(5)]
@@ -373,7 +388,7 @@ def test_corpus_table_counts(run, data):
     lines = run("--labelled", 5).output.splitlines()
     table = {line.split()[0]: line.split()[1:] for line in lines if line.split()}
     assert table["labelled"] == ["unlabelled", "dev", "test"]
-    assert table["sentences"] == ["5", "15", "1", "2"]
+    assert table["texts"] == ["5", "15", "1", "2"]
     assert table["words"] == ["15", "45", "2", "4"]
     assert table["PER"] == ["5", "0", "1", "1"]
     assert table["LOC"] == ["5", "0", "0", "1"]
@@ -409,6 +424,10 @@ def test_corpus_needs_a_tokenizer_only_for_text(run, data, tmp_path, korean):
     (tmp_path / "more.txt").write_text("Bob left")
     result = run("--lang", "ko", "--unlabelled", tmp_path / "more.txt")
     assert "[D121]" in str(result.exception)
+    (tmp_path / "more.jsonl").write_text('{"text": "Bob left"}\n' * 3)
+    result = run("--lang", "ko", "--unlabelled", tmp_path / "more.jsonl")
+    assert "[D121]" in str(result.exception)
+    assert "can't be read either" not in str(result.exception)
 
 
 def test_corpus_is_never_half_written(run, data, tmp_path, monkeypatch):

@@ -148,6 +148,12 @@ def test_distill_without_labelled_sentences(arguments, text, rules, tmp_path):
         read_test_scores(out / "metrics" / "student.json", out / "model-best")
     assert not (out / "metrics" / "teacher.json").exists()
     assert not [key for key in student.meta["performance"] if key.startswith("ents_")]
+    code, said = run_process(
+        "evaluate", out, out / "corpus" / "dev.spacy", tmp_path / "again", module="spacy_distill"
+    )
+    assert code == 0 and "agreement with it, not accuracy" in said
+    with pytest.raises(ValueError, match=r"\[D422\]"):
+        read_test_scores(tmp_path / "again" / "out.json", out / "model-best")
 
 
 @pytest.mark.slow

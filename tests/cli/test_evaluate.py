@@ -2,6 +2,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy
 import pytest
 import spacy
 import srsly
@@ -12,8 +13,10 @@ from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_distill.cli import evaluate as module
-from spacy_distill.cli.evaluate import evaluate_cli
+from spacy_distill.cli.evaluate import AGREEMENT, evaluate_cli
+from spacy_distill.files import digest_source
 from spacy_distill.provenance import digest_inputs, find_changed
+from spacy_distill.soft_targets import set_soft_targets
 
 
 @pytest.fixture
@@ -165,6 +168,31 @@ def test_evaluate_warns_of_pipelines_trained_on_other_data(run, folder, monkeypa
     assert find_changed(model, folder) == [dev]
     output = " ".join(run()[1].output.split())
     assert output.count("was trained on another 'dev.spacy'") == 1
+
+
+@pytest.mark.parametrize("is_of_teacher", [False, True])
+def test_evaluate_on_the_development_set(run, folder, is_of_teacher):
+    """`distill` without gold has a development set with the labels of the teacher."""
+    model = folder / "training" / "student" / "model-best"
+    meta = srsly.read_json(model / "meta.json")
+    meta["tuned"] = {"dev": digest_source(folder / "test.spacy")}
+    srsly.write_json(model / "meta.json", {**meta, AGREEMENT: is_of_teacher})
+    for _ in range(2):  # the second time, the scores are up to date
+        output = " ".join(run()[1].output.split())
+        assert output.count("scores on it are better than on new text") == (not is_of_teacher)
+        assert output.count("agreement with it, not accuracy") == is_of_teacher
+    scores = srsly.read_json(folder / "metrics" / "student.json")
+    assert scores.get(AGREEMENT, False) == is_of_teacher
+    assert AGREEMENT not in srsly.read_json(folder / "metrics" / "baseline.json")
+
+
+def test_evaluate_warns_of_annotated_text(run, folder, examples):
+    docs = [eg.reference.copy() for eg in examples]
+    set_soft_targets(docs[0], numpy.zeros((len(docs[0]), 3), dtype="f"), tags=["O", "B-X", "I-X"])
+    DocBin(docs=docs, store_user_data=True).to_disk(folder / "annotated.spacy")
+    warning = "is annotated by a teacher"
+    assert warning in " ".join(run(test="annotated.spacy")[1].output.split())
+    assert warning not in " ".join(run()[1].output.split())
 
 
 def test_evaluate_does_not_score_twice(run, folder):

@@ -242,6 +242,22 @@ def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
     assert [path.name for path in (tmp_path / "packages").iterdir()] == ["en_tiny_ner-0.1.0"]
 
 
+def test_package_of_a_package_has_its_own_name(run, no_wheel, student, tmp_path):
+    """spaCy keeps a README that is in the pipeline. A user's own one is kept."""
+    assert run().exit_code == 0
+    packaged = tmp_path / "packages" / "en_tiny_ner-0.1.0" / "en_tiny_ner" / "en_tiny_ner-0.1.0"
+    for readme, expected in ((None, "2.0.0"), ("My own words", "My own words")):
+        if readme:
+            (packaged / "README.md").write_text(readme)
+        result = run("--version", "2.0.0", "--license", "Apache-2.0", pipeline=packaged)
+        assert result.exit_code == 0, result.output
+        folder = tmp_path / "packages" / "en_tiny_ner-2.0.0"
+        text = (folder / "README.md").read_text()
+        assert expected in text and "0.1.0" not in text
+        requirements = srsly.read_json(folder / "meta.json")["requirements"]
+        assert len(requirements) == 2 and required(requirements) == {"spacy", "spacy-distill"}
+
+
 @pytest.mark.parametrize(
     "options, table, others",
     [

@@ -198,6 +198,16 @@ def test_weights_keeps_files_of_others(run, folder, tmp_path):
     assert (folder / "inner" / WEIGHTS).exists()
 
 
+@pytest.mark.parametrize("source", ["./typo", "none/at/all/../typo", "file.txt"])
+def test_weights_does_not_take_a_path_for_an_id(run, tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "file.txt").touch()
+    result = run(source)
+    assert "[D401]" in str(result.exception)
+    assert "No revision" not in result.text
+
+
 def test_weights_refuses_a_file_as_its_folder(run, folder):
     folder.parent.mkdir()
     folder.write_text("a file")

@@ -17,10 +17,11 @@ from ..evaluate import AGREEMENT, MADE_FROM, describe_scores, measured, percenta
 
 def forget_agreement(best: Path) -> None:
     """Remove the scores on a development set that the teacher has labelled from the student's
-    metadata, because they would be mistaken for accuracy."""
+    metadata, because they would be mistaken for accuracy, and record what that set is."""
     path = best / "meta.json"
     meta = read_json(path)
     known = meta.get("performance", {})
+    meta[AGREEMENT] = True
     meta["performance"] = {key: known[key] for key in known if not key.startswith("ents_")}
     write_json(path, meta)
 
