@@ -66,19 +66,6 @@ def check_apart(path: Path, sources: Iterable[Union[str, Path]]) -> None:
             raise ValueError(Errors.D915.format(output=output, source=source))
 
 
-def is_path(source: str) -> bool:
-    """Return whether a source is a path, or meant as one, instead of an id on the hub.
-
-    A path that exists is always a path. `OWNER/NAME` is also taken for one if there is a folder
-    OWNER here, unless it has a revision.
-    """
-    if Path(source).exists() or Path(source).is_absolute():
-        return True
-    owner, slash, _ = source.partition("/")
-    leads_into_folder = slash != "" and "@" not in source and Path(owner).is_dir()
-    return leads_into_folder or source.startswith(("/", "\\", ".", "~"))
-
-
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """Fill a new folder, which replaces any existing one when it is complete.
@@ -143,11 +130,6 @@ def last_name(path: str) -> str:
     """Return the last part of a path; for `.` and `..`, the name of the folder they refer to."""
     name = Path(path).name
     return name if name not in ("", "..") else Path(path).resolve().name
-
-
-def public_name(source: str) -> str:
-    """Return a source as others may see it: only the last part of a path; the rest is private."""
-    return last_name(source) if is_path(source) else source
 
 
 def append_line(path: Path, line: str) -> None:

@@ -11,7 +11,6 @@ from spacy_distill.files import (
     digest_source,
     last_name,
     make_parent,
-    public_name,
     read_json,
     replacing,
     write_whole,
@@ -125,20 +124,3 @@ def test_files_last_name_of_a_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "data" / "more")
     paths = {".": "more", "./": "more", "..": "data", "a/b/": "b", "owner/name@1": "name@1"}
     assert {path: last_name(path) for path in paths} == paths
-
-
-def test_files_public_name_contains_no_path(tmp_path, monkeypatch):
-    """Only the last part of a path is public, even if it does not exist. An id is kept."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path)
-    sources = [
-        "here",
-        "here/",
-        str(tmp_path / "here"),
-        "/home/ann/gone",
-        "../gone",
-        "owner/name",
-        "demo",
-    ]
-    found = [public_name(source) for source in sources]
-    assert found == ["here", "here", "here", "gone", "gone", "owner/name", "demo"]

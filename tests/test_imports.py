@@ -14,7 +14,7 @@ LAYERS = (
     {"types", "errors"},
     {
         *("batches", "checks", "compression", "crf", "decoding", "docs", "entities", "files"),
-        *("lines", "manifest", "parameters", "pruning", "steps", "tags", "threads"),
+        *("hub_ids", "lines", "manifest", "parameters", "pruning", "steps", "tags", "threads"),
     },
     {
         *("distributions", "layers", "losses", "models", "optimizers", "segmentation"),

@@ -18,8 +18,8 @@ from ..annotate.shards import Advance
 from ..annotate.summary import Summary
 from ..checks import require, require_installed
 from ..docbins import count_docs
+from ..hub_ids import is_model_id, split_revision
 from ..loading import find_code
-from ..teachers.choose import is_model_id, split_revision
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
 from .corpus import warn_passed_over, warn_unpinned_datasets
 from .options import (

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..checks import require
-from ..data.hub import split_id
 from ..data.overlap import find_texts, leave_out_texts
 from ..data.sources import count_passed_over, find_splits, is_dataset_id, read_docs
 from ..docbins import PARTS, pack, write_docbin
 from ..docs import strip_labels
 from ..errors import Errors
 from ..files import check_folder, make_folder
+from ..hub_ids import split_dataset_id
 from ..loading import load_blank
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
 from .options import SplitSentences, warn_unpinned
@@ -173,7 +173,7 @@ def split_paths(values: Sequence[str]) -> List[str]:
 
 def warn_unpinned_datasets(sources: Iterable[str]) -> None:
     for source in sources:
-        if is_dataset_id(source) and split_id(source)[2] is None:
+        if is_dataset_id(source) and split_dataset_id(source)[2] is None:
             warn_unpinned(source, kind="dataset")
 
 

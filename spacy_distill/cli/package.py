@@ -17,7 +17,8 @@ from wasabi import msg
 from ..checks import require
 from ..compression import Dtype, compress
 from ..errors import Errors
-from ..files import digest_folder, make_folder, public_name, read_json
+from ..files import digest_folder, make_folder, read_json
+from ..hub_ids import public_name
 from ..loading import find_code, import_code, load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..teachers.doc_ents import find_entity_labels

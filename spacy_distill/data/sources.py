@@ -24,7 +24,8 @@ from spacy.tokens import Doc
 
 from ..docbins import load_docbin, unpack_docs
 from ..errors import Errors
-from ..files import is_path, list_files
+from ..files import list_files
+from ..hub_ids import is_path
 from .columns import read_columns, read_lines
 from .hub import is_dataset_folder, is_saved, load_splits, read_dataset, read_parquet
 from .raw_text import make_docs

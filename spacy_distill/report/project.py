@@ -9,7 +9,8 @@ from spacy.attrs import ENT_IOB, ENT_TYPE
 from ..docbins import find_docbins, load_docbin
 from ..entities import find_entities
 from ..errors import Errors
-from ..files import public_name, read_json
+from ..files import read_json
+from ..hub_ids import public_name
 from ..manifest import read_state
 from ..sweep.curves import order_rows, size_curves
 from ..sweep.rows import read_rows

@@ -3,14 +3,15 @@
 import warnings
 from itertools import chain
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple, Union
+from typing import List, Optional, Sequence, Union
 
 from spacy.language import Language
 from spacy.pipeline import EntityRecognizer
 from spacy.util import get_package_path, is_package
 
 from ..errors import Errors, Warnings
-from ..files import digest_folder, is_path, read_json
+from ..files import digest_folder, read_json
+from ..hub_ids import is_model_id, split_revision
 from ..loading import load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..types import Teacher
@@ -147,19 +148,6 @@ def is_checkpoint(path: Path) -> bool:
         return False
     architectures = read_json(config).get("architectures") or []
     return any(name.endswith(ARCHITECTURE) for name in architectures)
-
-
-def is_model_id(source: str) -> bool:
-    """Return whether a source can only be an id on the hub: `OWNER/NAME`, or with a revision."""
-    return not is_path(source) and ("@" in source or source.count("/") == 1)
-
-
-def split_revision(source: str) -> Tuple[str, str]:
-    """Split `NAME@REVISION` into its two parts. The latter is empty if missing, or for a folder."""
-    if Path(source).exists():
-        return source, ""
-    name, _, revision = source.partition("@")
-    return name, revision
 
 
 def identify(source: str) -> str:

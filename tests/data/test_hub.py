@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc
 
-from spacy_distill.data.hub import load_splits, read_dataset, split_id
+from spacy_distill.data.hub import load_splits, read_dataset
 from spacy_distill.data.sources import find_splits, read_docs
 
 
@@ -255,7 +255,6 @@ def test_dataset_id_has_config_and_revision(nlp, monkeypatch):
         ("name", "en", None, True),
     ]
     assert not any(streaming for _, _, _, streaming in asked[1::2])
-    assert split_id("name") == ("name", None, None)
 
 
 def test_dataset_with_several_splits_of_a_kind(nlp, monkeypatch):
