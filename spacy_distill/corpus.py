@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional
+from typing import Iterable, Iterator, List, Optional, Sequence
 
 import numpy
 from spacy.language import Language
@@ -91,34 +91,64 @@ class DistillationCorpus:
         for path in (self.labelled, self.unlabelled):
             if path is not None and is_unfinished(path):
                 raise ValueError(Errors.D023.format(path=path, journal=JOURNAL))
-        fraction = self.labelled_fraction
         gold: List[Example] = []
         if self.labelled is not None:
             gold = list(read_examples(self.labelled, nlp.vocab))
-        waiting = self.rng.sample(gold, len(gold))
-        n_unseen = len(gold)
-        last = self.limit or None  # None: no limit
-        n_docs = count_docs(self.unlabelled) if gold else 0
-        n_left = min(n_docs, self.limit or n_docs)
+        n_docs = count_docs(self.unlabelled) if gold else 0  # only needed to mix gold into them
+        yield from mix(
+            gold,
+            self.read_pool(nlp),
+            n_pool=min(n_docs, self.limit or n_docs),
+            fraction=self.labelled_fraction,
+            rng=self.rng,
+        )
+
+    def read_pool(self, nlp: Language) -> Iterator[Example]:
+        """Yield the unlabelled examples, without the pseudo-labels that are too uncertain.
+
+        RAISES (ValueError): D005 for a document without soft targets.
+        """
         if self.shuffle_buffer:
             rng = None if self.limit else self.rng
             pool = stream_examples(self.unlabelled, nlp, rng=rng)
         else:
             pool = read_examples(self.unlabelled, nlp.vocab)
-        for eg in shuffle(islice(pool, last), size=self.shuffle_buffer, rng=self.rng):
+        limited = islice(pool, self.limit or None)
+        for eg in shuffle(limited, size=self.shuffle_buffer, rng=self.rng):
             if not has_soft_targets(eg.reference):
                 text = eg.reference.text[:50]
                 raise ValueError(Errors.D005.format(source=self.unlabelled, text=text))
             leave_out_unsure(eg.reference, self.min_confidence)
-            # Exceed `labelled_fraction` if the pool would otherwise end before all gold examples
-            # are read.
-            while gold and self.rng.random() < max(fraction, n_unseen / max(n_unseen + n_left, 1)):
-                yield waiting.pop()
-                n_unseen = max(n_unseen - 1, 0)
-                waiting = waiting or self.rng.sample(gold, len(gold))
             yield eg
-            n_left -= 1
-        yield from waiting[:n_unseen]
+
+
+def mix(
+    gold: Sequence[Example],
+    pool: Iterable[Example],
+    *,
+    n_pool: int,
+    fraction: float,
+    rng: random.Random,
+) -> Iterator[Example]:
+    """Yield the examples of a pool in their order, with gold examples at random positions.
+
+    gold (Sequence[Example]): Each is yielded at least once, and again if `fraction` demands it.
+    pool (Iterable[Example]): Examples that may be too many for memory.
+    n_pool (int): Their number.
+    fraction (float): Mean share of gold. It is exceeded if the pool would otherwise end before all
+        of gold.
+    rng (Random): Draws the positions and the order of gold.
+    """
+    waiting = rng.sample(gold, len(gold))
+    n_unseen, n_left = len(gold), n_pool
+    for eg in pool:
+        while gold and rng.random() < max(fraction, n_unseen / max(n_unseen + n_left, 1)):
+            yield waiting.pop()
+            n_unseen = max(n_unseen - 1, 0)
+            waiting = waiting or rng.sample(gold, len(gold))
+        yield eg
+        n_left -= 1
+    yield from waiting[:n_unseen]
 
 
 def shuffle(examples: Iterable[Example], *, size: int, rng: random.Random) -> Iterator[Example]:
