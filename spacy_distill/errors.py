@@ -387,9 +387,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "{lines}\nIf this machine can't run it, leave it out with --systems."
     )
     D503 = "'{path}' holds no texts. Give a .spacy file with --data, or a folder of them."
-    D504 = (
-        "{value!r} is not a list of batch sizes. Give whole numbers above 0, such as 1,32,64,128."
-    )
     D505 = (
         "Can't find the pipeline '{name}': it is neither a folder that holds a meta.json nor an "
         "installed package. Train one first, or correct the path."

@@ -37,6 +37,8 @@ from .options import (
     Smoothing,
     SplitSentences,
     Weights,
+    read_labels,
+    read_weights,
     warn_unpinned,
 )
 
@@ -220,29 +222,3 @@ def report_summary(summary: Summary, output: Path) -> None:
     n_ents = sum(summary.entities.values())
     msg.good(f"{n_ents:,} entities in {summary.shards} file(s){there} in {output}")
     msg.info(f"{summary.new_words:,} words in {summary.seconds:,.0f} s: {speed:,.0f} words/s")
-
-
-def read_labels(text: str) -> List[str]:
-    """Parse labels separated by commas.
-
-    RAISES (ValueError): D007 for an empty label, or one given twice.
-    """
-    labels = [label.strip() for label in text.split(",")] if text else []
-    holds = all(labels) and len(labels) == len(set(labels))
-    require(holds, "--labels", text, "different labels, separated by commas")
-    return labels
-
-
-def read_weights(text: str) -> Optional[List[float]]:
-    """Parse numbers separated by commas; None if the text is empty.
-
-    RAISES (ValueError): D007 for what is not a number.
-    """
-    if not text:
-        return None
-    try:
-        found = [float(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    require(bool(found), "--weights", text, "numbers, separated by commas")
-    return found

@@ -18,13 +18,13 @@ from ..benchmark.prepare import prepare_peers
 from ..benchmark.report import Report, make_report
 from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_system
 from ..benchmark.tables import make_tables, to_markdown
-from ..checks import is_name
+from ..checks import is_name, require
 from ..errors import Errors
 from ..files import make_folder, write_json
 from ..loading import load_pipeline
 from ..machine import describe_machine
 from ..teachers.choose import identify
-from .options import split_list
+from .options import read_numbers, split_list
 from .showing import show_tables
 
 FIRST, TEACHER = "student", "teacher"
@@ -117,12 +117,10 @@ def benchmark_cli(
 
 
 def read_batch_sizes(text: str) -> Tuple[int, ...]:
-    """Parse batch sizes, and sort them. RAISES (ValueError): D504 if they are not all whole numbers
-    above 0, or there are none."""
-    names = split_list(text)
-    if not names or not all(name.isdecimal() and int(name) > 0 for name in names):
-        raise ValueError(Errors.D504.format(value=text))
-    return tuple(sorted({int(name) for name in names}))
+    """Parse batch sizes, and sort them. RAISES (ValueError): D605 for other text, D007 for 0."""
+    sizes = sorted(read_numbers(text, "--batch-sizes"))
+    require(sizes[0] > 0, "--batch-sizes", text, "above 0")
+    return tuple(sizes)
 
 
 def name_students(first: str, others: Sequence[str]) -> Dict[str, str]:

@@ -1,8 +1,6 @@
 """The command `corpus`: users' data -> corpus/{labelled,unlabelled,dev,test}.spacy."""
 
-import re
 from collections import Counter
-from os.path import exists  # False for what is too long to be a path
 from pathlib import Path
 from typing import Annotated, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -21,7 +19,7 @@ from ..files import check_folder, make_folder
 from ..hub_ids import split_dataset_id
 from ..loading import load_blank
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
-from .options import SplitSentences, warn_unpinned
+from .options import SplitSentences, split_paths, warn_unpinned
 
 
 def corpus_cli(
@@ -152,23 +150,6 @@ def check_corpus(output: Path, splits: Mapping[str, Iterable[Doc]]) -> None:
     if others and not (output / "labelled.spacy").exists():
         names = ", ".join(others)
         raise ValueError(Errors.D417.format(path=output, names=names, command="corpus"))
-
-
-def split_paths(values: Sequence[str]) -> List[str]:
-    """Split the values of an option that may be repeated, and may hold several sources, or none.
-
-    RAISES (FileNotFoundError): D110 for what is neither a path nor the id of a dataset.
-    """
-    paths = [
-        path
-        for value in values
-        for path in ([value] if exists(value) else re.split(r"[,\s]+", value))
-        if path
-    ]
-    for path in paths:
-        if not exists(path) and not is_dataset_id(path):
-            raise FileNotFoundError(Errors.D110.format(source=path))
-    return paths
 
 
 def warn_unpinned_datasets(sources: Iterable[str]) -> None:

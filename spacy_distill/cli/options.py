@@ -1,13 +1,16 @@
-"""Command-line options that several commands share."""
+"""Command-line options that several commands share, and how values are parsed."""
 
+import re
 from enum import Enum
+from os.path import exists  # False for what is too long to be a path
 from pathlib import Path
-from typing import Annotated, List, Optional
+from typing import Annotated, List, Optional, Sequence
 
 import typer
 from wasabi import msg
 
 from ..checks import require
+from ..data.sources import is_dataset_id
 from ..errors import Errors
 
 
@@ -106,6 +109,23 @@ def split_list(text: str) -> List[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def split_paths(values: Sequence[str]) -> List[str]:
+    """Split the values of an option that may be repeated, and may hold several sources, or none.
+
+    RAISES (FileNotFoundError): D110 for what is neither a path nor the id of a dataset.
+    """
+    paths = [
+        path
+        for value in values
+        for path in ([value] if exists(value) else re.split(r"[,\s]+", value))
+        if path
+    ]
+    for path in paths:
+        if not exists(path) and not is_dataset_id(path):
+            raise FileNotFoundError(Errors.D110.format(source=path))
+    return paths
+
+
 def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> List[int]:
     """Parse whole numbers from 0, separated by commas.
 
@@ -119,6 +139,32 @@ def read_numbers(text: str, option: str, *, all_word: Optional[str] = None) -> L
     if not parts or not all(part.isdecimal() and part.isascii() for part in parts):
         raise ValueError(Errors.D605.format(option=option, value=text))
     return list(dict.fromkeys(map(int, parts)))
+
+
+def read_labels(text: str) -> List[str]:
+    """Parse labels separated by commas.
+
+    RAISES (ValueError): D007 for an empty label, or one given twice.
+    """
+    labels = [label.strip() for label in text.split(",")] if text else []
+    holds = all(labels) and len(labels) == len(set(labels))
+    require(holds, "--labels", text, "different labels, separated by commas")
+    return labels
+
+
+def read_weights(text: str) -> Optional[List[float]]:
+    """Parse numbers separated by commas; None if the text is empty.
+
+    RAISES (ValueError): D007 for what is not a number.
+    """
+    if not text:
+        return None
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    require(bool(found), "--weights", text, "numbers, separated by commas")
+    return found
 
 
 def read_seeds(text: str) -> List[int]:

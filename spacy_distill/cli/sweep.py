@@ -39,8 +39,7 @@ from ..sweep.runner import (
     leave_out,
 )
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
-from .corpus import split_paths
-from .options import Gpu, read_numbers, read_seeds, split_list
+from .options import Gpu, read_numbers, read_seeds, split_list, split_paths
 from .showing import show_tables
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"

@@ -72,7 +72,7 @@ def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):
     [
         (["--systems", "bert-huge"], "D501"),
         (["--systems", "spacy-ner,bert-base"], "D506"),
-        (["--batch-sizes", "1,x"], "D504"),
+        (["--batch-sizes", "1,x"], "D605"),
         (["--student", "teacher=path"], "D507"),
         (["--student", "other=nothing/here"], "D505"),
         (["--student", "a$b|c=path"], "D507"),
@@ -100,7 +100,7 @@ def test_benchmark_refuses_missing_files(run, student_path):
 def test_benchmark_batch_sizes():
     assert read_batch_sizes("128, 1,32,1") == (1, 32, 128)
     for text in ("", ",", "0", "-1", "1.5", "1;2", "²"):
-        with pytest.raises(ValueError, match=r"\[D504\]"):
+        with pytest.raises(ValueError, match=r"\[D(605|007)\] --batch-sizes is"):
             read_batch_sizes(text)
 
 

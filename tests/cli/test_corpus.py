@@ -8,7 +8,8 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
-from spacy_distill.cli.corpus import corpus_cli, split_paths
+from spacy_distill.cli.corpus import corpus_cli
+from spacy_distill.cli.options import split_paths
 from spacy_distill.docbins import read_gold
 
 NAMES = ("labelled", "unlabelled", "dev", "test")

@@ -25,11 +25,9 @@ from ...teachers.choose import find_lang
 from ...teachers.doc_ents import DEFAULT_SMOOTHING
 from ..annotate import (
     choose_engine,
-    read_labels,
-    read_weights,
     warn_unpinned_teachers,
 )
-from ..corpus import split_paths, warn_passed_over, warn_unpinned_datasets
+from ..corpus import warn_passed_over, warn_unpinned_datasets
 from ..failing import fail_in_one_line, warn_in_one_line
 from ..options import (
     Address,
@@ -45,6 +43,9 @@ from ..options import (
     Smoothing,
     SplitSentences,
     Weights,
+    read_labels,
+    read_weights,
+    split_paths,
 )
 from .corpus import Given, make_corpus
 from .plan import make_plan
