@@ -3,22 +3,26 @@
 Models are trained on sentences without line breaks. In a document, whitespace tokens are left out.
 A line break is either there because the next word did not fit on the line, so that text continues
 after it, or it separates two texts: paragraphs, the items of a list, a heading and what follows.
+Models read these texts one by one, unless entities of the training data contain such breaks.
 """
 
 import re
 from bisect import bisect_left
 from itertools import pairwise
-from typing import List, NamedTuple, Optional, Sequence, Sized
+from typing import List, NamedTuple, Optional, Sequence, Sized, Tuple
 from unicodedata import east_asian_width
 
 import numpy
 from spacy.attrs import IDX, IS_SPACE, LENGTH, LIKE_EMAIL, LIKE_URL, ORTH, SPACY
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 LINE_BREAK = re.compile(r"\r\n|[\n\r\v\f\x85\u2028\u2029]")
 # Text is seldom wrapped at fewer or at more characters. In a paragraph without a line of at least
 # the first number, no word was too long for its line; after one longer than the second, neither.
 NARROWEST, WIDEST = 40, 120
+# If more than this share of the entities in documents of several lines contain a separating line
+# break, such as addresses, documents are read as a whole.
+MAX_CUT = 0.02
 # What is between tabs, without whitespace around it, and its first word. (> marks quoted mail.)
 COLUMN = re.compile(r"(?:>[> ]*)?(\S+)(?:[^\t]*\S)?")
 
@@ -52,10 +56,11 @@ class Line(NamedTuple):
     opening: int
 
 
-def cut_lines(docs: Sequence[Doc]) -> Optional[Lines]:
+def cut_lines(docs: Sequence[Doc], *, are_separate: bool = True) -> Optional[Lines]:
     """Cut documents where line breaks separate text, and leave out whitespace tokens.
 
     docs (Sequence[Doc]): The documents.
+    are_separate (bool): Whether to cut them; if not, each is one line.
     RETURNS (Optional[Lines]): Their lines, none of which is empty; None if no document has a
         whitespace token.
     """
@@ -70,7 +75,9 @@ def cut_lines(docs: Sequence[Doc]) -> Optional[Lines]:
         if len(own) == len(doc):
             lines += [doc] * bool(len(doc))
         else:
-            firsts = numpy.flatnonzero(starts_of_doc(doc)[own])
+            firsts: List[int] = []
+            if are_separate:
+                firsts = numpy.flatnonzero(starts_of_doc(doc)[own]).tolist()
             words = doc.to_array(ORTH)[own].tolist()
             for start, end in zip([0, *firsts], [*firsts, len(words)]):
                 if start < end:
@@ -97,6 +104,25 @@ def line_lengths(docs: Sequence[Sized], starts: numpy.ndarray) -> List[int]:
 def find_line_lengths(docs: Sequence[Doc]) -> List[int]:
     """Find the lines of documents, and return their lengths: see `line_lengths`."""
     return line_lengths(docs, find_line_starts(docs))
+
+
+def divide_entities(doc: Doc) -> Tuple[List[Span], List[Span]]:
+    """Return the entities of a document that contain a separating line break, and the others.
+
+    Of a document without such breaks, none is returned.
+    """
+    starts = starts_of_doc(doc)
+    cut: List[Span] = []
+    whole: List[Span] = []
+    for ent in doc.ents if starts.any() else ():
+        (cut if starts[ent.start + 1 : ent.end].any() else whole).append(ent)
+    return cut, whole
+
+
+def are_separate(n_cut: int, n_whole: int) -> bool:
+    """Return whether models should read lines one by one, by the numbers of entities of each kind
+    that `divide_entities` returns for the training data."""
+    return n_cut <= MAX_CUT * (n_cut + n_whole)
 
 
 def find_line_starts(docs: Sequence[Doc]) -> numpy.ndarray:

@@ -7,9 +7,16 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
-from spacy_distill.lines import NARROWEST, cut_lines, find_line_starts, line_lengths
+from spacy_distill.lines import (
+    NARROWEST,
+    are_separate,
+    cut_lines,
+    divide_entities,
+    find_line_starts,
+    line_lengths,
+)
 
 NLP = spacy.blank("en")
 words = st.text("abcXYZ;,-'(", min_size=1, max_size=12)  # without "a.com"
@@ -155,3 +162,19 @@ def test_lines_have_lengths():
     starts = find_line_starts(docs)
     assert line_lengths(docs, starts) == [4, 1, 3, 3, 2]
     assert line_lengths(docs[1:3], starts[5:8]) == [3, 0]
+
+
+def test_lines_divide_entities():
+    doc = NLP.make_doc("Ann Lee\n\nMain Street\nRome\nBob")
+    doc.ents = [Span(doc, 0, 2, "PER"), Span(doc, 3, 7, "ADDRESS")]
+    cut, whole = divide_entities(doc)
+    assert [ent.text for ent in cut] == ["Main Street\nRome"]
+    assert [ent.text for ent in whole] == ["Ann Lee"]
+    plain = NLP.make_doc("Ann Lee left")
+    plain.ents = [Span(plain, 0, 2, "PER")]
+    assert divide_entities(plain) == ([], [])
+
+
+def test_lines_are_separate_unless_more_than_a_fiftieth_of_the_entities_are_cut():
+    assert are_separate(0, 0) and are_separate(0, 9) and are_separate(1, 49)
+    assert not are_separate(1, 48) and not are_separate(5, 0)

@@ -11,7 +11,6 @@ from ..batches import split_rows
 from ..decoding import Transitions, decode, forbid_tags
 from ..docs import leave_out_labels
 from ..entities import TokenAttributes, write_entities
-from ..lines import line_lengths
 from ..soft_targets import set_soft_targets
 from ..teachers.choose import choose_teacher, find_undeclared, warn_of_undeclared
 from ..teachers.ensemble import Ensemble, join_teachers
@@ -67,7 +66,7 @@ def annotate_batch(teacher: Teacher, docs: List[Doc]) -> None:
     disagreements: List[Optional[numpy.ndarray]] = [None] * len(docs)
     if isinstance(teacher, NERTaggerTeacher):
         scores = teacher.score(docs)
-        lengths = line_lengths(docs, attributes.line_start)
+        lengths = teacher.ner.lengths_of(docs, attributes)
         log_probs = teacher.to_log_probs(scores, lengths=lengths)
         # With a CRF, the best sequence need not be the most probable tag of each token.
         ids = teacher.ner.find_tags(scores, attributes=attributes, fixed=fixed)

@@ -11,7 +11,7 @@ from ..data.overlap import text_key
 from ..data.sources import Split, find_split, list_others
 from ..docs import join_sentences, trim_entities
 from ..errors import Errors
-from ..lines import find_line_starts
+from ..lines import are_separate, divide_entities
 
 # Maximum number of file names in an error message.
 SHOWN = 10
@@ -57,7 +57,7 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
     """Refuse a set that is not labelled, and correct entities that could not be predicted.
 
     Whitespace is removed from the edges of entities, and sentences that share an entity are joined.
-    A warning counts entities that go on after a line break which separates texts.
+    Entities that go on after a line break which separates texts are counted.
 
     docs (List[Doc]): The documents. The training set (`train`) may contain unlabelled text, because
         that goes into the pool. Modified in place.
@@ -101,23 +101,31 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
             f"Entities in {source} that began in one sentence and ended in another, so that their "
             f"sentences were joined: {n_joined:,}"
         )
-    if cut := find_cut_entities(docs):
-        msg.warn(
-            f"Entities in {source} that go on after a line break between two texts, so that the "
-            f"student can't find them: {len(cut):,}, first {cut[0].text[:60]!r}. Replace the line "
-            "breaks within entities by spaces"
-        )
+    tell_of_line_breaks(docs, source=source)
     return docs
 
 
-def find_cut_entities(docs: Iterable[Doc]) -> List[Span]:
-    """Find the entities that contain a line break which separates texts: see `lines`."""
-    found: List[Span] = []
+def tell_of_line_breaks(docs: Iterable[Doc], *, source: str) -> None:
+    """Tell of entities that go on after a line break which separates texts. A few are lost."""
+    cut: List[Span] = []
+    n_whole = 0
     for doc in docs:
-        starts = find_line_starts([doc])
-        if starts.any():
-            found += [ent for ent in doc.ents if starts[ent.start + 1 : ent.end].any()]
-    return found
+        of_doc, others = divide_entities(doc)
+        cut += of_doc
+        n_whole += len(others)
+    if not cut:
+        return
+    found = (
+        f"Entities in {source} that go on after a line break between two texts: {len(cut):,}, "
+        f"first {cut[0].text[:60]!r}."
+    )
+    if are_separate(len(cut), n_whole):
+        msg.warn(
+            f"{found} These are too few to learn them, so none will be found. Replace the line "
+            "breaks within entities by spaces"
+        )
+    else:
+        msg.info(f"{found} A model trained on such texts reads them as a whole")
 
 
 def warn_of_contradictions(docs: Iterable[Doc], *, source: str) -> None:

@@ -37,9 +37,9 @@ def build_char_cnn_bilstm_v1(
 ) -> TaggerModel:
     """Build a tagger that is small and fast on CPUs.
 
-    Whitespace tokens are left out, and documents are cut where line breaks separate text: the
-    BiLSTM sees lines of words, as in training. Whitespace gets the scores of a token that the model
-    saw nothing of, and it is outside.
+    Whitespace tokens are left out, and documents are cut where line breaks separate text (unless
+    the attribute `separate_lines` is false): the BiLSTM sees lines of words, as in training.
+    Whitespace gets the scores of a token that the model saw nothing of, and it is outside.
 
     During prediction, everything that depends on a word's form alone is computed once per word: its
     vector, and the product of the vector with the BiLSTM's input weights. The product is cached,
@@ -78,13 +78,14 @@ def build_char_cnn_bilstm_v1(
             "bilstm": bilstm,
             "output_layer": output_layer,
         },
+        attrs={"separate_lines": True},
         shims=[WordCache(cached_words)],
     )
 
 
 @ONE_THREAD
 def forward(model: Model[InT, OutT], docs: InT, is_train: bool) -> Tuple[OutT, Callable]:
-    lines = cut_lines(docs)
+    lines = cut_lines(docs, are_separate=model.attrs["separate_lines"])
     if lines is None:
         return score_words(model, docs, is_train)
     ops = model.ops

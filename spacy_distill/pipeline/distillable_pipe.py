@@ -1,17 +1,19 @@
 """Base class of components that learn from a teacher's scores, or from their own earlier ones."""
 
-from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Sized, Tuple
 
 import numpy
 from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
 from thinc.api import Model, Optimizer, get_array_module, set_dropout_rate
 
 from ..crf import Potentials
 from ..distributions import get_teacher_log_probs
+from ..entities import TokenAttributes
 from ..errors import Errors
 from ..layers.crf import inc_gradient
-from ..lines import find_line_lengths
+from ..lines import find_line_lengths, line_lengths
 from ..losses import DistillationLoss, LossParts, no_gradients
 from ..parameters import listens
 from ..soft_targets import change_tags, have_same_labels
@@ -54,6 +56,21 @@ class DistillablePipe(TrainablePipe):
     def is_distillable(self) -> bool:
         """Whether the component can be taught by another."""
         return True
+
+    def find_lengths(self, docs: Sequence[Doc]) -> List[int]:
+        """Return the numbers of tokens of the sequences that a CRF covers: lines, or documents.
+
+        docs (Sequence[Doc]): The documents.
+        """
+        return find_line_lengths(docs) if separates_lines(self.model) else [*map(len, docs)]
+
+    def lengths_of(self, docs: Sequence[Sized], attributes: TokenAttributes) -> List[int]:
+        """Return what `find_lengths` does, without finding the lines again.
+
+        docs (Sequence[Sized]): The documents, or other objects of the same lengths.
+        attributes (TokenAttributes): The attributes of their tokens.
+        """
+        return line_lengths(docs, attributes.line_start & separates_lines(self.model))
 
     def distill(
         self,
@@ -100,14 +117,14 @@ class DistillablePipe(TrainablePipe):
             teacher_log_probs = get_teacher_log_probs(
                 teacher_pipe.model,
                 teacher_scores,
-                lengths=find_line_lengths([eg.reference for eg in examples]),
+                lengths=teacher_pipe.find_lengths([eg.reference for eg in examples]),
             )
             if listens_in_vain(teacher_pipe.model, teacher_log_probs):
                 raise ValueError(Errors.D021.format(**names))
             log_probs: Any = [
                 change_tags(rows, teacher_pipe.tags, wanted=self.tags) for rows in teacher_log_probs
             ]
-            return self._compare(log_probs, scores, lengths=find_line_lengths(predicted))
+            return self._compare(log_probs, scores, lengths=self.find_lengths(predicted))
 
         return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)
 
@@ -136,7 +153,7 @@ class DistillablePipe(TrainablePipe):
             return {} if losses is None else losses
 
         docs = [eg.predicted for eg in examples]
-        lengths = find_line_lengths(docs)
+        lengths = self.find_lengths(docs)
 
         def compare(scores: List[TagScores]) -> LossAndGradients:
             log_probs: Any = get_teacher_log_probs(earlier, earlier.predict(docs), lengths=lengths)
@@ -236,6 +253,11 @@ class DistillablePipe(TrainablePipe):
             (f"{self.name}_distillation", parts.distillation),
         ):
             losses[name] = losses.get(name, 0.0) * (1 - share) + value * share
+
+
+def separates_lines(model: Model) -> bool:
+    """Return whether line breaks may separate texts for a model: see `lines`."""
+    return model.attrs.get("separate_lines", True)
 
 
 def listens_in_vain(model: TaggerModel, log_probs: List[numpy.ndarray]) -> bool:

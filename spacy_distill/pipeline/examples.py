@@ -1,13 +1,15 @@
 """The examples that a component is initialised from."""
 
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Iterable, List, Optional, Set, Tuple
+from typing import Iterable, List, Optional, Set
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import resolve_dot_names
 
+from ..lines import divide_entities
 from ..soft_targets import find_taught_labels
 from ..types import GetExamples
 
@@ -17,25 +19,43 @@ GIVEN_OF_STREAM = 100
 SAMPLE_SIZE = 10_000
 
 
-def read_initial_examples(
-    get_examples: GetExamples, nlp: Optional[Language]
-) -> Tuple[List[Doc], List[str]]:
-    """Return the documents that the vocabularies are built from, and their labels.
+@dataclass
+class InitialExamples:
+    """What a component is initialised from.
+
+    docs (List[Doc]): The predicted documents.
+    labels (Set[str]): The labels of the entities and soft targets of the reference documents.
+    n_cut, n_whole (int): Numbers of their entities, as `divide_entities` divides them.
+    """
+
+    docs: List[Doc] = field(default_factory=list)
+    labels: Set[str] = field(default_factory=set)
+    n_cut: int = 0
+    n_whole: int = 0
+
+    def add(self, examples: Iterable[Example]) -> None:
+        for eg in examples:
+            self.docs.append(eg.predicted)
+            self.labels |= find_taught_labels(eg.reference)
+            cut, whole = divide_entities(eg.reference)
+            self.n_cut += len(cut)
+            self.n_whole += len(whole)
+
+
+def read_initial_examples(get_examples: GetExamples, nlp: Optional[Language]) -> InitialExamples:
+    """Read the examples that a component is initialised from.
 
     With `max_epochs = -1`, spaCy passes only the first 100 examples to a component, which do not
     contain all characters. In this case, more examples are read from the training corpus.
 
     get_examples (Callable[[], Iterable[Example]]): The function that spaCy passes.
     nlp (Optional[Language]): The pipeline, whose config names the training corpus.
-    RETURNS (Tuple[List[Doc], List[str]]): The predicted documents, and the labels of the entities
-        and soft targets of the reference documents, sorted.
     """
-    docs: List[Doc] = []
-    labels: Set[str] = set()
-    collect(get_examples(), docs, labels)
-    if nlp is not None and len(docs) == GIVEN_OF_STREAM:
-        collect(sample_stream(nlp), docs, labels)
-    return docs, sorted(labels)
+    found = InitialExamples()
+    found.add(get_examples())
+    if nlp is not None and len(found.docs) == GIVEN_OF_STREAM:
+        found.add(sample_stream(nlp))
+    return found
 
 
 def sample_stream(nlp: Language) -> Iterable[Example]:
@@ -48,9 +68,3 @@ def sample_stream(nlp: Language) -> Iterable[Example]:
         yield from islice(corpus(nlp), SAMPLE_SIZE)
     except (OSError, ValueError):
         return  # a pipeline made elsewhere; errors of the corpus are reported by training itself
-
-
-def collect(examples: Iterable[Example], docs: List[Doc], labels: Set[str]) -> None:
-    for eg in examples:
-        docs.append(eg.predicted)
-        labels |= find_taught_labels(eg.reference)

@@ -22,7 +22,7 @@ from ..distributions import get_log_probs, join_scores
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..layers.crf import find_crf, find_potentials
-from ..lines import find_line_lengths, line_lengths
+from ..lines import are_separate
 from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import make_tags
 from ..targets import get_targets
@@ -121,8 +121,8 @@ class NERTagger(DistillablePipe):
         # everything else here.
         few = (lambda: list(islice(get_examples(), 10))) if callable(get_examples) else get_examples
         validate_get_examples(few, "NERTagger.initialize")
-        docs, found = read_initial_examples(get_examples, nlp)
-        for label in found if labels is None else labels:
+        found = read_initial_examples(get_examples, nlp)
+        for label in sorted(found.labels) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
             raise ValueError(Errors.D001.format(name=self.name))
@@ -131,7 +131,8 @@ class NERTagger(DistillablePipe):
         if self.model.has_dim("nO"):
             self._check_width(self.model.get_dim("nO"))
         width_alone: List[TagScores] = [self.model.ops.alloc2f(1, len(self.tags))]
-        self.model.initialize(X=docs, Y=width_alone)
+        self.model.initialize(X=found.docs, Y=width_alone)
+        self.model.attrs["separate_lines"] = are_separate(found.n_cut, found.n_whole)
         reset_gradients(self.model)
 
     def predict(self, docs: Iterable[Doc]) -> List[TagScores]:
@@ -164,7 +165,7 @@ class NERTagger(DistillablePipe):
         ids = self.find_tags(scores, attributes=attributes, fixed=preset)
         write_entities(docs, ids, self.tags, fixed=preset, attributes=attributes)
         if self.spans_key is not None:
-            lengths = line_lengths(docs, attributes.line_start)
+            lengths = self.lengths_of(docs, attributes)
             log_probs = get_log_probs(self.model, scores, lengths=lengths)
             is_space, key = attributes.is_space, self.spans_key
             write_confidences(docs, ids, log_probs, fixed=preset, is_space=is_space, key=key)
@@ -187,7 +188,7 @@ class NERTagger(DistillablePipe):
             raise ValueError(Errors.D017.format(name=self.name, score=largest))
         return decode_words(
             flat,
-            line_lengths(scores, attributes.line_start),
+            self.lengths_of(scores, attributes),
             self.transitions,
             find_potentials(self.model),
             fixed=fixed,
@@ -286,7 +287,7 @@ class NERTagger(DistillablePipe):
             raise ValueError(error)
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
-        lengths = find_line_lengths([eg.predicted for eg in examples])
+        lengths = self.find_lengths([eg.predicted for eg in examples])
         batch = FlatScores.of(self.model, scores, lengths=lengths)
         self._check_width(batch.rows.shape[1] if batch.rows.ndim == 2 else 1)
         targets = get_targets(examples, tags=self.tags, name=self.name).of_tokens(batch.seen)

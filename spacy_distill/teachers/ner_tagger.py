@@ -10,7 +10,6 @@ from spacy.tokens import Doc
 from ..distributions import get_teacher_log_probs
 from ..docs import copy_words
 from ..errors import Errors
-from ..lines import find_line_lengths
 from ..pipeline.ner_tagger import NERTagger
 from ..targets import has_same_tokens
 from ..types import TagScores
@@ -59,7 +58,7 @@ class NERTaggerTeacher:
 
         RAISES (ValueError): D809 if an earlier component changes the tokens.
         """
-        return self.to_log_probs(self.score(docs), lengths=find_line_lengths(docs))
+        return self.to_log_probs(self.score(docs), lengths=self.ner.find_lengths(docs))
 
     def to_log_probs(
         self, scores: Sequence[TagScores], *, lengths: Sequence[int]

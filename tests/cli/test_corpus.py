@@ -264,19 +264,23 @@ def test_corpus_trims_whitespace_from_entities(run, read, data, tmp_path):
     assert [ents(doc) for doc in read("dev")] == [[("Ann", "PER")]]
 
 
-def test_corpus_warns_of_entities_across_a_separating_line_break(run, data, tmp_path):
-    """The student would never find them. An entity may continue on the next line of a text."""
+@pytest.mark.parametrize("n_letters, said", [(1, "read"), (60, "too few to learn them")])
+def test_corpus_tells_of_entities_across_separating_line_breaks(
+    run, data, tmp_path, n_letters, said
+):
+    """If there are few, a model would never find them. Entities may continue in wrapped text."""
     address = "To:\n12 Main Street\nSpringfield\nTotal: 7 EUR"
     letter = "The letter that came yesterday says that the Bank of\nEngland will close on Friday."
-    rows = [
-        {"text": address, "entities": [[4, 30, "ADDRESS"]]},
-        {"text": letter, "entities": [[45, 60, "ORG"]]},
-    ]
+    rows = [{"text": address, "entities": [[4, 30, "ADDRESS"]]}]
+    for i in range(n_letters):
+        text = f"{letter}\n\n{i} pages"
+        rows.append({"text": text, "entities": [[45, 60, "ORG"]]})
     (tmp_path / "data" / "test.conll").unlink()
     (tmp_path / "data" / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
     result = run()
     assert result.exit_code == 0, result.output
-    assert "so that the student can't find them: 1, first '12 Main Street" in result.text
+    assert "a line break between two texts: 1, first '12 Main Street" in result.text
+    assert said in result.text
 
 
 def test_corpus_unlabelled_training_text_goes_to_the_pool(run, read, data, tmp_path):

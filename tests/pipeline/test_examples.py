@@ -155,10 +155,10 @@ def make_get_examples(n):
 def test_examples_include_a_sample_of_a_stream(streaming, monkeypatch):
     """If 100 examples are passed, as by spaCy for a stream, a sample of the corpus is added."""
     monkeypatch.setattr("spacy_distill.pipeline.examples.SAMPLE_SIZE", 300)
-    docs, labels = read_initial_examples(make_get_examples(100), streaming)
-    assert len(docs) == 400
-    assert len({doc[0].text for doc in docs}) > 200
-    assert labels == ["LOC", "MINE", "PER", "RARE"]
+    found = read_initial_examples(make_get_examples(100), streaming)
+    assert len(found.docs) == 400
+    assert len({doc[0].text for doc in found.docs}) > 200
+    assert found.labels == {"LOC", "MINE", "PER", "RARE"}
 
 
 def test_examples_of_a_stream_with_max_epochs_in_a_variable(config):
@@ -167,27 +167,28 @@ def test_examples_of_a_stream_with_max_epochs_in_a_variable(config):
     text = path.read_text().replace("max_epochs = -1", "max_epochs = ${vars.epochs}")
     path.write_text(f"[vars]\nepochs = -1\n\n{text}")
     nlp = load_model_from_config(load_config(path, interpolate=False), auto_fill=True)
-    assert read_initial_examples(make_get_examples(100), nlp)[1] == ["LOC", "MINE", "PER", "RARE"]
+    found = read_initial_examples(make_get_examples(100), nlp)
+    assert found.labels == {"LOC", "MINE", "PER", "RARE"}
 
 
 def test_examples_of_other_callers_do_not_include_a_sample(streaming):
     """Fewer than 100 examples are not from a stream, even if the config sets `max_epochs = -1`."""
-    docs, labels = read_initial_examples(make_get_examples(3), streaming)
-    assert len(docs) == 3 and labels == ["MINE"]
+    found = read_initial_examples(make_get_examples(3), streaming)
+    assert len(found.docs) == 3 and found.labels == {"MINE"}
 
 
 def test_examples_do_not_need_the_training_corpus(streaming, tmp_path):
     """The training corpus of a pipeline from another machine may not exist."""
     shutil.rmtree(tmp_path / "pool")
-    docs, labels = read_initial_examples(make_get_examples(100), streaming)
-    assert len(docs) == 100 and labels == ["MINE"]
+    found = read_initial_examples(make_get_examples(100), streaming)
+    assert len(found.docs) == 100 and found.labels == {"MINE"}
 
 
 def test_examples_are_all_returned_without_a_stream(nlp, examples):
     for pipeline in (nlp, None):
-        docs, labels = read_initial_examples(lambda: iter(examples), pipeline)
-        assert docs == [eg.predicted for eg in examples]
-        assert labels == ["LOC", "PER"]
+        found = read_initial_examples(lambda: iter(examples), pipeline)
+        assert found.docs == [eg.predicted for eg in examples]
+        assert found.labels == {"LOC", "PER"}
 
 
 def test_examples_have_all_labels_of_soft_targets(nlp, tiny, examples):

@@ -1,0 +1,76 @@
+"""Entities across line breaks that separate texts, such as addresses, can be learned."""
+
+import pytest
+import spacy
+from spacy.training import Example
+from thinc.api import Adam
+
+from spacy_distill.annotate.docs import annotate_docs
+
+SCHEMES = [("softmax", "biluo"), ("crf", "iob"), ("crf", "biluo")]
+
+
+def make_letters(nlp, *, share):
+    """Twenty letters with a name and an address; in a share of them it is labelled as a whole."""
+    examples = []
+    for i in range(20):
+        text = f"To:\nAnn Lee\n{i} Main Street\nSpringfield\nTotal: {i} EUR"
+        end = "Springfield" if i < 20 * share else "Street"
+        address = (15 - 3, text.index(end) + len(end), "ADDRESS")
+        gold = {"entities": [(4, 11, "PER"), address]}
+        examples.append(Example.from_dict(nlp.make_doc(text), gold))
+    return examples
+
+
+@pytest.fixture(params=SCHEMES, ids="-".join)
+def make_tagger(request, tiny):
+    def make(share):
+        nlp = spacy.blank("en")
+        classifier, scheme = request.param
+        config = {"model": {**tiny["model"], "classifier": classifier}, "scheme": scheme}
+        nlp.add_pipe("ner_tagger", name="ner", config=config)
+        examples = make_letters(nlp, share=share)
+        nlp.initialize(lambda: examples)
+        return nlp, examples
+
+    return make
+
+
+def test_entities_across_lines_are_learned(make_tagger, tmp_path):
+    nlp, examples = make_tagger(share=1)
+    optimizer = Adam(0.02)
+    for _ in range(60):
+        nlp.update(examples, sgd=optimizer)
+    assert nlp.evaluate(examples)["ents_f"] == 1.0
+    nlp.to_disk(tmp_path / "trained")
+    loaded = spacy.load(tmp_path / "trained")
+    text = examples[3].reference.text
+    found = [(ent.text, ent.label_) for ent in loaded(text).ents]
+    assert found == [("Ann Lee", "PER"), ("3 Main Street\nSpringfield", "ADDRESS")]
+    # As a teacher, it labels them in the same way.
+    (doc,) = annotate_docs(loaded, [loaded.make_doc(text)])
+    assert [(ent.text, ent.label_) for ent in doc.ents] == found
+
+
+@pytest.mark.parametrize("share, are_lines", [(0, True), (0.05, False), (1, False)])
+def test_entities_across_lines_decide_whether_lines_are_texts(make_tagger, share, are_lines):
+    nlp, examples = make_tagger(share=share)
+    ner, doc = nlp.get_pipe("ner"), examples[0].predicted
+    lengths = [3, 3, 4, 2, 4] if are_lines else [len(doc)]
+    assert ner.find_lengths([doc]) == lengths
+    # Every word has scores of its own, also of a document that is read as a whole.
+    (scores,) = ner.predict([doc])
+    assert scores.shape == (len(doc), len(ner.tags))
+    one_line = nlp.make_doc(doc.text.replace("\n", " "))
+    is_word = [not token.is_space for token in doc]
+    is_same = bool((abs(scores[is_word] - ner.predict([one_line])[0]) < 1e-5).all())
+    assert is_same == (not are_lines)
+    (plain,) = ner.predict([nlp.make_doc("Ann Lee left")])  # without line breaks, nothing changes
+    assert plain.shape == (3, len(ner.tags))
+
+
+def test_entities_across_lines_are_decided_again(make_tagger):
+    nlp, _ = make_tagger(share=1)
+    others = make_letters(nlp, share=0)
+    nlp.initialize(lambda: others)
+    assert len(nlp.get_pipe("ner").find_lengths([others[0].predicted])) == 5
