@@ -81,6 +81,9 @@ def encoder_table(
     else:
         segmenter = make_word_segmenter(pieces, words)
         sequences = [pieces(entry)[:MAX_PIECES] for entry in segmenter.entries]
+    # Pieces that were added to the tokenizer alone have no embedding.
+    n_known = encoder.get_input_embeddings().num_embeddings
+    sequences = [[row if row < n_known else pieces.unknown for row in part] for part in sequences]
     vectors = encode(
         encoder.to(device), sequences, specials=find_specials(tokenizer), progress=progress
     )

@@ -111,6 +111,21 @@ def test_encoder_table_of_pieces(bert):
     assert_same_shape(rows, encode_by_hand(bert, words))
 
 
+@pytest.mark.parametrize("words", [None, ["paris", "newpiece"]])
+def test_encoder_takes_pieces_without_an_embedding_for_unknown(bert, tmp_path, words):
+    """They were added to the tokenizer, but not to the transformer."""
+    tokenizer = AutoTokenizer.from_pretrained(bert)
+    tokenizer.add_tokens(["newpiece"])
+    tokenizer.save_pretrained(tmp_path)
+    AutoModel.from_pretrained(bert).save_pretrained(tmp_path)
+    table, _ = encoder_table(str(tmp_path), width=2, words=words)
+    if words is None:
+        assert table.segmenter.entries == (*VOCAB, "newpiece")
+        assert_allclose(table.rows[-1], table.rows[VOCAB.index("[UNK]")], atol=1e-5)
+    else:
+        assert table.segmenter.entries == ("", *words)
+
+
 def test_encoder_encodes_continuing_pieces_by_their_ids(bert):
     model = AutoModel.from_pretrained(bert).eval()
     specials = find_specials(load_tokenizer(bert))
