@@ -119,7 +119,7 @@ def divide_entities(doc: Doc) -> Tuple[List[Span], List[Span]]:
     return cut, whole
 
 
-def are_separate(n_cut: int, n_whole: int) -> bool:
+def should_separate(n_cut: int, n_whole: int) -> bool:
     """Return whether models should read lines one by one, by the numbers of entities of each kind
     that `divide_entities` returns for the training data."""
     return n_cut <= MAX_CUT * (n_cut + n_whole)

@@ -11,11 +11,11 @@ from spacy.tokens import Doc, Span
 
 from spacy_distill.lines import (
     NARROWEST,
-    are_separate,
     cut_lines,
     divide_entities,
     find_line_starts,
     line_lengths,
+    should_separate,
 )
 
 NLP = spacy.blank("en")
@@ -176,5 +176,5 @@ def test_lines_divide_entities():
 
 
 def test_lines_are_separate_unless_more_than_a_fiftieth_of_the_entities_are_cut():
-    assert are_separate(0, 0) and are_separate(0, 9) and are_separate(1, 49)
-    assert not are_separate(1, 48) and not are_separate(5, 0)
+    assert should_separate(0, 0) and should_separate(0, 9) and should_separate(1, 49)
+    assert not should_separate(1, 48) and not should_separate(5, 0)

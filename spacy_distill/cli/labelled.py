@@ -11,7 +11,7 @@ from ..data.overlap import text_key
 from ..data.sources import Split, find_split, list_others
 from ..docs import join_sentences, trim_entities
 from ..errors import Errors
-from ..lines import are_separate, divide_entities
+from ..lines import divide_entities, should_separate
 
 # Maximum number of file names in an error message.
 SHOWN = 10
@@ -119,7 +119,7 @@ def tell_of_line_breaks(docs: Iterable[Doc], *, source: str) -> None:
         f"Entities in {source} that go on after a line break between two texts: {len(cut):,}, "
         f"first {cut[0].text[:60]!r}."
     )
-    if are_separate(len(cut), n_whole):
+    if should_separate(len(cut), n_whole):
         msg.warn(
             f"{found} These are too few to learn them, so none will be found. Replace the line "
             "breaks within entities by spaces"

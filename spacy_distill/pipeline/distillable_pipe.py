@@ -72,6 +72,12 @@ class DistillablePipe(TrainablePipe):
         """
         return line_lengths(docs, attributes.line_start & separates_lines(self.model))
 
+    def _separate_lines(self, value: bool) -> None:
+        """Set whether line breaks may separate texts, in the model and in layers that need it."""
+        for node in self.model.walk():
+            if node is self.model or "separate_lines" in node.attrs:
+                node.attrs["separate_lines"] = value
+
     def distill(
         self,
         teacher_pipe: TrainablePipe,

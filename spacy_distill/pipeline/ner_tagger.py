@@ -22,7 +22,7 @@ from ..distributions import get_log_probs, join_scores
 from ..entities import TokenAttributes, write_confidences, write_entities
 from ..errors import Errors
 from ..layers.crf import find_crf, find_potentials
-from ..lines import are_separate
+from ..lines import should_separate
 from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import make_tags
 from ..targets import get_targets
@@ -132,7 +132,7 @@ class NERTagger(DistillablePipe):
             self._check_width(self.model.get_dim("nO"))
         width_alone: List[TagScores] = [self.model.ops.alloc2f(1, len(self.tags))]
         self.model.initialize(X=found.docs, Y=width_alone)
-        self.model.attrs["separate_lines"] = are_separate(found.n_cut, found.n_whole)
+        self._separate_lines(should_separate(found.n_cut, found.n_whole))
         reset_gradients(self.model)
 
     def predict(self, docs: Iterable[Doc]) -> List[TagScores]:

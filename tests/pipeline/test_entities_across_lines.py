@@ -3,7 +3,7 @@
 import pytest
 import spacy
 from spacy.training import Example
-from thinc.api import Adam
+from thinc.api import Adam, chain, noop
 
 from spacy_distill.annotate.docs import annotate_docs
 
@@ -74,3 +74,13 @@ def test_entities_across_lines_are_decided_again(make_tagger):
     others = make_letters(nlp, share=0)
     nlp.initialize(lambda: others)
     assert len(nlp.get_pipe("ner").find_lengths([others[0].predicted])) == 5
+
+
+def test_entities_across_lines_are_learned_by_a_model_within_another(make_tagger):
+    nlp, examples = make_tagger(share=1)
+    ner = nlp.get_pipe("ner")
+    ner.model = chain(ner.model, noop())
+    ner.initialize(lambda: examples, nlp=nlp)
+    doc = examples[0].predicted
+    assert ner.find_lengths([doc]) == [len(doc)]
+    assert [node.attrs.get("separate_lines") for node in ner.model.walk()][:2] == [False, False]
