@@ -3,6 +3,7 @@
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Sized, Tuple
 
 import numpy
+from spacy.errors import Errors as SpacyErrors
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
@@ -222,8 +223,10 @@ class DistillablePipe(TrainablePipe):
 
         get_loss (Callable): Called with the scores of `eg.predicted`. For a batch without tokens,
             neither this nor the model is called, because a model may not support that.
-        RAISES (ValueError): D011 if the loss is not finite.
+        RAISES (ValueError): D011 if the loss is not finite, spaCy's E109 before `initialize`.
         """
+        if len(self.tags) == 1:  # O alone
+            raise ValueError(SpacyErrors.E109.format(name=self.name))
         self.has_learnt = True
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)

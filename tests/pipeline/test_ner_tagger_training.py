@@ -36,6 +36,12 @@ def test_ner_tagger_memorises_ten_sentences(make_student, examples, scheme):
     assert nlp.evaluate(examples)["ents_f"] == 1.0
 
 
+def test_ner_tagger_training_needs_initialisation(nlp, tiny, examples):
+    nlp.add_pipe("ner_tagger", name="ner", config=tiny)
+    with pytest.raises(ValueError, match=r"E109.*'ner'"):
+        nlp.update(examples)
+
+
 def test_ner_tagger_update_reduces_the_loss(make_student, examples):
     nlp = make_student()
     optimizer = Adam(0.01)
