@@ -224,8 +224,8 @@ class Errors(metaclass=ErrorsWithCodes):
     D131 = (
         "None of {total} documents of '{source}', the {split} set, has entity annotation. Label "
         "them. (In JSON it is read from 'entities', 'spans', 'label', 'labels', 'tags' or "
-        "'ner_tags', in .spacy from doc.ents; a .txt of this name has one text per line: call a "
-        "file of columns .conll.)"
+        "'ner_tags', in .spacy from doc.ents. A .txt that is not called train.txt or the like has "
+        "one text per line: call a file of columns .conll.)"
     )
     D132 = (
         "'{source}' describes its columns in a way that the installed 'datasets' does not know "

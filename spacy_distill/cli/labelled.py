@@ -57,7 +57,7 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
     """Refuse a set that is not labelled, and correct entities that could not be predicted.
 
     Whitespace is removed from the edges of entities, and sentences that share an entity are joined.
-    Entities that go on after a line break which separates texts are counted.
+    In training data, entities that go on after a line break which separates texts are counted.
 
     docs (List[Doc]): The documents. The training set (`train`) may contain unlabelled text, because
         that goes into the pool. Modified in place.
@@ -101,7 +101,8 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
             f"Entities in {source} that began in one sentence and ended in another, so that their "
             f"sentences were joined: {n_joined:,}"
         )
-    tell_of_line_breaks(docs, source=source)
+    if name in ("train", "labelled"):  # from these, a model learns whether to read lines one by one
+        tell_of_line_breaks(docs, source=source)
     return docs
 
 

@@ -56,7 +56,6 @@ def build_linear_tagger_v1(
         init=init,
         dims={"nO": nO},
         layers=[tagger],
-        attrs={"separate_lines": True},
         refs={"tok2vec": tok2vec, "output_layer": output_layer},
     )
 

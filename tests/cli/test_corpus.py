@@ -275,8 +275,8 @@ def test_corpus_tells_of_entities_across_separating_line_breaks(
     for i in range(n_letters):
         text = f"{letter}\n\n{i} pages"
         rows.append({"text": text, "entities": [[45, 60, "ORG"]]})
-    (tmp_path / "data" / "test.conll").unlink()
-    (tmp_path / "data" / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "data" / "train.conll").unlink()
+    (tmp_path / "data" / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
     result = run()
     assert result.exit_code == 0, result.output
     assert "a line break between two texts: 1, first '12 Main Street" in result.text
