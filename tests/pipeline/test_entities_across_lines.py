@@ -84,3 +84,29 @@ def test_entities_across_lines_are_learned_by_a_model_within_another(make_tagger
     doc = examples[0].predicted
     assert ner.find_lengths([doc]) == [len(doc)]
     assert [node.attrs.get("separate_lines") for node in ner.model.walk()][:2] == [False, False]
+
+
+def test_entities_across_lines_are_learned_by_the_model_of_a_teacher(tmp_path):
+    nlp = spacy.blank("en")
+    tok2vec = {
+        "@architectures": "spacy.HashEmbedCNN.v2",
+        "pretrained_vectors": None,
+        "width": 32,
+        "depth": 2,
+        "embed_size": 200,
+        "window_size": 1,
+        "maxout_pieces": 2,
+        "subword_features": True,
+    }
+    model = {"@architectures": "spacy-distill.LinearTagger.v1", "tok2vec": tok2vec}
+    nlp.add_pipe("ner_tagger", name="ner", config={"model": model})
+    examples = make_letters(nlp, share=1)
+    nlp.initialize(lambda: examples)
+    optimizer = Adam(0.02)
+    for _ in range(30):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "teacher")
+    loaded = spacy.load(tmp_path / "teacher")
+    doc = examples[0].predicted
+    assert loaded.get_pipe("ner").find_lengths([doc]) == [len(doc)]
+    assert loaded.evaluate(examples)["ents_f"] == 1.0
