@@ -194,13 +194,12 @@ class DistillablePipe(TrainablePipe):
         lengths: Optional[Sequence[int]] = None,
     ) -> LossAndGradients:
         if not any(map(len, student_scores)):
-            return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), student_scores)
+            return no_loss(student_scores)
         batch = FlatScores.of(self.model, student_scores, lengths=lengths)
         flat, crf = batch.rows, batch.crf
         xp, ops = get_array_module(flat), self.model.ops
         teacher = ops.xp.concatenate([*map(ops.xp.asarray, teacher_scores)])
-        if crf is not None:
-            teacher = ops.to_numpy(teacher)[batch.seen]
+        teacher = xp.asarray(ops.to_numpy(teacher)[batch.seen])
         taught = xp.flatnonzero(~xp.isnan(teacher).any(axis=1))
         value, (d_scores, d_potentials) = 0.0, no_gradients(flat, crf)
         if len(taught):
@@ -262,6 +261,11 @@ class DistillablePipe(TrainablePipe):
             (f"{self.name}_distillation", parts.distillation),
         ):
             losses[name] = losses.get(name, 0.0) * (1 - share) + value * share
+
+
+def no_loss(scores: List[TagScores]) -> LossAndGradients:
+    """Return the loss of a batch without tokens. scores (List[Floats2d]): Its scores, all empty."""
+    return LossAndGradients(LossParts(0.0, 0.0, 0.0, n_tokens=0), scores)
 
 
 def separates_lines(model: Model) -> bool:

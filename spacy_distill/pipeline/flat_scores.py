@@ -16,7 +16,7 @@ from ..types import TaggerModel, TagScores
 class FlatScores:
     """The scores of a batch, and what is needed to split their gradient again.
 
-    A CRF does not cover tokens that the model saw nothing of, such as whitespace.
+    Tokens that the model saw nothing of, such as whitespace, have no part in the loss.
 
     model (Model[List[Doc], List[Floats2d]]): The model.
     parts (List[Floats2d]): Its scores of each document, (n_tokens, n_tags).
@@ -37,13 +37,13 @@ class FlatScores:
     ) -> "FlatScores":
         """Join scores. model, parts, lengths: As for `get_log_probs`."""
         rows: Any = model.ops.flatten(parts)
+        seen = ~find_unseen(rows)
+        rows, seen = rows[seen], model.ops.to_numpy(seen)
         potentials = find_potentials(model)
         if potentials is None:
-            return cls(model, parts, numpy.ones(len(rows), dtype=bool), rows, None)
-        rows = model.ops.to_numpy(rows)
-        seen = ~find_unseen(rows)
+            return cls(model, parts, seen, rows, None)
         crf = CRFInputs(count_rows(seen, lengths or [*map(len, parts)]), potentials)
-        return cls(model, parts, seen, rows[seen], crf)
+        return cls(model, parts, seen, model.ops.to_numpy(rows), crf)
 
     def split(self, d_rows: Any) -> List[TagScores]:
         """Return the gradient of each document's scores, 0 for tokens that have no row."""

@@ -27,7 +27,7 @@ from ..losses import DistillationLoss, build_distillation_loss_v1
 from ..tags import make_tags
 from ..targets import get_targets
 from ..types import GetExamples, InitModel, TaggerModel, TagScheme, TagScores
-from .distillable_pipe import DistillablePipe, LossAndGradients, reset_gradients
+from .distillable_pipe import DistillablePipe, LossAndGradients, no_loss, reset_gradients
 from .examples import read_initial_examples
 from .flat_scores import FlatScores
 from .score_cache import ScoreCache
@@ -287,9 +287,11 @@ class NERTagger(DistillablePipe):
             raise ValueError(error)
 
     def _get_loss_parts(self, examples: List[Example], scores: List[TagScores]) -> LossAndGradients:
+        if not any(map(len, scores)):
+            return no_loss(scores)
+        self._check_width(scores[0].shape[1] if scores[0].ndim == 2 else 1)
         lengths = self.find_lengths([eg.predicted for eg in examples])
         batch = FlatScores.of(self.model, scores, lengths=lengths)
-        self._check_width(batch.rows.shape[1] if batch.rows.ndim == 2 else 1)
         targets = get_targets(examples, tags=self.tags, name=self.name).of_tokens(batch.seen)
         xp = get_array_module(batch.rows)
         on_device = {name: xp.asarray(part) for name, part in vars(targets).items()}

@@ -4,6 +4,8 @@ import numpy
 import pytest
 import spacy
 from numpy.testing import assert_allclose, assert_array_equal
+from spacy.tokens import Doc
+from spacy.training import Example
 from thinc.api import Adam, fix_random_seed, require_cpu, require_gpu
 
 from spacy_distill.distributions import log_softmax
@@ -52,6 +54,40 @@ def test_ner_tagger_update_reduces_the_loss(make_student, examples):
         values.append(losses["ner"])
     assert values[-1] < 0.8 * values[0]
     assert values[0] == pytest.approx(numpy.log(5), abs=0.5)  # five tags, nothing learned
+
+
+def test_ner_tagger_learns_nothing_from_whitespace(make_student, make_example):
+    """The loss, its gradient and the number of tokens are those of the words."""
+    ner = make_student().get_pipe("ner")
+    plain = make_example("Ann Lee left", "B-PER I-PER O")
+    words, tags = ["Ann", " ", "Lee", "left", "\n"], ["B-PER", "I-PER", "I-PER", "O", "O"]
+    vocab = plain.reference.vocab
+    spaced = Example(Doc(vocab, words=words), Doc(vocab, words=words, ents=tags))
+    is_word = numpy.asarray([not token.is_space for token in spaced.predicted])
+    rng = numpy.random.default_rng(0)
+    log_probs = log_softmax(rng.normal(size=(len(is_word), len(ner.tags))))
+    set_soft_targets(spaced.reference, log_probs, tags=ner.tags)
+    set_soft_targets(plain.reference, log_probs[is_word], tags=ner.tags)
+    (value, (d_scores,)), (expected, (d_plain,)) = (
+        ner.get_loss([eg], ner.predict([eg.predicted])) for eg in (spaced, plain)
+    )
+    assert value == pytest.approx(expected, rel=1e-6)
+    assert_allclose(d_scores[is_word], d_plain, rtol=1e-5, atol=1e-8)
+    assert not d_scores[~is_word].any()
+    assert ner.update([spaced])["ner_tokens"] == 3
+    scores = [ner.predict([eg.predicted]) for eg in (spaced, plain)]
+    teacher = [[log_probs.astype("f")], [log_probs[is_word].astype("f")]]
+    (value, (d_scores,)), (expected, (d_plain,)) = map(
+        ner.get_teacher_student_loss, teacher, scores
+    )
+    assert value == pytest.approx(expected, rel=1e-6)
+    assert_allclose(d_scores[is_word], d_plain, rtol=1e-5, atol=1e-8)
+
+
+def test_ner_tagger_loss_of_no_documents(make_student):
+    ner = make_student().get_pipe("ner")
+    assert ner.get_loss([], []) == (0.0, [])
+    assert ner.get_teacher_student_loss([], []) == (0.0, [])
 
 
 def test_ner_tagger_update_without_an_optimizer_keeps_gradients(make_student, examples):
