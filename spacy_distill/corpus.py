@@ -15,7 +15,7 @@ from .checks import require
 from .docbins import count_docs, read_examples, stream_examples
 from .docs import leave_out_labels
 from .errors import Errors
-from .manifest import JOURNAL, is_unfinished
+from .manifest import JOURNAL
 from .soft_targets import has_soft_targets, max_log_probs
 from .types import Reader
 
@@ -43,7 +43,8 @@ def build_distillation_corpus_v1(
         probable tag has a lower probability, and of all entities that contain such a token, are
         left out, and so is any gold annotation of these tokens, because it is stored like
         pseudo-labels. The soft targets are kept.
-    seed (int): Seed of the order, which is different in each epoch.
+    seed (int): Seed of which labelled examples are repeated and, if the documents are not all held
+        in memory, of their order, which is different in each epoch. Otherwise, spaCy shuffles them.
     limit (int): How many unlabelled documents are read, from the first on; 0 for all.
     shuffle_buffer (int): For training that does not hold all documents in memory (`max_epochs =
         -1`): unlabelled documents are drawn at random from a buffer of this size, and files are
@@ -84,13 +85,13 @@ class DistillationCorpus:
         """Yield one epoch, with the labelled examples at random positions among the others.
 
         RAISES (FileNotFoundError): D008 for a path that does not exist. (ValueError): D005 for an
-            unlabelled document without soft targets, D009 for a folder without documents, D023 for
-            one whose annotation is not finished, D114 for a damaged file, D128 for a file that is
-            not .spacy.
+            unlabelled document without soft targets, D009 for a folder without documents, D023 if
+            the annotation of a folder, or of one within it, is not finished, D114 for a damaged
+            file, D128 for a file that is not .spacy.
         """
-        for path in (self.labelled, self.unlabelled):
-            if path is not None and is_unfinished(path):
-                raise ValueError(Errors.D023.format(path=path, journal=JOURNAL))
+        for path in filter(None, (self.labelled, self.unlabelled)):
+            for journal in path.rglob(JOURNAL):
+                raise ValueError(Errors.D023.format(path=journal.parent, journal=JOURNAL))
         gold: List[Example] = []
         if self.labelled is not None:
             gold = list(read_examples(self.labelled, nlp.vocab))

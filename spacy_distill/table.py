@@ -75,10 +75,9 @@ class Table:
         if found != (FORMAT, VERSION):
             raise ValueError(Errors.D304.format(path=path, found=found, expected=(FORMAT, VERSION)))
         try:
-            segmenter = Segmenter.from_attr(header["segmenter"])
+            return cls(Segmenter.from_attr(header["segmenter"]), rows.astype("float32"))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(Errors.D303.format(path=path, reason=error)) from error
-        return cls(segmenter, rows.astype("float32"))
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> numpy.ndarray:

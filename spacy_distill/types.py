@@ -58,6 +58,6 @@ class Teacher(Protocol):
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """Predict log-probabilities in nats, float32 (n_tokens, n_tags) for each document.
 
-        Rows of tokens for which the teacher has no distribution are NaN. The documents may have any
-        vocabulary, and are not changed.
+        Rows of tokens for which the teacher has no distribution are NaN. The documents may have
+        the vocabulary of any pipeline, and are not changed.
         """

@@ -201,7 +201,7 @@ def test_corpus_refuses_a_folder_of_unfinished_annotation(nlp, write, tmp_path):
     write("pool", 1).rename(folder / "00000.spacy")
     assert len(list(reader(nlp))) == 2
     (folder / "shards.jsonl").write_text("{}\n")
-    for labelled, unlabelled in ((gold, folder), (folder, gold)):
+    for labelled, unlabelled in ((gold, folder), (folder, gold), (gold, folder.parent)):
         reader = build_distillation_corpus_v1(labelled=labelled, unlabelled=unlabelled)
         with pytest.raises(ValueError, match=r"\[D023\].*annotated.*shards\.jsonl"):
             list(reader(nlp))

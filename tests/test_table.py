@@ -73,6 +73,11 @@ def test_table_refuses_other_files(tmp_path):
     numpy.savez(path, header=header, rows=numpy.zeros((2, 2), dtype="<f4"))
     with pytest.raises(ValueError, match=r"D303.*entries"):
         Table.from_disk(path)
+    header = {"format": FORMAT, "version": VERSION, "segmenter": PIECES.to_attr()}
+    header = numpy.frombuffer(json.dumps(header).encode("ascii"), dtype="uint8")
+    numpy.savez(path, header=header, rows=numpy.zeros((2, 2), dtype="<f4"))
+    with pytest.raises(ValueError, match=r"D303.*table\.npz.*D302.*5 entries"):
+        Table.from_disk(path)
     numpy.savez(path, rows=numpy.zeros((2, 2)))
     with pytest.raises(ValueError, match="D303"):
         Table.from_disk(path)

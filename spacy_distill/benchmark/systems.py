@@ -78,17 +78,23 @@ def explain_missing(
     RETURNS (Dict[str, str]): The reason for each peer that can't be measured.
     """
     reasons = {}
-    packages = [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]
     for name in peers:
+        missing = [package for package in needs(name) if find_spec(package) is None]
         if name == "spacy-ner":
             if not labels:
                 reasons[name] = "the student has no labels to give it"
         elif teacher is None:
             what = "" if name == "teacher" or name in ONNX else ", whose tokenizer it uses"
             reasons[name] = f"no teacher is given{what}; give --teacher"
-        elif name in ONNX and packages:
-            reasons[name] = f"no {' and '.join(packages)} here; install 'spacy-distill[bench]'"
+        elif missing:
+            reasons[name] = f"no {' and '.join(missing)} here; install 'spacy-distill[bench]'"
     return reasons
+
+
+def needs(name: str) -> Tuple[str, ...]:
+    """Return the packages that making a peer needs."""
+    of_transformers = ("torch", "transformers") if name in (*ONNX, *BERT_SHAPES) else ()
+    return (*of_transformers, *(("onnx", "onnxruntime") if name in ONNX else ()))
 
 
 def explain_refused(peers: Sequence[str], exported: Dict[str, Any]) -> Dict[str, str]:

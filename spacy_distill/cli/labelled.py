@@ -7,7 +7,7 @@ from spacy.tokens import Doc, Span
 from tqdm import tqdm
 from wasabi import msg
 
-from ..data.overlap import text_key
+from ..data.overlap import entities_key, text_key
 from ..data.sources import Split, find_split, list_others
 from ..docs import join_sentences, trim_entities
 from ..errors import Errors
@@ -135,7 +135,7 @@ def warn_of_contradictions(docs: Iterable[Doc], *, source: str) -> None:
     found: Dict[str, str] = {}
     for doc in docs:
         if doc.has_annotation("ENT_IOB"):
-            entities = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
+            entities = entities_key(doc)
             if known.setdefault(key := text_key(doc), entities) != entities:
                 found.setdefault(key, doc.text.strip())
     if found:

@@ -63,7 +63,7 @@ def package_cli(
         raise FileNotFoundError(Errors.D008.format(path=meta_path))
     if output.resolve().is_relative_to(pipeline.resolve()):
         raise ValueError(Errors.D915.format(output=output.resolve(), source=pipeline.resolve()))
-    check_name(name, version, lang=srsly.read_json(meta_path)["lang"])
+    check_name(name, version, lang=read_json(meta_path).get("lang", ""))
     scores = {} if metrics is None else read_test_scores(metrics, pipeline)
     with TemporaryDirectory() as temporary:
         small = Path(temporary) / "pipeline"

@@ -14,6 +14,7 @@ from wasabi import msg
 from ..checks import require, require_installed, require_one_of
 from ..docbins import read_docbins
 from ..errors import Errors
+from ..files import make_parent
 from ..segmentation import Kind, Segmenter, word_segmenter
 from ..table import Table, glove_table, random_table
 from .options import Gpu
@@ -144,12 +145,11 @@ def build_table(
 def check_settings(output: Path, *, kind: str, vectors: str) -> None:
     """Refuse wrong options before the slow steps begin.
 
-    RAISES (FileNotFoundError): D008 if the folder of the output does not exist, D110 if the file of
-        vectors does not. (ValueError): D007 for an unknown kind, or for a file of vectors with
-        another kind than words.
+    RAISES (OSError): D901 if the output is a folder, or its own folder can't be made.
+        (FileNotFoundError): D110 if the file of vectors does not exist. (ValueError): D007 for an
+        unknown kind, or for a file of vectors with another kind than words.
     """
-    if not output.parent.is_dir():
-        raise FileNotFoundError(Errors.D008.format(path=output.parent))
+    make_parent(output)
     require_one_of(Kind, "--kind", kind)
     if vectors not in BUILT_IN:
         choices = f"{' or '.join(BUILT_IN)} with --kind pieces, because a file has vectors of words"

@@ -50,9 +50,13 @@ def tune_cli(
         srsly.write_json(output, tuned._asdict())
 
 
-def tune_pipeline(model: Path, dev: Path) -> Tuned:
+def tune_pipeline(model: Path, dev: Path, *, name: Optional[str] = None) -> Tuned:
     """Tune a pipeline on disk, unless it is tuned on the same development set already.
 
+    model (Path): Folder of the pipeline.
+    dev (Path): The development set.
+    name (Optional[str]): The component to tune if none is marked by `score_tuned`; None: the last
+        `ner_tagger`.
     RETURNS (Tuned): The result, or that of the last component if several are tuned: its F1 includes
         the entities of those before it.
     RAISES (ValueError): D009 for a development set without documents, and errors of `read_gold`,
@@ -69,7 +73,7 @@ def tune_pipeline(model: Path, dev: Path) -> Tuned:
         show_tuned(known, dev)
         return known
     is_changed = False
-    for ner in untuned or [find_ner_tagger(nlp)]:
+    for ner in untuned or [find_ner_tagger(nlp, name=name)]:
         msg.info(f"Tuning '{ner.name}'")
         tuned = tune_component(nlp, ner, examples)
         show_tuned(tuned, dev)

@@ -1,7 +1,8 @@
 """Leave texts of the labelled, dev and test sets out of the texts that a teacher labels."""
 
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, Optional
+from itertools import accumulate
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -61,3 +62,9 @@ def leave_out_texts(
 def text_key(doc: Doc) -> str:
     """Return the text without whitespace, so that it does not depend on the tokenisation."""
     return "".join(doc.text.split())
+
+
+def entities_key(doc: Doc) -> List[Tuple[int, int, str]]:
+    """Return start, end and label of the entities, as characters of `text_key`."""
+    n_before = [*accumulate((not char.isspace() for char in doc.text), initial=0)]
+    return [(n_before[ent.start_char], n_before[ent.end_char], ent.label_) for ent in doc.ents]

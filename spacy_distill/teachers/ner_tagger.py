@@ -1,7 +1,7 @@
 """A teacher from a pipeline with our `ner_tagger`: its model's distribution for each token."""
 
 from dataclasses import dataclass
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 import numpy
 from spacy.language import Language
@@ -70,12 +70,16 @@ class NERTaggerTeacher:
         return get_teacher_log_probs(self.ner.model, scores, lengths=lengths)
 
 
-def find_ner_tagger(nlp: Language) -> NERTagger:
-    """Return the `ner_tagger` of a pipeline, the last one if there are several.
+def find_ner_tagger(nlp: Language, *, name: Optional[str] = None) -> NERTagger:
+    """Return the `ner_tagger` of a pipeline that has a name, or else the last one.
 
     RAISES (ValueError): D012 if there is none.
     """
-    taggers = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, NERTagger)]
+    taggers = [
+        pipe
+        for pipe_name, pipe in nlp.pipeline
+        if isinstance(pipe, NERTagger) and name in (None, pipe_name)
+    ]
     if not taggers:
         raise ValueError(Errors.D012.format(pipes=nlp.pipe_names))
     return taggers[-1]

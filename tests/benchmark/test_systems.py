@@ -38,6 +38,14 @@ def test_systems_name_the_missing_extra(monkeypatch):
     assert reasons == {"onnx-fp32": expected, "onnx-int8": expected}
 
 
+def test_systems_of_transformers_need_torch(monkeypatch):
+    """The teacher itself may be a pipeline that needs none."""
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "torch" else 1)
+    reasons = explain_missing(list(PEERS), teacher="path", labels=["PER"])
+    assert set(reasons) == {"onnx-fp32", "onnx-int8", "bert-base", "bert-large"}
+    assert {*reasons.values()} == {"no torch here; install 'spacy-distill[bench]'"}
+
+
 def test_systems_explain_why_a_teacher_is_refused():
     assert explain_refused(list(PEERS), {"no_onnx": "no head"}) == {
         "onnx-fp32": "no head",

@@ -538,6 +538,20 @@ def test_corpus_warns_of_contradictory_annotation(run, write):
     assert "with different entities: 1, first 'Ann left Rome'" in result.text
 
 
+def test_corpus_finds_no_contradiction_in_other_whitespace(run, write):
+    texts = ["In Paris , Ann left", "In  Paris, Ann  left", "Bob left"]
+    rows = [
+        {"text": text, "entities": [[i := text.find("Ann"), i + 3, "PER"]]} for text in texts[:2]
+    ]
+    rows.append({"text": "Bob left", "entities": [[0, 3, "PER"]]})
+    lines = "\n".join(map(json.dumps, rows))
+    write("test.conll", "Eve/PER sat")
+    (write("dev.conll", "Joe/PER sat").parent / "train.jsonl").write_text(lines)
+    result = run("--labelled", "0")
+    assert result.exit_code == 0, result.output
+    assert "different entities" not in result.text
+
+
 def test_corpus_reports_files_that_are_not_read(run, write, tmp_path):
     """Unread files in the folder of a split or named like a missing split are reported."""
     (tmp_path / "data" / "train").mkdir(parents=True)

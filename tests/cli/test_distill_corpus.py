@@ -36,6 +36,15 @@ def test_distill_corpus_warns_of_gold_without_entities(tmp_path, capsys):
     assert said.endswith(f"No entity in {none}: F1 on it is always 0\x1b[0m")  # as test
 
 
+def test_distill_corpus_names_the_source_of_held_out_sentences(tmp_path, capsys):
+    gold = tmp_path / "gold.conll"
+    gold.write_text("\n".join(f"nobody{i}\tO\n" for i in range(10)))
+    given = Given(labelled=str(gold), unlabelled=[], dev="", test="")
+    make_corpus(tmp_path / "corpus", given, nlp=spacy.blank("en"), dev_share=0.2, seed=0)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"No entity in the sentences held out of {gold}: F1 on it is always 0" in said
+
+
 def test_distill_corpus_reads_the_matching_split_of_a_folder(make, tmp_path, capsys):
     """A folder with splits may be given for each part, without training on its test set."""
     for name in ("train", "dev", "test"):

@@ -188,6 +188,15 @@ def test_package_needs_a_pipeline(run, tmp_path):
     assert not (tmp_path / "packages").exists()
 
 
+def test_package_refuses_damaged_metadata(run, student_path, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(student_path, damaged)
+    for text in ("{", "[]"):
+        (damaged / "meta.json").write_text(text)
+        with pytest.raises(ValueError, match=r"\[D916\].*damaged.*meta\.json"):
+            raise run(pipeline=damaged).exception
+
+
 def test_package_needs_a_ner_tagger(run, nlp, tmp_path):
     nlp.add_pipe("entity_ruler")
     nlp.to_disk(tmp_path / "rules")

@@ -187,12 +187,16 @@ def test_table_command_refuses(tmp_path, teacher, monkeypatch, capsys, arguments
     assert not (tmp_path / "table.npz").exists()
 
 
-def test_table_command_needs_a_folder_for_its_output(tmp_path, teacher, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"D008.*missing"):
-        CliRunner().invoke(
-            app, ["table", "missing/table.npz", "-t", teacher], catch_exceptions=False
-        )
+def test_table_command_makes_the_folder_of_its_output(tmp_path, teacher):
+    path = tmp_path / "new" / "table.npz"
+    result = CliRunner().invoke(app, ["table", str(path), "-t", teacher, "--width", "4"])
+    assert result.exit_code == 0, result.output
+    assert Table.from_disk(path).rows.shape[1] == 4
+
+
+def test_table_command_refuses_a_folder_as_its_output(tmp_path, teacher):
+    with pytest.raises(IsADirectoryError, match=r"D901.*it is a folder"):
+        CliRunner().invoke(app, ["table", str(tmp_path), "-t", teacher], catch_exceptions=False)
 
 
 def test_table_command_names_the_missing_extra(teacher, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from thinc.api import require_cpu
 from typer.testing import CliRunner
 
 from spacy_distill.cli import app
+from spacy_distill.cli.tune import tune_pipeline
 from spacy_distill.docbins import read_gold
 from spacy_distill.provenance import find_changed, waits_for_tuning
 from spacy_distill.tuning import add_outside
@@ -96,6 +97,19 @@ def test_tune_tunes_all_ner_taggers_in_their_order(model, dev, careful):
     assert scores == pytest.approx([tuned.evaluate(read_gold(dev, tuned))["ents_f"]] * 2)
     assert tuned.meta["tuned"]["before"] < 0.9 < scores[0]
     assert not waits_for_tuning(model) and is_recorded(model, dev)
+
+
+def test_tune_tunes_the_named_component_if_none_is_marked(model, dev, careful):
+    """Without a name, this is the last one."""
+    nlp = spacy.load(model)
+    nlp.add_pipe("ner", name="first", source=spacy.load(model), before="ner")
+    for name in ("first", "ner"):
+        nlp.get_pipe_config(name)["score_tuned"] = False
+    nlp.to_disk(model)
+    before = read_files(model / "ner"), read_files(model / "first")
+    assert tune_pipeline(model, dev, name="first").added < 0
+    after = read_files(model / "ner"), read_files(model / "first")
+    assert after[0] == before[0] and after[1] != before[1]
 
 
 def test_tune_ignores_disabled_components(model, dev, careful):

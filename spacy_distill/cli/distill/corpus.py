@@ -107,7 +107,8 @@ def make_corpus(
         docbin, labels = pack(docs)
         write_docbin(docbin, paths[name])
         if name in WITHOUT_ENTITIES and not labels:
-            msg.warn(f"No entity in {getattr(given, name)}: {WITHOUT_ENTITIES[name]}")
+            source = getattr(given, name) or f"the sentences held out of {given.labelled}"
+            msg.warn(f"No entity in {source}: {WITHOUT_ENTITIES[name]}")
     return paths
 
 

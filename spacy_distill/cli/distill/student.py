@@ -187,7 +187,7 @@ def train_student(
     with show_validation_error(source, hint_fill=False):
         nlp = init_nlp(config)
     train(nlp, output, stdout=sys.stdout, stderr=sys.stderr)
-    tuned = tune_pipeline(best, Path(config["paths"]["dev"]))
+    tuned = tune_pipeline(best, Path(config["paths"]["dev"]), name=name)
     write_json(output / "tuned.json", tuned._asdict())
     note(best, made_from)
     return best
