@@ -1,7 +1,7 @@
-"""Conversion between arrays of a whole batch and arrays of its documents."""
+"""Batches of documents by length; arrays of a whole batch and of its documents."""
 
 from itertools import accumulate, pairwise
-from typing import List, Sequence, Sized, TypeVar
+from typing import Iterator, List, Sequence, Sized, TypeVar
 
 import numpy
 from thinc.types import Floats2d
@@ -27,3 +27,19 @@ def count_rows(chosen: numpy.ndarray, lengths: Sequence[int]) -> numpy.ndarray:
     """
     counts = numpy.diff(numpy.append(0, numpy.cumsum(chosen))[numpy.cumsum([0, *lengths])])
     return counts[counts > 0]
+
+
+def batch_by_length(lengths: Sequence[int], *, batch_pieces: int) -> Iterator[List[int]]:
+    """Yield indices of documents, shortest first, in batches of limited size.
+
+    A batch has at most `batch_pieces` pieces, including padding. A longer document is a batch of
+    its own.
+    """
+    batch: List[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if batch and (len(batch) + 1) * lengths[i] > batch_pieces:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

@@ -8,7 +8,7 @@ backwards at once, in float64: reading a document backwards is the same as readi
 transposed pairs.
 """
 
-from typing import NamedTuple, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 import numpy
 
@@ -41,8 +41,18 @@ class Potentials(NamedTuple):
         return Potentials(*(mine + theirs for mine, theirs in zip(self, other)))
 
 
-# The gradient of the scores (n_tokens, n_tags), and that of the potentials.
-Gradients = Tuple[Array, Potentials]
+class Gradients(NamedTuple):
+    """The gradients of a function of the scores and, if there is a CRF, of its potentials."""
+
+    scores: Array  # (n_tokens, n_tags)
+    potentials: Optional[Potentials] = None
+
+    def plus(self, other: "Gradients", *, weight: float) -> "Gradients":
+        """Return the gradients of this function plus another one times a weight."""
+        potentials = self.potentials
+        if potentials is not None and other.potentials is not None:
+            potentials = potentials.plus(other.potentials.scaled(weight))
+        return Gradients(self.scores + weight * other.scores, potentials)
 
 
 class Posterior(NamedTuple):
@@ -131,7 +141,7 @@ def infer(
 
 
 @ONE_THREAD
-def differentiate(posterior: Posterior, tangent: Array) -> Gradients:
+def differentiate(posterior: Posterior, tangent: Array) -> Tuple[Array, Potentials]:
     """Compute how marginals and expected counts change when the scores move along a tangent.
 
     Marginals are derivatives of the log partition function, so their Jacobian is its Hessian, which
@@ -190,7 +200,7 @@ def negative_log_likelihood(
     bound = infer(numpy.where(agrees, scores, RULED_OUT), lengths, potentials)
     value = float((free.log_partition - bound.log_partition).sum()) / n_tagged
     counts = free.expected.plus(bound.expected.scaled(-1.0)).scaled(1 / n_tagged)
-    return value, ((free.marginals - bound.marginals) / n_tagged, counts), free
+    return value, Gradients((free.marginals - bound.marginals) / n_tagged, counts), free
 
 
 def marginal_kl(
@@ -227,4 +237,4 @@ def marginal_kl(
     d_scores, d_potentials = differentiate(posterior, along)
     factor = numpy.exp(shrunk) * temperature / len(taught)
     value = temperature**2 * float(terms.sum()) / len(taught)
-    return value, (factor * d_scores, d_potentials.scaled(factor))
+    return value, Gradients(factor * d_scores, d_potentials.scaled(factor))

@@ -26,6 +26,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from .errors import Errors
+from .layers.lookup import WIDTH
 from .segmentation import BYTE_ALPHABET, NORMALISATION, Segmenter, UnicodeForm, word_segmenter
 from .table import Table, reduce_rows
 
@@ -47,7 +48,7 @@ def encoder_table(
     teacher: str,
     *,
     words: Optional[Iterable[str]] = None,
-    width: int = 100,
+    width: int = WIDTH,
     gpu: int = -1,
     progress: Progress = iter,
 ) -> Tuple[Table, float]:

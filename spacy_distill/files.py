@@ -133,14 +133,31 @@ def last_name(path: str) -> str:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append a line to a file and flush it to disk. RAISES (OSError): D901 if that fails."""
+    """Append a line to a file, and flush it to disk. An incomplete line at its end is removed.
+
+    RAISES (OSError): D901 if that fails.
+    """
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        with path.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.truncate(sum(map(len, read_whole_lines(path))))
+            file.write(f"{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
         raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
+
+
+def read_whole_lines(path: Path) -> List[bytes]:
+    """Return the lines of a file up to the last line ending; none if there is no file.
+
+    What follows it was left by an interrupted write.
+    """
+    if not path.exists():
+        return []
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 @contextmanager

@@ -101,11 +101,6 @@ def line_lengths(docs: Sequence[Sized], starts: numpy.ndarray) -> List[int]:
     return numpy.diff(numpy.unique(edges)).tolist()
 
 
-def find_line_lengths(docs: Sequence[Doc]) -> List[int]:
-    """Find the lines of documents, and return their lengths: see `line_lengths`."""
-    return line_lengths(docs, find_line_starts(docs))
-
-
 def divide_entities(doc: Doc) -> Tuple[List[Span], List[Span]]:
     """Return the entities of a document that contain a separating line break, and the others.
 

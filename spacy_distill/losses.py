@@ -13,7 +13,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats2d
 
 from .checks import require, require_one_of
-from .crf import Posterior, Potentials, infer, marginal_kl, negative_log_likelihood
+from .crf import Gradients, Posterior, Potentials, infer, marginal_kl, negative_log_likelihood
 from .distributions import log_softmax
 from .types import CRFDistribution, Direction, TagIds
 
@@ -48,10 +48,6 @@ class CRFInputs(NamedTuple):
     potentials: Potentials
 
 
-# The gradient of the scores (n_tokens, n_tags), and that of the potentials, if there is a CRF.
-LossGradients = Tuple[Any, Optional[Potentials]]
-
-
 @dataclass(frozen=True)
 class DistillationLoss:
     """Cross-entropy plus softened KL divergence. See `build_distillation_loss_v1`."""
@@ -70,7 +66,7 @@ class DistillationLoss:
         teacher_scores: Any,
         taught: Any,
         crf: Optional[CRFInputs] = None,
-    ) -> Tuple[LossParts, LossGradients]:
+    ) -> Tuple[LossParts, Gradients]:
         """Compute the loss of a batch and its gradients.
 
         For a CRF, the cross-entropy is that of whole sequences, in nats per token.
@@ -81,19 +77,19 @@ class DistillationLoss:
             softmax: (n_taught, n_tags).
         taught (Ints1d): Indices of the tokens that these rows belong to (n_taught,).
         crf (Optional[CRFInputs]): The CRF that predicts the tags; None for a softmax.
-        RETURNS (Tuple[LossParts, LossGradients]): The loss, and its exact gradients with respect to
+        RETURNS (Tuple[LossParts, Gradients]): The loss, and its exact gradients with respect to
             `scores` and the CRF's potentials.
         """
         task = distillation = 0.0
         gradients, posterior = no_gradients(scores, crf), None
         if self.task_weight and (tags >= 0).any():
             task, found, posterior = task_loss(scores, tags, crf)
-            gradients = add_gradients(gradients, found, weight=self.task_weight)
+            gradients = gradients.plus(found, weight=self.task_weight)
         if self.distillation_weight and len(taught):
             distillation, found = self.compare(
                 scores, teacher_scores, taught=taught, crf=crf, posterior=posterior
             )
-            gradients = add_gradients(gradients, found, weight=self.distillation_weight)
+            gradients = gradients.plus(found, weight=self.distillation_weight)
         total = self.task_weight * task + self.distillation_weight * distillation
         return LossParts(total, task, distillation, n_tokens=len(scores)), gradients
 
@@ -105,7 +101,7 @@ class DistillationLoss:
         taught: Any,
         crf: Optional[CRFInputs],
         posterior: Optional[Posterior] = None,
-    ) -> Tuple[float, LossGradients]:
+    ) -> Tuple[float, Gradients]:
         """Compute the divergence alone, without its weight: see `softened_kl` and `marginal_kl`.
 
         scores, teacher_scores, taught, crf: As in `__call__`, with at least one taught token.
@@ -120,7 +116,7 @@ class DistillationLoss:
             return marginal_kl(posterior, softened, taught=taught, **settings)
         d_scores, d_potentials = no_gradients(scores, crf)
         value, d_scores[taught] = softened_kl(scores[taught], teacher_scores, **settings)
-        return value, (d_scores, d_potentials)
+        return value, Gradients(d_scores, d_potentials)
 
 
 def build_distillation_loss_v1(
@@ -155,7 +151,7 @@ def build_distillation_loss_v1(
 
 def task_loss(
     scores: Any, tags: Any, crf: Optional[CRFInputs]
-) -> Tuple[float, LossGradients, Optional[Posterior]]:
+) -> Tuple[float, Gradients, Optional[Posterior]]:
     """Compute the loss of the task, if at least one token has a tag.
 
     With a CRF, this is `negative_log_likelihood`, and its posterior is returned as well. Otherwise
@@ -166,24 +162,14 @@ def task_loss(
     tagged = get_array_module(scores).flatnonzero(tags >= 0)
     d_scores, _ = no_gradients(scores, crf)
     value, d_scores[tagged] = cross_entropy(scores[tagged], tags[tagged])
-    return value, (d_scores, None), None
+    return value, Gradients(d_scores), None
 
 
-def no_gradients(scores: Any, crf: Optional[CRFInputs]) -> LossGradients:
+def no_gradients(scores: Any, crf: Optional[CRFInputs]) -> Gradients:
     """Return gradients of zero; in float64 with a CRF, which is computed in float64."""
     if crf is not None:
-        return numpy.zeros(scores.shape, dtype="d"), crf.potentials.zeros()
-    return get_array_module(scores).zeros_like(scores), None
-
-
-def add_gradients(
-    gradients: LossGradients, others: LossGradients, *, weight: float
-) -> LossGradients:
-    """Add the weighted gradients of another loss of the same scores to gradients."""
-    (d_scores, d_potentials), (more, of_crf) = gradients, others
-    if d_potentials is not None and of_crf is not None:
-        d_potentials = d_potentials.plus(of_crf.scaled(weight))
-    return d_scores + weight * more, d_potentials
+        return Gradients(numpy.zeros(scores.shape, dtype="d"), crf.potentials.zeros())
+    return Gradients(get_array_module(scores).zeros_like(scores))
 
 
 def cross_entropy(scores: Floats2d, tags: TagIds) -> Tuple[float, Floats2d]:

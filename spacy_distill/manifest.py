@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .errors import Errors
-from .files import append_line, digest, write_whole
+from .files import append_line, digest, read_whole_lines, write_whole
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -101,10 +101,9 @@ def read_journal(path: Path) -> Tuple[Optional[Settings], Dict[str, Record]]:
     None and {} if the journal does not begin with valid settings.
     """
     lines: List[Dict] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
+    for line in read_whole_lines(path):
         try:
-            # A line without a line end may be incomplete.
-            lines.append(json.loads(line if line.endswith("\n") else ""))
+            lines.append(json.loads(line))
         except ValueError:
             break
     if not lines or lines[0].get("format") != FORMAT:

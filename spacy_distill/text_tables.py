@@ -1,6 +1,6 @@
 """Tables of measurements, as Markdown."""
 
-from typing import List, Literal, NamedTuple
+from typing import Iterable, List, Literal, NamedTuple, Sequence
 
 from wasabi import MarkdownRenderer
 
@@ -24,3 +24,25 @@ class TextTable(NamedTuple):
     @property
     def markdown(self) -> str:
         return MarkdownRenderer().table(self.rows, self.header, self.aligns)
+
+
+def make_page(
+    title: str, begin: Iterable[str], *, tables: Iterable[TextTable], notes: Sequence[str]
+) -> str:
+    """Return a page of tables as Markdown.
+
+    title (str): Its heading.
+    begin (Iterable[str]): What comes before the tables, in Markdown.
+    tables (Iterable[TextTable]): The tables, each under its own heading.
+    notes (Sequence[str]): The items of a list after the tables.
+    """
+    page = MarkdownRenderer()
+    page.add(page.title(1, title))
+    for block in begin:
+        page.add(block)
+    for table in tables:
+        page.add(page.title(2, table.title))
+        page.add(table.markdown)
+    page.add(page.title(2, "Notes"))
+    page.add(page.list(notes))
+    return f"{page.text}\n"

@@ -1,8 +1,8 @@
 """The tables of a report, for the terminal and as Markdown."""
 
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, List, Optional
 
-from ..text_tables import NOT_KNOWN, TextTable
+from ..text_tables import NOT_KNOWN, TextTable, make_page
 from .report import Report, spread
 
 
@@ -80,23 +80,16 @@ def show_seconds(seconds: Optional[float]) -> str:
 
 def to_markdown(report: Report) -> str:
     """Format the whole report as Markdown, including the machine that it ran on."""
-    return "\n".join(markdown_lines(report)) + "\n"
-
-
-def markdown_lines(report: Report) -> Iterator[str]:
     machine, corpus = report["machine"], report["corpus"]
-    yield "# Benchmark"
-    yield ""
-    yield (
+    measured = (
         f"{corpus['texts']:,} texts, {corpus['words']:,} words. {machine['cpu']}, "
         f"{machine['cores']} cores; threads: {report['settings']['threads']}; "
         f"Python {machine['python']}; {report['date']}."
     )
-    yield ""
-    yield f"    {report['command']}"
-    for table in make_tables(report):
-        yield from ["", f"## {table.title}", ""]
-        yield table.markdown
-    yield from ["", "## Notes", ""]
-    yield from (f"- {note}" for note in report["notes"])
-    yield from (f"- Left out: {name}. Reason: {why}." for name, why in report["left_out"].items())
+    left_out = [f"Left out: {name}. Reason: {why}." for name, why in report["left_out"].items()]
+    return make_page(
+        "Benchmark",
+        [measured, f"    {report['command']}"],
+        tables=make_tables(report),
+        notes=[*report["notes"], *left_out],
+    )

@@ -85,10 +85,10 @@ def annotate_cli(
         ),
     ] = None,
     split_sentences: SplitSentences = False,
-    shard_size: Annotated[int, typer.Option(help="Documents per output file")] = 10_000,
+    shard_size: Annotated[int, typer.Option(help="Documents per output file")] = Job.shard_size,
     batch_size: Annotated[
         int, typer.Option(help="Documents that the teacher reads at once")
-    ] = 1024,
+    ] = Job.batch_size,
     n_process: NProcess = 0,
     engine: EngineOption = EngineName.local,
     address: Address = "",

@@ -11,7 +11,7 @@ from wasabi import msg
 
 from ..docbins import read_docbins
 from ..errors import Errors
-from ..files import digest_folder, digest_source, last_name, make_folder, read_json
+from ..files import digest_folder, digest_source, last_name, make_folder, read_json, write_json
 from ..loading import find_code, import_code, use_gpu
 from ..provenance import TUNED, find_changed, waits_for_tuning
 from ..soft_targets import has_soft_targets
@@ -60,10 +60,7 @@ def evaluate_cli(
             msg.info(f"'{output}' is up to date")
         else:
             msg.info(f"Evaluating '{model}'")
-            evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
-            scores = {**measured(read_scores(output)), MADE_FROM: made_from}
-            agreement = {AGREEMENT: True} if is_agreement(model, test_digest) else {}
-            srsly.write_json(output, {**scores, **agreement})
+            score_pipeline(model, test, output, gpu=gpu)
         warn_of_training(model)
         warn_of_dev(model, test, test_digest)
         scores = read_scores(output)
@@ -72,6 +69,20 @@ def evaluate_cli(
         warn_of_labels(set(scores.get("ents_per_type") or ()) - labels, labels, scores, model=model)
         rows.append((name, *percentages(scores)))
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
+
+
+def score_pipeline(model: Path, test: Path, output: Path, *, gpu: int = -1) -> Dict[str, Any]:
+    """Score a pipeline on single sentences with gold tokens, and write the scores to a file.
+
+    RETURNS (Dict[str, Any]): The scores, and what they were made from.
+    """
+    evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
+    digest = digest_source(test)
+    scores = {**measured(read_json(output)), MADE_FROM: describe_scores(model, digest)}
+    if is_agreement(model, digest):
+        scores[AGREEMENT] = True
+    write_json(output, scores)
+    return scores
 
 
 def find_pipelines(folder: Path) -> List[Path]:

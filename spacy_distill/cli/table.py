@@ -15,6 +15,7 @@ from ..checks import require, require_installed, require_one_of
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import make_parent
+from ..layers.lookup import WIDTH
 from ..segmentation import Kind, Segmenter, word_segmenter
 from ..table import Table, glove_table, random_table
 from .options import Gpu
@@ -59,7 +60,7 @@ def table_cli(
     min_count: Annotated[
         int, typer.Option(min=1, help="Only for words: minimum frequency of a word")
     ] = 1,
-    width: Annotated[int, typer.Option(min=1, help="Dimensions of a row")] = 100,
+    width: Annotated[int, typer.Option(min=1, help="Dimensions of a row")] = WIDTH,
     seed: Annotated[int, typer.Option(help="Seed of random rows")] = 0,
     gpu: Gpu = -1,
 ) -> None:

@@ -1,14 +1,14 @@
 """The teacher's model: a linear layer over any token-to-vector layer of spaCy."""
 
 from functools import partial
-from typing import Any, Callable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from spacy.tokens import Doc
 from thinc.api import Dropout, Linear, Model, chain, with_array
 from thinc.types import Floats2d
 from thinc.util import get_width
 
-from ..batches import split_rows
+from ..batches import batch_by_length, split_rows
 from ..checks import require
 from ..distributions import unseen_row
 from ..parameters import listens
@@ -131,22 +131,6 @@ def count_text_pieces(tokenizer: Any, text: str) -> int:
     # encodes with it. So its backend is called, with the truncation and padding that were set last.
     encoding = fast.encode(text)
     return sum(sum(part.attention_mask) for part in (encoding, *encoding.overflowing))
-
-
-def batch_by_length(lengths: List[int], *, batch_pieces: int) -> Iterator[List[int]]:
-    """Yield indices of documents, shortest first, in batches of limited size.
-
-    A batch has at most `batch_pieces` pieces, including padding. A longer document is a batch of
-    its own.
-    """
-    batch: List[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if batch and (len(batch) + 1) * lengths[i] > batch_pieces:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
 
 
 def _no_rows(model: Model[InT, OutT]) -> TagScores:

@@ -14,7 +14,7 @@ from ..distributions import get_teacher_log_probs
 from ..entities import TokenAttributes
 from ..errors import Errors
 from ..layers.crf import inc_gradient
-from ..lines import find_line_lengths, line_lengths
+from ..lines import line_lengths
 from ..losses import DistillationLoss, LossParts, no_gradients
 from ..parameters import listens
 from ..soft_targets import change_tags, have_same_labels
@@ -63,10 +63,10 @@ class DistillablePipe(TrainablePipe):
 
         docs (Sequence[Doc]): The documents.
         """
-        return find_line_lengths(docs) if separates_lines(self.model) else [*map(len, docs)]
+        return self.lengths_of(docs, TokenAttributes.from_docs(docs))
 
     def lengths_of(self, docs: Sequence[Sized], attributes: TokenAttributes) -> List[int]:
-        """Return what `find_lengths` does, without finding the lines again.
+        """Return what `find_lengths` does, if the attributes of the tokens are already known.
 
         docs (Sequence[Sized]): The documents, or other objects of the same lengths.
         attributes (TokenAttributes): The attributes of their tokens.

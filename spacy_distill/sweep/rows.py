@@ -1,12 +1,11 @@
 """Read and write the rows of a sweep: one line of JSON per run, in the order of their end."""
 
 import json
-import os
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, Sequence, Tuple
 
 from ..errors import Errors
-from ..files import make_folder, write_whole
+from ..files import append_line, make_folder, read_whole_lines, write_whole
 
 # A row as it is stored in JSON.
 Row = Dict[str, Any]
@@ -27,7 +26,7 @@ def read_rows(path: Path) -> Dict[Key, Row]:
     RAISES (ValueError): D611 for any other line that is not a row.
     """
     rows = {}
-    for i, line in enumerate(whole_lines(path)):
+    for i, line in enumerate(read_whole_lines(path)):
         try:
             row = json.loads(line)
             rows[row_key(row)] = row
@@ -41,13 +40,10 @@ def append_row(path: Path, row: Row) -> None:
 
     path (Path): The file. An incomplete line at its end is removed.
     row (Row): The row, of values that JSON can hold.
+    RAISES (OSError): D901 if the file can't be written.
     """
     make_folder(path.parent)
-    with path.open("ab") as file:
-        file.truncate(sum(map(len, whole_lines(path))))
-        file.write(to_line(row))
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(path, to_line(row))
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
@@ -55,15 +51,8 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
     RAISES (OSError): D901 if the file can't be written.
     """
-    write_whole(path, b"".join(map(to_line, rows)))
+    write_whole(path, "".join(f"{to_line(row)}\n" for row in rows).encode())
 
 
-def to_line(row: Row) -> bytes:
-    return (json.dumps(row, ensure_ascii=False) + "\n").encode("utf-8")
-
-
-def whole_lines(path: Path) -> List[bytes]:
-    """Return the lines of a file that have a line ending; none if there is no file."""
-    if not path.exists():
-        return []
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+def to_line(row: Row) -> str:
+    return json.dumps(row, ensure_ascii=False)

@@ -3,7 +3,7 @@
 from statistics import mean, median
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..text_tables import NOT_KNOWN, TextTable
+from ..text_tables import NOT_KNOWN, TextTable, make_page
 from .choices import describe_choices, is_chosen
 from .comparisons import Compared
 from .curves import (
@@ -134,18 +134,16 @@ def speed_table(rows: Sequence[Row]) -> TextTable:
 
 def to_markdown(rows: Sequence[Row], compared: Sequence[Compared]) -> str:
     """Return all tables as Markdown, with the figures and the notes needed to read them."""
-    return "\n".join(markdown_lines(rows, compared)) + "\n"
-
-
-def markdown_lines(rows: Sequence[Row], compared: Sequence[Compared]) -> Iterator[str]:
-    yield from [f"# Learning curve: {name_corpus(rows)}", ""]
-    yield from [*dict.fromkeys(f"    {row['sweep']}" for row in rows), ""]
-    yield "![F1 against labelled sentences](sweep.svg)"
+    figures = ["![F1 against labelled sentences](sweep.svg)"]
     if pool_curves(rows):
-        yield from ["", "![F1 against unlabelled sentences](pool.svg)"]
-    for table in make_tables(rows, compared):
-        yield from ["", f"## {table.title}", "", table.markdown]
-    yield from ["", "## Notes", "", *(f"- {note}" for note in make_notes(rows, compared))]
+        figures.append("![F1 against unlabelled sentences](pool.svg)")
+    commands = dict.fromkeys(f"    {row['sweep']}" for row in rows)
+    return make_page(
+        f"Learning curve: {name_corpus(rows)}",
+        ["\n".join(commands), *figures],
+        tables=make_tables(rows, compared),
+        notes=make_notes(rows, compared),
+    )
 
 
 def name_corpus(rows: Sequence[Row]) -> str:

@@ -15,9 +15,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForTokenClassification
 from transformers.utils.hub import cached_file, extract_commit_hash
 
+from ..batches import batch_by_length
 from ..distributions import log_softmax
 from ..encoder import find_device, find_max_length, find_specials, load, load_tokenizer
-from ..models.linear_tagger import batch_by_length
 from .checkpoint_labels import LabelScheme, read_scheme
 
 # Word pieces in a batch, including padding.

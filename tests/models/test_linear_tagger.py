@@ -1,11 +1,8 @@
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.ml.models.tok2vec import build_hash_embed_cnn_tok2vec
 from spacy.pipeline.tok2vec import Tok2Vec, Tok2VecListener
@@ -16,7 +13,6 @@ from thinc.api import Model
 from spacy_distill.distributions import find_unseen
 from spacy_distill.models.linear_tagger import (
     N_SAMPLE,
-    batch_by_length,
     build_linear_tagger_v1,
     count_pieces,
 )
@@ -236,22 +232,6 @@ def test_linear_tagger_copy_predicts_the_same() -> None:
     model = build_linear_tagger_v1(build_tok2vec()).initialize(X=docs, Y=make_targets(docs))
     for rows, expected in zip(model.copy().predict(docs), model.predict(docs)):
         assert_array_equal(rows, expected)
-
-
-@given(lengths=st.lists(st.integers(1, 40), max_size=30), batch_pieces=st.integers(1, 100))
-def test_linear_tagger_batches_are_limited_including_padding(
-    lengths: List[int], batch_pieces: int
-) -> None:
-    batches = list(batch_by_length(lengths, batch_pieces=batch_pieces))
-    order = [i for batch in batches for i in batch]
-    assert sorted(order) == list(range(len(lengths)))
-    assert [lengths[i] for i in order] == sorted(lengths)
-    sizes = [len(batch) * max(lengths[i] for i in batch) for batch in batches]
-    for batch, size in zip(batches, sizes):
-        assert size <= batch_pieces or len(batch) == 1
-    # No batch is smaller than necessary: with the next document, it would be too large.
-    for batch, following in pairwise(batches):
-        assert (len(batch) + 1) * lengths[following[0]] > batch_pieces
 
 
 def tokenize(text: str, *, verbose: bool) -> Dict[str, List[int]]:

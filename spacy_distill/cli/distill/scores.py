@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any, Dict, Optional
 
-import srsly
-from spacy.cli.evaluate import evaluate
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
 from ...docbins import read_docbins
-from ...files import digest_source, read_json, write_json
-from ..evaluate import AGREEMENT, MADE_FROM, describe_scores, measured, percentages
+from ...files import read_json, write_json
+from ..evaluate import AGREEMENT, percentages, score_pipeline
 
 
 def forget_agreement(best: Path) -> None:
@@ -36,15 +34,11 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
     """
     metrics = best.parent / "metrics"
     metrics.mkdir(exist_ok=True)
-    output = metrics / "student.json"
-    evaluate(str(best), scored_on, output=output, gold_preproc=True, silent=True)
-    scores = measured(read_json(output))
-    made_from = describe_scores(best, digest_source(scored_on))
-    srsly.write_json(output, {**scores, MADE_FROM: made_from, AGREEMENT: scored is None})
+    scores = score_pipeline(best, scored_on, metrics / "student.json")
     rows = [("student", *percentages(scores))]
     if scored is not None:
         of_teacher = score_annotated(scored, scored_on)
-        srsly.write_json(metrics / "teacher.json", of_teacher)
+        write_json(metrics / "teacher.json", of_teacher)
         rows.append(("teacher", *percentages(of_teacher)))
     else:
         # The scores of an earlier run would be mistaken for those of this teacher.
