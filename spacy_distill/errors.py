@@ -19,7 +19,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D002 = (
         "Can't add label '{label}' to component '{name}': its model already has {n_tags} outputs. "
-        "Add labels before 'initialize', train a new component, or leave nO open in its config."
+        "Add labels to a new component, before it is initialised, or leave nO open in its config."
     )
     D003 = (
         "The soft targets of the examples were made for tags {found} but component '{name}' has "
@@ -157,7 +157,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "on the hub, save the splits that you want with DatasetDict.save_to_disk, and give that "
         "folder."
     )
-    D113 = "No file in '{source}' can be read. Supported extensions: {known}."
+    D113 = "'{source}' can't be read, nor any file in it. Supported extensions: {known}."
     D114 = "'{source}' is not a DocBin ({reason}). Write it again with DocBin.to_disk."
     D115 = (
         "'{source}', line {line}: {found} is not an entity of a text of {length} characters. An "

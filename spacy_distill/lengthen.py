@@ -23,7 +23,8 @@ def build_lengthen_training_v1(
 
     It multiplies `[training] max_steps`, on which a schedule may depend, until the training corpus
     is seen often enough. A config for a few hundred sentences can then be used for thousands. If
-    the corpus is streamed (`max_epochs = -1`), it is not counted, and nothing changes.
+    the corpus is streamed (`max_epochs = -1`), it is not counted, and nothing changes. The
+    settings of the optimizer are interpolated afterwards: see `interpolate_optimizer`.
 
     epochs (float): How often each sentence is seen at least; 0 leaves `max_steps` as it is.
     sentences_a_step (float): Approximate number of sentences in a batch.
@@ -39,14 +40,14 @@ def build_lengthen_training_v1(
         config = nlp.config.interpolate()
         own = config["training"]["max_steps"]
         is_stream = config["training"]["max_epochs"] == -1  # which may be infinite
-        if is_stream or not (own and epochs) or own < from_steps:
-            return nlp
-        (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
-        n_sentences = sum(1 for _ in corpus(nlp))
-        steps = lengthen(own, n_sentences, epochs=epochs, sentences_a_step=sentences_a_step)
-        if steps > own:
-            msg.info(f"{steps:,} steps instead of {own:,}, for {n_sentences:,} sentences")
-            nlp.config["training"]["max_steps"] = steps
+        if own and epochs and own >= from_steps and not is_stream:
+            (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+            n_sentences = sum(1 for _ in corpus(nlp))
+            steps = lengthen(own, n_sentences, epochs=epochs, sentences_a_step=sentences_a_step)
+            if steps > own:
+                msg.info(f"{steps:,} steps instead of {own:,}, for {n_sentences:,} sentences")
+                nlp.config["training"]["max_steps"] = steps
+        interpolate_optimizer(nlp)
         return nlp
 
     return lengthen_training
@@ -61,3 +62,12 @@ def lengthen(
 ) -> int:
     """Return the smallest multiple of the steps in which each sentence is seen `epochs` times."""
     return steps * max(1, math.ceil(epochs * n_sentences / sentences_a_step / steps))
+
+
+def interpolate_optimizer(nlp: Language) -> None:
+    """Interpolate the optimizer's settings, such as those of a schedule that ends at `max_steps`.
+
+    To resume training, and in `spacy debug data`, spaCy makes the optimizer from this block alone,
+    and can't resolve references to other blocks.
+    """
+    nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]

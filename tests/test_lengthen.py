@@ -73,6 +73,15 @@ def config(tmp_path, write_config):
     return load_config(path, interpolate=False)
 
 
+def test_lengthen_lets_spacy_make_the_optimizer_from_its_block_alone(config):
+    """As `resume_training` and `spacy debug data` do."""
+    nlp = init_nlp(config)
+    assert nlp.resume_training().learn_rate is not None
+    assert nlp.config["training"]["optimizer"]["learn_rate"]["total_steps"] == 30
+    config["initialize"]["before_init"]["epochs"] = 0
+    assert init_nlp(config).create_optimizer().learn_rate is not None
+
+
 def steps_of(config):
     training = init_nlp(config).config.interpolate()["training"]
     return training["max_steps"], training["optimizer"]["learn_rate"]["total_steps"]

@@ -7,7 +7,7 @@ import os
 import signal
 import traceback
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -205,7 +205,8 @@ def serve(connection: Connection, job: Job, output: Path) -> None:
     except EOFError:
         pass
     except Exception as error:
-        connection.send(Failure.of(error))
+        with suppress(OSError):  # the parent has ended the work
+            connection.send(Failure.of(error))
 
 
 def end_with_parent() -> None:

@@ -89,7 +89,8 @@ class Folder:
             names.add(shard_name(shard.index))
             record = self.records.get(shard_name(shard.index))
             if record is not None and record.source != shard.digest:
-                self.check_overwrite(f"those of {record.name} are others")
+                if record.docs:  # otherwise nothing is lost
+                    self.check_overwrite(f"those of {record.name} are others")
             elif record is not None and record.is_whole(self.path):
                 advance(shard.n_docs, 0)
                 continue

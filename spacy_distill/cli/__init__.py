@@ -9,11 +9,12 @@ import typer
 from . import waiting  # noqa: F401  (before anything that loads torch)
 from .annotate import annotate_cli
 from .benchmark import benchmark_cli
+from .check import check_cli
 from .choose import choose_cli
 from .corpus import corpus_cli
 from .distill import ALLOW_OVERRIDES, distill_cli
 from .evaluate import evaluate_cli
-from .failing import end_on_signals, fail_in_one_line, warn_in_one_line
+from .failing import as_command
 from .package import package_cli
 from .report import report_cli
 from .sweep import sweep_cli
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("distill", context_settings=ALLOW_OVERRIDES)(distill_cli)
+app.command("check")(check_cli)
 app.command("corpus")(corpus_cli)
 app.command("weights")(weights_cli)
 app.command("table")(table_cli)
@@ -45,13 +47,12 @@ app.command("package")(package_cli)
 
 def main() -> None:
     """Run a command. Errors that the user can fix end in a message instead of a traceback."""
-    end_on_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # its encoding may lack characters, such as arrows
             stream.reconfigure(errors="replace")
     if os.name == "nt":  # on Windows, weasel passes the arguments with their quotes
         sys.argv = [unquote(argument) for argument in sys.argv]
-    with warn_in_one_line(), fail_in_one_line():
+    with as_command():
         app()
 
 

@@ -192,8 +192,11 @@ def show_progress(sources: Sequence[str]) -> Iterator[Advance]:
 
 def report_summary(summary: Summary, output: Path) -> None:
     """Show what was annotated, and how confident the teacher was."""
+    for source, n in summary.dropped.items():
+        msg.info(f"Left out because the same text is in {source}: {n:,}")
     if not summary.docs:
-        msg.warn(f"No text to annotate: {output} holds none")
+        msg.warn(f"No text to annotate: the one file in {output} is empty")
+        return
     n_without = summary.n_without_targets
     rows = [
         ("documents", f"{summary.docs:,}"),
@@ -211,8 +214,6 @@ def report_summary(summary: Summary, output: Path) -> None:
             "align with its tokens, or lie beyond its maximum length. Check --lang, and split long "
             "texts (--split-sentences)"
         )
-    for source, n in summary.dropped.items():
-        msg.info(f"Left out because the same text is in {source}: {n:,}")
     n_old = summary.shards - summary.new_shards
     if not summary.new_shards:
         msg.good(f"Nothing to do: {summary.shards} file(s) in {output} are up to date")

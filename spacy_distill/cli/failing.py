@@ -50,8 +50,9 @@ def fail_in_one_line() -> Iterator[None]:
         for line in more:  # wasabi would join them
             print(line)
         sys.exit(1)
-    except SystemExit as end_of_typer:
-        if end_of_typer.code == INTERRUPTED:
+    except (SystemExit, KeyboardInterrupt) as end:
+        # After Ctrl-C, typer exits; within a command of typer, there is only the interrupt.
+        if isinstance(end, KeyboardInterrupt) or end.code == INTERRUPTED:
             msg.warn("Interrupted. Run the same command again to resume.")
         raise
 
@@ -63,17 +64,30 @@ def explain(error: Exception) -> str:
     return str(error)
 
 
-def end_on_signals() -> None:
-    """Let SIGTERM and SIGHUP raise SystemExit, so that child processes stop and files are closed.
+@contextmanager
+def end_on_signals() -> Iterator[None]:
+    """Run a command in this context, in the main thread: SIGTERM and SIGHUP raise SystemExit, so
+    that child processes stop and files are closed.
 
-    Call it in the main thread. A signal that is ignored, for example because of `nohup`, stays
-    ignored.
+    A signal that is ignored, for example because of `nohup`, stays ignored.
     """
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, end)
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    handled = [n for n in numbers if n is not None and signal.getsignal(n) == signal.SIG_DFL]
+    for number in handled:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def end(number: int, frame: Optional[FrameType]) -> None:
     sys.exit(128 + number)  # as in a shell
+
+
+@contextmanager
+def as_command() -> Iterator[None]:
+    """Run a command in this context: signals, warnings and errors are handled as for users."""
+    with end_on_signals(), warn_in_one_line(), fail_in_one_line():
+        yield

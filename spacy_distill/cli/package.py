@@ -105,9 +105,10 @@ def package_cli(
 
 def check_name(name: str, version: str, *, lang: str) -> None:
     """Refuse an invalid name or version of a package. RAISES (ValueError): D007."""
-    is_name = re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) and not name.startswith(f"{lang}_")
-    rule = f"letters, digits (not the first) and _, without the prefix '{lang}_'"
-    require(bool(is_name), "--name", name, rule)
+    is_name = bool(re.fullmatch("[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?", name))
+    is_name = is_name and not name.startswith(f"{lang}_")
+    rule = f"letters, digits and _, with a letter first and no _ last, without the prefix '{lang}_'"
+    require(is_name, "--name", name, rule)
     try:
         is_version = version == str(Version(version))  # the wheel's name has the normalised version
     except InvalidVersion:

@@ -13,6 +13,7 @@ from wasabi import msg
 from ..docbins import read_gold
 from ..errors import Errors
 from ..files import digest_source, make_parent, replacing
+from ..lengthen import interpolate_optimizer
 from ..loading import find_code, import_code, load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
 from ..provenance import TUNED, digest_components, digest_inputs
@@ -132,12 +133,6 @@ def show_tuned(tuned: Tuned, dev: Path) -> None:
             f"The score of O is unchanged: no constant improves F1 by half a point ({after:.2f} "
             f"on '{dev}')"
         )
-
-
-def interpolate_optimizer(nlp: Language) -> None:
-    """Interpolate the optimizer's settings. To resume training, spaCy makes the optimizer from this
-    block alone, and can't resolve references to other blocks."""
-    nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
 
 
 def forget_untuned(nlp: Language, ner: NERTagger, examples: Sequence[Example]) -> None:

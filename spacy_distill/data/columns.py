@@ -182,7 +182,7 @@ def find_hint(path: Path, line: int) -> str:
     """Return a hint why a line may have no valid tag: the file is text, or the line a header."""
     if ".txt" in map(str.lower, path.suffixes):
         return " A .txt file named after a split is read as columns: rename it if it is text."
-    return " If this line is a header, remove it." if line == 1 else ""
+    return " (Or is this line a header? Then remove it.)" if line == 1 else ""
 
 
 def split_fields(line: str) -> List[str]:

@@ -158,6 +158,14 @@ def test_annotate_of_no_text_gives_one_empty_file(run, read, tmp_path):
     assert result.exit_code == 0 and "No text to annotate" in result.text
     assert names(tmp_path / "out") == ["00000.spacy", "manifest.json"]
     assert read() == []
+    # Nothing is lost if there is text later.
+    (tmp_path / "pool.jsonl").write_text('{"text": "Ann left"}', encoding="utf-8")
+    assert run(tmp_path / "pool.jsonl").exit_code == 0
+    assert [doc.text for doc in read()] == ["Ann left"]
+    assert run(tmp_path / "none.jsonl").exit_code == 1
+    (tmp_path / "pool.jsonl").write_text("", encoding="utf-8")
+    assert run(tmp_path / "pool.jsonl").exit_code == 1
+    assert [doc.text for doc in read()] == ["Ann left"]
 
 
 def test_annotate_refuses_missing_texts_and_teachers(run, source, nlp, tmp_path):

@@ -8,7 +8,12 @@ import pytest
 import typer
 
 from spacy_distill import cli
-from spacy_distill.cli.failing import end_on_signals, fail_in_one_line, warn_in_one_line
+from spacy_distill.cli.failing import (
+    as_command,
+    end_on_signals,
+    fail_in_one_line,
+    warn_in_one_line,
+)
 
 
 def test_failing_keeps_the_lines_of_an_error(capsys):
@@ -46,12 +51,18 @@ def interrupt():
 def test_failing_explains_how_to_resume_after_an_interruption(monkeypatch, capsys):
     app = typer.Typer()
     app.command()(interrupt)
-    monkeypatch.setattr(cli, "end_on_signals", lambda: None)
     monkeypatch.setattr(cli, "app", app)
     monkeypatch.setattr(sys, "argv", ["spacy-distill"])
     with pytest.raises(SystemExit) as error:
         cli.main()
     assert error.value.code == 130
+    assert "Run the same command again to resume" in capsys.readouterr().out
+
+
+def test_failing_explains_how_to_resume_within_a_command_of_spacy(capsys):
+    """There, the interrupt has not reached typer yet."""
+    with pytest.raises(KeyboardInterrupt), as_command():
+        interrupt()
     assert "Run the same command again to resume" in capsys.readouterr().out
 
 
@@ -62,17 +73,18 @@ def test_failing_runs_finally_blocks_on_signals(name):
     signals = (signal.SIGTERM, signal.SIGHUP)
     before = {one: signal.signal(one, signal.SIG_DFL) for one in signals}
     try:
-        end_on_signals()
         ended = []
-        with pytest.raises(SystemExit) as error:
+        with pytest.raises(SystemExit) as error, end_on_signals():
             try:
                 os.kill(os.getpid(), number)
                 signal.pause()
             finally:
                 ended.append(True)
         assert error.value.code == 128 + number and ended
+        assert signal.getsignal(number) == signal.SIG_DFL
         signal.signal(number, signal.SIG_IGN)  # as nohup does
-        end_on_signals()
+        with end_on_signals():
+            assert signal.getsignal(number) == signal.SIG_IGN
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
         for one, handler in before.items():
@@ -83,7 +95,6 @@ def test_failing_does_not_depend_on_the_encoding(monkeypatch):
     """A character that the encoding of the output lacks, such as an arrow, is replaced."""
     written = BytesIO()
     monkeypatch.setattr(sys, "stdout", TextIOWrapper(written, encoding="cp1252"))
-    monkeypatch.setattr(cli, "end_on_signals", lambda: None)
     monkeypatch.setattr(cli, "app", lambda: print("60.4 → 66.2", flush=True))
     cli.main()
     assert written.getvalue().strip() == b"60.4 ? 66.2"

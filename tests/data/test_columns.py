@@ -224,7 +224,7 @@ def test_columns_malformed_line_is_an_error_with_its_number(read, text, code, li
 
 
 def test_columns_error_mentions_a_possible_header(read):
-    with pytest.raises(ValueError, match=r"line 1: 'tag' is not a tag.*If this line is a header"):
+    with pytest.raises(ValueError, match=r"line 1: 'tag' is not a tag.*Or is this line a header"):
         read("token\ttag\na\tO\n")
 
 

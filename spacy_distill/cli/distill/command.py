@@ -28,7 +28,7 @@ from ..annotate import (
     warn_unpinned_teachers,
 )
 from ..corpus import warn_passed_over, warn_unpinned_datasets
-from ..failing import fail_in_one_line, warn_in_one_line
+from ..failing import as_command
 from ..options import (
     Address,
     Also,
@@ -184,7 +184,7 @@ def read_overrides(args: List[str]) -> Dict[str, Any]:
         raise ValueError(Errors.D420.format(option=error.option_name)) from error
 
 
-spacy_command = warn_in_one_line()(fail_in_one_line()(distill_cli))
+spacy_command = as_command()(distill_cli)
 spacy_app.command("distill", context_settings=ALLOW_OVERRIDES)(spacy_command)
 
 

@@ -1,0 +1,23 @@
+"""`spacy-distill check`: the settings of a project that only its last stages need."""
+
+from typing import Annotated
+
+import typer
+
+from ..checks import require_one_of
+from ..compression import Dtype
+from ..types import Classifier
+from .package import check_name
+
+
+def check_cli(
+    name: Annotated[str, typer.Option(help="Name of the package, without the language")],
+    version: Annotated[str, typer.Option(help="Version of the package")],
+    lang: Annotated[str, typer.Option(help="Its language")],
+    dtype: Annotated[str, typer.Option(help="Stored precision of its weights")],
+    classifier: Annotated[str, typer.Option(help="The student's last layer")],
+) -> None:
+    """Refuse wrong settings of the student and its package before anything is trained."""
+    check_name(name, version, lang=lang)
+    require_one_of(Dtype, "--dtype", dtype)
+    require_one_of(Classifier, "--classifier", classifier)
