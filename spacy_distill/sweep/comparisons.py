@@ -9,10 +9,9 @@ from ..files import read_json
 from .bootstrap import RESAMPLES, compare, micro_f1, resample_f1
 from .choices import CHOSEN, is_chosen
 from .curves import drop_doubles, group_by, of_main_pool, sort_by
-from .inputs import sample_folder
+from .layout import counts_file, sample_folder
 from .plan import BUILT_IN, TEACHER, training_name
 from .rows import Row, row_key
-from .stages import counts_file
 
 # The largest difference between two values of the same F1, which is rounded when it is written.
 SAME_F1 = 1e-5

@@ -10,16 +10,11 @@ from typing import List, Mapping, Optional, Sequence
 from ..docbins import count_docs
 from ..files import read_json
 from ..machine import PACKAGES, find_versions
-from .inputs import Settings, corpus_files, fingerprint, make_inputs, sample_folder
+from .inputs import Settings, fingerprint, make_inputs
+from .layout import best_model, corpus_files, counts_file, metrics_file, sample_folder, tuned_file
 from .plan import Run
 from .rows import Row
-from .stages import (
-    counts_file,
-    make_stages,
-    metrics_file,
-    read_receipt,
-    tuned_file,
-)
+from .stages import make_stages, read_receipt
 
 SCORES = ("ents_p", "ents_r", "ents_f", "ents_per_type")
 
@@ -35,7 +30,7 @@ def make_row(run: Run, settings: Settings) -> Row:
     folder = sample_folder(settings.work, run.size, run.seed)
     files, stages = corpus_files(folder), make_stages(run, settings)
     metrics = read_json(metrics_file(folder, run.name))
-    model = folder / "training" / run.name / "model-best"
+    model = best_model(folder, run.name)
     dev = read_json(model / "meta.json")["performance"]
     inputs = make_inputs(run, settings)
     return {

@@ -7,9 +7,10 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 from spacy.util import load_config
 
 from ..data.sources import is_dataset_id
-from ..docbins import PARTS, digest_docs
+from ..docbins import digest_docs
 from ..files import digest, digest_json, digest_source, last_name
 from .configs import config_digest, read_environment
+from .layout import corpus_files, sample_folder
 from .plan import TEACHER, Run
 
 # The folders of a project with its configs and with its teacher's weights.
@@ -49,19 +50,6 @@ class Settings(NamedTuple):
     def name(self) -> str:
         """The name of the corpus."""
         return last_name(self.data)
-
-
-def sample_folder(work: Path, size: int, seed: int) -> Path:
-    """Return the folder of a sample, which has the layout of a project.
-
-    work (Path): Folder of the sweep.
-    size, seed (int): Of the sample, as a run has them.
-    """
-    return work / str(size) / str(seed)
-
-
-def corpus_files(folder: Path) -> Dict[str, Path]:
-    return {part: folder / "corpus" / f"{part}.spacy" for part in PARTS}
 
 
 def make_overrides(run: Run, settings: Settings) -> Dict[str, str]:

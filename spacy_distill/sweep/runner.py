@@ -12,7 +12,8 @@ from ..errors import Errors
 from .curves import group_by
 from .describe import make_row
 from .execute import clear_outdated, drop_last, run_stage
-from .inputs import Settings, corpus_files, digest_once, sample_folder
+from .inputs import Settings, digest_once
+from .layout import corpus_files, sample_folder
 from .plan import Run
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage

@@ -11,12 +11,20 @@ from ..lengthen import lengthen
 from .inputs import (
     Inputs,
     Settings,
-    corpus_files,
     make_overrides,
-    sample_folder,
     source_inputs,
     training_inputs,
     weights_digest,
+)
+from .layout import (
+    annotated_folder,
+    best_model,
+    corpus_files,
+    counts_file,
+    metrics_file,
+    sample_folder,
+    training_folder,
+    tuned_file,
 )
 from .plan import TEACHER, Run
 
@@ -121,10 +129,10 @@ def table_stage(settings: Settings) -> Stage:
 
 def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
     folder = sample_folder(settings.work, run.size, run.seed)
-    model = folder / "training" / TEACHER.name / "model-best"
+    model = best_model(folder, TEACHER.name)
     stages = []
     for part in ("labelled", "unlabelled"):
-        source, output = corpus_files(folder)[part], folder / "corpus" / "annotated" / part
+        source, output = corpus_files(folder)[part], annotated_folder(folder) / part
         command = ["spacy_distill", "annotate", str(model), str(source), str(output)]
         command += ["--gpu", str(settings.gpu)]
         stages.append(
@@ -142,7 +150,7 @@ def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
 
 def train_stage(run: Run, settings: Settings) -> Stage:
     folder, config = sample_folder(settings.work, run.size, run.seed), run.system.config
-    output = folder / "training" / run.name
+    output = training_folder(folder, run.name)
     given = {**paths_of(config, settings, folder), **make_overrides(run, settings)}
     command = ["spacy", "train", str(settings.configs / f"{config}.cfg"), "--output", str(output)]
     command += ["--gpu-id", str(settings.gpu)]
@@ -150,12 +158,12 @@ def train_stage(run: Run, settings: Settings) -> Stage:
     files = (tuned_file, metrics_file, counts_file)
     removes = [output, *(file(folder, run.name) for file in files)]
     if run.name == TEACHER.name:
-        removes.append(folder / "corpus" / "annotated")
+        removes.append(annotated_folder(folder))
     return Stage(
         name=f"train-{run.name}",
         folder=folder,
         command=command,
-        products=[output / "model-best" / "meta.json"],
+        products=[best_model(folder, run.name) / "meta.json"],
         removes=removes,
         seconds=teacher_seconds(settings, folder) if config == "teacher" else SECONDS[config],
         inputs=training_inputs(run, settings),
@@ -189,7 +197,7 @@ def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
     paths = {"paths.dev": str(files["dev"]), "paths.table": str(settings.work / "table.npz")}
     if config == "baseline":
         return {"paths.labelled": str(files["labelled"]), **paths}
-    annotated = folder / "corpus" / "annotated"
+    annotated = annotated_folder(folder)
     return {
         "paths.labelled": str(annotated / "labelled"),
         "paths.unlabelled": str(annotated / "unlabelled"),
@@ -200,7 +208,7 @@ def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
 def tune_stage(run: Run, settings: Settings) -> Stage:
     """The stage that tunes on the development set how readily the pipeline predicts entities."""
     folder = sample_folder(settings.work, run.size, run.seed)
-    model, dev = folder / "training" / run.name / "model-best", corpus_files(folder)["dev"]
+    model, dev = best_model(folder, run.name), corpus_files(folder)["dev"]
     products = [tuned_file(folder, run.name)]
     command = ["spacy_distill", "tune", str(model), str(dev), "--output", str(products[0])]
     command += ["--gpu", str(settings.gpu)]
@@ -216,7 +224,7 @@ def tune_stage(run: Run, settings: Settings) -> Stage:
 
 def score_stage(run: Run, settings: Settings) -> Stage:
     folder = sample_folder(settings.work, run.size, run.seed)
-    model, test = folder / "training" / run.name / "model-best", corpus_files(folder)["test"]
+    model, test = best_model(folder, run.name), corpus_files(folder)["test"]
     products = [metrics_file(folder, run.name), counts_file(folder, run.name)]
     command = ["spacy_distill.sweep.score", str(model), str(test), *map(str, products)]
     command += ["--gpu", str(settings.gpu)]
@@ -228,20 +236,6 @@ def score_stage(run: Run, settings: Settings) -> Stage:
         removes=products,
         seconds=SECONDS["score"],
     )
-
-
-def tuned_file(folder: Path, name: str) -> Path:
-    """Return the file in which `tune` stores its result for a pipeline."""
-    return folder / "metrics" / f"{name}.tuned.json"
-
-
-def metrics_file(folder: Path, name: str) -> Path:
-    return folder / "metrics" / f"{name}.json"
-
-
-def counts_file(folder: Path, name: str) -> Path:
-    """Return the file of correct, wrong and missed entities in each sentence of the test set."""
-    return folder / "metrics" / f"{name}.counts.json"
 
 
 def read_receipt(stage: Stage) -> Dict:

@@ -5,8 +5,8 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
+from spacy_distill.docbins import PARTS
 from spacy_distill.sweep.inputs import (
-    PARTS,
     Settings,
     describe_source,
     find_differences,

@@ -4,8 +4,10 @@ import pytest
 from spacy.tokens import DocBin
 from spacy.util import load_config
 
+from spacy_distill.docbins import PARTS
 from spacy_distill.sweep.configs import check_overrides
-from spacy_distill.sweep.inputs import PARTS, Settings, corpus_files
+from spacy_distill.sweep.inputs import Settings
+from spacy_distill.sweep.layout import corpus_files
 from spacy_distill.sweep.plan import BUILT_IN, Run, System
 from spacy_distill.sweep.stages import is_done, make_stages
 

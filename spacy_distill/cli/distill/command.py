@@ -23,10 +23,7 @@ from ...files import folder_size, make_and_hold
 from ...loading import find_code, import_code, load_blank
 from ...teachers.choose import find_lang
 from ...teachers.doc_ents import DEFAULT_SMOOTHING
-from ..annotate import (
-    choose_engine,
-    warn_unpinned_teachers,
-)
+from ..annotate import choose_engine, warn_unpinned_teachers
 from ..corpus import warn_passed_over, warn_unpinned_datasets
 from ..failing import as_command
 from ..options import (
@@ -50,12 +47,7 @@ from ..options import (
 from .corpus import Given, make_corpus
 from .plan import make_plan
 from .scores import forget_agreement, report
-from .student import (
-    find,
-    has_table,
-    make_table,
-    train_student,
-)
+from .student import find, has_table, make_table, train_student
 from .teacher import annotate_corpus
 
 # Unknown options are settings of the config, as for `spacy train`.
