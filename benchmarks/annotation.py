@@ -15,10 +15,11 @@ import torch
 import typer
 
 from spacy_distill.annotate.docs import annotate_batch
+from spacy_distill.batches import batch_by_length
 from spacy_distill.benchmark.export import find_transformer
 from spacy_distill.docbins import read_docbins
 from spacy_distill.docs import copy_words
-from spacy_distill.models.linear_tagger import batch_by_length, count_pieces
+from spacy_distill.models.linear_tagger import count_pieces
 from spacy_distill.teachers.ner_tagger import NERTaggerTeacher, find_ner_tagger
 
 

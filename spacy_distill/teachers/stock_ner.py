@@ -65,8 +65,9 @@ class StockNERTeacher:
 
     def predict(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """See `Teacher`."""
+        tags = self.tags  # they are made from the labels each time
         own = run_pipes(self.nlp, (retokenise(self.nlp, doc) for doc in docs), before=self.ner)
-        return [align_rows(*parts, self.tags) for parts in zip(docs, own, self.predict_own(own))]
+        return [align_rows(*parts, tags) for parts in zip(docs, own, self.predict_own(own))]
 
     def predict_own(self, docs: Sequence[Doc]) -> List[numpy.ndarray]:
         """Predict for documents that the pipes before the component have processed.
