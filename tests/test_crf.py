@@ -7,13 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spacy_distill.crf import (
-    Potentials,
-    differentiate,
-    infer,
-    marginal_kl,
-    negative_log_likelihood,
-)
+from spacy_distill.crf import Potentials, differentiate, infer, marginal_kl, negative_log_likelihood
 from spacy_distill.decoding import Transitions
 from spacy_distill.distributions import log_softmax
 from spacy_distill.losses import softened_kl

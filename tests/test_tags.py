@@ -10,12 +10,7 @@ from spacy.vocab import Vocab
 
 from spacy_distill.decoding import Transitions
 from spacy_distill.entities import TokenAttributes, write_entities
-from spacy_distill.tags import (
-    make_tags,
-    split_tag,
-    tag_in_iob,
-    tags_from_docs,
-)
+from spacy_distill.tags import make_tags, split_tag, tag_in_iob, tags_from_docs
 
 SCHEMES = ("iob", "biluo")
 # One label contains a hyphen, one is a prefix of another.

@@ -8,15 +8,7 @@ from spacy.language import Language
 from ..teachers.doc_ents import find_entity_labels
 from .pipelines import make_stock_ner
 from .process import start_worker
-from .systems import (
-    BERT_SHAPES,
-    HEAVY,
-    ONNX,
-    System,
-    explain_missing,
-    explain_refused,
-    peer_system,
-)
+from .systems import BERT_SHAPES, HEAVY, ONNX, System, explain_missing, explain_refused, peer_system
 
 
 class Prepared(NamedTuple):

@@ -17,27 +17,11 @@ from ..sweep.comparisons import Compared, compare_systems
 from ..sweep.configs import check_overrides
 from ..sweep.curves import order_rows, pool_curves, size_curves
 from ..sweep.describe import describe_command
-from ..sweep.inputs import (
-    CONFIGS,
-    WEIGHTS,
-    Settings,
-    describe_source,
-    fingerprint,
-    source_inputs,
-)
+from ..sweep.inputs import CONFIGS, WEIGHTS, Settings, describe_source, fingerprint, source_inputs
 from ..sweep.outdated import check_rows, drop_outdated, read_systems
-from ..sweep.plan import (
-    BUILT_IN,
-    Run,
-    choose_systems,
-    make_runs,
-)
+from ..sweep.plan import BUILT_IN, Run, choose_systems, make_runs
 from ..sweep.rows import Key, Row, read_rows, write_rows
-from ..sweep.runner import (
-    Runner,
-    check_test_sets,
-    leave_out,
-)
+from ..sweep.runner import Runner, check_test_sets, leave_out
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
 from .options import Gpu, read_numbers, read_seeds, split_list, split_paths
 from .showing import show_tables

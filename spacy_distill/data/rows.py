@@ -7,17 +7,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import (
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Sequence,
-    Tuple,
-    TypeGuard,
-)
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple, TypeGuard
 
 from spacy.language import Language
 from spacy.tokens import Doc

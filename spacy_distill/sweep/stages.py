@@ -8,14 +8,7 @@ from spacy.util import load_config
 from ..docbins import count_docs
 from ..files import read_json
 from ..lengthen import lengthen
-from .inputs import (
-    Inputs,
-    Settings,
-    make_overrides,
-    source_inputs,
-    training_inputs,
-    weights_digest,
-)
+from .inputs import Inputs, Settings, make_overrides, source_inputs, training_inputs, weights_digest
 from .layout import (
     annotated_folder,
     best_model,

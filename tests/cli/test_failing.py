@@ -8,12 +8,7 @@ import pytest
 import typer
 
 from spacy_distill import cli
-from spacy_distill.cli.failing import (
-    as_command,
-    end_on_signals,
-    fail_in_one_line,
-    warn_in_one_line,
-)
+from spacy_distill.cli.failing import as_command, end_on_signals, fail_in_one_line, warn_in_one_line
 
 
 def test_failing_keeps_the_lines_of_an_error(capsys):

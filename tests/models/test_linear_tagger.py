@@ -11,11 +11,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from spacy_distill.distributions import find_unseen
-from spacy_distill.models.linear_tagger import (
-    N_SAMPLE,
-    build_linear_tagger_v1,
-    count_pieces,
-)
+from spacy_distill.models.linear_tagger import N_SAMPLE, build_linear_tagger_v1, count_pieces
 
 N_TAGS = 5
 # Numbers of tokens of documents: not sorted, some equal, and one 0.

@@ -1,10 +1,6 @@
 import pytest
 
-from spacy_distill.sweep.plan import (
-    BUILT_IN,
-    choose_systems,
-    make_runs,
-)
+from spacy_distill.sweep.plan import BUILT_IN, choose_systems, make_runs
 
 
 def test_plan_variants_extend_their_base():

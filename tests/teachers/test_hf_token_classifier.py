@@ -22,11 +22,7 @@ from spacy_distill.soft_targets import KEY
 from spacy_distill.tags import make_tags
 from spacy_distill.teachers.choose import choose_teacher, load_teacher
 from spacy_distill.teachers.ensemble import join_teachers
-from spacy_distill.teachers.hf_token_classifier import (
-    HFTokenClassifier,
-    find_commit,
-    list_windows,
-)
+from spacy_distill.teachers.hf_token_classifier import HFTokenClassifier, find_commit, list_windows
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "ann", "bob", "met", "in", "ro", "##me"]
 PIECES += ["os", "##lo", "##s", "."]
