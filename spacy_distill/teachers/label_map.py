@@ -44,7 +44,8 @@ def read_label_map(renames: Sequence[str], *, drop: Sequence[str] = ()) -> Label
     holds = all(len(pair) == 2 and all(pair) for pair in pairs)
     require(holds, "--map", list(renames), "OLD=NEW each, such as PERSON=PER")
     old = [*(pair[0] for pair in pairs), *drop]
-    require(len(old) == len(set(old)), "a label of --map or --drop", old, "named once")
+    holds = len(old) == len(set(old))
+    require(holds, "--map or --drop", [*renames, *drop], "given once for each label")
     return LabelMap({pair[0]: pair[1] for pair in pairs}, frozenset(drop))
 
 

@@ -56,7 +56,7 @@ def test_label_map_refuses_malformed_names(names):
 
 
 def test_label_map_refuses_a_label_that_is_given_twice():
-    with pytest.raises(ValueError, match=r"\[D007\] --map and --drop"):
+    with pytest.raises(ValueError, match=r"\[D007\] --map or --drop is \['A=B', 'A'\]"):
         read_label_map(["A=B"], drop=["A"])
 
 
