@@ -73,7 +73,8 @@ def annotate_cli(
     lang: Annotated[
         str,
         typer.Option(
-            help="Language whose tokenizer splits the text; by default that of the first pipeline"
+            help="Language whose tokenizer splits the text; by default that of the first pipeline "
+            "among the teachers, or English"
         ),
     ] = "",
     exclude: Annotated[

@@ -11,11 +11,15 @@ from .package import check_name
 
 
 def check_cli(
-    name: Annotated[str, typer.Option(help="Name of the package, without the language")],
-    version: Annotated[str, typer.Option(help="Version of the package")],
+    name: Annotated[
+        str, typer.Option(help="Name of the package, without the language: letters, digits and _")
+    ],
+    version: Annotated[str, typer.Option(help="Version of the package, such as 0.1.0")],
     lang: Annotated[str, typer.Option(help="Its language")],
-    dtype: Annotated[str, typer.Option(help="Stored precision of its weights")],
-    classifier: Annotated[str, typer.Option(help="The student's last layer")],
+    dtype: Annotated[
+        str, typer.Option(help="Stored precision: float16, float32, or int8 for the table")
+    ],
+    classifier: Annotated[str, typer.Option(help="The student's last layer: crf or softmax")],
 ) -> None:
     """Refuse wrong settings of the student and its package before anything is trained."""
     check_name(name, version, lang=lang)

@@ -38,8 +38,8 @@ def evaluate_cli(
 ) -> None:
     """Score each trained pipeline on the test set, on the tokens of the test set.
 
-    The files have the format of `spacy evaluate --gold-preproc`, without scores that it can't
-    measure, and digests of pipeline and test set. A file whose digests match is kept.
+    Writes METRICS/NAME.json as `spacy evaluate --gold-preproc` does, with digests of pipeline and
+    test set. If these have not changed, a pipeline is not scored again.
     """
     if not test.exists():
         raise FileNotFoundError(Errors.D008.format(path=test))

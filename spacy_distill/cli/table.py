@@ -28,7 +28,12 @@ def table_cli(
     output: Annotated[Path, typer.Argument(help="File for the table")],
     teacher: Annotated[
         str,
-        typer.Option("--teacher", "-t", help="Transformer: a folder, or its name on the hub"),
+        typer.Option(
+            "--teacher",
+            "-t",
+            help="Transformer: a folder, or its name on the hub. Not needed for random rows of "
+            "words, or with a file of vectors",
+        ),
     ] = "",
     kind: Annotated[
         str,

@@ -39,8 +39,8 @@ def tune_cli(
 
     Adds a constant to the score of O if that raises F1 by at least half a point; among constants
     close to the best, the smallest. With many entity types and few examples, a model predicts O too
-    often. A pipeline that is already tuned on the same development set is left unchanged. If
-    several 'ner_tagger' are not tuned yet (score_tuned), all are, in the order of the pipeline.
+    often. A pipeline that is already tuned on the same development set is left unchanged. If it has
+    several 'ner_tagger', each one that is not tuned yet (score_tuned) is tuned, in order.
     """
     if output is not None:
         make_parent(output)

@@ -105,7 +105,7 @@ def distill_cli(
         str,
         typer.Option(
             help="Transformer whose word pieces the table is made of: a folder or an id on the "
-            "hub. Default: assets/teacher if it exists, otherwise all-MiniLM-L6-v2"
+            "hub. Default: assets/teacher if it exists, otherwise all-MiniLM-L6-v2, for English"
         ),
     ] = "",
     also: Also = None,
@@ -129,9 +129,9 @@ def distill_cli(
 ) -> None:
     """Distil a teacher into a compact student, with or without labels.
 
-    Makes a lookup table, lets the teacher label the text, trains the student, and scores student
-    and teacher. Steps whose inputs have not changed are skipped. Further options set values of the
-    config, for example --training.max_steps 2000.
+    Makes a lookup table, lets the teacher label the text (--unlabelled, --labelled or both), trains
+    the student, and scores student and teacher. Steps whose inputs have not changed are skipped.
+    Further options set values of the config, for example --training.max_steps 2000.
     """
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     overrides = read_overrides(ctx.args)
