@@ -15,6 +15,7 @@ from .checks import require
 from .docbins import count_docs, read_examples, stream_examples
 from .docs import leave_out_labels
 from .errors import Errors
+from .files import list_files
 from .manifest import JOURNAL
 from .soft_targets import has_soft_targets, max_log_probs
 from .types import Reader
@@ -90,8 +91,9 @@ class DistillationCorpus:
             file, D128 for a file that is not .spacy.
         """
         for path in filter(None, (self.labelled, self.unlabelled)):
-            for journal in path.rglob(JOURNAL):
-                raise ValueError(Errors.D023.format(path=journal.parent, journal=JOURNAL))
+            for file in list_files(path):
+                if file.name == JOURNAL:
+                    raise ValueError(Errors.D023.format(path=file.parent, journal=JOURNAL))
         gold: List[Example] = []
         if self.labelled is not None:
             gold = list(read_examples(self.labelled, nlp.vocab))

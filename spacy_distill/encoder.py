@@ -26,7 +26,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from .errors import Errors
-from .layers.lookup import WIDTH
+from .layers.lookup import DEFAULT_WIDTH
 from .segmentation import BYTE_ALPHABET, NORMALISATION, Segmenter, UnicodeForm, word_segmenter
 from .table import Table, reduce_rows
 
@@ -48,7 +48,7 @@ def encoder_table(
     teacher: str,
     *,
     words: Optional[Iterable[str]] = None,
-    width: int = WIDTH,
+    width: int = DEFAULT_WIDTH,
     gpu: int = -1,
     progress: Progress = iter,
 ) -> Tuple[Table, float]:

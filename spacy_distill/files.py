@@ -142,7 +142,7 @@ def append_line(path: Path, line: str) -> None:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
-                    file.truncate(sum(map(len, read_whole_lines(path))))
+                    file.truncate(path.read_bytes().rfind(b"\n") + 1)
             file.write(f"{line}\n".encode())
             file.flush()
             os.fsync(file.fileno())
@@ -151,13 +151,11 @@ def append_line(path: Path, line: str) -> None:
 
 
 def read_whole_lines(path: Path) -> List[bytes]:
-    """Return the lines of a file up to the last line ending; none if there is no file.
+    """Return the lines of a file, without the last one if an interrupted write left it incomplete.
 
-    What follows it was left by an interrupted write.
+    RETURNS (List[bytes]): The lines, without line endings; none if there is no file.
     """
-    if not path.exists():
-        return []
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
 @contextmanager

@@ -24,7 +24,8 @@ def build_lengthen_training_v1(
     It multiplies `[training] max_steps`, on which a schedule may depend, until the training corpus
     is seen often enough. A config for a few hundred sentences can then be used for thousands. If
     the corpus is streamed (`max_epochs = -1`), it is not counted, and nothing changes. The
-    settings of the optimizer are interpolated afterwards: see `interpolate_optimizer`.
+    settings of the optimizer are interpolated afterwards, and the schedule of a config that was
+    saved like this is fitted: see `interpolate_optimizer` and `fit_schedule`.
 
     epochs (float): How often each sentence is seen at least; 0 leaves `max_steps` as it is.
     sentences_a_step (float): Approximate number of sentences in a batch.
@@ -48,6 +49,7 @@ def build_lengthen_training_v1(
                 msg.info(f"{steps:,} steps instead of {own:,}, for {n_sentences:,} sentences")
                 nlp.config["training"]["max_steps"] = steps
         interpolate_optimizer(nlp)
+        fit_schedule(nlp)
         return nlp
 
     return lengthen_training
@@ -71,3 +73,16 @@ def interpolate_optimizer(nlp: Language) -> None:
     and can't resolve references to other blocks.
     """
     nlp.config["training"]["optimizer"] = nlp.config.interpolate()["training"]["optimizer"]
+
+
+def fit_schedule(nlp: Language) -> None:
+    """Let a schedule whose `total_steps` are below `max_steps` end with the training.
+
+    In a config saved by an earlier training, `total_steps` is a number. If `max_steps` is raised,
+    the learning rate would be 0 for the rest of the training.
+    """
+    training = nlp.config["training"]
+    steps, schedule = nlp.config.interpolate()["training"]["max_steps"], training["optimizer"]
+    rate = schedule.get("learn_rate")
+    if isinstance(rate, dict) and 0 < rate.get("total_steps", 0) < steps:
+        rate["total_steps"] = steps

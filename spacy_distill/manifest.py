@@ -58,11 +58,6 @@ class State(NamedTuple):
     is_finished: bool
 
 
-def is_unfinished(folder: Path) -> bool:
-    """Return whether a folder is being annotated, or its annotation was interrupted."""
-    return (folder / JOURNAL).exists()
-
-
 def is_others(folder: Path) -> bool:
     """Return whether a folder's manifest is another program's: valid JSON without a format."""
     try:
@@ -79,7 +74,7 @@ def read_state(folder: Path) -> State:
     """
     path = folder / JOURNAL
     try:
-        if is_unfinished(folder):
+        if path.exists():  # it is being annotated, or its annotation was interrupted
             settings, records = read_journal(path)
             if settings is not None:
                 return State(settings, records, is_finished=False)

@@ -201,10 +201,18 @@ def test_corpus_refuses_a_folder_of_unfinished_annotation(nlp, write, tmp_path):
     write("pool", 1).rename(folder / "00000.spacy")
     assert len(list(reader(nlp))) == 2
     (folder / "shards.jsonl").write_text("{}\n")
-    for labelled, unlabelled in ((gold, folder), (folder, gold), (gold, folder.parent)):
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "there").symlink_to(folder)
+    places = ((gold, folder), (folder, gold), (gold, tmp_path), (gold, tmp_path / "linked"))
+    for labelled, unlabelled in places:
         reader = build_distillation_corpus_v1(labelled=labelled, unlabelled=unlabelled)
-        with pytest.raises(ValueError, match=r"\[D023\].*annotated.*shards\.jsonl"):
+        with pytest.raises(ValueError, match=r"\[D023\].*shards\.jsonl"):
             list(reader(nlp))
+    folder.rename(tmp_path / "linked" / ".hidden")  # nothing in it is read
+    (tmp_path / "linked" / "there").unlink()
+    gold.rename(tmp_path / "linked" / "pool.spacy")
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=tmp_path / "linked")
+    assert len(list(reader(nlp))) == 1
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,14 @@ def test_lengthen_lets_spacy_make_the_optimizer_from_its_block_alone(config):
     assert init_nlp(config).create_optimizer().learn_rate is not None
 
 
+def test_lengthen_fits_the_schedule_of_a_saved_config(config):
+    """In it, the schedule no longer refers to `max_steps`."""
+    saved = init_nlp(config).config
+    assert steps_of(saved) == (30, 30)
+    saved["training"]["max_steps"] = 1000
+    assert steps_of(saved) == (1000, 1000)
+
+
 def steps_of(config):
     training = init_nlp(config).config.interpolate()["training"]
     return training["max_steps"], training["optimizer"]["learn_rate"]["total_steps"]

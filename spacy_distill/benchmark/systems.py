@@ -79,7 +79,7 @@ def explain_missing(
     """
     reasons = {}
     for name in peers:
-        missing = [package for package in needs(name) if find_spec(package) is None]
+        missing = [package for package in required_packages(name) if find_spec(package) is None]
         if name == "spacy-ner":
             if not labels:
                 reasons[name] = "the student has no labels to give it"
@@ -91,7 +91,7 @@ def explain_missing(
     return reasons
 
 
-def needs(name: str) -> Tuple[str, ...]:
+def required_packages(name: str) -> Tuple[str, ...]:
     """Return the packages that making a peer needs."""
     of_transformers = ("torch", "transformers") if name in (*ONNX, *BERT_SHAPES) else ()
     return (*of_transformers, *(("onnx", "onnxruntime") if name in ONNX else ()))

@@ -60,7 +60,7 @@ def evaluate_cli(
             msg.info(f"'{output}' is up to date")
         else:
             msg.info(f"Evaluating '{model}'")
-            score_pipeline(model, test, output, gpu=gpu)
+            score_pipeline(model, test, output, made_from=made_from, gpu=gpu)
         warn_of_training(model)
         warn_of_dev(model, test, test_digest)
         scores = read_scores(output)
@@ -71,15 +71,21 @@ def evaluate_cli(
     msg.table(rows, header=("Pipeline", "P", "R", "F"), divider=True, aligns=("l", "r", "r", "r"))
 
 
-def score_pipeline(model: Path, test: Path, output: Path, *, gpu: int = -1) -> Dict[str, Any]:
+def score_pipeline(
+    model: Path, test: Path, output: Path, *, made_from: Dict[str, str], gpu: int = -1
+) -> Dict[str, Any]:
     """Score a pipeline on single sentences with gold tokens, and write the scores to a file.
 
-    RETURNS (Dict[str, Any]): The scores, and what they were made from.
+    model (Path): The pipeline.
+    test (Path): The test set.
+    output (Path): The file.
+    made_from (Dict[str, str]): What `describe_scores` returned before.
+    gpu (int): GPU to use, -1 for the CPU.
+    RETURNS (Dict[str, Any]): The content of the file.
     """
     evaluate(str(model), test, output=output, use_gpu=gpu, gold_preproc=True, silent=True)
-    digest = digest_source(test)
-    scores = {**measured(read_json(output)), MADE_FROM: describe_scores(model, digest)}
-    if is_agreement(model, digest):
+    scores = {**measured(read_json(output)), MADE_FROM: made_from}
+    if is_agreement(model, made_from["test"]):
         scores[AGREEMENT] = True
     write_json(output, scores)
     return scores

@@ -6,6 +6,7 @@ import signal
 import sys
 import warnings
 from contextlib import contextmanager
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, Iterator, Optional, Union
 
@@ -66,23 +67,28 @@ def explain(error: Exception) -> str:
 
 @contextmanager
 def end_on_signals() -> Iterator[None]:
-    """Run a command in this context, in the main thread: SIGTERM and SIGHUP raise SystemExit, so
-    that child processes stop and files are closed.
+    """Run a command in this context: SIGTERM and SIGHUP raise SystemExit, so that child processes
+    stop and files are closed.
 
-    A signal that is ignored, for example because of `nohup`, stays ignored.
+    A signal that is ignored, for example because of `nohup`, stays ignored. Only the main thread
+    can handle signals, so that nothing changes in others.
     """
+    if current_thread() is not main_thread():
+        yield
+        return
     numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
     handled = [n for n in numbers if n is not None and signal.getsignal(n) == signal.SIG_DFL]
     for number in handled:
-        signal.signal(number, end)
+        signal.signal(number, exit_on_signal)
     try:
         yield
     finally:
         for number in handled:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) == exit_on_signal:
+                signal.signal(number, signal.SIG_DFL)
 
 
-def end(number: int, frame: Optional[FrameType]) -> None:
+def exit_on_signal(number: int, frame: Optional[FrameType]) -> None:
     sys.exit(128 + number)  # as in a shell
 
 

@@ -15,7 +15,7 @@ from ..checks import require, require_installed, require_one_of
 from ..docbins import read_docbins
 from ..errors import Errors
 from ..files import make_parent
-from ..layers.lookup import WIDTH
+from ..layers.lookup import DEFAULT_WIDTH
 from ..segmentation import Kind, Segmenter, word_segmenter
 from ..table import Table, glove_table, random_table
 from .options import Gpu
@@ -65,7 +65,7 @@ def table_cli(
     min_count: Annotated[
         int, typer.Option(min=1, help="Only for words: minimum frequency of a word")
     ] = 1,
-    width: Annotated[int, typer.Option(min=1, help="Dimensions of a row")] = WIDTH,
+    width: Annotated[int, typer.Option(min=1, help="Dimensions of a row")] = DEFAULT_WIDTH,
     seed: Annotated[int, typer.Option(help="Seed of random rows")] = 0,
     gpu: Gpu = -1,
 ) -> None:
@@ -155,13 +155,13 @@ def check_settings(output: Path, *, kind: str, vectors: str) -> None:
         (FileNotFoundError): D110 if the file of vectors does not exist. (ValueError): D007 for an
         unknown kind, or for a file of vectors with another kind than words.
     """
-    make_parent(output)
     require_one_of(Kind, "--kind", kind)
     if vectors not in BUILT_IN:
         choices = f"{' or '.join(BUILT_IN)} with --kind pieces, because a file has vectors of words"
         require(kind == "words", "--vectors", vectors, choices)
         if not Path(vectors).is_file():
             raise FileNotFoundError(Errors.D110.format(source=vectors))
+    make_parent(output)
 
 
 def require_teacher(teacher: str) -> None:

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any, Dict, List, Optional, Sequence
 
-import srsly
 import typer
 from spacy.language import Language
 from spacy.training import Example
@@ -12,7 +11,7 @@ from wasabi import msg
 
 from ..docbins import read_gold
 from ..errors import Errors
-from ..files import digest_source, make_parent, replacing
+from ..files import digest_source, make_parent, replacing, write_json
 from ..lengthen import interpolate_optimizer
 from ..loading import find_code, import_code, load_pipeline, use_gpu
 from ..pipeline.ner_tagger import NERTagger
@@ -48,7 +47,7 @@ def tune_cli(
     import_code(find_code(code))
     tuned = tune_pipeline(model, dev)
     if output is not None:
-        srsly.write_json(output, tuned._asdict())
+        write_json(output, tuned._asdict())
 
 
 def tune_pipeline(model: Path, dev: Path, *, name: Optional[str] = None) -> Tuned:

@@ -17,14 +17,14 @@ InT = List[str]
 OutT = Floats2d
 
 # Dimensions of a row, unless others are given.
-WIDTH = 100
+DEFAULT_WIDTH = 100
 # The segmenter of a table without words: its only row is the unknown one.
 NO_WORDS = word_segmenter((), lowercase=False)
 
 
 def build_lookup_v1(
     *,
-    width: int = WIDTH,
+    width: int = DEFAULT_WIDTH,
     unknown_rate: float = 0.05,
     piece_dropout: float = 0.2,
     piece_dropout_limit: int = 50_000,

@@ -199,7 +199,9 @@ class DistillablePipe(TrainablePipe):
         flat, crf = batch.rows, batch.crf
         xp, ops = get_array_module(flat), self.model.ops
         teacher = ops.xp.concatenate([*map(ops.xp.asarray, teacher_scores)])
-        teacher = xp.asarray(ops.to_numpy(teacher)[batch.seen])
+        teacher = teacher[ops.xp.asarray(batch.seen)]
+        if crf is not None:
+            teacher = ops.to_numpy(teacher)
         taught = xp.flatnonzero(~xp.isnan(teacher).any(axis=1))
         value, (d_scores, d_potentials) = 0.0, no_gradients(flat, crf)
         if len(taught):

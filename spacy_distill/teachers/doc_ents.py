@@ -21,7 +21,7 @@ from .label_map import NO_MAP, LabelMap
 
 DEFAULT_SMOOTHING = 0.1
 # Components of spaCy that set no entities, though they do not declare what they set.
-OTHERS_OF_SPACY = {
+SET_NO_ENTITIES = {
     *("attribute_ruler", "doc_cleaner", "nn_labeller", "span_cleaner", "token_splitter"),
     *("merge_entities", "merge_noun_chunks", "merge_subtokens"),
 }
@@ -103,7 +103,7 @@ def smooth(ids: numpy.ndarray, *, n_tags: int, smoothing: float) -> numpy.ndarra
 def sets_entities(nlp: Language, name: str) -> bool:
     """Return whether a component may set `doc.ents`: it declares this, or declares nothing."""
     meta = nlp.get_pipe_meta(name)
-    is_unknown = not meta.assigns and meta.factory not in OTHERS_OF_SPACY
+    is_unknown = not meta.assigns and meta.factory not in SET_NO_ENTITIES
     return is_unknown or says_it_sets(nlp, name)
 
 

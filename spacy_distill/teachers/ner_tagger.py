@@ -71,7 +71,7 @@ class NERTaggerTeacher:
 
 
 def find_ner_tagger(nlp: Language, *, name: Optional[str] = None) -> NERTagger:
-    """Return the `ner_tagger` of a pipeline that has a name, or else the last one.
+    """Return the `ner_tagger` of a pipeline that is called `name`; None: the last one.
 
     RAISES (ValueError): D012 if there is none.
     """

@@ -539,7 +539,7 @@ def test_corpus_warns_of_contradictory_annotation(run, write):
 
 
 def test_corpus_finds_no_contradiction_in_other_whitespace(run, write):
-    texts = ["In Paris , Ann left", "In  Paris, Ann  left", "Bob left"]
+    texts = ["In Paris, Ann left", "In  Paris, Ann  left", "Bob left"]
     rows = [
         {"text": text, "entities": [[i := text.find("Ann"), i + 3, "PER"]]} for text in texts[:2]
     ]

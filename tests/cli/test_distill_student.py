@@ -2,10 +2,13 @@ import shutil
 
 import pytest
 import torch
+from thinc.api import Config
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from spacy_distill.cli.distill.student import make_table, warn_unscored
+from spacy_distill.cli.distill import student as module
+from spacy_distill.cli.distill.student import make_table, train_student, warn_unscored
 from spacy_distill.table import Table
+from spacy_distill.tuning import Tuned
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "paris", "lon", "##don", "is", "in", "."]
 
@@ -46,3 +49,22 @@ def test_distill_student_uses_the_weights_of_the_project(encoder, tmp_path, monk
     make_table(tmp_path / "table.npz", encoder="", width=6, gpu=-1)
     assert Table.from_disk(tmp_path / "table.npz").rows.shape == (len(PIECES), 6)
     assert not (tmp_path / "encoder").exists()
+
+
+def test_distill_student_tunes_the_component_that_was_trained(tmp_path, monkeypatch):
+    """It is the first `ner_tagger` of the config, `tune` by itself takes the last."""
+    tuned = []
+    monkeypatch.setattr(module, "labels_of_folder", lambda folder: ["PER"])
+    monkeypatch.setattr(module, "init_nlp", lambda config: None)
+    monkeypatch.setattr(module, "train", lambda nlp, output, **streams: None)
+
+    def tune(model, dev, *, name):
+        tuned.append((model, dev.name, name))
+        return Tuned(0.0, 0.5, 0.5)
+
+    monkeypatch.setattr(module, "tune_pipeline", tune)
+    paths = {"labelled": None, "unlabelled": "annotated", "dev": "dev.spacy"}
+    taggers = {name: {"factory": "ner_tagger"} for name in ("first", "second")}
+    config = Config({"paths": paths, "components": taggers})
+    train_student(config, tmp_path, name="first", source=tmp_path / "a.cfg", code=None)
+    assert tuned == [(tmp_path / "model-best", "dev.spacy", "first")]

@@ -2,6 +2,7 @@ import os
 import signal
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO, TextIOWrapper
 
 import pytest
@@ -84,6 +85,11 @@ def test_failing_runs_finally_blocks_on_signals(name):
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+def test_failing_handles_no_signals_in_other_threads():
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(as_command()(lambda: "done")).result() == "done"
 
 
 def test_failing_does_not_depend_on_the_encoding(monkeypatch):

@@ -177,14 +177,15 @@ def test_table_command_refuses(tmp_path, teacher, monkeypatch, capsys, arguments
     (tmp_path / "two.txt").write_text("a 1 2\nword 2 1\n")
     paths = {"TEACHER": teacher, "EMPTY": "annotated", "ONE": "one.spacy"}
     arguments = [paths.get(argument, argument) for argument in arguments]
-    monkeypatch.setattr(sys, "argv", ["spacy-distill", "table", "table.npz", *arguments])
+    monkeypatch.setattr(sys, "argv", ["spacy-distill", "table", "new/table.npz", *arguments])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 1
     shown = capsys.readouterr()
     assert re.search(message, shown.out + shown.err, flags=re.DOTALL)
     assert "Traceback" not in shown.out + shown.err
-    assert not (tmp_path / "table.npz").exists()
+    assert not (tmp_path / "new" / "table.npz").exists()
+    assert (tmp_path / "new").exists() != message.startswith(("D007", "D110"))
 
 
 def test_table_command_makes_the_folder_of_its_output(tmp_path, teacher):

@@ -9,8 +9,8 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ...docbins import read_docbins
-from ...files import read_json, write_json
-from ..evaluate import AGREEMENT, percentages, score_pipeline
+from ...files import digest_source, read_json, write_json
+from ..evaluate import AGREEMENT, describe_scores, percentages, score_pipeline
 
 
 def forget_agreement(best: Path) -> None:
@@ -34,7 +34,8 @@ def report(best: Path, scored_on: Path, scored: Optional[Path]) -> None:
     """
     metrics = best.parent / "metrics"
     metrics.mkdir(exist_ok=True)
-    scores = score_pipeline(best, scored_on, metrics / "student.json")
+    made_from = describe_scores(best, digest_source(scored_on))
+    scores = score_pipeline(best, scored_on, metrics / "student.json", made_from=made_from)
     rows = [("student", *percentages(scores))]
     if scored is not None:
         of_teacher = score_annotated(scored, scored_on)

@@ -14,7 +14,7 @@ from wasabi import msg
 from ...checks import require
 from ...errors import Errors
 from ...files import digest_folder, digest_json, make_folder, read_json, write_json
-from ...layers.lookup import WIDTH
+from ...layers.lookup import DEFAULT_WIDTH
 from ...loading import load_pipeline
 from ...manifest import MANIFEST
 from ...provenance import digest_input
@@ -129,7 +129,7 @@ def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> N
     path (Path): File for the table. Weights that are not on this machine are put into `encoder`,
         in the same folder.
     encoder (str): See `find_weights`.
-    width (Optional[int]): Dimensions of a row; None: `WIDTH`.
+    width (Optional[int]): Dimensions of a row; None: `DEFAULT_WIDTH`.
     gpu (int): GPU to use, -1 for the CPU.
     """
     weights = find_weights(encoder, path.parent / "encoder")
@@ -137,7 +137,7 @@ def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> N
     if path.exists() and recall(path) == made_from:
         msg.info(f"'{path}' is up to date")
         return
-    table_cli(path, teacher=str(weights), width=width or WIDTH, gpu=gpu)
+    table_cli(path, teacher=str(weights), width=width or DEFAULT_WIDTH, gpu=gpu)
     note(path, made_from)
 
 
