@@ -157,7 +157,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "on the hub, save the splits that you want with DatasetDict.save_to_disk, and give that "
         "folder."
     )
-    D113 = "'{source}' can't be read, nor any file in it. Supported extensions: {known}."
+    D113 = "No reader for '{source}', nor for any file in it. Supported extensions: {known}."
     D114 = "'{source}' is not a DocBin ({reason}). Write it again with DocBin.to_disk."
     D115 = (
         "'{source}', line {line}: {found} is not an entity of a text of {length} characters. An "

@@ -81,8 +81,7 @@ def fit_schedule(nlp: Language) -> None:
     In a config saved by an earlier training, `total_steps` is a number. If `max_steps` is raised,
     the learning rate would be 0 for the rest of the training.
     """
-    training = nlp.config["training"]
-    steps, schedule = nlp.config.interpolate()["training"]["max_steps"], training["optimizer"]
-    rate = schedule.get("learn_rate")
-    if isinstance(rate, dict) and 0 < rate.get("total_steps", 0) < steps:
-        rate["total_steps"] = steps
+    steps = nlp.config.interpolate()["training"]["max_steps"]
+    schedule = nlp.config["training"]["optimizer"].get("learn_rate")  # or a number
+    if isinstance(schedule, dict) and 0 < schedule.get("total_steps", 0) < steps:
+        schedule["total_steps"] = steps
