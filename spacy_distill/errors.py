@@ -7,9 +7,17 @@ D8xx: teachers; D9xx: annotation at scale, and files; W: warnings.
 
 from spacy.errors import ErrorsWithCodes
 
+# Number of lines of its output that are shown if a process fails.
+LAST_LINES = 12
+
 
 class LanguageError(ValueError):
     """The packages of a language's tokenizer are missing, so that none of its texts can be read."""
+
+
+def last_lines(text: str) -> str:
+    """Return the last lines of a process's output, for a message."""
+    return "\n".join(f"  {line}" for line in text.splitlines()[-LAST_LINES:] or ["(nothing)"])
 
 
 class Errors(metaclass=ErrorsWithCodes):
@@ -425,8 +433,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "compared. Give another OUTPUT or --work for each corpus."
     )
     D610 = (
-        "The entity counts of '{path}' on the test set give F1 {found}, but its scorer {expected}. "
-        "Use a pipeline with the scorer of 'ner_tagger', and a test set with gold tokenisation."
+        "Its settings were changed while it was trained ({differences}). Run the sweep again to "
+        "train it with the new ones."
     )
     D611 = "'{path}', line {line}: not a row of a sweep ({reason}). Remove the line."
     D612 = "There is nothing to show: every run was left out, and '{path}' has no rows."

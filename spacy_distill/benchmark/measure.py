@@ -3,13 +3,13 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import srsly
 from tqdm import tqdm
 
 from .plan import Corpus, Plan, Settings, make_plan
-from .process import Worker, start_worker
+from .process import Worker, WorkerEnded, start_worker
 from .sample import draw_texts
 from .systems import System
 
@@ -49,7 +49,13 @@ class Measured:
 
 
 def measure_systems(
-    systems: Sequence[System], corpus: Corpus, settings: Settings, *, folder: Path, bar: tqdm
+    systems: Sequence[System],
+    corpus: Corpus,
+    settings: Settings,
+    *,
+    folder: Path,
+    bar: tqdm,
+    leave_out: Callable[[System, WorkerEnded], None],
 ) -> List[Measured]:
     """Measure systems in interleaved repeats, so that other load on the machine affects all alike.
 
@@ -58,8 +64,10 @@ def measure_systems(
     settings (Settings): The settings of the measurements.
     folder (Path): Folder for the file with the texts, which the processes read.
     bar (tqdm): Progress bar, which counts expected milliseconds and shows the current step.
+    leave_out (Callable[[System, WorkerEnded], None]): Called with a system that can't be loaded or
+        run, and the error. It is left out unless this raises.
     RETURNS (List[Measured]): The measurements, in the order of the systems.
-    RAISES (ValueError): D502 if a process ends unexpectedly.
+    RAISES (WorkerEnded): If a process ends after its warm-up.
     """
     path = folder / "texts.json"
     srsly.write_json(path, corpus.texts)
@@ -70,11 +78,14 @@ def measure_systems(
         for system in systems:
             worker = start_worker(system.name, threads=settings.threads)
             one = Measured(system, stack.enter_context(worker))
-            load(one, path, settings, bar=bar)
-            found.append(one)
-        for one in found:
-            for batch_size in settings.batch_sizes:
-                warm_up(one, corpus, settings, batch_size=batch_size, bar=bar)
+            try:
+                load(one, path, settings, bar=bar)
+                for batch_size in settings.batch_sizes:
+                    warm_up(one, corpus, settings, batch_size=batch_size, bar=bar)
+            except WorkerEnded as error:
+                leave_out(system, error)
+            else:
+                found.append(one)
         bar.total = bar.n + sum(remaining_ticks(one, settings) for one in found)
         # Runs with a cold cache come last, after all that profit from a warm one.
         for cold in (False, True):

@@ -7,8 +7,8 @@ from spacy.language import Language
 
 from ..teachers.doc_ents import find_entity_labels
 from .pipelines import make_stock_ner
-from .process import start_worker
-from .systems import BERT_SHAPES, HEAVY, ONNX, System, explain_missing, explain_refused, peer_system
+from .process import WorkerEnded, start_worker
+from .systems import BERT_SHAPES, HEAVY, ONNX, System, explain_missing, peer_system
 
 
 class Prepared(NamedTuple):
@@ -42,7 +42,10 @@ def prepare_peers(
     if teacher is not None and {*ONNX, *BERT_SHAPES} & set(remaining):
         as_onnx = bool(set(ONNX) & set(remaining))
         exported = export(teacher, folder, as_onnx=as_onnx, threads=threads)
-        left_out.update(explain_refused(remaining, exported))
+        for name in remaining:
+            refused = exported.get("no_onnx" if name in ONNX else "no_tokenizer")
+            if refused and name in (*ONNX, *BERT_SHAPES):
+                left_out[name] = refused
     systems = []
     for name in remaining:
         if name in left_out:
@@ -61,9 +64,15 @@ def prepare_peers(
 
 
 def export(teacher: str, folder: Path, *, as_onnx: bool, threads: int) -> Dict[str, Any]:
-    """Call `export_teacher` in its own process, so that PyTorch is not imported here."""
-    with start_worker("teacher", threads=threads) as worker:
-        return worker.ask("export", teacher=teacher, output=str(folder), as_onnx=as_onnx)
+    """Call `export_teacher` in its own process, so that PyTorch is not imported here.
+
+    RETURNS (Dict[str, Any]): Its result; if the process fails, the reason why there is neither.
+    """
+    try:
+        with start_worker("teacher", threads=threads) as worker:
+            return worker.ask("export", teacher=teacher, output=str(folder), as_onnx=as_onnx)
+    except WorkerEnded as error:
+        return dict.fromkeys(("no_onnx", "no_tokenizer"), error.reason)
 
 
 def piece_settings(

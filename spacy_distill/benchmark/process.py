@@ -8,13 +8,22 @@ from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO, Any, Dict, Iterator
 
-from ..errors import Errors
+from ..errors import Errors, last_lines
 from ..threads import thread_variables
 
 COMMAND = (sys.executable, "-m", "spacy_distill.benchmark.worker")
-# Number of lines of its output that are shown if a process has ended unexpectedly.
-LAST_LINES = 12
 SECONDS_TO_END = 10
+
+
+class WorkerEnded(ValueError):
+    """D502: a process ended unexpectedly.
+
+    reason (str): Its exit code and the last line of its output, as the reason to leave it out.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Worker:
@@ -36,7 +45,7 @@ class Worker:
         request (str): Name of a method of `worker.Served`.
         **settings: Its arguments, of types that JSON can represent.
         RETURNS (Dict[str, Any]): The answer, with the `peak_memory_bytes` of the process so far.
-        RAISES (ValueError): D502 if the process ends before it has answered.
+        RAISES (WorkerEnded): If the process ends before it has answered.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
@@ -49,18 +58,13 @@ class Worker:
             raise self._ended(request)
         return json.loads(line)
 
-    def _ended(self, request: str) -> ValueError:
+    def _ended(self, request: str) -> WorkerEnded:
         code = self._process.wait(SECONDS_TO_END)
         self._errors.seek(0)
         lines = last_lines(self._errors.read())
-        return ValueError(
-            Errors.D502.format(name=self.name, request=request, code=code, lines=lines)
-        )
-
-
-def last_lines(text: str) -> str:
-    """Return the last lines of a process's output, for a message."""
-    return "\n".join(f"  {line}" for line in text.splitlines()[-LAST_LINES:] or ["(nothing)"])
+        message = Errors.D502.format(name=self.name, request=request, code=code, lines=lines)
+        last = lines.splitlines()[-1].strip()
+        return WorkerEnded(message, reason=f"its process ended with code {code}: {last}")
 
 
 @contextmanager

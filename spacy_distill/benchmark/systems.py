@@ -97,22 +97,6 @@ def required_packages(name: str) -> Tuple[str, ...]:
     return (*of_transformers, *(("onnx", "onnxruntime") if name in ONNX else ()))
 
 
-def explain_refused(peers: Sequence[str], exported: Dict[str, Any]) -> Dict[str, str]:
-    """Explain why peers can't be made from a teacher.
-
-    peers (Sequence[str]): Names of `PEERS`.
-    exported (Dict[str, Any]): The result of `export_teacher`.
-    RETURNS (Dict[str, str]): The reason for each peer that can't be made.
-    """
-    reasons = {}
-    for name in peers:
-        if name in BERT_SHAPES and "no_tokenizer" in exported:
-            reasons[name] = exported["no_tokenizer"]
-        elif name in ONNX and "no_onnx" in exported:
-            reasons[name] = exported["no_onnx"]
-    return reasons
-
-
 def student_system(name: str, source: str, nlp: Language) -> System:
     """Describe a student. Heavy packages are hidden from it unless its config refers to them."""
     components = Config({"components": nlp.config["components"]}).to_str().lower()

@@ -15,8 +15,9 @@ from wasabi import msg
 from ..benchmark.measure import measure_systems
 from ..benchmark.plan import Settings, read_corpus
 from ..benchmark.prepare import prepare_peers
+from ..benchmark.process import WorkerEnded
 from ..benchmark.report import Report, make_report
-from ..benchmark.systems import PEERS, check_pipeline, choose_peers, student_system
+from ..benchmark.systems import PEERS, System, check_pipeline, choose_peers, student_system
 from ..benchmark.tables import make_tables, to_markdown
 from ..checks import is_name, require
 from ..errors import Errors
@@ -95,17 +96,30 @@ def benchmark_cli(
         prepared = prepare_peers(
             peers, student=students[FIRST], teacher=teacher, folder=folder, threads=threads
         )
-        warn_left_out(prepared.left_out, is_error=systems is not None)
+        left_out, is_error = prepared.left_out, systems is not None
+        warn_left_out(left_out, is_error=is_error)
+
+        def leave_out(system: System, error: WorkerEnded) -> None:
+            if is_error or system.is_student:
+                raise error
+            left_out[system.name] = error.reason
+            warn_left_out({system.name: error.reason}, is_error=False)
+
         measured = [student_system(name, sources[name], nlp) for name, nlp in students.items()]
         with tqdm(total=1, bar_format=BAR, disable=None) as bar:
             found = measure_systems(
-                [*measured, *prepared.systems], corpus, settings, folder=folder, bar=bar
+                [*measured, *prepared.systems],
+                corpus,
+                settings,
+                folder=folder,
+                bar=bar,
+                leave_out=leave_out,
             )
     report = make_report(
         found,
         corpus,
         settings,
-        left_out=prepared.left_out,
+        left_out=left_out,
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=shlex.join(["spacy-distill", *sys.argv[1:]]),
         machine=machine,

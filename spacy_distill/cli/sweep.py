@@ -84,14 +84,6 @@ def sweep_cli(
             "--teacher", "-t", help="The teacher's pre-trained weights, as written by 'weights'"
         ),
     ] = WEIGHTS,
-    teacher_steps: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Training steps of every teacher, whatever its number of sentences; 0: as in "
-            "its config",
-        ),
-    ] = 0,
     configs: Annotated[
         Path, typer.Option(help="Folder of teacher.cfg, baseline.cfg and student.cfg")
     ] = CONFIGS,
@@ -136,7 +128,6 @@ def sweep_cli(
         lang=lang,
         unlabelled=tuple(more),
         gpu=gpu,
-        teacher_steps=teacher_steps,
         sources=tuple(map(describe_source, (data, *more))),
         command=tuple(write_command(context)),
     )

@@ -8,8 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any, Callable, Iterable, List, Optional
 
-from ..benchmark.process import last_lines
-from ..errors import Errors
+from ..errors import Errors, last_lines
 from ..files import write_json
 from ..threads import thread_variables
 from .inputs import find_differences
@@ -56,6 +55,8 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
             Errors.D602.format(name=stage.name, code=process.returncode, log=stage.log, lines=lines)
         )
     write_receipt(stage, seconds=round(time.time() - start, 1))
+    if stage.leftover is not None:
+        shutil.rmtree(stage.leftover, ignore_errors=True)
 
 
 def write_receipt(stage: Stage, **more: Any) -> None:
@@ -85,11 +86,6 @@ def clear_outdated(stages: Iterable[Stage], *, overwrite: bool) -> None:
 def find_outdated(stage: Stage) -> List[str]:
     """List the inputs in which a stage that is done differs from what the sweep would do."""
     return find_differences(read_receipt(stage)["inputs"] or {}, stage.inputs or {})
-
-
-def drop_last(stage: Stage) -> None:
-    """Remove a training's last weights: nothing reads them, and they take half its disk space."""
-    shutil.rmtree(stage.removes[0] / "model-last", ignore_errors=True)
 
 
 def discard(stage: Stage) -> None:

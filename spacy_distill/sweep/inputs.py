@@ -4,8 +4,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from spacy.util import load_config
-
 from ..data.sources import is_dataset_id
 from ..docbins import digest_docs
 from ..files import digest, digest_json, digest_source, last_name
@@ -29,7 +27,6 @@ class Settings(NamedTuple):
     lang (str): Language.
     unlabelled (Tuple[str, ...]): Sources of more text for the pool.
     gpu (int): GPU to use, -1 for the CPU.
-    teacher_steps (int): Training steps of every teacher; 0: as in its config.
     sources (Tuple[Dict[str, Any], ...]): Descriptions of `data` and of each of `unlabelled`, by
         `describe_source`; empty if they are unknown.
     command (Tuple[str, ...]): The arguments and options of the sweep's command.
@@ -42,7 +39,6 @@ class Settings(NamedTuple):
     lang: str = "en"
     unlabelled: Tuple[str, ...] = ()
     gpu: int = -1
-    teacher_steps: int = 0
     sources: Tuple[Inputs, ...] = ()
     command: Tuple[str, ...] = ()
 
@@ -58,23 +54,9 @@ def make_overrides(run: Run, settings: Settings) -> Dict[str, str]:
     They include those of the environment, which take precedence in spaCy.
     """
     overrides = {"nlp.lang": settings.lang, "system.seed": str(run.seed)}
-    if run.system.config == "teacher" and settings.teacher_steps:
-        overrides.update(shorten_teacher(settings))
     if run.limit:
         overrides["corpora.train.limit"] = str(run.limit)
     return {**overrides, **run.system.overrides, **read_environment()}
-
-
-def shorten_teacher(settings: Settings) -> Dict[str, str]:
-    """Return overrides that train a teacher for the given steps and evaluate it by their end."""
-    steps = settings.teacher_steps
-    overrides = {"training.max_steps": str(steps)}
-    config = load_config(settings.configs / "teacher.cfg", interpolate=True)
-    if config["training"].get("eval_frequency", 0) > steps:
-        overrides["training.eval_frequency"] = str(steps)
-    if "before_init" in config.get("initialize", {}):  # it would lengthen the training
-        overrides["initialize.before_init"] = "null"
-    return overrides
 
 
 def make_inputs(run: Run, settings: Settings) -> Inputs:

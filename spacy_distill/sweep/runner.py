@@ -11,8 +11,8 @@ from ..docbins import count_docs, digest_docs
 from ..errors import Errors
 from .curves import group_by
 from .describe import make_row
-from .execute import clear_outdated, drop_last, run_stage
-from .inputs import Settings, digest_once
+from .execute import clear_outdated, discard, run_stage
+from .inputs import Settings, digest_once, find_differences, make_inputs
 from .layout import corpus_files, sample_folder
 from .plan import Run
 from .rows import Key, Row, append_row
@@ -157,12 +157,15 @@ class Runner:
                     self.say(f"{run.size}/{run.seed} {run.name}: {error}")
 
     def _run_one(self, run: Run) -> None:
-        stages = make_stages(run, self.settings)
-        for stage in stages:
+        inputs = make_inputs(run, self.settings)
+        for stage in make_stages(run, self.settings):
             if not is_done(stage):
                 self._make(stage, f"{run.size}/{run.seed} {stage.name}")
+        differences = find_differences(inputs, make_inputs(run, self.settings))
+        if differences:
+            discard(train_stage(run, self.settings))
+            raise ValueError(Errors.D610.format(differences=", ".join(differences)))
         row = make_row(run, self.settings)
-        drop_last(train_stage(run, self.settings))
         with self._lock:
             append_row(self.rows, row)
             f1 = 100 * (row["test"]["ents_f"] or 0.0)

@@ -3,11 +3,7 @@
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
-from spacy.util import load_config
-
-from ..docbins import count_docs
 from ..files import read_json
-from ..lengthen import lengthen
 from .inputs import Inputs, Settings, make_overrides, source_inputs, training_inputs, weights_digest
 from .layout import (
     annotated_folder,
@@ -25,13 +21,12 @@ from .plan import TEACHER, Run
 SECONDS = {
     "corpus": 6,
     "table": 110,
+    "teacher": 600,
     "baseline": 60,
     "student": 180,
     "tune": 10,
     "score": 10,
 }
-SECONDS_A_TEACHER_STEP = 1.0
-TEACHER_STEPS = 600  # an estimate, for configs without a limit
 # For annotation: the time to load the teacher, and its speed in bytes of a compressed .spacy file.
 SECONDS_TO_LOAD, BYTES_A_SECOND = 10.0, 10_000
 
@@ -43,9 +38,11 @@ class Stage(NamedTuple):
     folder (Path): Folder that has these in `logs`.
     command (List[str]): Arguments of `python -m`.
     products (List[Path]): Files that it makes.
-    removes (List[Path]): What to remove before it runs: its products, and what was made from them.
+    removes (List[Path]): What to remove before it runs: first its output, which has the products,
+        then what was made from it.
     seconds (float): How long it takes, approximately.
     inputs (Optional[Dict[str, Any]]): What it depends on, besides earlier stages.
+    leftover (Optional[Path]): A folder that it makes but that nothing reads, to remove at its end.
     """
 
     name: str
@@ -55,6 +52,7 @@ class Stage(NamedTuple):
     removes: List[Path]
     seconds: float
     inputs: Optional[Inputs] = None
+    leftover: Optional[Path] = None
 
     @property
     def log(self) -> Path:
@@ -158,24 +156,10 @@ def train_stage(run: Run, settings: Settings) -> Stage:
         command=command,
         products=[best_model(folder, run.name) / "meta.json"],
         removes=removes,
-        seconds=teacher_seconds(settings, folder) if config == "teacher" else SECONDS[config],
+        seconds=SECONDS[config],
         inputs=training_inputs(run, settings),
+        leftover=output / "model-last",  # half of the disk space of a training
     )
-
-
-def teacher_seconds(settings: Settings, folder: Path) -> float:
-    """Estimate how long a teacher's training takes from its number of steps."""
-    steps = settings.teacher_steps
-    if not steps:
-        config = load_config(settings.configs / "teacher.cfg", interpolate=True)
-        own = config["training"].get("max_steps")
-        steps = own or TEACHER_STEPS
-        callback = config["initialize"].get("before_init") or {}
-        if own and callback.get("@callbacks") == "spacy-distill.LengthenTraining.v1":
-            known = ("epochs", "sentences_a_step")
-            rates = {key: value for key, value in callback.items() if key in known}
-            steps = lengthen(own, count_docs(corpus_files(folder)["labelled"]), **rates)
-    return SECONDS_A_TEACHER_STEP * steps
 
 
 def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:

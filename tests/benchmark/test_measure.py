@@ -6,6 +6,7 @@ from tqdm import tqdm
 from spacy_distill.benchmark import measure as module
 from spacy_distill.benchmark.measure import measure_systems
 from spacy_distill.benchmark.plan import Corpus, Settings
+from spacy_distill.benchmark.process import WorkerEnded
 from spacy_distill.benchmark.systems import System, peer_system
 
 CORPUS = Corpus(["a text"] * 400, [10] * 400)
@@ -26,8 +27,13 @@ class Fake:
     def __exit__(self, *error):
         self.log.append((self.name, "end", {}))
 
+    def fails_at(self, request, settings):
+        return False
+
     def ask(self, request, **settings):
         self.log.append((self.name, request, settings))
+        if self.fails_at(request, settings):
+            raise WorkerEnded("[D502]", reason=f"no {request}")
         if request == "run":
             seconds = 10 * len(settings["texts"]) * settings["passes"] / SPEEDS[self.name]
             memory = 1000 * settings["batch_size"]
@@ -47,10 +53,18 @@ def measure(monkeypatch, tmp_path):
     student = System("student", "", "pipelines:load_runner", {}, is_student=True)
     others = [peer_system("spacy-ner", {}, sorts=False), peer_system("bert-large", {})]
 
-    def measure(**settings):
+    def refuse(system, error):
+        raise error
+
+    def measure(*, leave_out=refuse, **settings):
         with tqdm(file=StringIO()) as bar:
             found = measure_systems(
-                [student, *others], CORPUS, Settings(**settings), folder=tmp_path, bar=bar
+                [student, *others],
+                CORPUS,
+                Settings(**settings),
+                folder=tmp_path,
+                bar=bar,
+                leave_out=leave_out,
             )
         assert bar.n == bar.total
         return found, log
@@ -115,3 +129,22 @@ def test_measure_has_cold_cache_and_roofline_only_for_students(measure):
 def test_measure_peak_memory_is_that_of_runs(measure):
     found, _ = measure(batch_sizes=(1, 8), repeats=1)
     assert [one.peak_memory for one in found] == [8000] * 3
+
+
+@pytest.mark.parametrize("name, request_", [("spacy-ner", "load"), ("bert-large", "run")])
+def test_measure_leaves_out_a_system_that_fails(measure, monkeypatch, name, request_):
+    """A system that runs out of memory does not cost the measurements of the others."""
+
+    def fails_at(self, request, settings):
+        return (self.name, request) == (name, request_) and settings.get("batch_size") in (None, 8)
+
+    monkeypatch.setattr(Fake, "fails_at", fails_at)
+    left_out = {}
+    found, _ = measure(
+        leave_out=lambda system, error: left_out.update({system.name: error.reason}),
+        batch_sizes=(1, 8),
+    )
+    assert left_out == {name: f"no {request_}"}
+    assert [one.system.name for one in found] == [other for other in SPEEDS if other != name]
+    with pytest.raises(WorkerEnded):
+        measure(batch_sizes=(1, 8))

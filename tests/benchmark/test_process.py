@@ -95,6 +95,7 @@ def test_process_that_ends_shows_its_last_lines(start, request_, code, line):
         with pytest.raises(ValueError, match=r"\[D502\]") as info:
             worker.ask(request_)
         message = str(info.value)
+        assert info.value.reason == f"its process ended with code {code}: {line}"
         assert "'bert-huge'" in message
         assert f"code {code} when asked to {request_}" in message
         assert line in message

@@ -6,7 +6,6 @@ from spacy_distill.benchmark.systems import (
     check_pipeline,
     choose_peers,
     explain_missing,
-    explain_refused,
     peer_system,
 )
 
@@ -44,15 +43,6 @@ def test_systems_of_transformers_need_torch(monkeypatch):
     reasons = explain_missing(list(PEERS), teacher="path", labels=["PER"])
     assert set(reasons) == {"onnx-fp32", "onnx-int8", "bert-base", "bert-large"}
     assert {*reasons.values()} == {"no torch here; install 'spacy-distill[bench]'"}
-
-
-def test_systems_explain_why_a_teacher_is_refused():
-    assert explain_refused(list(PEERS), {"no_onnx": "no head"}) == {
-        "onnx-fp32": "no head",
-        "onnx-int8": "no head",
-    }
-    both = explain_refused(list(PEERS), {"no_onnx": "x", "no_tokenizer": "y"})
-    assert set(both) == {"onnx-fp32", "onnx-int8", "bert-base", "bert-large"}
 
 
 def test_systems_have_a_loader_each():

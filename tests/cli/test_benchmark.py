@@ -1,5 +1,7 @@
 import json
+import shutil
 import sys
+from importlib.util import find_spec
 from unittest.mock import ANY
 
 import pytest
@@ -56,6 +58,24 @@ def test_benchmark_writes_its_report(run, student_path, tmp_path, monkeypatch):
         assert (tmp_path / "metrics" / name).stat().st_size > 1000
     assert "Speed-up of student" in result.output
     assert "Left out: bert-large" in result.output
+
+
+@pytest.mark.slow
+def test_benchmark_leaves_out_a_teacher_that_can_not_be_loaded(run, student_path, tmp_path):
+    """As where spacy-transformers, which it needs, is not installed."""
+    shutil.copytree(student_path, tmp_path / "teacher")
+    config = tmp_path / "teacher" / "config.cfg"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("CharCNNBiLSTM.v1", "Missing.v1"), encoding="utf-8")
+    options = ("--teacher", tmp_path / "teacher", "--batch-sizes", "4")
+    result = run(student_path, *options)
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
+    assert list(report["systems"]) == ["student", "spacy-ner"]
+    assert "its process ended with code 1" in report["left_out"]["teacher"]
+    if find_spec("onnxruntime") and find_spec("torch"):
+        assert "its process ended with code 1" in report["left_out"]["onnx-int8"]
+    assert "[D502]" in str(run(student_path, *options, "--systems", "teacher").exception)
 
 
 def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):

@@ -85,6 +85,13 @@ def run(project):
     return invoke
 
 
+def set_steps(project, config, steps):
+    """Change a setting of a config, as a user does."""
+    path = project / "configs" / f"{config}.cfg"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(re.sub(r"^max_steps = \d+$", f"max_steps = {steps}", text, flags=re.M))
+
+
 def rows_of(project):
     lines = (project / "output" / "sweep.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
@@ -134,12 +141,11 @@ def make_corpus(stage):
 
 
 def make_training(stage):
-    best, last = (stage.removes[0] / name for name in ("model-best", "model-last"))
+    best = stage.products[0].parent
+    best.mkdir(parents=True)
     config = load_config(Path(stage.command[2])).to_str()
-    for path in (best, last):
-        path.mkdir(parents=True)
-        (path / "config.cfg").write_text(config, encoding="utf-8")
-        srsly.write_json(path / "meta.json", {"performance": {"ents_f": 0.5}})
+    (best / "config.cfg").write_text(config, encoding="utf-8")
+    srsly.write_json(best / "meta.json", {"performance": {"ents_f": 0.5}})
 
 
 def make_scores(stage):
@@ -188,8 +194,6 @@ def test_sweep_runs_each_stage_once(run, ran, project):
     }
     text = (project / "output" / "sweep.jsonl").read_text(encoding="utf-8")
     assert str(project) not in text
-    # Only the usable part of a training is kept.
-    assert not [*project.glob("work/*/*/training/*/model-last")]
     for name in ("sweep.md", "sweep.png", "sweep.svg", "bootstrap.json"):
         assert (project / "output" / name).stat().st_size > 500
     assert "10/0 teacher: F1 85.7" in result.output
@@ -392,9 +396,10 @@ def test_sweep_refuses_old_rows_that_are_not_requested(run, ran, project):
 
 
 def test_sweep_keeps_old_rows_until_they_can_be_replaced(run, ran, project):
-    options = ("--sizes", "10", "--seeds", "1", "--teacher-steps", "12")
-    run(*options[:4])
+    options = ("--sizes", "10", "--seeds", "1")
+    run(*options)
     before = rows_of(project)
+    set_steps(project, "teacher", 12)
     (project / "transformer").rename(project / "elsewhere")
     assert "[D401]" in str(run(*options, "--overwrite").exception)
     assert rows_of(project) == before
@@ -465,13 +470,40 @@ def test_sweep_annotates_again_with_another_teacher(run, ran, project):
     options = ("--sizes", "10", "--seeds", "1")
     run(*options)
     ran.clear()
-    assert "[D603]" in str(run(*options, "--teacher-steps", "12").exception)
-    assert run(*options, "--teacher-steps", "12", "--overwrite").exit_code == 0
+    set_steps(project, "teacher", 12)
+    assert "[D603]" in str(run(*options).exception)
+    assert run(*options, "--overwrite").exit_code == 0
     assert [name.partition(" ")[2] for name in ran] == [
         *("train-teacher", "tune-teacher", "score-teacher"),
         *("annotate-labelled", "annotate-unlabelled"),
         *("train-student-softmax", "tune-student-softmax", "score-student-softmax"),
     ]
+
+
+@pytest.mark.parametrize("config, at", [("baseline", "baseline"), ("teacher", "student")])
+def test_sweep_has_no_row_of_settings_that_changed_meanwhile(
+    run, ran, project, monkeypatch, config, at
+):
+    """A config that is edited during a training may have been read before or after it."""
+    options = ("--sizes", "10", "--seeds", "1")
+
+    def train(stage):
+        make_training(stage)
+        if at in stage.name:
+            set_steps(project, config, 12)
+
+    monkeypatch.setitem(MAKERS, "train", train)
+    result = run(*options)
+    expected = "config" if at == config else "teacher"
+    assert f"[D610] Its settings were changed while it was trained ({expected})" in result.output
+    assert len(rows_of(project)) == len(SYSTEMS) - 1
+    monkeypatch.setitem(MAKERS, "train", make_training)
+    if config == at:
+        ran.clear()
+        assert run(*options).exit_code == 0
+        assert ran[0] == f"10/0 train-{at}-softmax"
+    else:  # the teacher's row has the earlier settings
+        assert "[D603]" in str(run(*options).exception)
 
 
 def test_sweep_keeps_the_teacher_if_the_pool_grows(run, ran, project):

@@ -6,7 +6,7 @@ import pytest
 import srsly
 
 from spacy_distill.files import hold
-from spacy_distill.sweep.execute import clear_outdated, drop_last, find_outdated, run_stage
+from spacy_distill.sweep.execute import clear_outdated, find_outdated, run_stage
 from spacy_distill.sweep.stages import Stage, is_done
 from spacy_distill.threads import VARIABLES
 
@@ -135,9 +135,10 @@ def test_execute_refuses_products_of_other_inputs(make_stage):
     assert not stage.removes[0].exists() and not stage.receipt.exists()
 
 
-def test_execute_removes_the_last_weights(make_stage, tmp_path):
-    stage = make_stage()._replace(removes=[tmp_path / "made"])
-    (tmp_path / "made" / "model-last").mkdir()
-    drop_last(stage)
-    assert [path.name for path in (tmp_path / "made").iterdir()] == ["model-best"]
-    drop_last(stage)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_execute_removes_what_nothing_reads(make_stage, tmp_path, is_there):
+    stage = make_stage()._replace(leftover=tmp_path / "model-last")
+    if is_there:
+        (tmp_path / "model-last").mkdir()
+    run_stage(stage, tick=ignore)
+    assert is_done(stage) and not (tmp_path / "model-last").exists()

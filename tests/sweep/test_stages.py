@@ -87,26 +87,6 @@ def test_stages_train_with_settings_of_the_config(settings, make_corpus, system)
     assert given["--output"] == str(folder / "training" / run.name)
 
 
-def test_stages_of_a_teacher_have_the_given_steps(settings, make_corpus):
-    """A given number of steps is not lengthened, as the config would do with its own."""
-    make_corpus(8, 1)
-    run = Run(BUILT_IN["teacher"], 8, 1)
-    stage = stages_of(run, settings._replace(teacher_steps=900))["train-teacher"]
-    given = dict(zip(stage.command[3::2], stage.command[4::2]))
-    assert given["--training.max_steps"] == "900"
-    assert given["--initialize.before_init"] == "null"
-    assert stage.inputs["overrides"]["training.max_steps"] == "900"
-
-
-@pytest.mark.parametrize("steps, frequency", [(40, "40"), (100, None), (250, None)])
-def test_stages_evaluate_a_short_training(settings, make_corpus, steps, frequency):
-    """A training must be evaluated once at least, or the untrained weights would be the best."""
-    make_corpus(8, 1)
-    settings = settings._replace(teacher_steps=steps)
-    stage = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings)["train-teacher"]
-    assert stage.inputs["overrides"].get("training.eval_frequency") == frequency
-
-
 def test_stages_estimate_the_time_for_a_pool(settings, make_corpus):
     """The time to annotate is estimated from the size of the file."""
     folder = make_corpus(8, 1, n_pool=3000)
@@ -115,45 +95,6 @@ def test_stages_estimate_the_time_for_a_pool(settings, make_corpus):
     seconds = [found[f"annotate-{part}"].seconds for part in ("labelled", "unlabelled")]
     assert seconds[1] - seconds[0] == pytest.approx((sizes[1] - sizes[0]) / 10_000)
     assert seconds[1] > seconds[0] > 5
-
-
-@pytest.mark.parametrize(
-    "steps, seconds",
-    [(0, 600), (500, 500), (3, 3), (None, 600), ("${system.steps}", 7)],
-)
-def test_stages_estimate_the_time_for_a_teacher(settings, make_corpus, tmp_path, steps, seconds):
-    """The time is estimated even if the config sets no limit, or leaves it to spaCy."""
-    make_corpus(8, 1)
-    config = load_config(CONFIGS / "teacher.cfg", interpolate=False)
-    config["system"]["steps"] = 7
-    config["training"]["max_steps"] = steps
-    if steps is None:
-        del config["training"]["max_steps"]
-        config["training"]["optimizer"]["learn_rate"] = 0.001  # the schedule needs max_steps
-    config.to_disk(tmp_path / "teacher.cfg")
-    stages = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings._replace(configs=tmp_path))
-    assert stages["train-teacher"].seconds == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(
-    "callback, seconds",
-    [
-        ({"@callbacks": "spacy-distill.LengthenTraining.v1", "epochs": 1000}, 1200),
-        ({"@callbacks": "spacy-distill.LengthenTraining.v1"}, 600),
-        ({"@callbacks": "another", "epochs": 1000}, 600),
-        (None, 600),
-    ],
-)
-def test_stages_estimate_the_time_for_more_steps(
-    settings, make_corpus, tmp_path, callback, seconds
-):
-    """As many as the config's own callback adds: eight sentences are one step."""
-    make_corpus(8, 1)
-    config = load_config(CONFIGS / "teacher.cfg", interpolate=False)
-    config["initialize"]["before_init"] = callback
-    config.to_disk(tmp_path / "teacher.cfg")
-    stages = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings._replace(configs=tmp_path))
-    assert stages["train-teacher"].seconds == pytest.approx(seconds)
 
 
 def test_stages_are_done_if_they_have_a_receipt(settings, make_corpus):
