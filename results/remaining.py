@@ -12,10 +12,10 @@ from spacy.tokens import Doc
 from spacy_distill.docbins import read_docbins, read_gold
 
 GROUPS = (
-    "among the labelled ones",
-    "stand in the pool",
-    "each word stands in the labelled sentences or the pool",
-    "with a new word",
+    "is an entity of the labelled sentences",
+    "occurs in the pool",
+    "each word occurs in the labelled sentences or the pool",
+    "has a new word",
 )
 # The words of an entity, in lower case.
 Words = Tuple[str, ...]
@@ -56,7 +56,9 @@ def print_remaining(
             for group in GROUPS:
                 recall = 100 * hits[group] / max(total[group], 1)
                 recalls.setdefault((group, name), []).append(recall)
-    print("| entities | share | " + " | ".join(names) + " |")
+    if not recalls:
+        raise typer.BadParameter(f"No sample of {size} in '{work}' has trained all of {names}")
+    print("| entity of the test set | share | " + " | ".join(names) + " |")
     print("| --- | ---: |" + " ---: |" * len(names))
     for group in GROUPS:
         cells = [shares[group], *(recalls[group, name] for name in names)]

@@ -58,9 +58,10 @@ def build_distillation_corpus_v1(
     require(0 <= min_confidence <= 1, "min_confidence", min_confidence, "in [0, 1]")
     require(limit >= 0, "limit", limit, "0 or more")
     require(shuffle_buffer >= 0, "shuffle_buffer", shuffle_buffer, "0 or more")
+    require(bool(unlabelled), "unlabelled", unlabelled, "a path")
     return DistillationCorpus(
-        # From a config they come as strings.
-        None if labelled is None else Path(labelled),
+        # From a config they come as strings. Path("") would be the current folder.
+        Path(labelled) if labelled else None,
         Path(unlabelled),
         labelled_fraction,
         min_confidence,

@@ -143,7 +143,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "Separate columns by tabs if tokens contain spaces, and give every line the same number of "
         "columns."
     )
-    D106 = "'{source}', line {line}: tag {tag!r} has no token. Give it one, or make it O."
+    D106 = (
+        "'{source}', line {line}: tag {tag!r} has no token. Give it one, or make it O. (The token "
+        "must be in the first column.)"
+    )
     D107 = "'{source}', line {line}: not JSON ({reason}). A .jsonl file holds one object per line."
     D108 = (
         "'{source}', line {line}: {found}. Give 'text' (a string), if labelled with 'entities', "
@@ -151,9 +154,9 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D109 = (
         "'{source}', line {line}: entity {start}-{end} {text!r} ({label}) does not begin and end "
-        "at token boundaries; the tokens it touches are {nearest_start}-{nearest_end} {nearest!r}. "
-        "Correct the offsets, check --lang, whose tokenizer found these tokens, or give 'tokens' "
-        "and 'tags' instead of 'text'."
+        "at token boundaries; the tokens it touches are {tokens!r}. The same is true of {found} of "
+        "the {total} entities. Correct the offsets, check --lang, whose tokenizer found these "
+        "tokens, or give 'tokens' and 'tags' instead of 'text'."
     )
     D110 = "'{source}' does not exist. Correct the path."
     D111 = (
@@ -197,8 +200,9 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D122 = (
         "'{source}' has no test set. Found: {found}; ignored: {others}. Add one, such as "
-        "test.conll or test.jsonl, for 'evaluate', or give --no-test to do without. (Convert a "
-        ".json or .csv file to .jsonl, one object per line.)"
+        "test.conll or test.jsonl, for 'evaluate' (for example a tenth of the training set), or "
+        "give --no-test to the command 'corpus' to do without. (Convert a .json or .csv file to "
+        ".jsonl, one object per line.)"
     )
     D123 = (
         "{setting} is {value}, but the training set of '{source}' has {total} different texts "
@@ -221,9 +225,9 @@ class Errors(metaclass=ErrorsWithCodes):
         "format."
     )
     D129 = (
-        "In '{source}' the first column contains only numbers, which seem to count tokens or "
-        "sentences. Remove it: the token must be first, and its tag last (of several columns of "
-        "tags, the one to learn)."
+        "The first column of '{source}' contains only numbers, or the same value for all tokens "
+        "of a sentence, and so seems to count tokens or sentences. Remove it: the token must be "
+        "first, and its tag last (of several columns of tags, the one to learn)."
     )
     D130 = (
         "'{source}', line {line}: '{second}' ({second_label}) overlaps '{first}' ({first_label}). "
@@ -251,6 +255,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D136 = (
         "'{source}', line {line}: a yes or no to one entity ('_is_binary') does not say what else "
         "is in the text. Annotate texts as a whole, with Prodigy's ner.manual or ner.correct."
+    )
+    D137 = (
+        "'{source}', line {line}: {text} is quoted as in CSV. Write the file without quotes (in "
+        "Python with quoting=csv.QUOTE_NONE, from a spreadsheet as unquoted, tab-separated text)."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
@@ -571,11 +579,16 @@ class Warnings(metaclass=ErrorsWithCodes):
         "ASCII. Give 'initialize' the training data: nlp.initialize(lambda: examples)."
     )
     W002 = (
-        "Entities with labels that the component does not have are ignored, as if their tokens "
-        "were not annotated: {labels}. Train a new component to learn them."
+        "Entities with a label that the component does not have are ignored, as if their tokens "
+        "were not annotated: {label}. Train a new component to learn it."
     )
     W003 = (
         "The components {names} of the teacher declare nothing that they assign. If one of them "
         "sets entities, these are not taught: declare assigns=['doc.ents'] where it is registered, "
         "in @Language.component or @Language.factory. Otherwise, ignore this."
+    )
+    W004 = (
+        "Entities in '{source}' that begin or end inside a token: {found} of {total}, first in "
+        "line {line} {text!r} ({label}) in {tokens!r}. These tokens count as not annotated: they "
+        "are neither learned from nor scored."
     )

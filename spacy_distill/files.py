@@ -36,16 +36,19 @@ def make_folder(path: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file atomically: no reader finds a part of it, even after a power failure.
 
+    A link stays, and the file that it leads to is replaced.
+
     RAISES (OSError): D901 if it can't be written. No temporary file is left in this case.
     """
-    part = path.with_name(PART.format(name=path.name, unique=uuid4().hex))
+    target = path.resolve()
+    part = target.with_name(PART.format(name=target.name, unique=uuid4().hex))
     try:
         with part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
-        sync_folder(path.parent)
+        os.replace(part, target)
+        sync_folder(target.parent)
     except OSError as error:
         raise OSError(Errors.D901.format(path=path, reason=error.strerror or error)) from error
     finally:

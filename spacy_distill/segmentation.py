@@ -21,6 +21,9 @@ Accents = Literal["Mn", "M"]
 
 # Number of characters that are converted to a Unicode normal form at a time.
 NORMALISED_AT_ONCE = 1000
+# Number of characters of a word that are split into pieces, as far as its tokenizer has no limit of
+# its own: the mean of more rows hardly changes.
+LONGEST_SPLIT = 1000
 # Rows of this many distinct words are remembered, but of no word longer than this: addresses of
 # pages and the like are many pieces each, and seldom the same.
 MAX_REMEMBERED = 100_000
@@ -177,7 +180,7 @@ class Segmenter:
         like_bert = not self.initial_mark and not self.byte_level
         if like_bert and len(part) > self.max_chars:
             return [self.unknown]
-        text = self.initial_mark + part
+        text = self.initial_mark + (part if like_bert else part[:LONGEST_SPLIT])
         rows: List[int] = []
         pieces = self._first
         start = 0

@@ -16,6 +16,7 @@ from typing import Dict, Iterable, List, Optional, Tuple, cast
 import numpy
 from thinc.types import Floats2d
 
+from .checks import require
 from .errors import Errors
 from .files import write_whole
 from .layers.lookup import set_table
@@ -93,6 +94,7 @@ def build_load_table_v1(path: Path) -> InitModel:
     RETURNS (Callable[[Model], Model]): Called by `initialize` with the model, before its shapes are
         inferred.
     """
+    require(bool(path), "path", path, "that of a table")
     return partial(load_table, path=Path(path))  # a config passes a string
 
 

@@ -88,6 +88,7 @@ def tags_from_docs(docs: Sequence[Doc], tags: Sequence[str]) -> numpy.ndarray:
     unknown = types[(ids < 0) & (begins | inside)]
     if unknown.any():  # ignoring blocked tokens, which have no label
         known = {label for _, label in map(split_tag, tags)}
-        labels = sorted({ent.label_ for doc in docs for ent in doc.ents} - known)
-        warnings.warn(Warnings.W002.format(labels=", ".join(labels)), stacklevel=2)
+        # One warning a label, because Python shows the same text once.
+        for label in sorted({ent.label_ for doc in docs for ent in doc.ents} - known):
+            warnings.warn(Warnings.W002.format(label=label), stacklevel=2)
     return ids

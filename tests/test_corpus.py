@@ -114,6 +114,15 @@ def test_corpus_without_gold(nlp, write):
     assert names(reader(nlp)) == expected
 
 
+def test_corpus_without_gold_given_as_nothing(nlp, write, tmp_path, monkeypatch):
+    """An empty path is not the current folder, with its development and test set."""
+    monkeypatch.chdir(tmp_path)
+    pool = write("pool", 4)
+    assert len(list(build_distillation_corpus_v1(labelled="", unlabelled=pool)(nlp))) == 4
+    with pytest.raises(ValueError, match=r"\[D007\] unlabelled is ''"):
+        build_distillation_corpus_v1(labelled=None, unlabelled="")
+
+
 def test_corpus_repeats_no_gold_for_a_share_of_zero(nlp, write):
     reader = build_distillation_corpus_v1(
         labelled=write("gold", 9), unlabelled=write("pool", 90), labelled_fraction=0.0

@@ -60,6 +60,16 @@ def test_files_report_a_full_disk_in_one_line(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["first"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links need permissions on Windows")
+def test_files_are_written_where_a_link_leads(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "file")
+    for data in (b"old", b"new"):
+        write_whole(tmp_path / "link", data)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "disk" / "file").read_bytes() == data
+
+
 def test_files_are_written_if_folders_cannot_be_synced(tmp_path, monkeypatch):
     """On some network file systems, folders can't be synced."""
 

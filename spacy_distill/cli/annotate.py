@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import Annotated, Iterator, List, Optional, Sequence
 
 import typer
-from spacy.util import is_package
 from tqdm import tqdm
 from wasabi import msg
 
@@ -18,10 +17,8 @@ from ..annotate.shards import Advance
 from ..annotate.summary import Summary
 from ..checks import require, require_installed
 from ..docbins import count_docs
-from ..hub_ids import is_model_id, split_revision
 from ..loading import find_code
 from ..teachers.doc_ents import DEFAULT_SMOOTHING
-from .corpus import warn_passed_over, warn_unpinned_datasets
 from .options import (
     Address,
     Also,
@@ -39,7 +36,9 @@ from .options import (
     Weights,
     read_labels,
     read_weights,
-    warn_unpinned,
+    warn_passed_over,
+    warn_unpinned_datasets,
+    warn_unpinned_teachers,
 )
 
 # The user is warned above this share of words without soft targets.
@@ -141,12 +140,6 @@ def annotate_cli(
             advance=advance,
         )
     report_summary(summary, output)
-
-
-def warn_unpinned_teachers(teachers: Sequence[str]) -> None:
-    for given in teachers:
-        if is_model_id(given) and not is_package(given) and not split_revision(given)[1]:
-            warn_unpinned(given)
 
 
 def choose_engine(name: EngineName, *, n_process: int = 0, address: str = "") -> Engine:

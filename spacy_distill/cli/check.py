@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ..checks import require_one_of
+from ..checks import require, require_one_of
 from ..compression import Dtype
 from ..types import Classifier
 from .package import check_name
+from .weights import warn_of_language
 
 
 def check_cli(
@@ -20,8 +21,15 @@ def check_cli(
         str, typer.Option(help="Stored precision: float16, float32, or int8 for the table")
     ],
     classifier: Annotated[str, typer.Option(help="The student's last layer: crf or softmax")],
+    teacher: Annotated[str, typer.Option(help="The teacher's weights, as for 'weights'")] = "",
+    labeled: Annotated[str, typer.Option(hidden=True)] = "",
+    unlabeled: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Refuse wrong settings of the student and its package before anything is trained."""
+    # spaCy's projects ignore variables that they do not have.
+    require(not labeled, "--vars.labeled", labeled, "spelled --vars.labelled")
+    require(not unlabeled, "--vars.unlabeled", unlabeled, "spelled --vars.unlabelled")
     check_name(name, version, lang=lang)
     require_one_of(Dtype, "--dtype", dtype)
     require_one_of(Classifier, "--classifier", classifier)
+    warn_of_language(teacher, lang=lang, option="--vars.teacher")

@@ -11,15 +11,14 @@ from wasabi import msg
 
 from ..checks import require
 from ..data.overlap import find_texts, leave_out_texts
-from ..data.sources import count_passed_over, find_splits, is_dataset_id, read_docs
+from ..data.sources import find_splits, read_docs
 from ..docbins import PARTS, pack, write_docbin
 from ..docs import strip_labels
 from ..errors import Errors
 from ..files import check_folder, make_folder
-from ..hub_ids import split_dataset_id
 from ..loading import load_blank
 from .labelled import WITHOUT_ENTITIES, hold_out, read_labelled, sample, warn_of_leaks
-from .options import SplitSentences, split_paths, warn_unpinned
+from .options import SplitSentences, split_paths, warn_passed_over, warn_unpinned_datasets
 
 
 def corpus_cli(
@@ -150,20 +149,6 @@ def check_corpus(output: Path, splits: Mapping[str, Iterable[Doc]]) -> None:
     if others and not (output / "labelled.spacy").exists():
         names = ", ".join(others)
         raise ValueError(Errors.D417.format(path=output, names=names, command="corpus"))
-
-
-def warn_unpinned_datasets(sources: Iterable[str]) -> None:
-    for source in sources:
-        if is_dataset_id(source) and split_dataset_id(source)[2] is None:
-            warn_unpinned(source, kind="dataset")
-
-
-def warn_passed_over(sources: Iterable[str]) -> None:
-    """Warn of files in folders of text that are not read."""
-    for source in sources:
-        counts = [f"{n:,} {suffix}" for suffix, n in count_passed_over(source).most_common()]
-        if counts:
-            msg.warn(f"Ignored in {source}: {', '.join(counts)}")
 
 
 def make_pool(

@@ -15,6 +15,8 @@ from ..lines import divide_entities, should_separate
 
 # Maximum number of file names in an error message.
 SHOWN = 10
+# Number of words above which a text that is alone in its set is probably several.
+LONG = 200
 # Why a set without entities is useless, by its name.
 WITHOUT_ENTITIES = {
     "labelled": "nothing can be learned from it. Label some, or use another seed",
@@ -89,6 +91,11 @@ def check_labelled(docs: List[Doc], *, name: str, source: str) -> List[Doc]:
             f"{len(missing):,} of {len(docs):,} texts in {source} are not labelled, first number "
             f"{missing[0] + 1:,}: they count as unlabelled text. (Label a text without entities "
             "by an empty list)"
+        )
+    if len(docs) == 1 and len(docs[0]) > LONG:
+        msg.warn(
+            f"{source} is a single text of {len(docs[0]):,} words. In a column file, a blank line "
+            "must follow each sentence"
         )
     warn_of_contradictions(docs, source=source)
     if n_trimmed := sum(map(trim_entities, docs)):

@@ -1,17 +1,19 @@
-"""Command-line options that several commands share, and how values are parsed."""
+"""Command-line options that several commands share, how values are parsed, and warnings of them."""
 
 import re
 from enum import Enum
 from os.path import exists  # False for what is too long to be a path
 from pathlib import Path
-from typing import Annotated, List, Optional, Sequence
+from typing import Annotated, Iterable, List, Optional, Sequence
 
 import typer
+from spacy.util import is_package
 from wasabi import msg
 
 from ..checks import require
-from ..data.sources import is_dataset_id
+from ..data.sources import count_passed_over, is_dataset_id
 from ..errors import Errors
+from ..hub_ids import is_model_id, split_dataset_id, split_revision
 
 
 class EngineName(str, Enum):
@@ -187,3 +189,23 @@ def warn_unpinned(name: str, *, kind: str = "") -> None:
     """
     what = f"{kind} {name}" if kind else name
     msg.warn(f"No revision of {what} given: it may change. Use {name}@REVISION")
+
+
+def warn_unpinned_teachers(teachers: Sequence[str]) -> None:
+    for given in teachers:
+        if is_model_id(given) and not is_package(given) and not split_revision(given)[1]:
+            warn_unpinned(given)
+
+
+def warn_unpinned_datasets(sources: Iterable[str]) -> None:
+    for source in sources:
+        if is_dataset_id(source) and split_dataset_id(source)[2] is None:
+            warn_unpinned(source, kind="dataset")
+
+
+def warn_passed_over(sources: Iterable[str]) -> None:
+    """Warn of files in folders of text that are not read."""
+    for source in sources:
+        counts = [f"{n:,} {suffix}" for suffix, n in count_passed_over(source).most_common()]
+        if counts:
+            msg.warn(f"Ignored in {source}: {', '.join(counts)}")

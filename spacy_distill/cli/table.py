@@ -22,6 +22,8 @@ from .options import Gpu
 
 # The values of `--vectors` that are not a file.
 BUILT_IN = ("encoder", "random")
+# The user is warned below this share of words that a table covers.
+MIN_COVERAGE = 0.9
 
 
 def table_cli(
@@ -93,9 +95,12 @@ def table_cli(
     )
     table.to_disk(output)
     if counts:
-        msg.info(
-            f"The table covers {coverage(table.segmenter, counts):.2%} of the words in the corpus"
-        )
+        covered = coverage(table.segmenter, counts)
+        text = f"The table covers {covered:.2%} of the words in the corpus"
+        if covered < MIN_COVERAGE:
+            msg.warn(f"{text}. Does the teacher know their language?")
+        else:
+            msg.info(text)
     seconds = time.perf_counter() - start
     msg.good(f"{len(table.rows):,} rows of {width} dimensions in {output} ({seconds:.1f} s)")
 
@@ -159,8 +164,9 @@ def check_settings(output: Path, *, kind: str, vectors: str) -> None:
     if vectors not in BUILT_IN:
         choices = f"{' or '.join(BUILT_IN)} with --kind pieces, because a file has vectors of words"
         require(kind == "words", "--vectors", vectors, choices)
-        if not Path(vectors).is_file():
+        if not Path(vectors).exists():
             raise FileNotFoundError(Errors.D110.format(source=vectors))
+        require(Path(vectors).is_file(), "--vectors", vectors, "a file")
     make_parent(output)
 
 

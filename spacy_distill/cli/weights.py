@@ -78,6 +78,22 @@ def weights_cli(
     msg.good(f"The weights of {teacher} are in {output}")
 
 
+def warn_of_language(teacher: str, *, lang: str, option: str) -> None:
+    """Warn if the default teacher, which has seen little but English, is used for another language.
+
+    teacher (str): What `weights` was given, or the folder that it made.
+    lang (str): Code of the language.
+    option (str): How to give another teacher.
+    """
+    note = Path(teacher) / NOTE
+    name = read_json(note)["teacher"] if note.exists() else teacher
+    if name == DEFAULT and lang not in ("en", ""):
+        msg.warn(
+            f"{DEFAULT} knows English, not '{lang}'. Give a teacher for that language, or for "
+            f"many, with {option}"
+        )
+
+
 def find_digest(teacher: str) -> Optional[str]:
     """Return the digest of a teacher's folder; None if the teacher is not a folder."""
     folder = Path(teacher)

@@ -9,7 +9,7 @@ import gzip
 import re
 import zlib
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -34,6 +34,13 @@ TAG = re.compile(rf"O|{PREFIX}-(?!.*\|(?:O$|{PREFIX}-))\S(?:.*\S)?")
 CLOSING = set(BILUO) - {"B", "I"}
 # The prefix of every token in WikiANN: the code of its Wikipedia, such as `en:` or `zh-yue:`.
 LANGUAGE_PREFIX = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
+# The number of a token, in CoNLL-U also of two words in one (3-4), or of one left out (8.1).
+NUMBER = re.compile(r"\d+(?:[-.]\d+)?")
+# The number of a sentence is the same for all of its tokens: how many pairs of neighbouring tokens
+# are compared, how many there must be to tell, and which share of them must be equal.
+PAIRS_CHECKED, MIN_PAIRS, MIN_EQUAL = 1000, 8, 0.8
+# What a writer of CSV makes of the tokens " and , in a column.
+QUOTED = ('""""', '","')
 # Byte order marks of UTF-16.
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # The form of a line that contains tabs. The form of other lines is their number of columns.
@@ -53,20 +60,33 @@ def read_columns(path: Path, *, nlp: Language) -> Iterator[Doc]:
     path (Path): The file, in UTF-8.
     nlp (Language): Pipeline whose vocab the documents get.
     YIELDS (Doc): One document per sentence, with entities.
-    RAISES (ValueError): D101, D102, D105 or D106 for a malformed line, D103 for a tag that can't
-        follow the one before it, D104 or D126 for a file that can't be decoded or decompressed,
-        D129 if the first column holds only numbers.
+    RAISES (ValueError): D101, D102, D105, D106 or D137 for a malformed line, D103 for a tag that
+        can't follow the one before it, D104 or D126 for a file that can't be decoded or
+        decompressed, D129 if the first column does not hold the tokens.
     """
-    # In most other files this stops within the first sentence or two.
-    are_numbers = all(token.isdecimal() for rows in read_rows(path) for _, token, _ in rows)
-    if are_numbers and any(len(rows) > 1 for rows in read_rows(path)):
-        raise ValueError(Errors.D129.format(source=path))
+    check_first_column(path)
     skip = measure_prefix(token for rows in read_rows(path) for _, token, _ in rows)
     closes = is_closing(tag for rows in read_rows(path) for _, _, tag in rows)
     for rows in read_rows(path):
         lines, tokens, tags = zip(*rows, strict=True)
         words = [token[skip:] for token in tokens]
         yield make_tagged_doc(words, tags, vocab=nlp.vocab, source=path, lines=lines, closes=closes)
+
+
+def check_first_column(path: Path) -> None:
+    """Refuse a file whose first column numbers tokens or sentences. RAISES (ValueError): D129."""
+    # In most other files this stops within the first sentence or two.
+    are_numbers = all(NUMBER.fullmatch(token) for rows in read_rows(path) for _, token, _ in rows)
+    is_wrong = are_numbers and any(len(rows) > 1 for rows in read_rows(path))
+    pairs = (
+        first == second
+        for rows in read_rows(path)
+        for (_, first, _), (_, second, _) in pairwise(rows)
+    )
+    are_equal = [*islice(pairs, PAIRS_CHECKED)]
+    is_wrong |= len(are_equal) >= MIN_PAIRS and sum(are_equal) > MIN_EQUAL * len(are_equal)
+    if is_wrong:
+        raise ValueError(Errors.D129.format(source=path))
 
 
 def make_tagged_doc(
@@ -148,8 +168,8 @@ def read_rows(path: Path) -> Iterator[List[Row]]:
     """Split a column file into sentences, and sentences into rows.
 
     YIELDS (List[Row]): The rows of a sentence, at least one.
-    RAISES (ValueError): D101, D102, D105 or D106 for a malformed line, D104 or D126 for a file
-        that can't be decoded or decompressed.
+    RAISES (ValueError): D101, D102, D105, D106 or D137 for a malformed line, D104 or D126 for a
+        file that can't be decoded or decompressed.
     """
     form = find_form(line for _, line in read_lines(path))
     rows: List[Row] = []
@@ -170,6 +190,8 @@ def read_rows(path: Path) -> Iterator[List[Row]]:
             raise ValueError(Errors.D102.format(source=path, line=number, tag=tag, hint=hint))
         if form_of(fields, line) != form:
             raise ValueError(Errors.D105.format(source=path, line=number, text=line))
+        if token in QUOTED and form == TABBED:
+            raise ValueError(Errors.D137.format(source=path, line=number, text=token))
         if token:
             rows.append((number, token, tag))
         elif tag != OUTSIDE:
@@ -242,7 +264,7 @@ def read_lines(path: Path) -> Iterator[Tuple[int, str]]:
                     source=path,
                     line=number,
                     reason=error.reason,
-                    encoding="UTF-16" if is_utf16 else "LATIN1",
+                    encoding="UTF-16" if is_utf16 else "WINDOWS-1252",
                 )
             ) from error
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:

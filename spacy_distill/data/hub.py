@@ -18,7 +18,7 @@ from .features import (
     name_entities,
     name_tags,
 )
-from .row_entities import ENTITIES
+from .row_entities import ENTITIES, check_boundaries
 from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
@@ -149,20 +149,26 @@ def read_table(
     text_labels (Sequence[str]): Columns that can't hold entities: see `find_text_labels`.
     """
     names = {column: find_names(feature) for column, feature in features.items()}
-    for number, row in number_rows(rows, source=source):
-        for column in TAGS:
-            if names.get(column) and row[column] is not None:
-                row[column] = name_tags(
-                    row[column], names=names[column], source=source, line=number
-                )
-        for column in ENTITIES:
-            if row.get(column):
-                row[column] = name_entities(row[column], features.get(column))
-        for column in text_labels:
-            row[column] = row[column] or None  # none of the labels, not none of the entities
-        yield from make_row_docs(
-            row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
-        )
+    with check_boundaries(source) as boundaries:
+        for number, row in number_rows(rows, source=source):
+            for column in TAGS:
+                if names.get(column) and row[column] is not None:
+                    row[column] = name_tags(
+                        row[column], names=names[column], source=source, line=number
+                    )
+            for column in ENTITIES:
+                if row.get(column):
+                    row[column] = name_entities(row[column], features.get(column))
+            for column in text_labels:
+                row[column] = row[column] or None  # none of the labels, not none of the entities
+            yield from make_row_docs(
+                row,
+                nlp=nlp,
+                split_sentences=split_sentences,
+                source=source,
+                line=number,
+                boundaries=boundaries,
+            )
 
 
 def number_rows(

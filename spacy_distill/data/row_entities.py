@@ -1,11 +1,14 @@
 """Read the entities of a row: character spans, in the formats of several annotation tools."""
 
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc, Span
 
-from ..errors import Errors
+from ..errors import Errors, Warnings
 
 # Keys that may hold the entities of a row.
 ENTITIES = ("entities", "spans", "ents", "label", "labels")
@@ -13,6 +16,35 @@ ENTITIES = ("entities", "spans", "ents", "label", "labels")
 MAY_BE_OF_TEXT = ("label", "labels")
 # Prodigy's answers for a row or span that an annotator did not accept.
 NOT_ACCEPTED = ("reject", "ignore")
+# Above this share of entities that begin or end inside a token, something else must be wrong.
+MAX_MISALIGNED = 0.05
+
+
+@dataclass
+class Boundaries:
+    """How many entities of a source there are, and which ones begin or end inside a token."""
+
+    n_entities: int = 0
+    misaligned: List[Dict[str, Any]] = field(default_factory=list)  # values of their messages
+
+
+@contextmanager
+def check_boundaries(source: object) -> Iterator[Boundaries]:
+    """Read a source in this context: W004 warns of entities that begin or end inside a token.
+
+    RAISES (ValueError): D109 if these are more than a few.
+    """
+    found = Boundaries()
+    yield found
+    if found.misaligned:
+        n_misaligned, n_entities = len(found.misaligned), found.n_entities
+        few = n_misaligned <= MAX_MISALIGNED * n_entities
+        text = (Warnings.W004 if few else Errors.D109).format(
+            source=source, found=n_misaligned, total=n_entities, **found.misaligned[0]
+        )
+        if not few:
+            raise ValueError(text)
+        warnings.warn(text, stacklevel=2)
 
 
 def is_accepted(value: Any) -> bool:
@@ -38,47 +70,52 @@ def read_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
     return entities and [entity for entity in entities if is_accepted(entity)]
 
 
-def set_entities(doc: Doc, entities: Sequence[Any], *, source: object, line: int) -> None:
-    """Set a document's entities: see `make_row_docs`. RAISES (ValueError): D109, D115, D130."""
-    spans = [make_span(doc, entity, source=source, line=line) for entity in entities]
-    spans.sort(key=lambda span: span.start)
-    for first, second in pairwise(spans):
-        if second.start < first.end:
-            texts = {"first": first.text, "second": second.text}
-            labels = {"first_label": first.label_, "second_label": second.label_}
+def set_entities(
+    doc: Doc, entities: Sequence[Any], *, source: object, line: int, boundaries: Boundaries
+) -> None:
+    """Set a document's entities: see `make_row_docs`.
+
+    Tokens inside which an entity begins or ends, as 'Siemens' does in 'Siemens-Chef', count as not
+    annotated. RAISES (ValueError): D115, D130.
+    """
+    spans = [read_span(doc.text, entity, source=source, line=line) for entity in entities]
+    spans.sort(key=lambda span: span[0])
+    for (start, end, label), (next_start, next_end, next_label) in pairwise(spans):
+        if next_start < end:
+            texts = {"first": doc.text[start:end], "second": doc.text[next_start:next_end]}
+            labels = {"first_label": label, "second_label": next_label}
             raise ValueError(Errors.D130.format(source=source, line=line, **texts, **labels))
-    doc.set_ents(spans, default="outside")
+    ents: List[Span] = []
+    missing: Set[int] = set()
+    for start, end, label in spans:
+        if (ent := doc.char_span(start, end, label=label)) is not None:
+            ents.append(ent)
+            continue
+        touched = doc.char_span(start, end, alignment_mode="expand") or doc[:]
+        missing.update(range(touched.start, touched.end))  # two entities may touch the same token
+        values = {"line": line, "start": start, "end": end, "label": label}
+        values.update(text=doc.text[start:end], tokens=touched.text)
+        boundaries.misaligned.append(values)
+    boundaries.n_entities += len(spans)
+    doc.set_ents(ents, missing=[doc[i : i + 1] for i in missing], default="outside")
 
 
-def make_span(doc: Doc, entity: Any, *, source: object, line: int) -> Span:
+def read_span(text: str, entity: Any, *, source: object, line: int) -> Tuple[int, int, str]:
+    """Read the start, end and label of an entity, without whitespace at its edges.
+
+    RAISES (ValueError): D115 if it is none.
+    """
     parts = entity
     if isinstance(entity, dict):
         # doccano calls them "start_offset" and "end_offset".
         start, end = (entity.get(key, entity.get(f"{key}_offset")) for key in ("start", "end"))
         parts = [start, end, entity.get("label")]
-    if not is_entity(parts, length=len(doc.text)):
+    if not is_entity(parts, length=len(text)):
         raise ValueError(
-            Errors.D115.format(source=source, line=line, found=entity, length=len(doc.text))
+            Errors.D115.format(source=source, line=line, found=entity, length=len(text))
         )
     start, end, label = parts
-    label = label.strip()  # like the fields of a column file
-    span = doc.char_span(*trim_space(doc.text, start, end), label=label)
-    if span is None:
-        nearest = doc.char_span(start, end, alignment_mode="expand") or doc[:]
-        raise ValueError(
-            Errors.D109.format(
-                source=source,
-                line=line,
-                start=start,
-                end=end,
-                text=doc.text[start:end],
-                label=label,
-                nearest_start=nearest.start_char,
-                nearest_end=nearest.end_char,
-                nearest=nearest.text,
-            )
-        )
-    return span
+    return *trim_space(text, start, end), label.strip()  # like the fields of a column file
 
 
 def trim_space(text: str, start: int, end: int) -> Tuple[int, int]:

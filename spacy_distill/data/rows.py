@@ -15,9 +15,17 @@ from spacy.vocab import Vocab
 
 from ..errors import Errors, LanguageError
 from ..tags import OUTSIDE
-from .columns import is_closing, make_tagged_doc, read_lines
+from .columns import is_closing, make_tagged_doc, read_lines, to_iob
 from .raw_text import make_docs
-from .row_entities import ENTITIES, MAY_BE_OF_TEXT, is_accepted, read_entities, set_entities
+from .row_entities import (
+    ENTITIES,
+    MAY_BE_OF_TEXT,
+    Boundaries,
+    check_boundaries,
+    is_accepted,
+    read_entities,
+    set_entities,
+)
 
 # Keys that may hold the tags of a row's tokens. In a dataset the tags may be class labels.
 TAGS = ("ner_tags", "tags", "labels", "label")
@@ -36,18 +44,25 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
     YIELDS (Doc): One document per line or sentence, with entities if it is labelled; none is empty.
     RAISES (ValueError): D107 if a line is not JSON, D136 for a binary annotation, or an error of
         `make_row_docs`: these also list later lines that can't be read. D104 or D126 for a file
-        that can't be decoded or decompressed.
+        that can't be decoded or decompressed, D109 for entities that do not fit the tokens.
     """
     lines = read_lines(path)
-    read_line = partial(make_line_docs, nlp=nlp, split_sentences=split_sentences, source=path)
-    for number, line in lines:
-        try:
-            yield from read_line(number, line)
-        except LanguageError:
-            raise
-        except ValueError as error:
-            others = describe_malformed(read_on(lines, AFTER_MALFORMED), read_line)
-            raise ValueError(f"{error}{others}") from error
+    with check_boundaries(path) as boundaries:
+        read_line = partial(
+            make_line_docs,
+            nlp=nlp,
+            split_sentences=split_sentences,
+            source=path,
+            boundaries=boundaries,
+        )
+        for number, line in lines:
+            try:
+                yield from read_line(number, line)
+            except LanguageError:
+                raise
+            except ValueError as error:
+                others = describe_malformed(read_on(lines, AFTER_MALFORMED), read_line)
+                raise ValueError(f"{error}{others}") from error
 
 
 def read_on(lines: Iterator[Tuple[int, str]], n: int) -> List[Tuple[int, str]]:
@@ -77,7 +92,13 @@ def describe_malformed(
 
 
 def make_line_docs(
-    number: int, line: str, *, nlp: Language, split_sentences: bool, source: Path
+    number: int,
+    line: str,
+    *,
+    nlp: Language,
+    split_sentences: bool,
+    source: Path,
+    boundaries: Boundaries,
 ) -> Iterator[Doc]:
     """Make the documents of a line, which may be blank: see `read_jsonl` and `make_row_docs`."""
     if not line.strip():
@@ -95,12 +116,23 @@ def make_line_docs(
     if row.get("_is_binary") and read_entities(row):
         raise ValueError(Errors.D136.format(source=source, line=number))
     yield from make_row_docs(
-        row, nlp=nlp, split_sentences=split_sentences, source=source, line=number
+        row,
+        nlp=nlp,
+        split_sentences=split_sentences,
+        source=source,
+        line=number,
+        boundaries=boundaries,
     )
 
 
 def make_row_docs(
-    row: Dict[str, Any], *, nlp: Language, split_sentences: bool, source: object, line: int
+    row: Dict[str, Any],
+    *,
+    nlp: Language,
+    split_sentences: bool,
+    source: object,
+    line: int,
+    boundaries: Boundaries,
 ) -> Iterator[Doc]:
     """Make the documents of one row.
 
@@ -117,10 +149,11 @@ def make_row_docs(
     split_sentences (bool): Make one document per sentence of unlabelled text.
     source (object): Where the row comes from, for errors.
     line (int): Its number from 1, for errors.
+    boundaries (Boundaries): Counts the entities that begin or end inside a token.
     YIELDS (Doc): The document, or those of its sentences, without entity annotation if the row is
         unlabelled. No document and no token is empty.
-    RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D109,
-        D115 or D130 for its entities, D125 for a text that is too long, D127 for half a character.
+    RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D115 or
+        D130 for its entities, D125 for a text that is too long, D127 for half a character.
     """
     text, tokens, entities = row.get("text"), row.get("tokens"), read_entities(row)
     if text is None and tokens is None and ("text" in row or "tokens" in row):
@@ -133,6 +166,9 @@ def make_row_docs(
         docs: Iterable[Doc] = [
             make_tagged_row(tokens, tags, vocab=nlp.vocab, source=source, line=line)
         ]
+    elif tags and is_strings(tags) and all(map(to_iob, tags)) and tokens is None:
+        found = "tags, but no 'tokens' that they belong to"
+        raise ValueError(Errors.D108.format(source=source, line=line, found=found))
     elif isinstance(text, str) and (entities is not None or not tokens or not is_strings(tokens)):
         is_split = split_sentences and entities is None
         docs = make_docs(text, nlp=nlp, split_sentences=is_split, source=source, line=line)
@@ -146,7 +182,7 @@ def make_row_docs(
         raise ValueError(Errors.D108.format(source=source, line=line, found=found))
     for doc in docs:
         if entities is not None:
-            set_entities(doc, entities, source=source, line=line)
+            set_entities(doc, entities, source=source, line=line, boundaries=boundaries)
         if doc.text.strip():
             yield doc
 

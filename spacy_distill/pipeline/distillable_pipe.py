@@ -32,7 +32,7 @@ class LossAndGradients(NamedTuple):
 
 
 class DistillablePipe(TrainablePipe):
-    """Base class of components that another component can teach.
+    """How `NERTagger` learns: the training step, distillation and rehearsal.
 
     `distill`, `get_teacher_student_loss` and `is_distillable` have the names of spaCy v4's
     `TrainablePipe`.

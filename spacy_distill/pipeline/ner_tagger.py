@@ -254,21 +254,22 @@ class NERTagger(DistillablePipe):
         return found.parts.total, found.d_scores
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "NERTagger":
-        """Load from bytes. RAISES (ValueError): D017 if a potential of the CRF is not finite."""
+        """Load from bytes. RAISES (ValueError): D202 if a potential of the CRF is not finite."""
         super().from_bytes(bytes_data, exclude=exclude)
         return self._loaded()
 
     def from_disk(self, path: Any, *, exclude: Iterable[str] = ()) -> "NERTagger":
-        """Load from a folder. RAISES (ValueError): D017 if a potential of the CRF is not finite."""
+        """Load from a folder. RAISES (ValueError): D202 if a potential of the CRF is not finite."""
         super().from_disk(path, exclude=exclude)
         return self._loaded()
 
     def _loaded(self) -> "NERTagger":
         restore(self.model)
         # `find_tags` checks the scores, but not the potentials.
-        for values in find_potentials(self.model) or ():
+        potentials = find_potentials(self.model)
+        for name, values in potentials._asdict().items() if potentials is not None else ():
             if not numpy.isfinite(largest := numpy.abs(values).max(initial=0.0)):
-                raise ValueError(Errors.D017.format(name=self.name, score=largest))
+                raise ValueError(Errors.D202.format(layer="crf", name=name, value=largest))
         reset_gradients(self.model)
         self._labels_changed()
         return self

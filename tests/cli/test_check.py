@@ -29,3 +29,23 @@ def test_check_refuses_bad_settings(setting, value):
     result = run(**{setting: value})
     assert result.exit_code == 1
     assert f"[D007] --{setting} is '{value}'" in str(result.exception)
+
+
+def test_check_refuses_variables_that_would_be_ignored():
+    for name in ("labeled", "unlabeled"):
+        message = str(run(**{name: "0"}).exception)
+        assert message == f"[D007] --vars.{name} is '0', but must be spelled --vars.{name[:-2]}led."
+
+
+@pytest.mark.parametrize(
+    "lang, teacher, warns",
+    [
+        ("en", "all-MiniLM-L6-v2", False),
+        ("de", "all-MiniLM-L6-v2", True),
+        ("de", "bert-base-german-cased", False),
+    ],
+)
+def test_check_warns_of_an_english_teacher(lang, teacher, warns):
+    result = run(lang=lang, teacher=teacher)
+    assert result.exit_code == 0
+    assert ("--vars.teacher" in result.output) == warns

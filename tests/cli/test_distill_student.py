@@ -1,12 +1,14 @@
 import shutil
 
 import pytest
+import srsly
 import torch
 from thinc.api import Config
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from spacy_distill.cli.distill import student as module
 from spacy_distill.cli.distill.student import make_table, train_student, warn_unscored
+from spacy_distill.cli.weights import DEFAULT, NOTE
 from spacy_distill.table import Table
 from spacy_distill.tuning import Tuned
 
@@ -27,13 +29,13 @@ def encoder(tmp_path_factory):
 
 def test_distill_student_makes_a_table_once(encoder, tmp_path, capsys):
     path = tmp_path / "table.npz"
-    make_table(path, encoder=str(encoder), width=6, gpu=-1)
+    make_table(path, encoder=str(encoder), lang="de", width=6, gpu=-1)
     assert Table.from_disk(path).rows.shape == (len(PIECES), 6)
     made = path.stat().st_mtime_ns
-    make_table(path, encoder=str(encoder), width=6, gpu=-1)
+    make_table(path, encoder=str(encoder), lang="de", width=6, gpu=-1)
     assert "is up to date" in " ".join(capsys.readouterr().out.split())
     assert path.stat().st_mtime_ns == made
-    make_table(path, encoder=str(encoder), width=5, gpu=-1)
+    make_table(path, encoder=str(encoder), lang="de", width=5, gpu=-1)
     assert Table.from_disk(path).rows.shape == (len(PIECES), 5)
 
 
@@ -43,12 +45,18 @@ def test_distill_student_warns_if_training_is_never_evaluated(steps, is_warned, 
     assert ("stops after 20 steps" in " ".join(capsys.readouterr().out.split())) == is_warned
 
 
-def test_distill_student_uses_the_weights_of_the_project(encoder, tmp_path, monkeypatch):
+def test_distill_student_uses_the_weights_of_the_project(encoder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(encoder, tmp_path / "assets" / "teacher")
-    make_table(tmp_path / "table.npz", encoder="", width=6, gpu=-1)
+    make_table(tmp_path / "table.npz", encoder="", lang="de", width=6, gpu=-1)
     assert Table.from_disk(tmp_path / "table.npz").rows.shape == (len(PIECES), 6)
     assert not (tmp_path / "encoder").exists()
+    assert "--encoder" not in capsys.readouterr().out
+    # The default weights, as `weights` records them.
+    srsly.write_json(tmp_path / "assets" / "teacher" / NOTE, {"teacher": DEFAULT})
+    for lang, warns in (("de", True), ("en", False)):
+        make_table(tmp_path / f"{lang}.npz", encoder="", lang=lang, width=6, gpu=-1)
+        assert ("--encoder" in capsys.readouterr().out) == warns
 
 
 def test_distill_student_tunes_the_component_that_was_trained(tmp_path, monkeypatch):

@@ -81,7 +81,8 @@ def test_table_command_of_pieces(make, teacher, corpus):
     assert_allclose(table.rows.std(), 0.4, rtol=1e-5)
     assert f"explain {explained:.1%} of the variance" in shown
     assert "12 words in the corpus, 8 different ones" in shown
-    assert "covers 83.33% of the words" in shown  # all but "France" and "not"
+    # All but "France" and "not".
+    assert "covers 83.33% of the words in the corpus. Does the teacher know" in shown
     assert re.search(r"11 rows of 4 dimensions in .*table\.npz \(\d+\.\d s\)", shown)
 
 

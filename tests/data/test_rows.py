@@ -15,9 +15,10 @@ def nlp():
 def read(nlp, tmp_path):
     """Write a JSONL file and read it."""
 
-    def write_and_read(text):
+    def write_and_read(text, *, lang="en"):
         (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
-        return list(read_jsonl(tmp_path / "a.jsonl", nlp=nlp))
+        other = nlp if lang == "en" else spacy.blank(lang)
+        return list(read_jsonl(tmp_path / "a.jsonl", nlp=other))
 
     return write_and_read
 
@@ -148,8 +149,22 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
     message = str(error.value)
     assert "[D109]" in message and "a.jsonl', line 2:" in message
     assert "4-10 'London' (LOC)" in message
-    assert "4-13 'Londoners'" in message
-    assert "check --lang" in message
+    assert "the tokens it touches are 'Londoners'" in message
+    assert "1 of the 1 entities" in message and "check --lang" in message
+
+
+def test_jsonl_a_few_misaligned_entities_are_not_annotated(read):
+    """Tokenizers keep words such as 'Siemens-Chef' whole, and annotators mark a part of them."""
+    german = {"text": "Nordsee-Ostsee-Linie in Kiel", "entities": [[8, 14, "LOC"], [24, 28, "LOC"]]}
+    german["entities"].insert(0, [0, 7, "LOC"])
+    fine = {"text": "Kiel liegt hier", "entities": [[0, 4, "LOC"]]}
+    with pytest.warns(UserWarning, match=r"\[W004\].*: 2 of 40, first in line 3 'Nordsee' \(LOC\)"):
+        docs = read(json_lines(fine, fine, german, *[fine] * 35), lang="de")
+    doc = docs[2]
+    assert [token.ent_iob_ for token in doc] == ["", "O", "B"]
+    assert ents_of(doc) == [(2, 3, "LOC")]
+    with pytest.raises(ValueError, match=r"\[D109\] .*line 3: entity 0-7 .* 2 of the 39 entities"):
+        read(json_lines(fine, fine, german, *[fine] * 34), lang="de")
 
 
 @pytest.mark.parametrize(
@@ -162,6 +177,7 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
         ('{"sentence": "a"}', "D108"),
         ('{"tokens": ["a"], "tags": ["O", "O"]}', "D108"),
         ('{"tokens": ["a"], "ner_tags": [0]}', "D108"),
+        ('{"text": "a b", "tags": ["B-PER", "O"]}', "D108"),
         ('{"tokens": ["a"], "tags": ["PER"]}', "D102"),
         ('{"tokens": ["a", ""], "tags": ["O", "B-PER"]}', "D106"),
         ('{"text": "a \\ud83d"}', "D127"),

@@ -251,5 +251,5 @@ def test_ner_tagger_refuses_a_crf_with_nan(tiny, make_student, tmp_path):
     nlp = make_student(model={**tiny["model"], "classifier": "crf"})
     find_crf(nlp.get_pipe("ner").model).get_param("pairs")[0, 1] = numpy.nan
     nlp.to_disk(tmp_path)
-    with pytest.raises(ValueError, match=r"\[D017\].*'ner'.*nan"):
+    with pytest.raises(ValueError, match=r"\[D202\] Parameter 'pairs' of layer 'crf' .*nan"):
         spacy.load(tmp_path)

@@ -1,5 +1,7 @@
 """Training the `ner_tagger` on gold annotation and on soft targets."""
 
+import warnings
+
 import numpy
 import pytest
 import spacy
@@ -363,3 +365,15 @@ def test_ner_tagger_update_warns_of_unknown_labels(make_student, make_example):
     other = make_example("Ann likes Acme", "B-PER O B-ORG")
     with pytest.warns(UserWarning, match=r"\[W002\].* annotated: ORG\."):
         nlp.update([other])
+
+
+def test_ner_tagger_update_warns_once_of_each_unknown_label(make_student, make_example):
+    """Not for each set of labels that happens to be in a batch."""
+    nlp = make_student()
+    examples = [make_example("Ann likes Acme", f"B-PER O B-{label}") for label in ("A", "B", "C")]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for batch in ([0], [0, 1], [0, 1, 2], [0, 2], [1, 2], [2]):
+            nlp.update([examples[i] for i in batch])
+    found = [str(one.message) for one in caught if "W002" in str(one.message)]
+    assert len(found) == 3

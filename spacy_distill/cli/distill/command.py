@@ -23,8 +23,7 @@ from ...files import folder_size, make_and_hold
 from ...loading import find_code, import_code, load_blank
 from ...teachers.choose import find_lang
 from ...teachers.doc_ents import DEFAULT_SMOOTHING
-from ..annotate import choose_engine, warn_unpinned_teachers
-from ..corpus import warn_passed_over, warn_unpinned_datasets
+from ..annotate import choose_engine
 from ..failing import as_command
 from ..options import (
     Address,
@@ -43,11 +42,14 @@ from ..options import (
     read_labels,
     read_weights,
     split_paths,
+    warn_passed_over,
+    warn_unpinned_datasets,
+    warn_unpinned_teachers,
 )
 from .corpus import Given, make_corpus
 from .plan import make_plan
 from .scores import forget_agreement, report
-from .student import find, has_table, make_table, train_student
+from .student import get_setting, has_table, make_table, train_student
 from .teacher import annotate_corpus
 
 # Unknown options are settings of the config, as for `spacy train`.
@@ -208,7 +210,7 @@ def distill(
     )
     config, name, inputs = plan.config, plan.name, plan.inputs
     settings = config.interpolate()
-    lang, seed = settings["nlp"]["lang"], find(settings, "training.seed") or 0
+    lang, seed = settings["nlp"]["lang"], get_setting(settings, "training.seed") or 0
     job = replace(job, lang=lang)
     for other in {*map(find_lang, job.teachers)} - {lang, ""}:
         msg.warn(f"A teacher is for language '{other}', the student for '{lang}'. Check --nlp.lang")
@@ -224,8 +226,8 @@ def distill(
 
     if table is None and has_table(settings, name):
         msg.divider("Table")
-        width = find(settings, f"components.{name}.model.lookup.width")
-        make_table(inputs.table, encoder=encoder, width=width, gpu=job.gpu)
+        width = get_setting(settings, f"components.{name}.model.lookup.width")
+        make_table(inputs.table, encoder=encoder, lang=lang, width=width, gpu=job.gpu)
 
     msg.divider("Annotate")
     scored = annotate_corpus(job, corpus, inputs, given=given, engine=engine)

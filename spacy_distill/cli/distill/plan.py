@@ -64,6 +64,7 @@ def make_plan(
         check_teacher(teacher)
     if table is not None and not table.exists():
         raise FileNotFoundError(Errors.D110.format(source=table))
+    require(table is None or table.is_file(), "--table", str(table), "a file")
     check_paths(overrides)
     config = read_config(config_path, overrides)
     name = find_student(config, source=config_path)
@@ -81,7 +82,11 @@ def make_plan(
     set_inputs(config, inputs, name=name)
     settings = config.interpolate()
     with show_validation_error(config_path):
-        student = load_model_from_config(settings, auto_fill=True)
+        try:
+            student = load_model_from_config(settings, auto_fill=True)
+        except ImportError as reason:
+            lang = settings["nlp"]["lang"]
+            raise ValueError(Errors.D121.format(lang=lang, reason=reason)) from reason
         filled = student.config.interpolate()
         registry.resolve(filled["training"], schema=ConfigSchemaTraining)
         corpora = [filled["training"][f"{part}_corpus"] for part in ("train", "dev")]

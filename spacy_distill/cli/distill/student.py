@@ -21,7 +21,7 @@ from ...provenance import digest_input
 from ...teachers.label_map import NO_MAP, list_labels
 from ..table import table_cli
 from ..tune import tune_pipeline
-from ..weights import DEFAULT, weights_cli
+from ..weights import DEFAULT, warn_of_language, weights_cli
 from .corpus import Inputs
 
 # The folder in which the project workflow keeps the weights of its teacher.
@@ -68,7 +68,7 @@ def find_sources(config: Config) -> Dict[str, str]:
 
 def has_table(config: Config, name: str) -> bool:
     """Return whether a student is initialised with a lookup table."""
-    return find(config, f"initialize.components.{name}.init_model.path") is not None
+    return get_setting(config, f"initialize.components.{name}.init_model.path") is not None
 
 
 def warn_unscored(training: Mapping[str, Any]) -> None:
@@ -104,7 +104,7 @@ def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
     paths = {key: path and str(path) for key, path in inputs._asdict().items()}
     config.setdefault("paths", {}).update(paths)
     filled = config.interpolate()
-    reader = find(filled, "corpora.train.@readers")
+    reader = get_setting(filled, "corpora.train.@readers")
     require(reader == READER, "'corpora.train.@readers'", reader, f"'{READER}'")
     reads = {
         "corpora.train.labelled": "labelled",
@@ -114,25 +114,27 @@ def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
     if has_table(filled, name):
         reads[f"initialize.components.{name}.init_model.path"] = "table"
     for setting, key in reads.items():
-        found = find(filled, setting)
+        found = get_setting(filled, setting)
         require(found == paths[key], f"'{setting}'", found, f"${{paths.{key}}}")
 
 
-def find(config: Mapping[str, Any], setting: str) -> Any:
+def get_setting(config: Mapping[str, Any], setting: str) -> Any:
     """Return the value of a setting, given as section.key; None if there is none."""
     return dict_to_dot({**config}).get(setting)
 
 
-def make_table(path: Path, *, encoder: str, width: Optional[int], gpu: int) -> None:
+def make_table(path: Path, *, encoder: str, lang: str, width: Optional[int], gpu: int) -> None:
     """Make a lookup table from a transformer's word pieces, unless it is up to date.
 
     path (Path): File for the table. Weights that are not on this machine are put into `encoder`,
         in the same folder.
     encoder (str): See `find_weights`.
+    lang (str): The student's language.
     width (Optional[int]): Dimensions of a row; None: `DEFAULT_WIDTH`.
     gpu (int): GPU to use, -1 for the CPU.
     """
     weights = find_weights(encoder, path.parent / "encoder")
+    warn_of_language(str(weights), lang=lang, option="--encoder")
     made_from = digest_json([digest_folder(weights), width])
     if path.exists() and recall(path) == made_from:
         msg.info(f"'{path}' is up to date")
