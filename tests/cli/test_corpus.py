@@ -540,7 +540,7 @@ def test_corpus_warns_of_contradictory_annotation(run, write):
 
 def test_corpus_warns_of_sentences_without_blank_lines(run, write):
     write("train.conll", "Ann/PER left Rome", "Bob/PER left")
-    write("test.conll", " ".join(["Ann/PER", *["left"] * 250]))
+    write("test.conll", " ".join(["Ann/PER", *["left", "Rome"] * 125]))
     result = run("--dev-share", "0.5", "--labelled", "0")
     assert "test.conll is a single text of 251 words. In a column file, a blank line" in result.text
     assert "train.conll is a single text" not in result.text

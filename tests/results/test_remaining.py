@@ -16,6 +16,5 @@ def test_remaining_groups_entities_by_where_their_words_occur(make_doc, tmp_path
     names = ["rome", "Bob Jones", "Ann Jones", "Oslo Bob", "Ann Lee"]
     gold = [make_doc(name, " ".join(["B-X", *["I-X"] * name.count(" ")])) for name in names]
     groups = remaining.group_entities(gold, tmp_path)
-    known = ["among the labelled ones", "stand in the pool"]
-    words = "each word stands in the labelled sentences or the pool"
-    assert [*groups.values()] == [*known, words, words, "with a new word"]
+    entity, pool, words, new = remaining.GROUPS
+    assert [*groups.values()] == [entity, pool, words, words, new]
