@@ -7,8 +7,8 @@ import numpy
 import torch
 from transformers import BertConfig, BertForTokenClassification
 
+from .loaded import Loaded
 from .pieces import count_cut, load_tokenizer, make_run
-from .runner import Runner
 
 BYTES_OF_WEIGHT = 4  # float32
 # Vocabulary size of the published checkpoints; a larger vocabulary needs more rows.
@@ -23,7 +23,7 @@ def load_bert(
     n_pieces: int,
     max_pieces: int,
     padding: int,
-) -> Runner:
+) -> Loaded:
     """Make a BERT with random weights.
 
     tokenizer (str): Path of a tokenizer.json.
@@ -33,7 +33,7 @@ def load_bert(
     n_pieces (int): Number of word pieces that the tokenizer knows.
     max_pieces (int): Texts are truncated to this number of pieces.
     padding (int): Id of the padding piece.
-    RETURNS (Runner): Runs a plain forward pass, and counts tags.
+    RETURNS (Loaded): Runs a plain forward pass, and counts tags.
     """
     torch.manual_seed(0)
     vocab_size = max(n_pieces, shape.get("vocab_size", VOCAB_SIZE))
@@ -48,7 +48,7 @@ def load_bert(
     max_pieces = min(max_pieces, config.max_position_embeddings)
     pieces = load_tokenizer(tokenizer, max_pieces=max_pieces)
     n_parameters = sum(weights.numel() for weights in model.parameters())
-    return Runner(
+    return Loaded(
         make_run(pieces, forward, padding=padding),
         n_parameters=n_parameters,
         n_bytes=BYTES_OF_WEIGHT * n_parameters,

@@ -8,23 +8,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from ..figures import STYLES, draw_grid, label_lines, save_figure
-from .report import Report
+from .results import Results
 
 
-def draw_figure(report: Report, paths: Sequence[Path]) -> None:
-    """Draw a report.
+def draw_figure(results: Results, paths: Sequence[Path]) -> None:
+    """Draw the results.
 
-    report (Dict[str, Any]): The report, as returned by `make_report`.
+    results (Dict[str, Any]): The results, as returned by `make_results`.
     paths (Sequence[Path]): Files to write, each in the format of its suffix.
     """
-    sizes = report["settings"]["batch_sizes"]
+    sizes = results["settings"]["batch_sizes"]
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    for i, (name, system) in enumerate(report["systems"].items()):
+    for i, (name, system) in enumerate(results["systems"].items()):
         draw_system(axes, name, system["speed"], sizes, style=STYLES[i % len(STYLES)])
     scale_axes(axes, sizes)
     label_lines(axes)
-    threads = report["settings"]["threads"]
+    threads = results["settings"]["threads"]
     axes.set_title(f"Text to entities on a CPU, {threads} thread{'s' * (threads > 1)}")
     save_figure(figure, paths)
 

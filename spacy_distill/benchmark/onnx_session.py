@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy
 import onnxruntime
 
+from .loaded import Loaded
 from .pieces import count_cut, load_tokenizer, make_run
-from .runner import Runner
 
 
 def load_onnx(
@@ -18,7 +18,7 @@ def load_onnx(
     threads: int,
     max_pieces: int,
     padding: int,
-) -> Runner:
+) -> Loaded:
     """Load a model that `export_teacher` wrote.
 
     path (str): The .onnx file.
@@ -27,7 +27,7 @@ def load_onnx(
     threads (int): Number of threads to compute with.
     max_pieces (int): Texts are truncated to this number of pieces.
     padding (int): Id of the padding piece.
-    RETURNS (Runner): Runs a plain forward pass, and counts tags.
+    RETURNS (Loaded): Runs a plain forward pass, and counts tags.
     """
     pieces = load_tokenizer(tokenizer, max_pieces=max_pieces)
     options = onnxruntime.SessionOptions()
@@ -38,7 +38,7 @@ def load_onnx(
     def forward(ids: numpy.ndarray, mask: numpy.ndarray) -> numpy.ndarray:
         return session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
 
-    return Runner(
+    return Loaded(
         make_run(pieces, forward, padding=padding),
         n_parameters=n_parameters,
         n_bytes=Path(path).stat().st_size,

@@ -10,7 +10,7 @@ from ..files import folder_size
 from ..layers.word_cache import find_caches
 from ..loading import load_pipeline
 from ..parameters import count_parameters, find_nodes
-from .runner import Runner
+from .loaded import Loaded
 
 # The shape of the `ner` of en_core_web_sm, but with its own tok2vec layer.
 STOCK_NER = """
@@ -35,12 +35,12 @@ subword_features = true
 """
 
 
-def load_runner(*, path: str, sort: bool = False) -> Runner:
+def load_spacy(*, path: str, sort: bool = False) -> Loaded:
     """Load a pipeline.
 
     path (str): Its folder or package.
     sort (bool): Whether it reads texts of similar length together, at batch sizes above 1.
-    RETURNS (Runner): Runs `nlp.pipe`, and counts entities.
+    RETURNS (Loaded): Runs `nlp.pipe`, and counts entities.
     """
     nlp = load_pipeline(path)
     caches = find_caches(nlp)
@@ -54,7 +54,7 @@ def load_runner(*, path: str, sort: bool = False) -> Runner:
         for cache in caches:
             cache.empty()
 
-    return Runner(
+    return Loaded(
         run,
         n_parameters=count_parameters(find_nodes(nlp)),
         n_bytes=folder_size(nlp.path),

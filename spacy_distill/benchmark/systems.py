@@ -104,7 +104,7 @@ def student_system(name: str, source: str, nlp: Language) -> System:
     return System(
         name,
         "a student",
-        "pipelines:load_runner",
+        "pipelines:load_spacy",
         {"path": source},
         hidden=HEAVY if is_light else (),
         is_student=True,
@@ -114,7 +114,7 @@ def student_system(name: str, source: str, nlp: Language) -> System:
 def peer_system(
     name: str, settings: Dict[str, Any], *, hidden: Tuple[str, ...] = (), sorts: bool = True
 ) -> System:
-    loader = "pipelines:load_runner"
+    loader = "pipelines:load_spacy"
     if name in ONNX:
         loader = "onnx_session:load_onnx"
     elif name in BERT_SHAPES:

@@ -31,7 +31,7 @@ class Served:
     """The system of this process and the texts that it reads. Each method answers a request."""
 
     def __init__(self) -> None:
-        self.runner: Any = None
+        self.loaded: Any = None
         self.texts: List[str] = []
 
     def load(
@@ -46,7 +46,7 @@ class Served:
         """Load the system.
 
         corpus (str): Path of a JSON list of texts.
-        loader (str): "module:function" within this package; the function returns a Runner.
+        loader (str): "module:function" within this package; the function returns a Loaded.
         settings (Dict[str, Any]): The arguments of that function.
         hidden (Sequence[str]): Packages to hide as if they were not installed.
         threads (int): Number of threads to compute with.
@@ -61,13 +61,13 @@ class Served:
         imported = import_all(module)
         set_threads(threads)
         loaded = perf_counter()
-        self.runner = getattr(imported, function)(**settings)
+        self.loaded = getattr(imported, function)(**settings)
         return {
             "import_seconds": loaded - start,
             "load_seconds": perf_counter() - loaded,
-            "n_parameters": self.runner.n_parameters,
-            "n_bytes": self.runner.n_bytes,
-            "has_cache": self.runner.clear_cache is not None,
+            "n_parameters": self.loaded.n_parameters,
+            "n_bytes": self.loaded.n_bytes,
+            "has_cache": self.loaded.clear_cache is not None,
         }
 
     def run(
@@ -76,10 +76,10 @@ class Served:
         """Time passes over texts of the corpus; with `cold`, from a cold cache of words."""
         chosen = [self.texts[i] for i in texts]
         if cold:
-            self.runner.clear_cache()
+            self.loaded.clear_cache()
         start, cpu_start = perf_counter(), process_time()
         for _ in range(passes):
-            self.runner.run(chosen, batch_size)
+            self.loaded.run(chosen, batch_size)
         cpu_seconds = process_time() - cpu_start
         return {"seconds": perf_counter() - start, "cpu_seconds": cpu_seconds}
 
@@ -88,13 +88,13 @@ class Served:
         roofline = import_module(".roofline", __package__)
         chosen = [self.texts[i] for i in texts]
         found = roofline.measure(
-            self.runner.nlp, chosen, batch_size=batch_size, repeats=repeats, run=self.runner.run
+            self.loaded.nlp, chosen, batch_size=batch_size, repeats=repeats, run=self.loaded.run
         )
         return {"roofline": found}
 
     def count_cut(self) -> Dict[str, Any]:
         """Count the texts of the corpus that the system truncates because they are too long."""
-        count = self.runner.count_cut
+        count = self.loaded.count_cut
         return {"cut": 0 if count is None else count(self.texts)}
 
     def export(self, **settings: Any) -> Dict[str, Any]:

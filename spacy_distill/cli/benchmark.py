@@ -16,7 +16,7 @@ from ..benchmark.measure import measure_systems
 from ..benchmark.plan import Settings, read_corpus
 from ..benchmark.prepare import prepare_peers
 from ..benchmark.process import WorkerEnded
-from ..benchmark.report import Report, make_report
+from ..benchmark.results import Results, make_results
 from ..benchmark.systems import PEERS, System, check_pipeline, choose_peers, student_system
 from ..benchmark.tables import make_tables, to_markdown
 from ..checks import is_name, require
@@ -115,7 +115,7 @@ def benchmark_cli(
                 bar=bar,
                 leave_out=leave_out,
             )
-    report = make_report(
+    results = make_results(
         found,
         corpus,
         settings,
@@ -126,8 +126,8 @@ def benchmark_cli(
         data=str(data),
         digests={name: identify(source) for name, source in ours.items()},
     )
-    show_tables(make_tables(report), report["notes"])
-    write_report(report, output)
+    show_tables(make_tables(results), results["notes"])
+    write_results(results, output)
 
 
 def read_batch_sizes(text: str) -> Tuple[int, ...]:
@@ -157,11 +157,11 @@ def warn_left_out(left_out: Dict[str, str], *, is_error: bool) -> None:
         msg.warn(f"Left out: {name}. Reason: {reason}.")
 
 
-def write_report(report: Report, output: Path) -> None:
-    """Write a report as JSON, as Markdown and, if matplotlib is installed, as a figure."""
+def write_results(results: Results, output: Path) -> None:
+    """Write the results as JSON, as Markdown and, if matplotlib is installed, as a figure."""
     make_folder(output)
-    write_json(output / "benchmark.json", report)
-    (output / "benchmark.md").write_text(to_markdown(report), encoding="utf-8")
+    write_json(output / "benchmark.json", results)
+    (output / "benchmark.md").write_text(to_markdown(results), encoding="utf-8")
     written = [output / "benchmark.json", output / "benchmark.md"]
     if find_spec("matplotlib") is None:
         msg.warn("No figure: matplotlib is not installed. Install 'spacy-distill[bench]'.")
@@ -169,6 +169,6 @@ def write_report(report: Report, output: Path) -> None:
         from ..benchmark.figure import draw_figure
 
         figures = [output / "benchmark.png", output / "benchmark.svg"]
-        draw_figure(report, figures)
+        draw_figure(results, figures)
         written += figures
     msg.good(f"Written: {', '.join(map(str, written))}")

@@ -26,7 +26,7 @@ from ..report.project import (
     read_sweep,
 )
 from ..report.render import render_report
-from ..report.systems import System, examine
+from ..report.systems import Examined, examine
 from .options import Gpu
 
 
@@ -103,12 +103,12 @@ def find_curve(folder: Path, test: Path) -> Optional[Sweep]:
 
 def examine_all(
     paths: Dict[str, Path], *, test: Path, limit: int
-) -> Tuple[Dict[str, System], Dict[str, str]]:
+) -> Tuple[Dict[str, Examined], Dict[str, str]]:
     """Run each pipeline on the test set. Those that can't be loaded are left out, except the
     student, whose error is raised.
 
-    RETURNS (Tuple[Dict[str, System], Dict[str, str]]): The systems, and the reasons why others are
-        left out.
+    RETURNS (Tuple[Dict[str, Examined], Dict[str, str]]): The systems, and the reasons why others
+        are left out.
     """
     systems, left_out = {}, {}
     for name, path in paths.items():

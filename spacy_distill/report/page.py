@@ -12,7 +12,7 @@ from .confusions import KINDS, count_kinds, count_mistakes, make_matrix, rank_mi
 from .examples import ExampleSentence, choose_colours, draw_entities, find_examples
 from .predictions import Sentence
 from .project import STUDENT, TEACHER, Measurement, Part, Sweep
-from .systems import ALL_SETTINGS, System
+from .systems import ALL_SETTINGS, Examined
 
 
 class Report(NamedTuple):
@@ -21,7 +21,7 @@ class Report(NamedTuple):
     project: str  # its name
     date: str
     sentences: List[Sentence]
-    systems: Dict[str, System]  # the teacher first, the student last
+    systems: Dict[str, Examined]  # the teacher first, the student last
     left_out: Dict[str, str]  # pipelines that could not be examined, and why
     changed: Dict[str, List[Path]]  # training data of each system that have changed since
     untuned: List[str]  # systems that should have been tuned but were not
@@ -73,7 +73,7 @@ def make_content(report: Report) -> Dict[str, Any]:
         "labels": labels,
         "support": support,
         "colours": colours,
-        "tables": make_tables(report.measurement.report) if report.measurement else [],
+        "tables": make_tables(report.measurement.results) if report.measurement else [],
         "calibrations": {
             name: calibrate(report.sentences, entities) for name, entities in found.items()
         },
@@ -123,7 +123,7 @@ def measured_speed_up(measurement: Optional[Measurement]) -> Optional[float]:
     """
     if measurement is None or measurement.others:
         return None
-    systems = measurement.report["systems"]
+    systems = measurement.results["systems"]
     if not {STUDENT, TEACHER} <= set(systems):
         return None
     student, teacher = (
@@ -134,7 +134,7 @@ def measured_speed_up(measurement: Optional[Measurement]) -> Optional[float]:
 
 
 def draw_rows(
-    example: ExampleSentence, student: System, colours: Dict[str, str]
+    example: ExampleSentence, student: Examined, colours: Dict[str, str]
 ) -> List[Tuple[str, Optional[bool], Markup]]:
     """Render a sentence with the entities of gold and of each system.
 

@@ -48,7 +48,7 @@ class Figure(NamedTuple):
 class Measurement(NamedTuple):
     """The results of a benchmark, as read from JSON, and its figure if it was drawn."""
 
-    report: Dict[str, Any]
+    results: Dict[str, Any]
     figure: Optional[Figure]
     others: List[str]  # those of student and teacher that are not the project's current pipelines
 
@@ -139,19 +139,19 @@ def read_measurement(folder: Path) -> Optional[Measurement]:
     path = folder / "metrics" / "benchmark.json"
     if not path.exists():
         return None
-    report = read_json(path)
-    if not {"systems", "settings", "machine"} <= set(report):
+    results = read_json(path)
+    if not {"systems", "settings", "machine"} <= set(results):
         raise ValueError(Errors.D704.format(path=path))
-    measured = report.get("digests", {})
+    measured = results.get("digests", {})
     others = [
         name
         for name, own in find_systems(folder).items()
         if name in (STUDENT, TEACHER)
-        and name in report["systems"]
+        and name in results["systems"]
         and measured.get(name) != identify(str(own))
     ]
     figure = read_figure(path.with_suffix(".svg"), text="Words per second against texts in a batch")
-    return Measurement(report, figure, others)
+    return Measurement(results, figure, others)
 
 
 def read_figure(path: Path, *, text: str) -> Optional[Figure]:

@@ -46,8 +46,8 @@ SETTINGS = (
 ALL_SETTINGS = (SCHEME, *COMPONENT_SETTINGS, *LOSS_SETTINGS, *SETTINGS)
 
 
-class System(NamedTuple):
-    """A trained pipeline."""
+class Examined(NamedTuple):
+    """A trained pipeline, and what it predicts on the test set."""
 
     architecture: str
     table: Optional[str]  # description of its lookup table
@@ -60,14 +60,14 @@ class System(NamedTuple):
     predictions: Predictions
 
 
-def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
+def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> Examined:
     """Load a pipeline, run it on the test set, and describe it.
 
     name (str): The name of the pipeline in the report.
     path (Path): Its folder.
     test (Path): The test set (.spacy).
     limit (int): The most documents to read; 0: all.
-    RETURNS (System): The description. The pipeline itself is not kept, because it may be large.
+    RETURNS (Examined): The description. The pipeline itself is not kept, because it may be large.
     """
     nlp = load_pipeline(path)
     predictions = predict(nlp, test, limit=limit, name=name)
@@ -77,7 +77,7 @@ def examine(name: str, path: Path, *, test: Path, limit: int = 0) -> System:
     config = nlp.config.interpolate()
     own = config["components"].get(component, {})
     distils = "unlabelled" in config.get("corpora", {}).get("train", {})
-    return System(
+    return Examined(
         architecture=describe_architecture(own.get("model", {})),
         table=describe_table(nlp),
         labels=tuple(find_entity_labels(nlp)),

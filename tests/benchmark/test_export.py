@@ -20,7 +20,7 @@ from spacy_distill.benchmark.measure import measure_systems
 from spacy_distill.benchmark.pieces import load_tokenizer, make_batches
 from spacy_distill.benchmark.plan import Settings, read_corpus
 from spacy_distill.benchmark.prepare import prepare_peers
-from spacy_distill.benchmark.report import make_report
+from spacy_distill.benchmark.results import make_results
 from spacy_distill.benchmark.systems import BERT_SHAPES, student_system
 from spacy_distill.benchmark.tables import make_tables
 
@@ -151,8 +151,8 @@ def test_export_and_measure_all_systems(
     systems = [student_system("student", str(student_path), student), *prepared.systems]
     with tqdm(disable=True) as bar:
         found = measure_systems(systems, corpus, settings, folder=tmp_path, bar=bar, leave_out=None)
-    report = make_report(found, corpus, settings, left_out={})
-    assert list(report["systems"]) == ["student", *peers]
+    results = make_results(found, corpus, settings, left_out={})
+    assert list(results["systems"]) == ["student", *peers]
     for one in found:
         assert set(one.timings) == {1, 4}
         assert all(timing.seconds > 0 for timings in one.timings.values() for timing in timings)
@@ -164,4 +164,4 @@ def test_export_and_measure_all_systems(
     memory = {one.system.name: one.peak_memory for one in found}
     assert memory["student"] < memory["teacher"]
     assert memory["onnx-int8"] < memory["bert-base"]
-    assert len(make_tables(report)) == 4
+    assert len(make_tables(results)) == 4

@@ -11,8 +11,8 @@ from spacy_distill.figures import STYLES, spread_out
 
 
 @pytest.fixture
-def report():
-    """The report of systems whose speeds are close together."""
+def results():
+    """The results of systems whose speeds are close together."""
     names = ("student", *PEERS)
     speeds = {name: 1000.0 * (1 + 0.01 * i) for i, name in enumerate(names)}
     systems = {
@@ -27,15 +27,15 @@ def report():
     return {"settings": {"batch_sizes": [1, 32], "threads": 1}, "systems": systems}
 
 
-def test_figure_is_written(report, tmp_path):
+def test_figure_is_written(results, tmp_path):
     paths = [tmp_path / "benchmark.png", tmp_path / "benchmark.svg"]
-    draw_figure(report, paths)
+    draw_figure(results, paths)
     assert paths[0].read_bytes().startswith(b"\x89PNG")
     assert paths[0].stat().st_size > 10_000
     svg = paths[1].read_text(encoding="utf-8")
-    for name in report["systems"]:
+    for name in results["systems"]:
         assert re.search(rf">{name}</text>", svg)
-    draw_figure(report, paths)
+    draw_figure(results, paths)
     assert paths[1].read_text(encoding="utf-8") == svg
 
 

@@ -50,7 +50,7 @@ def measure(monkeypatch, tmp_path):
     """Measure three systems, and return them and all requests to their processes."""
     log = []
     monkeypatch.setattr(module, "start_worker", lambda name, threads: Fake(name, log))
-    student = System("student", "", "pipelines:load_runner", {}, is_student=True)
+    student = System("student", "", "pipelines:load_spacy", {}, is_student=True)
     others = [peer_system("spacy-ner", {}, sorts=False), peer_system("bert-large", {})]
 
     def refuse(system, error):

@@ -4,7 +4,7 @@ import sys
 import spacy
 from thinc.api import Linear, Model, PyTorchWrapper
 
-from spacy_distill.benchmark.pipelines import load_runner, make_stock_ner
+from spacy_distill.benchmark.pipelines import load_spacy, make_stock_ner
 from spacy_distill.benchmark.systems import HEAVY, student_system
 from spacy_distill.files import folder_size
 from spacy_distill.layers.word_cache import find_caches
@@ -16,44 +16,44 @@ import sys
 from spacy_distill.benchmark.worker import hide_packages, import_all
 
 hide_packages(sys.argv[2:])
-runner = import_all("pipelines").load_runner(path=sys.argv[1])
-assert runner.run(["Ann Smith lives in New York ."], 1) == 2
-assert runner.nlp.has_factory("ner_tagger")
+loaded = import_all("pipelines").load_spacy(path=sys.argv[1])
+assert loaded.run(["Ann Smith lives in New York ."], 1) == 2
+assert loaded.nlp.has_factory("ner_tagger")
 loaded = {name.partition(".")[0] for name, module in sys.modules.items() if module is not None}
 assert not loaded & set(sys.argv[2:]), loaded
 """
 
 
 def test_pipelines_run_a_student(student_path, texts):
-    runner = load_runner(path=str(student_path))
+    loaded = load_spacy(path=str(student_path))
     expected = sum(len(doc.ents) for doc in spacy.load(student_path).pipe(texts))
     assert expected > 10
     for batch_size in (1, 3, 100):
-        assert runner.run(texts, batch_size) == expected
-    assert runner.n_bytes == sum(
+        assert loaded.run(texts, batch_size) == expected
+    assert loaded.n_bytes == sum(
         len(path.read_bytes()) for path in student_path.rglob("*") if path.is_file()
     )
 
 
 def test_pipelines_clear_the_word_cache(student_path, texts):
-    runner = load_runner(path=str(student_path))
-    (cache,) = find_caches(runner.nlp)
-    expected = runner.run(texts, 4)
+    loaded = load_spacy(path=str(student_path))
+    (cache,) = find_caches(loaded.nlp)
+    expected = loaded.run(texts, 4)
     assert len(cache) == len({word for text in texts for word in text.split()})
-    runner.clear_cache()
+    loaded.clear_cache()
     assert len(cache) == 0
-    assert runner.run(texts, 4) == expected
+    assert loaded.run(texts, 4) == expected
 
 
 def test_pipelines_sort_texts_only_in_batches(student_path, monkeypatch):
-    runner = load_runner(path=str(student_path), sort=True)
+    loaded = load_spacy(path=str(student_path), sort=True)
     seen = []
-    pipe = runner.nlp.pipe
+    pipe = loaded.nlp.pipe
     monkeypatch.setattr(
-        runner.nlp, "pipe", lambda texts, **settings: seen.append(texts) or pipe(texts, **settings)
+        loaded.nlp, "pipe", lambda texts, **settings: seen.append(texts) or pipe(texts, **settings)
     )
     for batch_size in (1, 2):
-        runner.run(["Ann saw Bob", "Rome", "in Oslo"], batch_size)
+        loaded.run(["Ann saw Bob", "Rome", "in Oslo"], batch_size)
     assert seen == [["Ann saw Bob", "Rome", "in Oslo"], ["Rome", "in Oslo", "Ann saw Bob"]]
 
 

@@ -48,7 +48,7 @@ def test_systems_of_transformers_need_torch(monkeypatch):
 def test_systems_have_a_loader_each():
     loaders = {name: peer_system(name, {}).loader for name in PEERS}
     assert len(set(loaders.values())) == 3
-    assert loaders["spacy-ner"] == loaders["teacher"] == "pipelines:load_runner"
+    assert loaders["spacy-ner"] == loaders["teacher"] == "pipelines:load_spacy"
     assert loaders["onnx-int8"] == "onnx_session:load_onnx"
     assert loaders["bert-large"] == "bert:load_bert"
 

@@ -35,18 +35,18 @@ def test_benchmark_writes_its_report(run, student_path, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["spacy_distill", "benchmark", "my student"])
     result = run(student_path, "--batch-sizes", "4,1", "--student", f"again={student_path}")
     assert result.exit_code == 0, result.output
-    report = json.loads((tmp_path / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
-    assert list(report["systems"]) == ["student", "again", "spacy-ner"]
+    results = json.loads((tmp_path / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
+    assert list(results["systems"]) == ["student", "again", "spacy-ner"]
     left_out = {"teacher", "onnx-fp32", "onnx-int8", "bert-base", "bert-large"}
-    assert set(report["left_out"]) == left_out
-    assert report["command"] == "spacy-distill benchmark 'my student'"
-    assert report["settings"]["batch_sizes"] == [1, 4]
-    assert report["digests"] == {"student": identify(str(student_path)), "again": ANY}
-    assert report["corpus"] == {"texts": 10, "words": 48}
-    assert {"cpu", "cores", "python", "packages", "blas"} <= set(report["machine"])
-    assert report["machine"]["packages"]["spacy-distill"]
-    student, stock = report["systems"]["student"], report["systems"]["spacy-ner"]
-    assert student["parameters"] == report["systems"]["again"]["parameters"]
+    assert set(results["left_out"]) == left_out
+    assert results["command"] == "spacy-distill benchmark 'my student'"
+    assert results["settings"]["batch_sizes"] == [1, 4]
+    assert results["digests"] == {"student": identify(str(student_path)), "again": ANY}
+    assert results["corpus"] == {"texts": 10, "words": 48}
+    assert {"cpu", "cores", "python", "packages", "blas"} <= set(results["machine"])
+    assert results["machine"]["packages"]["spacy-distill"]
+    student, stock = results["systems"]["student"], results["systems"]["spacy-ner"]
+    assert student["parameters"] == results["systems"]["again"]["parameters"]
     for size in ("1", "4"):
         speed = stock["speed"][size]
         assert 0 < speed["min"] <= speed["median"] <= speed["max"]
@@ -70,18 +70,18 @@ def test_benchmark_leaves_out_a_teacher_that_can_not_be_loaded(run, student_path
     options = ("--teacher", tmp_path / "teacher", "--batch-sizes", "4")
     result = run(student_path, *options)
     assert result.exit_code == 0, result.output
-    report = json.loads((tmp_path / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
-    assert list(report["systems"]) == ["student", "spacy-ner"]
-    assert "its process ended with code 1" in report["left_out"]["teacher"]
+    results = json.loads((tmp_path / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
+    assert list(results["systems"]) == ["student", "spacy-ner"]
+    assert "its process ended with code 1" in results["left_out"]["teacher"]
     if find_spec("onnxruntime") and find_spec("torch"):
-        assert "its process ended with code 1" in report["left_out"]["onnx-int8"]
+        assert "its process ended with code 1" in results["left_out"]["onnx-int8"]
     assert "[D502]" in str(run(student_path, *options, "--systems", "teacher").exception)
 
 
 def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    monkeypatch.setattr(module, "to_markdown", lambda report: "# Report")
-    module.write_report({"date": "today"}, tmp_path / "metrics")
+    monkeypatch.setattr(module, "to_markdown", lambda results: "# Results")
+    module.write_results({"date": "today"}, tmp_path / "metrics")
     names = sorted(path.name for path in (tmp_path / "metrics").iterdir())
     assert names == ["benchmark.json", "benchmark.md"]
     assert "spacy-distill[bench]" in capsys.readouterr().out

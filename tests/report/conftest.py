@@ -8,7 +8,7 @@ from spacy_distill.report.page import Report
 from spacy_distill.report.predictions import Entity, Predictions, Sentence
 from spacy_distill.report.project import Figure, Measurement, Part, Sweep
 from spacy_distill.report.render import render_report
-from spacy_distill.report.systems import System
+from spacy_distill.report.systems import Examined
 from spacy_distill.text_tables import TextTable
 
 # An empty picture as a `data:` URL.
@@ -76,7 +76,7 @@ def make_report():
 def make_system(name, entities, *, f1, labels):
     scores = {"ents_p": f1, "ents_r": f1, "ents_f": f1}
     scores["ents_per_type"] = {label: {"p": f1, "r": f1, "f": f1} for label in labels}
-    return System(
+    return Examined(
         architecture="Architecture.v1",
         table=None if name == "teacher" else "3 words of width 2",
         labels=labels,

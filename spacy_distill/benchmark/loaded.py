@@ -3,7 +3,7 @@
 from typing import Any, Callable, List, NamedTuple, Optional
 
 
-class Runner(NamedTuple):
+class Loaded(NamedTuple):
     """A system that can be timed: text in, entities or tags out."""
 
     # Texts and batch size -> the number of predicted entities or tags. The whole call is timed.

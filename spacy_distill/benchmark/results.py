@@ -1,4 +1,4 @@
-"""The report of a benchmark: medians, ratios, and notes on them."""
+"""The results of a benchmark: medians, ratios, and notes on them."""
 
 from statistics import median
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -8,27 +8,27 @@ from .plan import Corpus, Settings
 from .systems import BERT_SHAPES, HEAVY
 
 # A JSON object.
-Report = Dict[str, Any]
+Results = Dict[str, Any]
 # The machine is reported as busy if the processes waited for more than this share of the time.
 BUSY = 0.05
 
 
-def make_report(
+def make_results(
     found: Sequence[Measured],
     corpus: Corpus,
     settings: Settings,
     *,
     left_out: Dict[str, str],
     **more: Any,
-) -> Report:
-    """Make the report, which is written as JSON and shown as tables.
+) -> Results:
+    """Make the results, which are written as JSON and shown as tables.
 
     found (Sequence[Measured]): The measured systems, students first.
     corpus (Corpus): The texts that they read.
     settings (Settings): The settings of the measurements.
     left_out (Dict[str, str]): The reasons why other systems were not measured.
-    **more: Further entries, which come first in the report, such as its date.
-    RETURNS (Dict[str, Any]): The report. Keys name their units; batch sizes are strings, because
+    **more: Further entries, which come first, such as their date.
+    RETURNS (Dict[str, Any]): The results. Keys name their units; batch sizes are strings, because
         they are keys in JSON.
     """
     systems = {one.system.name: describe(one) for one in found}
@@ -53,7 +53,7 @@ def make_report(
 
 
 def describe(one: Measured) -> Dict[str, Any]:
-    """Describe a system for the report."""
+    """Describe a system and its measurements."""
     description: Dict[str, Any] = {
         "description": one.system.description,
         "is_student": one.system.is_student,

@@ -4,7 +4,7 @@ import pytest
 
 from spacy_distill.benchmark.measure import Measured, Timing
 from spacy_distill.benchmark.plan import Corpus, Plan, Settings
-from spacy_distill.benchmark.report import make_report, speed_up, spread, summarise
+from spacy_distill.benchmark.results import make_results, speed_up, spread, summarise
 from spacy_distill.benchmark.systems import HEAVY, System, peer_system
 from spacy_distill.benchmark.tables import make_tables, to_markdown
 
@@ -28,10 +28,10 @@ def measured(system, n_parameters, timings, *, n_texts=2, **more):
 
 
 @pytest.fixture
-def report():
-    """The report of a student 20 and 50 times as fast as a BERT of 30 times its size."""
+def results():
+    """The results of a student 20 and 50 times as fast as a BERT of 30 times its size."""
     student = System(
-        "student", "a student", "pipelines:load_runner", {}, hidden=HEAVY, is_student=True
+        "student", "a student", "pipelines:load_spacy", {}, hidden=HEAVY, is_student=True
     )
     found = [
         measured(
@@ -48,7 +48,7 @@ def report():
             n_texts=1,
         ),
     ]
-    return make_report(
+    return make_results(
         found,
         CORPUS,
         SETTINGS,
@@ -59,7 +59,7 @@ def report():
     )
 
 
-def test_report_summarises():
+def test_results_are_summarised():
     found = summarise(timed(2.0, 4.0, 1.0))
     assert (found["median"], found["min"], found["max"]) == (500.0, 250.0, 1000.0)
     assert (found["words"], found["repeats"]) == (1000, 3)
@@ -69,7 +69,7 @@ def test_report_summarises():
     assert spread(summarise(timed(2.0))) is None
 
 
-def test_report_computes_the_speed_up():
+def test_results_have_the_speed_up():
     student = {"1": {"median": 100.0}, "32": {"median": 900.0}}
     assert speed_up(student, {"1": {"median": 10.0}, "32": {"median": 3.0}}) == {
         "1": 10.0,
@@ -77,26 +77,26 @@ def test_report_computes_the_speed_up():
     }
 
 
-def test_report_of_a_student_without_parameters():
+def test_results_of_a_student_without_parameters():
     """A pipeline of rules has no parameters, so there is no compression."""
-    rules = System("rules", "rules", "pipelines:load_runner", {}, hidden=HEAVY, is_student=True)
+    rules = System("rules", "rules", "pipelines:load_spacy", {}, hidden=HEAVY, is_student=True)
     bert = peer_system("bert-base", {})
     timings = {1: timed(0.1), 32: timed(0.1)}
     found = [measured(rules, 0, timings), measured(bert, 90_000_000, timings)]
-    report = make_report(found, CORPUS, SETTINGS, left_out={})
-    assert report["systems"]["bert-base"]["compression"] == {"rules": None}
-    _, _, size = make_tables(report)
+    results = make_results(found, CORPUS, SETTINGS, left_out={})
+    assert results["systems"]["bert-base"]["compression"] == {"rules": None}
+    _, _, size = make_tables(results)
     assert [row[2] for row in size.rows] == ["-", "-"]
 
 
-def test_report_has_all_measurements(report):
-    assert report == json.loads(json.dumps(report))
-    assert [*report][:3] == ["date", "command", "machine"]
-    assert report["corpus"] == {"texts": 2, "words": 1000}
+def test_results_have_all_measurements(results):
+    assert results == json.loads(json.dumps(results))
+    assert [*results][:3] == ["date", "command", "machine"]
+    assert results["corpus"] == {"texts": 2, "words": 1000}
     expected = {"batch_sizes": [1, 32], "threads": 1, "repeats": 3, "seconds": 3.0, "seed": 0}
-    assert report["settings"] == expected
-    assert report["left_out"] == {"teacher": "none is given"}
-    student, bert = report["systems"]["student"], report["systems"]["bert-base"]
+    assert results["settings"] == expected
+    assert results["left_out"] == {"teacher": "none is given"}
+    student, bert = results["systems"]["student"], results["systems"]["bert-base"]
     assert bert["speed_up"] == {"student": {"1": pytest.approx(20.0), "32": pytest.approx(50.0)}}
     assert student["speed_up"] == {"student": {"1": 1.0, "32": 1.0}}
     assert (student["compression"], bert["compression"]) == ({"student": 1.0}, {"student": 30.0})
@@ -110,29 +110,29 @@ def test_report_has_all_measurements(report):
     assert student["roofline"]["32"]["recurrent"] == 0.75
 
 
-def test_report_has_notes_on_the_systems(report):
-    notes = "\n".join(report["notes"])
+def test_results_have_notes_on_the_systems(results):
+    notes = "\n".join(results["notes"])
     assert "bert-base: has random weights" in notes
     assert "bert-base: read texts of similar length together" in notes
     assert "bert-base: was too slow to read all texts in 3 s" in notes
     assert "student: ran as if torch, transformers, spacy_transformers were not" in notes
     assert "student: had cached the words before timing" in notes
     assert "busy" not in notes
-    assert report["waiting"] == pytest.approx(0.0)
+    assert results["waiting"] == pytest.approx(0.0)
 
 
-def test_report_notes_if_the_machine_was_busy():
+def test_results_note_if_the_machine_was_busy():
     found = [measured(peer_system("teacher", {}), 1, {1: timed(1.0, 3.0, waiting=0.25)})]
-    report = make_report(found, CORPUS, SETTINGS, left_out={})
-    assert report["waiting"] == pytest.approx(0.25)
-    assert "25% of the time" in "\n".join(report["notes"])
-    several = make_report(found, CORPUS, SETTINGS._replace(threads=2), left_out={})
+    results = make_results(found, CORPUS, SETTINGS, left_out={})
+    assert results["waiting"] == pytest.approx(0.25)
+    assert "25% of the time" in "\n".join(results["notes"])
+    several = make_results(found, CORPUS, SETTINGS._replace(threads=2), left_out={})
     assert several["waiting"] is None
     assert "2 threads" in several["notes"][0]
 
 
-def test_report_as_tables(report):
-    speed, speed_up, size, roofline = make_tables(report)
+def test_results_as_tables(results):
+    speed, speed_up, size, roofline = make_tables(results)
     assert speed.header == ["batch size", "1", "32"]
     assert speed.rows == [
         ["student", "10,000 ±11%", "100,000 ±50%"],
@@ -145,16 +145,18 @@ def test_report_as_tables(report):
         ["bert-base", "90.00M", "30.0", "4.0", "-", "1.50", "200"],
     ]
     assert roofline.rows[0] == ["of the recurrence", "50.0%", "75.0%"]
-    assert all(len(row) == len(table.header) for table in make_tables(report) for row in table.rows)
+    assert all(
+        len(row) == len(table.header) for table in make_tables(results) for row in table.rows
+    )
 
 
-def test_report_without_a_roofline_has_no_such_table(report):
-    report["systems"]["student"]["roofline"] = {}
-    assert len(make_tables(report)) == 3
+def test_results_without_a_roofline_have_no_such_table(results):
+    results["systems"]["student"]["roofline"] = {}
+    assert len(make_tables(results)) == 3
 
 
-def test_report_as_markdown(report):
-    lines = to_markdown(report).splitlines()
+def test_results_as_markdown(results):
+    lines = to_markdown(results).splitlines()
     assert "| student | 10,000 ±11% | 100,000 ±50% |" in lines
     assert "| --- | ---: | ---: |" in lines
     assert "    spacy-distill benchmark" in lines
@@ -162,8 +164,8 @@ def test_report_as_markdown(report):
     assert any("abacus" in line for line in lines)
 
 
-def test_report_notes_truncated_texts_and_incomplete_batches():
-    student = System("student", "a student", "pipelines:load_runner", {}, is_student=True)
+def test_results_note_truncated_texts_and_incomplete_batches():
+    student = System("student", "a student", "pipelines:load_spacy", {}, is_student=True)
     found = [
         measured(student, 3_000_000, {1: timed(0.1), 32: timed(0.01)}),
         measured(
@@ -171,10 +173,10 @@ def test_report_notes_truncated_texts_and_incomplete_batches():
         ),
     ]
     more = {"left_out": {}, "date": "", "command": "", "machine": {}}
-    notes = make_report(found, CORPUS, SETTINGS, **more)["notes"]
+    notes = make_results(found, CORPUS, SETTINGS, **more)["notes"]
     assert any(note.startswith("bert-base: cut 1 of 2 texts") for note in notes)
     assert any("There are only 2 texts" in note and "(32)" in note for note in notes)
-    alone = make_report(found[:1], CORPUS, SETTINGS, **more)
+    alone = make_results(found[:1], CORPUS, SETTINGS, **more)
     assert not any("cut" in note for note in alone["notes"])
     # There is no other system to compare it with.
     assert "Speed-up" not in " ".join(table.title for table in make_tables(alone))
