@@ -60,11 +60,11 @@ class Served:
         start = perf_counter()
         imported = import_all(module)
         set_threads(threads)
-        loaded = perf_counter()
+        ready = perf_counter()
         self.loaded = getattr(imported, function)(**settings)
         return {
-            "import_seconds": loaded - start,
-            "load_seconds": perf_counter() - loaded,
+            "import_seconds": ready - start,
+            "load_seconds": perf_counter() - ready,
             "n_parameters": self.loaded.n_parameters,
             "n_bytes": self.loaded.n_bytes,
             "has_cache": self.loaded.clear_cache is not None,

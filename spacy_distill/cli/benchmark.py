@@ -103,7 +103,8 @@ def benchmark_cli(
             if is_error or system.is_student:
                 raise error
             left_out[system.name] = error.reason
-            warn_left_out({system.name: error.reason}, is_error=False)
+            with tqdm.external_write_mode():
+                warn_left_out({system.name: error.reason}, is_error=False)
 
         measured = [student_system(name, sources[name], nlp) for name, nlp in students.items()]
         with tqdm(total=1, bar_format=BAR, disable=None) as bar:
