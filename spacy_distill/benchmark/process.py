@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
+from textwrap import shorten
 from typing import IO, Any, Dict, Iterator
 
 from ..errors import Errors, last_lines
@@ -13,6 +14,7 @@ from ..threads import thread_variables
 
 COMMAND = (sys.executable, "-m", "spacy_distill.benchmark.worker")
 SECONDS_TO_END = 10
+REASON_WIDTH = 200  # characters of its last output in the reason for leaving out a system
 
 
 class WorkerEnded(ValueError):
@@ -63,7 +65,7 @@ class Worker:
         self._errors.seek(0)
         lines = last_lines(self._errors.read())
         message = Errors.D502.format(name=self.name, request=request, code=code, lines=lines)
-        last = lines.splitlines()[-1].strip()
+        last = shorten(lines.splitlines()[-1], REASON_WIDTH, placeholder=" ...").rstrip(".")
         return WorkerEnded(message, reason=f"its process ended with code {code}: {last}")
 
 
