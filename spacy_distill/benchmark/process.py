@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -14,13 +15,15 @@ from ..threads import thread_variables
 
 COMMAND = (sys.executable, "-m", "spacy_distill.benchmark.worker")
 SECONDS_TO_END = 10
-REASON_WIDTH = 200  # characters of its last output in the reason for leaving out a system
+# The line of a traceback with the error, and how many of its characters are shown as the reason.
+RAISED = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", flags=re.MULTILINE)
+REASON_WIDTH = 200
 
 
 class WorkerEnded(ValueError):
     """D502: a process ended unexpectedly.
 
-    reason (str): Its exit code and the last line of its output, as the reason to leave it out.
+    reason (str): Its exit code and its error, in one line, as the reason to leave it out.
     """
 
     def __init__(self, message: str, *, reason: str) -> None:
@@ -63,10 +66,13 @@ class Worker:
     def _ended(self, request: str) -> WorkerEnded:
         code = self._process.wait(SECONDS_TO_END)
         self._errors.seek(0)
-        lines = last_lines(self._errors.read())
+        text = self._errors.read()
+        lines = last_lines(text)
         message = Errors.D502.format(name=self.name, request=request, code=code, lines=lines)
-        last = shorten(lines.splitlines()[-1], REASON_WIDTH, placeholder=" ...").rstrip(".")
-        return WorkerEnded(message, reason=f"its process ended with code {code}: {last}")
+        # The message of an error may have several lines, and a process may be killed without one.
+        line = [*RAISED.findall(text), lines.splitlines()[-1]][0]
+        short = shorten(line, REASON_WIDTH, placeholder=" …").rstrip(".")
+        return WorkerEnded(message, reason=f"its process ended with code {code}: {short}")
 
 
 @contextmanager
