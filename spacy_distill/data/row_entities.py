@@ -16,16 +16,35 @@ ENTITIES = ("entities", "spans", "ents", "label", "labels")
 MAY_BE_OF_TEXT = ("label", "labels")
 # Prodigy's answers for a row or span that an annotator did not accept.
 NOT_ACCEPTED = ("reject", "ignore")
-# Above this share of entities that begin or end inside a token, something else must be wrong.
-MAX_MISALIGNED = 0.05
+# Above this share of entities that begin or end inside a token, something else must be wrong. After
+# so many entities this is clear, and the rest of a large source need not be read.
+MAX_MISALIGNED, ENOUGH = 0.05, 1000
 
 
 @dataclass
 class Boundaries:
-    """How many entities of a source there are, and which ones begin or end inside a token."""
+    """How many entities of a source there are, and how many begin or end inside a token."""
 
+    source: object
     n_entities: int = 0
-    misaligned: List[Dict[str, Any]] = field(default_factory=list)  # values of their messages
+    n_misaligned: int = 0
+    first: Dict[str, Any] = field(default_factory=dict)  # the first of these, for messages
+
+    def count(self, n_entities: int, misaligned: Sequence[Dict[str, Any]]) -> None:
+        """Count the entities of a row. RAISES (ValueError): D109 if too many are misaligned."""
+        self.n_entities += n_entities
+        self.n_misaligned += len(misaligned)
+        self.first = self.first or next(iter(misaligned), {})
+        if self.n_entities >= ENOUGH:
+            self.check()
+
+    def check(self) -> None:
+        if self.n_misaligned > MAX_MISALIGNED * self.n_entities:
+            raise ValueError(self.describe(Errors.D109))
+
+    def describe(self, message: str) -> str:
+        counts = {"found": self.n_misaligned, "total": self.n_entities}
+        return message.format(source=self.source, **counts, **self.first)
 
 
 @contextmanager
@@ -34,17 +53,11 @@ def check_boundaries(source: object) -> Iterator[Boundaries]:
 
     RAISES (ValueError): D109 if these are more than a few.
     """
-    found = Boundaries()
+    found = Boundaries(source)
     yield found
-    if found.misaligned:
-        n_misaligned, n_entities = len(found.misaligned), found.n_entities
-        few = n_misaligned <= MAX_MISALIGNED * n_entities
-        text = (Warnings.W004 if few else Errors.D109).format(
-            source=source, found=n_misaligned, total=n_entities, **found.misaligned[0]
-        )
-        if not few:
-            raise ValueError(text)
-        warnings.warn(text, stacklevel=2)
+    found.check()
+    if found.n_misaligned:
+        warnings.warn(found.describe(Warnings.W004), stacklevel=2)
 
 
 def is_accepted(value: Any) -> bool:
@@ -76,7 +89,7 @@ def set_entities(
     """Set a document's entities: see `make_row_docs`.
 
     Tokens inside which an entity begins or ends, as 'Siemens' does in 'Siemens-Chef', count as not
-    annotated. RAISES (ValueError): D115, D130.
+    annotated. RAISES (ValueError): D109, D115, D130.
     """
     spans = [read_span(doc.text, entity, source=source, line=line) for entity in entities]
     spans.sort(key=lambda span: span[0])
@@ -86,17 +99,17 @@ def set_entities(
             labels = {"first_label": label, "second_label": next_label}
             raise ValueError(Errors.D130.format(source=source, line=line, **texts, **labels))
     ents: List[Span] = []
-    missing: Set[int] = set()
+    missing: Set[int] = set()  # two entities may touch the same token
+    misaligned: List[Dict[str, Any]] = []
     for start, end, label in spans:
         if (ent := doc.char_span(start, end, label=label)) is not None:
             ents.append(ent)
             continue
         touched = doc.char_span(start, end, alignment_mode="expand") or doc[:]
-        missing.update(range(touched.start, touched.end))  # two entities may touch the same token
+        missing.update(range(touched.start, touched.end))
         values = {"line": line, "start": start, "end": end, "label": label}
-        values.update(text=doc.text[start:end], tokens=touched.text)
-        boundaries.misaligned.append(values)
-    boundaries.n_entities += len(spans)
+        misaligned.append({**values, "text": doc.text[start:end], "tokens": touched.text})
+    boundaries.count(len(spans), misaligned)
     doc.set_ents(ents, missing=[doc[i : i + 1] for i in missing], default="outside")
 
 

@@ -152,8 +152,8 @@ def make_row_docs(
     boundaries (Boundaries): Counts the entities that begin or end inside a token.
     YIELDS (Doc): The document, or those of its sentences, without entity annotation if the row is
         unlabelled. No document and no token is empty.
-    RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D115 or
-        D130 for its entities, D125 for a text that is too long, D127 for half a character.
+    RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D109,
+        D115 or D130 for its entities, D125 for a text that is too long, D127 for half a character.
     """
     text, tokens, entities = row.get("text"), row.get("tokens"), read_entities(row)
     if text is None and tokens is None and ("text" in row or "tokens" in row):

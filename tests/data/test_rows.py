@@ -267,3 +267,14 @@ def test_jsonl_leaves_out_rejected_answers_of_prodigy(read):
     # There is no error if it was not accepted, or has no entities.
     rows = [{**binary, "answer": "reject"}, {"text": "Ann", "_is_binary": True, "label": "SPORT"}]
     assert words_of(read(json_lines(*rows))) == [["Ann"]]
+
+
+def test_jsonl_stops_reading_if_most_entities_are_misaligned(nlp, tmp_path):
+    """As with the wrong language: a large source is not read to its end."""
+    row = {"text": "The Londoners", "entities": [[4, 10, "LOC"]]}
+    (tmp_path / "a.jsonl").write_text(json_lines(*[row] * 3000), encoding="utf-8")
+    n_read = 0
+    with pytest.raises(ValueError, match=r"\[D109\].* 1000 of the 1000 entities"):
+        for _ in read_jsonl(tmp_path / "a.jsonl", nlp=nlp):
+            n_read += 1
+    assert n_read == 999
