@@ -81,8 +81,9 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D018 = "Can't import '{path}': {reason}. Correct the file, or give another as --code."
     D019 = (
-        "The pipeline '{source}' can't be loaded: {reason}. Install what it requires; if its files "
-        "are damaged, for example by an interrupted training, make it again."
+        "The pipeline '{source}' can't be loaded: {reason}. Install what it requires, or give the "
+        "file that registers its components with --code; if its files are damaged, for example by "
+        "an interrupted training, make it again."
     )
     D020 = (
         "There is no GPU {gpu} ({reason}). Give -1 to use the CPU, or install PyTorch and CuPy for "
@@ -154,9 +155,10 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D109 = (
         "'{source}', line {line}: entity {start}-{end} {text!r} ({label}) does not begin and end "
-        "at token boundaries; the tokens it touches are {tokens!r}. The same is true of {found} of "
-        "the {total} entities. Correct the offsets, check --lang, whose tokenizer found these "
-        "tokens, or give 'tokens' and 'tags' instead of 'text'."
+        "at token boundaries; the tokens it touches are {tokens!r}. In all, this is true of "
+        "{found} of the {total} entities. Check the offsets, and --lang, whose tokenizer found "
+        "these tokens. If both are right, extend these entities to whole tokens, or give 'tokens' "
+        "and 'tags' instead of 'text'."
     )
     D110 = "'{source}' does not exist. Correct the path."
     D111 = (
@@ -226,8 +228,9 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D129 = (
         "The first column of '{source}' contains only numbers, or the same value for all tokens "
-        "of a sentence, and so seems to count tokens or sentences. Remove it: the token must be "
-        "first, and its tag last (of several columns of tags, the one to learn)."
+        "of a sentence, and so seems to count tokens or sentences. If it is the only mark of a "
+        "sentence, put a blank line where it changes; then remove it: the token must be first, and "
+        "its tag last (of several columns of tags, the one to learn)."
     )
     D130 = (
         "'{source}', line {line}: '{second}' ({second_label}) overlaps '{first}' ({first_label}). "
@@ -257,8 +260,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "is in the text. Annotate texts as a whole, with Prodigy's ner.manual or ner.correct."
     )
     D137 = (
-        "'{source}', line {line}: {text} is quoted as in CSV. Write the file without quotes (in "
-        "Python with quoting=csv.QUOTE_NONE, from a spreadsheet as unquoted, tab-separated text)."
+        "'{source}', line {line}: {text} is quoted as in CSV. Write the file without quotes, in "
+        "Python with csv.writer(file, delimiter='\\t', quoting=csv.QUOTE_NONE, quotechar=None)."
     )
     D201 = (
         "A table of shape {found} does not fit the lookup, which has {entries} entries and width "
@@ -396,6 +399,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D424 = (
         "'{path}' and '{other}' were tuned on different development sets, so their F1 can't be "
         "compared. Run 'tune' on both with the same."
+    )
+    D425 = (
+        "The wheel of '{folder}' can't be built (code {code}). The last lines of the build:\n"
+        "{lines}"
     )
     D501 = "Unknown systems to compare with: {unknown}. Choose from {known}."
     D502 = (
@@ -591,4 +598,8 @@ class Warnings(metaclass=ErrorsWithCodes):
         "Entities in '{source}' that begin or end inside a token: {found} of {total}, first in "
         "line {line} {text!r} ({label}) in {tokens!r}. These tokens count as not annotated: they "
         "are neither learned from nor scored."
+    )
+    W005 = (
+        "Text in '{folder}' looks like paragraphs that are wrapped into lines, but each line of a "
+        ".txt is read as a text of its own. Give documents as .jsonl, one object with 'text' each."
     )

@@ -1,6 +1,5 @@
 """Command-line options that several commands share, how values are parsed, and warnings of them."""
 
-import re
 from enum import Enum
 from os.path import exists  # False for what is too long to be a path
 from pathlib import Path
@@ -116,10 +115,12 @@ def split_paths(values: Sequence[str]) -> List[str]:
 
     RAISES (FileNotFoundError): D110 for what is neither a path nor the id of a dataset.
     """
+    # A path may contain spaces or commas.
+    parts = [part for value in values for part in ([value] if exists(value) else value.split(","))]
     paths = [
         path
-        for value in values
-        for path in ([value] if exists(value) else re.split(r"[,\s]+", value))
+        for part in map(str.strip, parts)
+        for path in ([part] if exists(part) else part.split())
         if path
     ]
     for path in paths:

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,9 +16,9 @@ from spacy.cli.package import FILENAMES_DOCS, package
 from spacy.util import load_config
 from wasabi import msg
 
-from ..checks import require
+from ..checks import require, require_installed
 from ..compression import Dtype, compress
-from ..errors import Errors
+from ..errors import Errors, last_lines
 from ..files import digest_folder, make_folder, read_json
 from ..hub_ids import public_name
 from ..loading import find_code, import_code, load_pipeline
@@ -45,7 +47,7 @@ def package_cli(
     teacher: Annotated[str, typer.Option(help="What it was distilled from, for the metadata")] = "",
     data: Annotated[str, typer.Option(help="What it was trained on, for the metadata")] = "",
     author: Annotated[str, typer.Option(help="Its author")] = "",
-    license_: Annotated[str, typer.Option("--license", help="Licence of the package")] = "MIT",
+    license_: Annotated[str, typer.Option("--license", help="Its licence, such as MIT")] = "",
     dtype: Annotated[
         str, typer.Option(help="Stored precision: float16, float32, or int8 for the table")
     ] = "float16",
@@ -57,6 +59,7 @@ def package_cli(
     its weights are rounded; the trained student is not changed. A --code file becomes part of the
     wheel.
     """
+    require_installed("build", purpose="Building a wheel", extra="train")
     import_code(find_code(code))
     meta_path = pipeline / "meta.json"
     if not meta_path.exists():
@@ -94,13 +97,32 @@ def package_cli(
             name=name,
             version=version,
             create_sdist=False,
-            create_wheel=True,
+            create_wheel=False,
             require_parent=True,
             force=True,
             silent=False,
         )
+    build_wheel(folder)
     for wheel in (folder / "dist").glob("*.whl"):
         msg.good(f"{wheel} ({wheel.stat().st_size / 1e6:.1f} MB)")
+
+
+def build_wheel(folder: Path) -> None:
+    """Build the wheel of a package in its folder, without the output of the build.
+
+    RAISES (ValueError): D425 if that fails.
+    """
+    msg.info("Building the wheel")
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if done.returncode != 0:
+        lines = last_lines(done.stdout)
+        raise ValueError(Errors.D425.format(folder=folder, code=done.returncode, lines=lines))
 
 
 def check_name(name: str, version: str, *, lang: str) -> None:
@@ -186,7 +208,7 @@ def make_meta(
         description.
     sources (Sequence[Dict[str, str]]): Name and description of each source.
     author (str): The author; if empty, that of `meta`.
-    license_ (str): Licence of the package.
+    license_ (str): Licence of the package; if empty, that of `meta`.
     RETURNS (Dict[str, Any]): Metadata with description, licence, sources and requirements.
     """
     # The README of a package shows all numbers as percentages, so only scores are kept.
@@ -202,7 +224,7 @@ def make_meta(
         **meta,
         "description": meta.get("description") or f"{task}: {', '.join(labels)}.",
         "author": author or meta.get("author", ""),
-        "license": license_,
+        "license": license_ or meta.get("license", ""),
         "sources": list(sources),
         "performance": performance,
         "requirements": [*needed, f"spacy-distill>={release}.0,<{major}.{int(minor) + 1}.0"],

@@ -44,6 +44,9 @@ def report_cli(
             "has the same test set",
         ),
     ] = None,
+    title: Annotated[
+        str, typer.Option(help="What to call the project. Default: the name of its folder")
+    ] = "",
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=0, help="Maximum number of test documents; 0: all")
     ] = 0,
@@ -66,7 +69,7 @@ def report_cli(
     sentences = read_sentences(test, load_pipeline(paths[STUDENT]), limit=limit)
     systems, left_out = examine_all(paths, test=test, limit=limit)
     report = Report(
-        project=project.resolve().name,
+        project=title or project.resolve().name,
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         sentences=sentences,
         systems=systems,

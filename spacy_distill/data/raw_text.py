@@ -2,7 +2,7 @@
 
 import re
 from itertools import pairwise
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import numpy
 from spacy.attrs import IS_SPACE, SPACY
@@ -11,13 +11,15 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
 from ..errors import Errors
-from ..lines import find_line_starts
+from ..lines import NARROWEST, WIDEST, find_line_starts
 
 # The largest number of characters to tokenise at a time, because for text that is all brackets the
 # time grows with their square, and the largest number of tokens in a sentence: longer ones, such as
 # lists and tables, are cut.
 PART_LENGTH = 5_000
 SENTENCE_LENGTH = 200
+# How many pairs of lines there must be to tell whether they are wrapped.
+MIN_PAIRS = 5
 BLANK_LINE = re.compile(r"\n\s*\n")
 # Where to cut a part that is too long, in order of preference. The marks of Chinese, Japanese and
 # Hindi come first, because a point or a space seldom ends a sentence of these.
@@ -47,6 +49,22 @@ def make_docs(
             Errors.D125.format(source=source, line=line, length=len(text), limit=nlp.max_length)
         )
     yield nlp.make_doc(text)
+
+
+def are_wrapped(lines: Sequence[str]) -> bool:
+    """Whether lines look like those of wrapped paragraphs.
+
+    Most of them have no room for the first word of the next line, and many begin in lower case.
+    """
+    pairs = [(line, after) for line, after in pairwise(map(str.strip, lines)) if line and after]
+    if len(pairs) < MIN_PAIRS:
+        return False
+    lengths = sorted(len(line) for line, _ in pairs)
+    width = lengths[int(0.95 * (len(lengths) - 1))]  # a long address does not count
+    n_full = sum(len(line) + 1 + len(after.split()[0]) > width for line, after in pairs)
+    n_lower = sum(after[0].islower() for _, after in pairs)
+    in_range = NARROWEST <= width <= WIDEST
+    return in_range and 2 * n_full > len(pairs) and 4 * n_lower > len(pairs)
 
 
 def split_text(text: str, *, nlp: Language) -> Iterator[Doc]:

@@ -18,7 +18,7 @@ MAY_BE_OF_TEXT = ("label", "labels")
 NOT_ACCEPTED = ("reject", "ignore")
 # Above this share of entities that begin or end inside a token, something else must be wrong. After
 # so many entities this is clear, and the rest of a large source need not be read.
-MAX_MISALIGNED, ENOUGH = 0.05, 1000
+MAX_MISALIGNED, ENOUGH = 0.2, 1000
 
 
 @dataclass

@@ -183,7 +183,8 @@ def make_row_docs(
     for doc in docs:
         if entities is not None:
             set_entities(doc, entities, source=source, line=line, boundaries=boundaries)
-        if doc.text.strip():
+        # If an entity begins or ends inside each of its tokens, nothing in a text is annotated.
+        if doc.text.strip() and (not entities or doc.has_annotation("ENT_IOB")):
             yield doc
 
 

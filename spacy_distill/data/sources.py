@@ -1,9 +1,10 @@
 """Read users' data, in any supported format, as Docs that have entities if they are labelled."""
 
 import re
+import warnings
 from collections import Counter
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import (
     Callable,
@@ -23,14 +24,16 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..docbins import load_docbin, unpack_docs
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..files import list_files
 from ..hub_ids import is_path
 from .columns import read_columns, read_lines
 from .hub import is_dataset_folder, is_saved, load_splits, read_dataset, read_parquet
-from .raw_text import make_docs
+from .raw_text import are_wrapped, make_docs
 from .rows import read_jsonl
 
+# Number of lines of a .txt from which it is judged whether they are wrapped.
+LINES_CHECKED = 200
 # Patterns that tell from a file's name which split it is: `train.conll`, `eng.testa`,
 # `en_x-ud-dev.iob2`, but not `validators.jsonl`. The first match counts, so that
 # `train-unlabelled.jsonl` is not a training set.
@@ -216,11 +219,18 @@ def read_file(path: Path, *, nlp: Language, split_sentences: bool) -> Iterator[D
 
 
 def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> Iterator[Doc]:
-    """Read one unlabelled text per line, or columns if the file is named after a split."""
+    """Read one unlabelled text per line, or columns if the file is named after a split.
+
+    W005 warns of documents that are wrapped into lines.
+    """
     if COLUMNS_NAME.search(path.name.lower()) and find_split(path.name) != "unlabelled":
         yield from read_columns(path, nlp=nlp)
         return
-    for number, line in read_lines(path):
+    lines = read_lines(path)
+    first = [*islice(lines, LINES_CHECKED)]
+    if are_wrapped([line for _, line in first]):
+        warnings.warn(Warnings.W005.format(folder=path.parent), stacklevel=2)
+    for number, line in chain(first, lines):
         if text := line.strip():
             yield from make_docs(
                 text, nlp=nlp, split_sentences=split_sentences, source=path, line=number

@@ -210,6 +210,9 @@ def test_corpus_takes_a_long_list_of_sources(tmp_path):
         path.write_text("Bob left\n")
     for separator in (" ", ","):
         assert split_paths([separator.join(map(str, paths))]) == [*map(str, paths)]
+    spaced = tmp_path / "my texts.txt"
+    spaced.write_text("a")
+    assert split_paths([f"{spaced}, {paths[0]}"]) == [str(spaced), str(paths[0])]
 
 
 def test_corpus_names_unlabelled_documents(run, data, tmp_path):

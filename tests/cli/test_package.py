@@ -93,12 +93,7 @@ def run(student_path, tmp_path):
 @pytest.fixture
 def no_wheel(monkeypatch):
     """Make only the folder of the package, which is quick."""
-    package = module.package
-
-    def make_folder(*args, **kwargs):
-        return package(*args, **{**kwargs, "create_wheel": False})
-
-    monkeypatch.setattr(module, "package", make_folder)
+    monkeypatch.setattr(module, "build_wheel", lambda folder: None)
 
 
 def test_package_meta_is_completed():
@@ -249,6 +244,20 @@ def test_package_can_be_made_again(run, no_wheel, student, tmp_path):
         built.parent.mkdir(parents=True)
         built.touch()
     assert [path.name for path in (tmp_path / "packages").iterdir()] == ["en_tiny_ner-0.1.0"]
+
+
+def test_package_has_no_licence_by_default(run, no_wheel, tmp_path):
+    """A user's model is theirs."""
+    for options, expected in (([], ""), (["--license", "MIT"], "MIT")):
+        assert run(*options).exit_code == 0
+        meta = srsly.read_json(tmp_path / "packages" / "en_tiny_ner-0.1.0" / "meta.json")
+        assert meta["license"] == expected
+
+
+def test_package_shows_the_end_of_a_failed_build(tmp_path):
+    (tmp_path / "setup.py").write_text("raise RuntimeError('no licence to build')")
+    with pytest.raises(ValueError, match=r"(?s)\[D425\] The wheel of .*no licence to build"):
+        module.build_wheel(tmp_path)
 
 
 def test_package_of_a_package_has_its_own_name(run, no_wheel, student, tmp_path):

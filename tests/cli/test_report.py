@@ -29,7 +29,9 @@ def test_report_is_written(run, project, tmp_path):
     assert f"({path.stat().st_size / 1000:,.0f} kB)" in result.output
     html = path.read_text(encoding="utf-8")
     assert "Distillation report: project" in html
-    assert "There are none: all systems agree with gold" in html
+    assert run("--title", "en_mine").exit_code == 0
+    assert "Distillation report: en_mine" in path.read_text(encoding="utf-8")
+    assert "There are none: teacher and student agree with gold" in html
     assert str(tmp_path) not in html
     other = tmp_path / "other.html"
     assert run("--output", other, "--limit", 2).exit_code == 0
@@ -42,7 +44,7 @@ def test_report_on_a_gpu(run, project, gpu):
     result = run("--gpu", gpu)
     assert result.exit_code == 0, result.output
     html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
-    assert "There are none: all systems agree with gold" in html
+    assert "There are none: teacher and student agree with gold" in html
 
 
 def test_report_shows_disagreements(run, project, make_doc):

@@ -1,7 +1,15 @@
+import textwrap
+
 import pytest
 import spacy
 
-from spacy_distill.data.raw_text import PART_LENGTH, SENTENCE_LENGTH, cut_text, make_docs
+from spacy_distill.data.raw_text import (
+    PART_LENGTH,
+    SENTENCE_LENGTH,
+    are_wrapped,
+    cut_text,
+    make_docs,
+)
 
 
 @pytest.fixture
@@ -87,3 +95,26 @@ def test_raw_text_too_long_for_spacy_names_the_remedy(nlp):
         list(make_docs("x" * 101, split_sentences=False, **settings))
     (doc,) = make_docs("x" * 100, split_sentences=False, **settings)
     assert len(doc.text) == 100
+
+
+PARAGRAPH = (
+    "The board of the company met on Tuesday in the old town hall of Bergen to hear what the "
+    "auditors had found, and adjourned without a vote when it became clear that nobody could "
+    "explain where the money for the new harbour had gone, or who had signed for it in spring."
+)
+
+
+@pytest.mark.parametrize("width", [50, 72, 100])
+def test_raw_text_knows_wrapped_lines(width):
+    lines = textwrap.wrap(" ".join([PARAGRAPH] * 3), width)
+    assert are_wrapped(lines)
+    assert are_wrapped([*lines, "", *lines, "https://example.org/" + "x" * 200])
+    assert not are_wrapped(lines[:4])
+
+
+def test_raw_text_knows_lines_that_are_texts():
+    words = PARAGRAPH.split()
+    texts = [" ".join(words[i : i + 5 + i % 9]) for i in range(0, 40)]
+    assert not are_wrapped(texts)
+    assert not are_wrapped([PARAGRAPH] * 20)
+    assert not are_wrapped([])

@@ -150,7 +150,7 @@ def test_jsonl_misaligned_span_names_the_text_and_the_tokens(read):
     assert "[D109]" in message and "a.jsonl', line 2:" in message
     assert "4-10 'London' (LOC)" in message
     assert "the tokens it touches are 'Londoners'" in message
-    assert "1 of the 1 entities" in message and "check --lang" in message
+    assert "1 of the 1 entities" in message and "and --lang" in message
 
 
 def test_jsonl_a_few_misaligned_entities_are_not_annotated(read):
@@ -158,13 +158,17 @@ def test_jsonl_a_few_misaligned_entities_are_not_annotated(read):
     german = {"text": "Nordsee-Ostsee-Linie in Kiel", "entities": [[8, 14, "LOC"], [24, 28, "LOC"]]}
     german["entities"].insert(0, [0, 7, "LOC"])
     fine = {"text": "Kiel liegt hier", "entities": [[0, 4, "LOC"]]}
-    with pytest.warns(UserWarning, match=r"\[W004\].*: 2 of 40, first in line 3 'Nordsee' \(LOC\)"):
-        docs = read(json_lines(fine, fine, german, *[fine] * 35), lang="de")
+    with pytest.warns(UserWarning, match=r"\[W004\].*: 2 of 10, first in line 3 'Nordsee' \(LOC\)"):
+        docs = read(json_lines(fine, fine, german, *[fine] * 5), lang="de")
     doc = docs[2]
     assert [token.ent_iob_ for token in doc] == ["", "O", "B"]
     assert ents_of(doc) == [(2, 3, "LOC")]
-    with pytest.raises(ValueError, match=r"\[D109\] .*line 3: entity 0-7 .* 2 of the 39 entities"):
-        read(json_lines(fine, fine, german, *[fine] * 34), lang="de")
+    with pytest.raises(ValueError, match=r"\[D109\] .*line 3: entity 0-7 .* 2 of the 9 entities"):
+        read(json_lines(fine, fine, german, *[fine] * 4), lang="de")
+    # A text in which nothing is annotated is left out, and not taken for unlabelled text.
+    alone = {"text": "Siemens-Drucker", "entities": [[0, 7, "ORG"]]}
+    with pytest.warns(UserWarning, match=r"\[W004\].*: 1 of 9"):
+        assert len(read(json_lines(alone, *[fine] * 8), lang="de")) == 8
 
 
 @pytest.mark.parametrize(

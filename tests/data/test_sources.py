@@ -3,6 +3,7 @@ import itertools
 import subprocess
 import sys
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import pytest
@@ -427,3 +428,13 @@ def test_find_splits_of_parquet_files_and_text(nlp, tmp_path, layout):
     found = find_splits(str(tmp_path), nlp=nlp)
     (tmp_path / "notes.csv").write_text("")
     assert list_others(str(tmp_path), found) == ["notes.csv"]
+
+
+def test_reading_warns_once_of_documents_that_are_wrapped_into_lines(tmp_path):
+    lines = ["nobody knew who had signed for the new harbour in spring" for _ in range(12)]
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("\n".join(lines), encoding="utf-8")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        assert sum(1 for _ in read_docs(tmp_path, nlp=spacy.blank("en"))) == 24
+    assert [str(one.message)[:6] for one in caught] == ["[W005]"]
