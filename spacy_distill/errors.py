@@ -401,8 +401,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "compared. Run 'tune' on both with the same."
     )
     D425 = (
-        "The wheel of '{folder}' can't be built (code {code}). The last lines of the build:\n"
-        "{lines}"
+        "The wheel of '{folder}' can't be built (code {code}). This needs setuptools, from the "
+        "package index or installed here. The last lines of the build:\n{lines}"
     )
     D501 = "Unknown systems to compare with: {unknown}. Choose from {known}."
     D502 = (
@@ -448,8 +448,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "compared. Give another OUTPUT or --work for each corpus."
     )
     D610 = (
-        "Its settings were changed while it was trained ({differences}). Run the sweep again to "
-        "train it with the new ones."
+        "The settings of '{name}' were changed while it, or its teacher, was trained "
+        "({differences}). Run the sweep again to train it with the new ones."
     )
     D611 = "'{path}', line {line}: not a row of a sweep ({reason}). Remove the line."
     D612 = "There is nothing to show: every run was left out, and '{path}' has no rows."

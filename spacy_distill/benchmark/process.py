@@ -15,8 +15,9 @@ from ..threads import thread_variables
 
 COMMAND = (sys.executable, "-m", "spacy_distill.benchmark.worker")
 SECONDS_TO_END = 10
-# The line of a traceback with the error, and how many of its characters are shown as the reason.
-RAISED = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", flags=re.MULTILINE)
+# The line of a traceback with an error, of which the first is the cause of the others, and how many
+# of its characters are shown as the reason.
+RAISED = re.compile(r"^[\w.]*\w(?:Error|Exception)(?:: .*)?$", flags=re.MULTILINE)
 REASON_WIDTH = 200
 
 
@@ -70,7 +71,7 @@ class Worker:
         lines = last_lines(text)
         message = Errors.D502.format(name=self.name, request=request, code=code, lines=lines)
         # The message of an error may have several lines, and a process may be killed without one.
-        line = [*RAISED.findall(text), lines.splitlines()[-1]][0]
+        line = [*RAISED.findall(text), last_lines(text.rstrip()).splitlines()[-1]][0]
         short = shorten(line, REASON_WIDTH, placeholder=" …").rstrip(".")
         return WorkerEnded(message, reason=f"its process ended with code {code}: {short}")
 

@@ -113,16 +113,20 @@ def build_wheel(folder: Path) -> None:
     RAISES (ValueError): D425 if that fails.
     """
     msg.info("Building the wheel")
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    )
-    if done.returncode != 0:
-        lines = last_lines(done.stdout)
-        raise ValueError(Errors.D425.format(folder=folder, code=done.returncode, lines=lines))
+    # The first way needs the package index, for setuptools; the second one takes what is installed.
+    for options in ([], ["--no-isolation"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "build", ".", "--wheel", *options],
+            cwd=folder,  # elsewhere, there may be another `build.py`
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        if done.returncode == 0:
+            return
+    lines = last_lines(done.stdout)
+    raise ValueError(Errors.D425.format(folder=folder, code=done.returncode, lines=lines))
 
 
 def check_name(name: str, version: str, *, lang: str) -> None:

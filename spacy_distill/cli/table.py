@@ -97,7 +97,7 @@ def table_cli(
     if counts:
         covered = coverage(table.segmenter, counts)
         text = f"The table covers {covered:.2%} of the words in the corpus"
-        if covered < MIN_COVERAGE:
+        if kind == "pieces" and covered < MIN_COVERAGE:
             msg.warn(f"{text}. Does the teacher know their language?")
         else:
             msg.info(text)

@@ -86,7 +86,7 @@ def warn_of_language(teacher: str, *, lang: str, option: str) -> None:
     option (str): How to give another teacher.
     """
     note = Path(teacher) / NOTE
-    name = read_json(note)["teacher"] if note.exists() else teacher
+    name = read_json(note).get("teacher") if note.exists() else teacher
     if name == DEFAULT and lang not in ("en", ""):
         msg.warn(
             f"{DEFAULT} knows English, not '{lang}'. Give a teacher for that language, or for "

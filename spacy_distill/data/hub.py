@@ -18,7 +18,7 @@ from .features import (
     name_entities,
     name_tags,
 )
-from .row_entities import ENTITIES, check_boundaries
+from .row_entities import ENOUGH, ENTITIES, check_boundaries
 from .rows import COLUMNS, TAGS, make_row_docs
 
 SAVED = ("dataset_dict.json", "state.json")
@@ -151,6 +151,7 @@ def read_table(
     names = {column: find_names(feature) for column, feature in features.items()}
     with check_boundaries(source) as boundaries:
         for number, row in number_rows(rows, source=source):
+            boundaries.check(at_least=ENOUGH)
             for column in TAGS:
                 if names.get(column) and row[column] is not None:
                     row[column] = name_tags(

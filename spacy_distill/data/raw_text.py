@@ -19,7 +19,7 @@ from ..lines import NARROWEST, WIDEST, find_line_starts
 PART_LENGTH = 5_000
 SENTENCE_LENGTH = 200
 # How many pairs of lines there must be to tell whether they are wrapped.
-MIN_PAIRS = 5
+MIN_PAIRS = 10
 BLANK_LINE = re.compile(r"\n\s*\n")
 # Where to cut a part that is too long, in order of preference. The marks of Chinese, Japanese and
 # Hindi come first, because a point or a space seldom ends a sentence of these.
@@ -54,7 +54,8 @@ def make_docs(
 def are_wrapped(lines: Sequence[str]) -> bool:
     """Whether lines look like those of wrapped paragraphs.
 
-    Most of them have no room for the first word of the next line, and many begin in lower case.
+    Most of them have no room for the first word of the next line, and many begin in lower case,
+    which some scripts do not have.
     """
     pairs = [(line, after) for line, after in pairwise(map(str.strip, lines)) if line and after]
     if len(pairs) < MIN_PAIRS:

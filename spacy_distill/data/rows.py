@@ -18,6 +18,7 @@ from ..tags import OUTSIDE
 from .columns import is_closing, make_tagged_doc, read_lines, to_iob
 from .raw_text import make_docs
 from .row_entities import (
+    ENOUGH,
     ENTITIES,
     MAY_BE_OF_TEXT,
     Boundaries,
@@ -56,6 +57,7 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
             boundaries=boundaries,
         )
         for number, line in lines:
+            boundaries.check(at_least=ENOUGH)
             try:
                 yield from read_line(number, line)
             except LanguageError:
@@ -152,8 +154,8 @@ def make_row_docs(
     boundaries (Boundaries): Counts the entities that begin or end inside a token.
     YIELDS (Doc): The document, or those of its sentences, without entity annotation if the row is
         unlabelled. No document and no token is empty.
-    RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D109,
-        D115 or D130 for its entities, D125 for a text that is too long, D127 for half a character.
+    RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D115 or
+        D130 for its entities, D125 for a text that is too long, D127 for half a character.
     """
     text, tokens, entities = row.get("text"), row.get("tokens"), read_entities(row)
     if text is None and tokens is None and ("text" in row or "tokens" in row):
@@ -166,7 +168,7 @@ def make_row_docs(
         docs: Iterable[Doc] = [
             make_tagged_row(tokens, tags, vocab=nlp.vocab, source=source, line=line)
         ]
-    elif tags and is_strings(tags) and all(map(to_iob, tags)) and tokens is None:
+    elif tokens is None and entities is None and are_tags(tags):
         found = "tags, but no 'tokens' that they belong to"
         raise ValueError(Errors.D108.format(source=source, line=line, found=found))
     elif isinstance(text, str) and (entities is not None or not tokens or not is_strings(tokens)):
@@ -221,6 +223,11 @@ def read_tags(row: Dict[str, Any]) -> Any:
         if not isinstance(labels, list) or len(labels) != n_tokens:
             found.pop(key, None)
     return next(iter(found.values()), None)
+
+
+def are_tags(values: Any) -> bool:
+    """Whether values are the tags of tokens, and not topics such as E-commerce."""
+    return is_strings(values) and OUTSIDE in values and all(map(to_iob, values))
 
 
 def find_fault(text: Any, tokens: Any) -> str:

@@ -11,7 +11,7 @@ from ..docbins import count_docs, digest_docs
 from ..errors import Errors
 from .curves import group_by
 from .describe import make_row
-from .execute import clear_outdated, discard, run_stage
+from .execute import clear_outdated, discard, find_outdated, run_stage
 from .inputs import Settings, digest_once, find_differences, make_inputs
 from .layout import corpus_files, sample_folder
 from .plan import Run
@@ -162,9 +162,12 @@ class Runner:
             if not is_done(stage):
                 self._make(stage, f"{run.size}/{run.seed} {stage.name}")
         differences = find_differences(inputs, make_inputs(run, self.settings))
+        for stage in make_stages(run, self.settings):  # one may be of an earlier run
+            differences += find_outdated(stage)
         if differences:
             discard(train_stage(run, self.settings))
-            raise ValueError(Errors.D610.format(differences=", ".join(differences)))
+            names = ", ".join(dict.fromkeys(differences))
+            raise ValueError(Errors.D610.format(name=run.name, differences=names))
         row = make_row(run, self.settings)
         with self._lock:
             append_row(self.rows, row)

@@ -480,7 +480,9 @@ def test_sweep_annotates_again_with_another_teacher(run, ran, project):
     ]
 
 
-@pytest.mark.parametrize("config, at", [("baseline", "baseline"), ("teacher", "student")])
+@pytest.mark.parametrize(
+    "config, at", [("baseline", "baseline"), ("teacher", "student"), ("teacher", "baseline")]
+)
 def test_sweep_has_no_row_of_settings_that_changed_meanwhile(
     run, ran, project, monkeypatch, config, at
 ):
@@ -494,8 +496,9 @@ def test_sweep_has_no_row_of_settings_that_changed_meanwhile(
 
     monkeypatch.setitem(MAKERS, "train", train)
     result = run(*options)
-    expected = "config" if at == config else "teacher"
-    assert f"[D610] Its settings were changed while it was trained ({expected})" in result.output
+    name = f"{'student' if config == 'teacher' else config}-softmax"
+    assert f"[D610] The settings of '{name}' were changed while" in result.output
+    assert name not in {row["system"] for row in rows_of(project)}
     assert len(rows_of(project)) == len(SYSTEMS) - 1
     monkeypatch.setitem(MAKERS, "train", make_training)
     if config == at:

@@ -106,7 +106,7 @@ PARAGRAPH = (
 
 @pytest.mark.parametrize("width", [50, 72, 100])
 def test_raw_text_knows_wrapped_lines(width):
-    lines = textwrap.wrap(" ".join([PARAGRAPH] * 3), width)
+    lines = textwrap.wrap(" ".join([PARAGRAPH] * 6), width)
     assert are_wrapped(lines)
     assert are_wrapped([*lines, "", *lines, "https://example.org/" + "x" * 200])
     assert not are_wrapped(lines[:4])

@@ -278,7 +278,23 @@ def test_jsonl_stops_reading_if_most_entities_are_misaligned(nlp, tmp_path):
     row = {"text": "The Londoners", "entities": [[4, 10, "LOC"]]}
     (tmp_path / "a.jsonl").write_text(json_lines(*[row] * 3000), encoding="utf-8")
     n_read = 0
-    with pytest.raises(ValueError, match=r"\[D109\].* 1000 of the 1000 entities"):
+    with pytest.raises(ValueError, match=r"\[D109\].* 1000 of the 1000 entities") as error:
         for _ in read_jsonl(tmp_path / "a.jsonl", nlp=nlp):
             n_read += 1
-    assert n_read == 999
+    assert n_read == 1000
+    assert "[D134]" not in str(error.value)
+
+
+def test_jsonl_an_entity_that_is_a_space_touches_no_token(read):
+    fine = {"text": "Ann left", "entities": [[0, 3, "PER"]]}
+    row = {"text": "Ann Lee", "entities": [[0, 3, "PER"], [3, 4, "X"]]}
+    with pytest.warns(UserWarning, match=r"\[W004\].*: 1 of 11"):
+        docs = read(json_lines(row, *[fine] * 9))
+    assert [token.ent_iob_ for token in docs[0]] == ["B", "O"]
+
+
+def test_jsonl_tags_may_be_topics(read):
+    rows = [{"text": "We sell online", "tags": ["E-commerce"]}]
+    rows += [{"text": "Ann sells", "entities": [[0, 3, "PER"]], "tags": ["O", "B-movie"]}]
+    docs = read(json_lines(*rows))
+    assert [len(doc.ents) for doc in docs] == [0, 1]
