@@ -101,8 +101,9 @@ def test_table_command_of_words(make, teacher, corpus):
 
 def test_table_command_min_count(make, corpus):
     arguments = ["--kind", "words", "--vectors", "random", "-c", corpus[0], "-c", corpus[1]]
-    _, table = make(*arguments, "--min-count", 2)
+    shown, table = make(*arguments, "--min-count", 2)
     assert table.segmenter.entries == ("", "paris", "is", "in", ".")
+    assert "% of the words" in shown and "teacher" not in shown  # words are left out on purpose
 
 
 def test_table_command_random(make, teacher, corpus):
