@@ -43,9 +43,9 @@ def prepare_peers(
         as_onnx = bool(set(ONNX) & set(remaining))
         exported = export(teacher, folder, as_onnx=as_onnx, threads=threads)
         for name in remaining:
-            refused = exported.get("no_onnx" if name in ONNX else "no_tokenizer")
-            if refused and name in (*ONNX, *BERT_SHAPES):
-                left_out[name] = refused
+            needs = "onnx" if name in ONNX else "tokenizer" if name in BERT_SHAPES else ""
+            if f"no_{needs}" in exported:
+                left_out[name] = exported[f"no_{needs}"]
     systems = []
     for name in remaining:
         if name in left_out:

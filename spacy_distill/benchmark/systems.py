@@ -10,7 +10,7 @@ from thinc.api import Config
 
 from ..errors import Errors
 
-# The systems that a student is compared with, in the order of the report.
+# The systems that a student is compared with, in the order of the tables.
 PEERS = {
     "spacy-ner": "spaCy's stock `ner`, of the shape of en_core_web_sm's, not trained",
     "teacher": "the teacher, as a spaCy pipeline",
@@ -57,7 +57,7 @@ def check_pipeline(name: str) -> None:
 
 
 def choose_peers(names: Optional[Sequence[str]]) -> List[str]:
-    """Return the requested peers in the order of the report, or all if `names` is None.
+    """Return the requested peers in the order of `PEERS`, or all if `names` is None.
 
     RAISES (ValueError): D501 for an unknown name.
     """

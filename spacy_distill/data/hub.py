@@ -163,12 +163,7 @@ def read_table(
             for column in text_labels:
                 row[column] = row[column] or None  # none of the labels, not none of the entities
             yield from make_row_docs(
-                row,
-                nlp=nlp,
-                split_sentences=split_sentences,
-                source=source,
-                line=number,
-                boundaries=boundaries,
+                row, nlp=nlp, split_sentences=split_sentences, line=number, boundaries=boundaries
             )
 
 

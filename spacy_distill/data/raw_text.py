@@ -11,15 +11,15 @@ from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc
 
 from ..errors import Errors
-from ..lines import NARROWEST, WIDEST, find_line_starts
+from ..lines import WIDEST, find_line_starts
 
 # The largest number of characters to tokenise at a time, because for text that is all brackets the
 # time grows with their square, and the largest number of tokens in a sentence: longer ones, such as
 # lists and tables, are cut.
 PART_LENGTH = 5_000
 SENTENCE_LENGTH = 200
-# How many pairs of lines there must be to tell whether they are wrapped.
-MIN_PAIRS = 10
+# How many line breaks there must be to tell whether lines are wrapped.
+MIN_BREAKS = 10
 BLANK_LINE = re.compile(r"\n\s*\n")
 # Where to cut a part that is too long, in order of preference. The marks of Chinese, Japanese and
 # Hindi come first, because a point or a space seldom ends a sentence of these.
@@ -51,21 +51,18 @@ def make_docs(
     yield nlp.make_doc(text)
 
 
-def are_wrapped(lines: Sequence[str]) -> bool:
-    """Whether lines look like those of wrapped paragraphs.
+def are_wrapped(lines: Sequence[str], *, nlp: Language) -> bool:
+    """Whether lines look like those of wrapped paragraphs: most line breaks separate no texts.
 
-    Most of them have no room for the first word of the next line, and many begin in lower case,
-    which some scripts do not have.
+    lines (Sequence[str]): The lines; blank ones are between paragraphs.
+    nlp (Language): Pipeline that tokenises them.
     """
-    pairs = [(line, after) for line, after in pairwise(map(str.strip, lines)) if line and after]
-    if len(pairs) < MIN_PAIRS:
+    lines = [line.strip() for line in lines]
+    n_breaks = sum(1 for line, after in pairwise(lines) if line and after)
+    if n_breaks < MIN_BREAKS or sum(map(len, lines)) > WIDEST * len(lines):
         return False
-    lengths = sorted(len(line) for line, _ in pairs)
-    width = lengths[int(0.95 * (len(lengths) - 1))]  # a long address does not count
-    n_full = sum(len(line) + 1 + len(after.split()[0]) > width for line, after in pairs)
-    n_lower = sum(after[0].islower() for _, after in pairs)
-    in_range = NARROWEST <= width <= WIDEST
-    return in_range and 2 * n_full > len(pairs) and 4 * n_lower > len(pairs)
+    n_starts = find_line_starts([nlp.make_doc("\n".join(lines))]).sum()
+    return bool(2 * n_starts < n_breaks)
 
 
 def split_text(text: str, *, nlp: Language) -> Iterator[Doc]:

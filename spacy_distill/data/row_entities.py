@@ -23,7 +23,7 @@ MAX_MISALIGNED, ENOUGH = 0.2, 1000
 
 @dataclass
 class Boundaries:
-    """How many entities of a source there are, and how many begin or end inside a token."""
+    """A source, how many entities it has, and how many begin or end inside a token."""
 
     source: object
     n_entities: int = 0
@@ -84,14 +84,13 @@ def read_entities(row: Dict[str, Any]) -> Optional[Sequence[Any]]:
     return entities and [entity for entity in entities if is_accepted(entity)]
 
 
-def set_entities(
-    doc: Doc, entities: Sequence[Any], *, source: object, line: int, boundaries: Boundaries
-) -> None:
+def set_entities(doc: Doc, entities: Sequence[Any], *, line: int, boundaries: Boundaries) -> None:
     """Set a document's entities: see `make_row_docs`.
 
     Tokens inside which an entity begins or ends, as 'Siemens' does in 'Siemens-Chef', count as not
     annotated. RAISES (ValueError): D115, D130.
     """
+    source = boundaries.source
     spans = [read_span(doc.text, entity, source=source, line=line) for entity in entities]
     spans.sort(key=lambda span: span[0])
     for (start, end, label), (next_start, next_end, next_label) in pairwise(spans):

@@ -50,11 +50,7 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
     lines = read_lines(path)
     with check_boundaries(path) as boundaries:
         read_line = partial(
-            make_line_docs,
-            nlp=nlp,
-            split_sentences=split_sentences,
-            source=path,
-            boundaries=boundaries,
+            make_line_docs, nlp=nlp, split_sentences=split_sentences, boundaries=boundaries
         )
         for number, line in lines:
             boundaries.check(at_least=ENOUGH)
@@ -99,10 +95,10 @@ def make_line_docs(
     *,
     nlp: Language,
     split_sentences: bool,
-    source: Path,
     boundaries: Boundaries,
 ) -> Iterator[Doc]:
     """Make the documents of a line, which may be blank: see `read_jsonl` and `make_row_docs`."""
+    source = boundaries.source
     if not line.strip():
         return
     try:
@@ -118,12 +114,7 @@ def make_line_docs(
     if row.get("_is_binary") and read_entities(row):
         raise ValueError(Errors.D136.format(source=source, line=number))
     yield from make_row_docs(
-        row,
-        nlp=nlp,
-        split_sentences=split_sentences,
-        source=source,
-        line=number,
-        boundaries=boundaries,
+        row, nlp=nlp, split_sentences=split_sentences, line=number, boundaries=boundaries
     )
 
 
@@ -132,7 +123,6 @@ def make_row_docs(
     *,
     nlp: Language,
     split_sentences: bool,
-    source: object,
     line: int,
     boundaries: Boundaries,
 ) -> Iterator[Doc]:
@@ -149,14 +139,15 @@ def make_row_docs(
     row (Dict[str, Any]): The row.
     nlp (Language): Pipeline that tokenises `text`.
     split_sentences (bool): Make one document per sentence of unlabelled text.
-    source (object): Where the row comes from, for errors.
     line (int): Its number from 1, for errors.
-    boundaries (Boundaries): Counts the entities that begin or end inside a token.
+    boundaries (Boundaries): Where the row comes from, for errors. Counts the entities that begin or
+        end inside a token.
     YIELDS (Doc): The document, or those of its sentences, without entity annotation if the row is
         unlabelled. No document and no token is empty.
     RAISES (ValueError): D108 if the row has none of these, D102, D103 or D106 for its tags, D115 or
         D130 for its entities, D125 for a text that is too long, D127 for half a character.
     """
+    source = boundaries.source
     text, tokens, entities = row.get("text"), row.get("tokens"), read_entities(row)
     if text is None and tokens is None and ("text" in row or "tokens" in row):
         return  # an empty text in a table
@@ -184,7 +175,7 @@ def make_row_docs(
         raise ValueError(Errors.D108.format(source=source, line=line, found=found))
     for doc in docs:
         if entities is not None:
-            set_entities(doc, entities, source=source, line=line, boundaries=boundaries)
+            set_entities(doc, entities, line=line, boundaries=boundaries)
         # If an entity begins or ends inside each of its tokens, nothing in a text is annotated.
         if doc.text.strip() and (not entities or doc.has_annotation("ENT_IOB")):
             yield doc

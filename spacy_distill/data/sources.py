@@ -228,7 +228,7 @@ def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> It
         return
     lines = read_lines(path)
     first = [*islice(lines, LINES_CHECKED)]
-    if are_wrapped([line for _, line in first]):
+    if are_wrapped([line for _, line in first], nlp=nlp):
         warnings.warn(Warnings.W005.format(folder=path.parent), stacklevel=2)
     for number, line in chain(first, lines):
         if text := line.strip():

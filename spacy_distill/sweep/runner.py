@@ -12,7 +12,7 @@ from ..errors import Errors
 from .curves import group_by
 from .describe import make_row
 from .execute import clear_outdated, discard, find_outdated, run_stage
-from .inputs import Settings, digest_once, find_differences, make_inputs
+from .inputs import Settings, digest_once
 from .layout import corpus_files, sample_folder
 from .plan import Run
 from .rows import Key, Row, append_row
@@ -157,16 +157,15 @@ class Runner:
                     self.say(f"{run.size}/{run.seed} {run.name}: {error}")
 
     def _run_one(self, run: Run) -> None:
-        inputs = make_inputs(run, self.settings)
         for stage in make_stages(run, self.settings):
             if not is_done(stage):
                 self._make(stage, f"{run.size}/{run.seed} {stage.name}")
-        differences = find_differences(inputs, make_inputs(run, self.settings))
-        for stage in make_stages(run, self.settings):  # one may be of an earlier run
-            differences += find_outdated(stage)
+        # A config may have been edited since a stage began, in this run or an earlier one.
+        stages = make_stages(run, self.settings)
+        differences = dict.fromkeys(name for stage in stages for name in find_outdated(stage))
         if differences:
             discard(train_stage(run, self.settings))
-            names = ", ".join(dict.fromkeys(differences))
+            names = ", ".join(differences)
             raise ValueError(Errors.D610.format(name=run.name, differences=names))
         row = make_row(run, self.settings)
         with self._lock:

@@ -105,16 +105,16 @@ PARAGRAPH = (
 
 
 @pytest.mark.parametrize("width", [50, 72, 100])
-def test_raw_text_knows_wrapped_lines(width):
+def test_raw_text_knows_wrapped_lines(nlp, width):
     lines = textwrap.wrap(" ".join([PARAGRAPH] * 6), width)
-    assert are_wrapped(lines)
-    assert are_wrapped([*lines, "", *lines, "https://example.org/" + "x" * 200])
-    assert not are_wrapped(lines[:4])
+    assert are_wrapped(lines, nlp=nlp)
+    assert are_wrapped([*lines, "", *lines, "https://example.org/" + "x" * 200], nlp=nlp)
+    assert not are_wrapped(lines[:4], nlp=nlp)
 
 
-def test_raw_text_knows_lines_that_are_texts():
+def test_raw_text_knows_lines_that_are_texts(nlp):
     words = PARAGRAPH.split()
     texts = [" ".join(words[i : i + 5 + i % 9]) for i in range(0, 40)]
-    assert not are_wrapped(texts)
-    assert not are_wrapped([PARAGRAPH] * 20)
-    assert not are_wrapped([])
+    assert not are_wrapped(texts, nlp=nlp)
+    assert not are_wrapped([PARAGRAPH] * 20, nlp=nlp)
+    assert not are_wrapped([], nlp=nlp)
