@@ -93,6 +93,11 @@ def corpus_cli(
         )
         msg.info(f"No dev set in {data}: holding out {len(splits['dev'])} training sentences")
     gold, rest = sample(splits.pop("train"), labelled, seed=seed)
+    if n_stripped := sum(doc.has_annotation("ENT_IOB") for doc in rest):
+        msg.info(
+            f"Of the training sentences, {len(gold):,} keep their labels (--labelled), and "
+            f"{n_stripped:,} lose them. --labelled 0 keeps all"
+        )
     if labelled > len(gold):
         msg.warn(
             f"Only {len(gold)} labelled sentences in {data}, not {labelled}: using all of them"

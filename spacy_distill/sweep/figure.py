@@ -1,7 +1,7 @@
 """The figures of a sweep: F1 against labelled sentences, and against the pool."""
 
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,37 +12,38 @@ from .plan import BUILT_IN
 
 # The smallest ratio between neighbouring ticks.
 TICK_RATIO = 1.15
-# Points of the same size are drawn side by side: the ratio between the places of neighbours.
-STEP_RATIO = 1.04
+# Inches that a row of points takes, and all rows together at least.
+ROW_HEIGHT = 0.28
+MIN_HEIGHT = 1.8
 
 
 def draw_curves(curves: Curves, paths: Sequence[Path], *, title: str, what: str) -> Figure:
-    """Draw curves on a logarithmic axis, with their spread shaded, or as a bar on single points.
+    """Draw F1 and its standard deviation: curves on a logarithmic axis, or rows if each curve is a
+    single point.
 
     curves (Dict[str, List[Point]]): Curves by name. Those with a single point are left out if
         others have more.
     paths (Sequence[Path]): Files to write, each in the format of its suffix.
     title (str): The title, above the figure.
-    what (str): The label of the x axis.
+    what (str): What the places of the points count.
     RETURNS (Figure): The figure.
     """
-    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
-    axes = figure.add_subplot()
-    most = max(map(len, curves.values()))
-    drawn = {name: points for name, points in curves.items() if len(points) > 1 or most == 1}
-    for i, (style, (name, points)) in enumerate(zip(choose_styles([*drawn]), drawn.items())):
-        if most == 1:
-            draw_point(axes, name, *points, style=style, steps=i - (len(drawn) - 1) / 2)
-        else:
+    longer = {name: points for name, points in curves.items() if len(points) > 1}
+    if longer:
+        figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+        axes = figure.add_subplot()
+        for style, (name, points) in zip(choose_styles([*longer]), longer.items()):
             draw_curve(axes, name, points, style=style)
-    places = sorted({point.x for points in drawn.values() for point in points})
-    scale_axes(axes, places)
-    if len(places) == 1:
-        axes.set_xlim(places[0] / 2, places[0] * 2)
-    axes.set_xlabel(what)
-    axes.set_ylabel("F1 (%)")
+        scale_axes(axes, sorted({point.x for points in longer.values() for point in points}))
+        axes.set_xlabel(what)
+        axes.set_ylabel("F1 (%)")
+        label_lines(axes)
+    else:
+        height = 1 + max(MIN_HEIGHT, ROW_HEIGHT * len(curves))
+        figure = Figure(figsize=(7.5, height), layout="constrained")
+        axes = figure.add_subplot()
+        draw_rows(axes, {name: point for name, (point,) in curves.items()}, what=what)
     axes.set_title(title)
-    label_lines(axes)
     save_figure(figure, paths)
     return figure
 
@@ -73,12 +74,16 @@ def draw_curve(axes: Axes, name: str, points: List[Point], *, style: Sequence[st
     )
 
 
-def draw_point(axes: Axes, name: str, point: Point, *, style: Sequence[str], steps: float) -> None:
-    """Draw a mean with a bar of one standard deviation to each side, shifted by some steps."""
-    marker, _, colour = style
-    place = point.x * STEP_RATIO**steps
-    axes.errorbar(place, point.mean, point.sd, fmt="none", ecolor=colour, elinewidth=1.6)
-    axes.plot(place, point.mean, label=name, marker=marker, color=colour, markersize=6)
+def draw_rows(axes: Axes, points: Mapping[str, Point], *, what: str) -> None:
+    """Draw a row for each system: the mean, with a bar of one standard deviation to each side."""
+    for row, (style, point) in enumerate(zip(choose_styles([*points]), points.values())):
+        marker, _, colour = style
+        axes.errorbar(point.mean, row, xerr=point.sd, fmt=marker, color=colour, elinewidth=1.6)
+    axes.set_yticks(range(len(points)), [*points])
+    axes.invert_yaxis()
+    counts = sorted({f"{point.x:,.0f}" for point in points.values()})
+    axes.set_xlabel(f"F1 (%) with {' or '.join(counts)} {what}")
+    draw_grid(axes)
 
 
 def scale_axes(axes: Axes, places: Sequence[float]) -> None:

@@ -81,6 +81,7 @@ def test_corpus_writes_four_files(run, read, data, tmp_path):
         f"{name}.spacy" for name in NAMES
     )
     assert [len(read(name)) for name in NAMES] == [5, 15, 1, 2]
+    assert "5 keep their labels (--labelled), and 15 lose them" in result.text
     found = texts(read("labelled")) + texts(read("unlabelled"))
     assert sorted(found) == sorted(f"Ann{i} left Paris{i}" for i in range(20))
     assert texts(read("test")) == ["Rome fell", "Eve won"]
@@ -118,7 +119,7 @@ def test_corpus_may_keep_all_labels(run, read, data, n):
     assert result.exit_code == 0, result.output
     assert len(read("labelled")) == 20 and read("unlabelled") == []
     assert ("Only 20 labelled sentences" in result.text) == (n == 99)
-    assert "No unlabelled text" in result.text
+    assert "No unlabelled text" in result.text and "lose them" not in result.text
 
 
 def test_corpus_holds_out_a_missing_dev_set(run, read, data, tmp_path):

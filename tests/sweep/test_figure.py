@@ -39,14 +39,15 @@ def test_figure_has_a_line_per_system_and_a_tick_per_size(curves, tmp_path):
 
 
 def test_figure_with_a_single_size(tmp_path):
-    """With one size there are no lines, but points side by side, with error bars."""
-    curves = {"teacher": [Point(300, 50, 1.0, 3)], "hot": [Point(300, 51, 2.0, 3)]}
-    (axes,) = draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="").axes
-    assert [line.get_label() for line in axes.lines] == ["teacher", "hot"]
-    places = [line.get_xdata()[0] for line in axes.lines]
-    assert places[0] < 300 < places[1] and axes.get_xlim() == (150, 600)
-    bars = [bar.get_segments()[0][:, 1].tolist() for bar in axes.collections]
+    """With one size there are no lines, but a row for each system, with error bars."""
+    curves = {"teacher": [Point(3000, 50, 1.0, 3)], "hot": [Point(3000, 51, 2.0, 3)]}
+    (axes,) = draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="sentences").axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["teacher", "hot"]
+    assert axes.yaxis_inverted()  # the first at the top
+    assert [line.get_xydata().tolist() for line in axes.lines] == [[[50, 0]], [[51, 1]]]
+    bars = [bar.get_segments()[0][:, 0].tolist() for bar in axes.collections]
     assert bars == [[49, 51], [49, 53]]
+    assert axes.get_xlabel() == "F1 (%) with 3,000 sentences"
 
 
 def test_figure_systems_always_have_the_same_style():
