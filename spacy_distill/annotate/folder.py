@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 from ..errors import Errors
-from ..files import remove_parts
+from ..files import read_json, remove_parts
 from ..manifest import (
     MANIFEST,
     Record,
@@ -16,6 +16,7 @@ from ..manifest import (
     read_state,
     write_manifest,
 )
+from ..teachers.label_map import NO_MAP, list_labels
 from .shards import Advance, InputShard, shard_name
 
 # The names of shards' files.
@@ -138,6 +139,11 @@ class Folder:
 
     def in_order(self) -> List[Record]:
         return sorted(self.records.values(), key=lambda record: (len(record.name), record.name))
+
+
+def labels_of_folder(path: Path) -> List[str]:
+    """Return the labels that the documents of a finished folder were annotated with."""
+    return list_labels(read_json(path / MANIFEST)["settings"]["tags"], NO_MAP)
 
 
 def check_settings(path: Path, state: State, settings: Dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from wasabi import msg
 from ..errors import Errors
 from ..files import check_apart, check_folder, digest_folder, read_json, replacing
 from ..provenance import TUNED, digest_components
-from .evaluate import find_pipelines, pipeline_name, warn_of_training
+from .scoring import find_pipelines, pipeline_name, warn_of_training
 
 
 def choose_cli(
@@ -27,8 +27,6 @@ def choose_cli(
     several, tune each, and let the development set choose. Ties go to the first by name.
     """
     models = find_pipelines(training)
-    if not models:
-        raise ValueError(Errors.D410.format(path=training))
     check_apart(output, models)
     check_replaceable(output)
     scores = read_dev_scores(models)

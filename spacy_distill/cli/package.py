@@ -24,8 +24,8 @@ from ..hub_ids import public_name
 from ..loading import find_code, import_code, load_pipeline
 from ..pipeline.ner_tagger import NERTagger
 from ..teachers.doc_ents import find_entity_labels
-from .evaluate import AGREEMENT, MADE_FROM
 from .options import Code
+from .scoring import AGREEMENT, MADE_FROM
 
 COMPACT = "Compact named entity recognition, distilled from a transformer"
 # What spaCy writes into the README of each package.

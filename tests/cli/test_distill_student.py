@@ -7,7 +7,7 @@ from thinc.api import Config
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from spacy_distill.cli.distill import student as module
-from spacy_distill.cli.distill.student import make_table, train_student, warn_unscored
+from spacy_distill.cli.distill.student import make_table, train_student
 from spacy_distill.cli.weights import DEFAULT, NOTE
 from spacy_distill.table import Table
 from spacy_distill.tuning import Tuned
@@ -37,12 +37,6 @@ def test_distill_student_makes_a_table_once(encoder, tmp_path, capsys):
     assert path.stat().st_mtime_ns == made
     make_table(path, encoder=str(encoder), lang="de", width=5, gpu=-1)
     assert Table.from_disk(path).rows.shape == (len(PIECES), 5)
-
-
-@pytest.mark.parametrize("steps, is_warned", [(20, True), (100, False), (0, False)])
-def test_distill_student_warns_if_training_is_never_evaluated(steps, is_warned, capsys):
-    warn_unscored({"max_steps": steps, "eval_frequency": 100})
-    assert ("stops after 20 steps" in " ".join(capsys.readouterr().out.split())) == is_warned
 
 
 def test_distill_student_uses_the_weights_of_the_project(encoder, tmp_path, monkeypatch, capsys):

@@ -12,8 +12,9 @@ from spacy.training import Example
 from spacy.util import load_config
 from typer.testing import CliRunner
 
-from spacy_distill.cli import evaluate as module
-from spacy_distill.cli.evaluate import AGREEMENT, evaluate_cli
+from spacy_distill.cli import scoring as module
+from spacy_distill.cli.evaluate import evaluate_cli
+from spacy_distill.cli.scoring import AGREEMENT
 from spacy_distill.files import digest_source
 from spacy_distill.provenance import digest_inputs, find_changed
 from spacy_distill.soft_targets import set_soft_targets

@@ -46,10 +46,11 @@ from ..options import (
     warn_unpinned_datasets,
     warn_unpinned_teachers,
 )
+from .config import get_setting, has_table
 from .corpus import Given, make_corpus
 from .plan import make_plan
 from .scores import forget_agreement, report
-from .student import get_setting, has_table, make_table, train_student
+from .student import make_table, train_student
 from .teacher import annotate_corpus
 
 # Unknown options are settings of the config, as for `spacy train`.

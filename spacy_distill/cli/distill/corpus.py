@@ -7,13 +7,12 @@ from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Sequen
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.vocab import Vocab
 from wasabi import msg
 
 from ...checks import require
 from ...data.overlap import find_texts, text_key
 from ...data.sources import Split, find_splits, is_dataset_id, read_docs
-from ...docbins import pack, read_docbins, write_docbin
+from ...docbins import pack, write_docbin
 from ...docs import strip_labels
 from ...errors import Errors
 from ...files import make_folder
@@ -171,30 +170,3 @@ def read_text(
 
 def digest_text(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-def write_stripped(source: Path, output: Path) -> None:
-    """Write the documents of a file without their labels."""
-    write_docbin(pack(map(strip_labels, read_docbins(source, Vocab())))[0], output)
-
-
-def write_dev(annotated: Path, output: Path, *, teacher: str) -> None:
-    """Make a development set of text that the teacher has labelled.
-
-    annotated (Path): Folder of the annotated text.
-    output (Path): The .spacy file to write.
-    teacher (str): The teacher, for the error.
-    RAISES (ValueError): D414 if there is no entity in the text.
-    """
-    docbin, labels = pack(read_docbins(annotated, Vocab()))
-    if not labels:
-        raise ValueError(Errors.D414.format(teacher=teacher, n_docs=len(docbin)))
-    write_docbin(docbin, output)
-
-
-def check_known(path: Path, *, labels: Sequence[str], source: str) -> None:
-    """Refuse gold with labels that the student will not have. RAISES (ValueError): D415."""
-    found = {ent.label_ for doc in read_docbins(path, Vocab()) for ent in doc.ents}
-    if not found <= set(labels):
-        extra = sorted(found - set(labels))
-        raise ValueError(Errors.D415.format(source=source, extra=extra, labels=sorted(labels)))

@@ -15,10 +15,8 @@ from ...files import check_apart
 from ...pipeline.ner_tagger import NERTagger
 from ...table import load_table
 from ...teachers.choose import check_teacher
-from .corpus import Given, Inputs
-from .student import (
+from .config import (
     check_paths,
-    claim_output,
     find_sources,
     find_student,
     has_table,
@@ -26,6 +24,8 @@ from .student import (
     set_inputs,
     warn_unscored,
 )
+from .corpus import Given, Inputs
+from .notes import claim_output
 
 # What is replaced in OUTPUT, besides a table.
 MAKES = ("corpus", "annotated", "model-best", "model-last", "metrics")

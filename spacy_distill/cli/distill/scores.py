@@ -10,7 +10,7 @@ from wasabi import msg
 
 from ...docbins import read_docbins
 from ...files import digest_source, read_json, write_json
-from ..evaluate import AGREEMENT, describe_scores, percentages, score_pipeline
+from ..scoring import AGREEMENT, describe_scores, percentages, score_pipeline
 
 
 def forget_agreement(best: Path) -> None:

@@ -2,19 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Sequence
 
 from spacy.tokens import DocBin
+from spacy.vocab import Vocab
 from wasabi import msg
 
 from ...annotate.engines import Engine
+from ...annotate.folder import labels_of_folder
 from ...annotate.job import Job
 from ...annotate.run import annotate_source
-from ...docbins import write_docbin
+from ...docbins import pack, read_docbins, write_docbin
+from ...docs import strip_labels
 from ...errors import Errors
 from ..annotate import report_summary, show_progress
-from .corpus import Given, Inputs, check_known, read_text, write_dev, write_stripped
-from .student import labels_of_folder
+from .corpus import Given, Inputs, read_text
 
 
 def annotate_corpus(
@@ -82,3 +84,30 @@ def annotate_text(
     if not summary.docs:
         raise ValueError(Errors.D413.format(source=" ".join(given.unlabelled), found=0))
     report_summary(summary, inputs.unlabelled)
+
+
+def write_stripped(source: Path, output: Path) -> None:
+    """Write the documents of a file without their labels."""
+    write_docbin(pack(map(strip_labels, read_docbins(source, Vocab())))[0], output)
+
+
+def write_dev(annotated: Path, output: Path, *, teacher: str) -> None:
+    """Make a development set of text that the teacher has labelled.
+
+    annotated (Path): Folder of the annotated text.
+    output (Path): The .spacy file to write.
+    teacher (str): The teacher, for the error.
+    RAISES (ValueError): D414 if there is no entity in the text.
+    """
+    docbin, labels = pack(read_docbins(annotated, Vocab()))
+    if not labels:
+        raise ValueError(Errors.D414.format(teacher=teacher, n_docs=len(docbin)))
+    write_docbin(docbin, output)
+
+
+def check_known(path: Path, *, labels: Sequence[str], source: str) -> None:
+    """Refuse gold with labels that the student will not have. RAISES (ValueError): D415."""
+    found = {ent.label_ for doc in read_docbins(path, Vocab()) for ent in doc.ents}
+    if not found <= set(labels):
+        extra = sorted(found - set(labels))
+        raise ValueError(Errors.D415.format(source=source, extra=extra, labels=sorted(labels)))
