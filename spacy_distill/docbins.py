@@ -161,6 +161,8 @@ def stream_examples(
 def make_vocab(nlp: Language) -> Vocab:
     """Create a vocabulary without words, which makes lexemes as a pipeline's vocabulary does."""
     vocab = create_vocab(nlp.lang, nlp.Defaults)
+    for string in nlp.vocab.strings:  # the labels that components set
+        vocab.strings.add(string)
     vocab.lookups = nlp.vocab.lookups  # norms are taken from these
     return vocab
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Set, Tuple
 
 import numpy
-from spacy.attrs import ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
+from spacy.attrs import ENT_ID, ENT_IOB, ENT_KB_ID, ENT_TYPE, IS_SPACE, SENT_START
 from spacy.strings import get_string_id
 from spacy.tokens import Doc, SpanGroup
 
@@ -26,23 +26,24 @@ class TokenAttributes(NamedTuple):
     ent_iob: numpy.ndarray  # int: 0 missing, 1 inside, 2 outside, 3 begin
     ent_type: numpy.ndarray  # uint64: hash of the label, or 0
     ent_kb_id: numpy.ndarray  # uint64: hash of the entity's id in a knowledge base, or 0
+    ent_id: numpy.ndarray  # uint64: hash of the entity's own id, such as that of a rule, or 0
     is_space: numpy.ndarray  # bool
     sent_start: numpy.ndarray  # bool: annotated as a sentence start, not the document's first
     line_start: numpy.ndarray  # bool: the first word after a line break that separates text
 
     @classmethod
     def from_docs(cls, docs: Sequence[Doc]) -> "TokenAttributes":
-        attrs = [ENT_IOB, ENT_TYPE, ENT_KB_ID, IS_SPACE, SENT_START]
+        attrs = [ENT_IOB, ENT_TYPE, ENT_KB_ID, ENT_ID, IS_SPACE, SENT_START]
         columns = [numpy.zeros((0, len(attrs)), "uint64")]
         columns += [doc.to_array(attrs).reshape(-1, len(attrs)) for doc in docs]
-        ent_iob, ent_type, ent_kb_id, is_space, sent_start = numpy.concatenate(columns).T
+        flat = numpy.concatenate(columns).T
+        ent_iob, ent_type, ent_kb_id, ent_id, is_space, sent_start = flat
         lengths = numpy.asarray([len(doc) for doc in docs if len(doc)], dtype="i")
         sent_start[numpy.cumsum(lengths) - lengths] = 0  # spaCy always marks the first token
         has_lines = is_space.any()
         line_start = find_line_starts(docs) if has_lines else numpy.zeros(len(is_space), dtype=bool)
-        return cls(
-            ent_iob.astype("i"), ent_type, ent_kb_id, is_space == 1, sent_start == 1, line_start
-        )
+        flags = (is_space == 1, sent_start == 1, line_start)
+        return cls(ent_iob.astype("i"), ent_type, ent_kb_id, ent_id, *flags)
 
     @property
     def preset(self) -> numpy.ndarray:
@@ -80,12 +81,12 @@ def write_entities(
         for label in values_of_tags(tuple(tags)).labels:
             vocab.strings.add(label)
     ent_iob, ent_type = tags_as_annotation(ids, tags, fixed=fixed, attributes=attributes)
-    annotation: Any = numpy.empty((len(ids), 3), dtype="uint64")
-    annotation[:, 0], annotation[:, 1] = ent_iob, ent_type
-    # An id that another component set for these tokens does not apply to a new entity.
-    annotation[:, 2] = numpy.where(fixed | (ent_iob == IOB_OUTSIDE), attributes.ent_kb_id, 0)
+    # Ids that another component set for these tokens do not apply to a new entity.
+    is_old = fixed | (ent_iob == IOB_OUTSIDE)
+    kb_ids, own_ids = attributes.ent_kb_id * is_old, attributes.ent_id * is_old
+    annotation: Any = numpy.stack([ent_iob.astype("uint64"), ent_type, kb_ids, own_ids], axis=1)
     for doc, rows in zip(docs, split_rows(annotation, docs)):
-        doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID], rows)
+        doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID, ENT_ID], rows)
 
 
 def tags_as_annotation(

@@ -365,3 +365,15 @@ def test_corpus_streams_words_with_their_norms(shards):
     reader = build_distillation_corpus_v1(labelled=None, unlabelled=shards, shuffle_buffer=5)
     found = {eg.predicted[0].text: eg.predicted[0].norm_ for eg in reader(nlp)}
     assert found["s3-3"] == "third" and found["s3-4"] == "s3-4"
+
+
+def test_corpus_streams_documents_that_components_can_annotate(shards):
+    """Components set labels by the hashes that they have in the pipeline's vocabulary."""
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "DIRECTION", "pattern": "left", "id": "sinister"}])
+    reader = build_distillation_corpus_v1(labelled=None, unlabelled=shards, shuffle_buffer=5)
+    ents = [ruler(eg.predicted).ents for eg in reader(nlp)]
+    assert {(ent.text, ent.label_, ent.id_) for doc in ents for ent in doc} == {
+        ("left", "DIRECTION", "sinister")
+    }

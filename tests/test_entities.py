@@ -101,11 +101,11 @@ def test_entities_on_fixed_tokens_are_kept(tags, make_doc, ents):
 
 def test_entities_do_not_get_the_id_of_one_that_was_removed(tags, make_doc):
     doc = make_doc("a b")
-    doc.set_ents([Span(doc, 0, 2, "GIVEN", kb_id="Q1")])
+    doc.set_ents([Span(doc, 0, 2, "GIVEN", kb_id="Q1", span_id="rule")])
     doc.set_ents([])
-    assert doc[0].ent_kb_id_ == "Q1"  # spaCy does not remove it
+    assert (doc[0].ent_kb_id_, doc[0].ent_id_) == ("Q1", "rule")  # spaCy does not remove them
     write([doc], number_tags("U-PER O", tags), tags)
-    assert [(ent.label_, ent.kb_id_) for ent in doc.ents] == [("PER", "")]
+    assert [(ent.label_, ent.kb_id_, ent.id_) for ent in doc.ents] == [("PER", "", "")]
 
 
 def test_entities_leave_blocked_tokens_blocked(tags, make_doc, ents):
@@ -199,13 +199,15 @@ def test_entities_read_the_attributes_of_tokens(make_doc):
         make_doc(""),
         make_doc("c d", "O O"),
     ]
-    docs[0].set_ents([Span(docs[0], 0, 2, "PERSON", kb_id="Q1")], default="missing")
+    given = Span(docs[0], 0, 2, "PERSON", kb_id="Q1", span_id="rule")
+    docs[0].set_ents([given], default="missing")
     attributes = TokenAttributes.from_docs(docs)
     assert_array_equal(attributes.ent_iob, [3, 1, 0, 2, 2])
     assert_array_equal(attributes.preset, [True, True, False, False, False])
     strings = docs[0].vocab.strings
     assert_array_equal(attributes.ent_type, [strings["PERSON"]] * 2 + [0] * 3)
     assert_array_equal(attributes.ent_kb_id, [strings["Q1"]] * 2 + [0] * 3)
+    assert_array_equal(attributes.ent_id, [strings["rule"]] * 2 + [0] * 3)
     assert_array_equal(attributes.is_space, [False, True, False, False, False])
     # Without the first token of each document, which spaCy always sets
     assert_array_equal(attributes.sent_start, [False, False, True, False, False])
@@ -272,6 +274,8 @@ def test_entities_agree_with_set_ents(scheme, documents):
         copied.set_ents(
             [*spans["preset"], *spans["new"]], blocked=spans["blocked"], default="outside"
         )
+        for token in (token for span in spans["new"] for token in copied[span.start : span.end]):
+            token.ent_id = 0  # `set_ents` leaves that of the entity that was removed
         expected.append(copied)
     write(docs, number_tags(" ".join(wanted), tags), tags)
     for doc, copied in zip(docs, expected):

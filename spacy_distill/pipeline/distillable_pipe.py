@@ -161,11 +161,13 @@ class DistillablePipe(TrainablePipe):
 
         docs = [eg.predicted for eg in examples]
         lengths = self.find_lengths(docs)
-
-        def compare(scores: List[TagScores]) -> LossAndGradients:
-            log_probs: Any = get_teacher_log_probs(earlier, earlier.predict(docs), lengths=lengths)
+        log_probs: Any = []
+        if any(map(len, docs)):
+            log_probs = get_teacher_log_probs(earlier, earlier.predict(docs), lengths=lengths)
             if listens_in_vain(earlier, log_probs):
                 raise ValueError(Errors.D027.format(name=self.name))
+
+        def compare(scores: List[TagScores]) -> LossAndGradients:
             return self._compare(log_probs, scores, lengths=lengths)
 
         return self._train_step(examples, compare, drop=drop, sgd=sgd, losses=losses)

@@ -58,7 +58,9 @@ def make_ner_tagger(
     scheme (Optional[Literal["iob", "biluo"]]): How entities are encoded as tags; null: the better
         scheme for the model, "iob" if it has a CRF, else "biluo".
     spans_key (Optional[str]): Key of `doc.spans` under which the entities are stored together with
-        their confidences, `doc.spans[spans_key].attrs["scores"]`; null: they are not stored.
+        their confidences, `doc.spans[spans_key].attrs["scores"]`; null: they are not stored. The
+        confidences are the model's own: next to an entity or a sentence start that was set before,
+        they may be low, because the model does not know of it.
     score_tuned (bool): Whether `ents_f_tuned` in the scores is the best F1 that a constant for `O`
         achieves, instead of `ents_f`. (`spacy-distill tune` prefers small constants, and stays up
         to half a point below it.) Like `tune`, it ignores what later components change. The best

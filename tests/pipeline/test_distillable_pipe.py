@@ -200,6 +200,8 @@ def test_distillable_pipe_does_not_rehearse_a_listener(make_example):
     examples = [make_example("Ann lives in Rome", "B-PER O O B-LOC")]
     nlp.initialize(lambda: examples)
     nlp.resume_training()
+    with pytest.raises(ValueError, match=r"\[D027\].*replace_listeners"):
+        nlp.rehearse(examples)
     nlp.update(examples)
     with pytest.raises(ValueError, match=r"\[D027\].*replace_listeners"):
         ner.rehearse(examples)
