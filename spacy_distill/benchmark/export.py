@@ -74,12 +74,12 @@ def find_transformer(nlp: Language) -> Optional[Any]:
 
 def find_head(nlp: Language) -> Optional[Model]:
     """Return the layer that computes a teacher's tag scores; None if there is none."""
-    heads = [node.get_ref("output_layer") for node in find_nodes(nlp) if is_linear_tagger(node)]
+    heads = [
+        node.get_ref("output_layer")
+        for node in find_nodes(nlp)
+        if node.name == "linear_tagger" and node.has_ref("output_layer")
+    ]
     return heads[0] if heads else None
-
-
-def is_linear_tagger(node: Model) -> bool:
-    return node.name == "linear_tagger" and node.has_ref("output_layer") is True
 
 
 def write_onnx(transformer: torch.nn.Module, head: Model, folder: Path) -> Dict[str, Any]:

@@ -8,9 +8,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 import srsly
 from tqdm import tqdm
 
-from .plan import Corpus, Plan, Settings, make_plan
+from .plan import Corpus, Plan, Settings, draw_texts, make_plan
 from .process import Worker, WorkerEnded, start_worker
-from .sample import draw_texts
 from .systems import System
 
 # A warm-up reads this number of words first, then more until a run takes about this long.
