@@ -37,31 +37,34 @@ def export_teacher(*, teacher: str, output: str, as_onnx: bool) -> Dict[str, Any
     teacher (str): The pipeline's folder or package.
     output (str): Folder to write tokenizer.json, fp32.onnx and int8.onnx to.
     as_onnx (bool): Whether to write the models. This needs the packages `onnx` and `onnxruntime`.
-    RETURNS (Dict[str, Any]): `tokenizer` (path), `n_pieces`, `max_pieces` and `padding`, or
-        `no_tokenizer`, the reason why there is no tokenizer. If asked for, `onnx` (path of each
-        model) and `n_parameters`. `no_onnx` is the reason why there can be no ONNX models.
+    RETURNS (Dict[str, Any]): `settings`: arguments of `load_bert`, as `tokenizer`, and, if asked
+        for, of `load_onnx`, as `onnx`. `reasons`: why there can be none of these.
     """
     nlp = load_pipeline(teacher)
     found = find_transformer(nlp)
     if found is None:
         reason = "no component of the teacher holds a transformer of spacy-transformers"
-        return {"no_tokenizer": reason, "no_onnx": reason}
+        return {"settings": {}, "reasons": {"tokenizer": reason, "onnx": reason}}
     tokenizer, transformer = found.tokenizer, found.transformer
     if not tokenizer.is_fast:
         reason = f"the teacher's {type(tokenizer).__name__} is not a fast tokenizer"
-        return {"no_tokenizer": reason, "no_onnx": reason}
+        return {"settings": {}, "reasons": {"tokenizer": reason, "onnx": reason}}
     path = Path(output) / "tokenizer.json"
     tokenizer.backend_tokenizer.save(str(path))
-    answer: Dict[str, Any] = {
+    pieces = {
         "tokenizer": str(path),
-        "n_pieces": len(tokenizer),
         "max_pieces": min(find_max_length(tokenizer, transformer), 512),
         "padding": tokenizer.pad_token_id or 0,
     }
+    settings = {"tokenizer": {**pieces, "n_pieces": len(tokenizer)}}
     head = find_head(nlp)
     if head is None:
-        return {**answer, "no_onnx": "no component of the teacher has a linear output layer"}
-    return {**answer, **(write_onnx(transformer, head, Path(output)) if as_onnx else {})}
+        reason = "no component of the teacher has a linear output layer"
+        return {"settings": settings, "reasons": {"onnx": reason}}
+    if as_onnx:
+        n_parameters = write_onnx(transformer, head, Path(output))
+        settings["onnx"] = {**pieces, "folder": output, "n_parameters": n_parameters}
+    return {"settings": settings, "reasons": {}}
 
 
 def find_transformer(nlp: Language) -> Optional[Any]:
@@ -82,10 +85,12 @@ def find_head(nlp: Language) -> Optional[Model]:
     return heads[0] if heads else None
 
 
-def write_onnx(transformer: torch.nn.Module, head: Model, folder: Path) -> Dict[str, Any]:
+def write_onnx(transformer: torch.nn.Module, head: Model, folder: Path) -> int:
     """Write a teacher as ONNX in float32, and the same model quantised to int8.
 
     Weights are quantised per column, activations dynamically.
+
+    RETURNS (int): The number of parameters.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -109,7 +114,4 @@ def write_onnx(transformer: torch.nn.Module, head: Model, folder: Path) -> Dict[
         )
     quantize_dynamic(full, small, per_channel=True, weight_type=QuantType.QInt8)
     weights = onnx.load(str(full)).graph.initializer
-    return {
-        "onnx": {"fp32": str(full), "int8": str(small)},
-        "n_parameters": sum(int(numpy.prod(array.dims)) for array in weights),
-    }
+    return sum(int(numpy.prod(array.dims)) for array in weights)

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .measure import Measured, Timing
 from .plan import Corpus, Settings
-from .systems import BERT_SHAPES, HEAVY
+from .systems import HEAVY
 
 # A JSON object.
 Results = Dict[str, Any]
@@ -61,7 +61,7 @@ def describe(one: Measured) -> Dict[str, Any]:
         "bytes_on_disk": one.loaded["n_bytes"],
         "import_seconds": one.loaded["import_seconds"],
         # BERT is made from a configuration, not loaded.
-        "load_seconds": None if one.system.name in BERT_SHAPES else one.loaded["load_seconds"],
+        "load_seconds": None if one.system.needs == "tokenizer" else one.loaded["load_seconds"],
         "peak_memory_bytes": one.peak_memory,
         "without_packages": list(one.system.hidden),
         "sorted_by_length": one.system.sorts,
@@ -124,7 +124,7 @@ def make_notes(found: Sequence[Measured], corpus: Corpus, settings: Settings) ->
             "cache' the cache was emptied before each pass.",
         ),
         (
-            [one for one in found if one.system.name in BERT_SHAPES],
+            [one for one in found if one.system.needs == "tokenizer"],
             "has random weights, because speed does not depend on them. It was made from its "
             "configuration, not loaded; on disk, four bytes per parameter.",
         ),

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Literal, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
 from spacy.util import is_package
@@ -10,32 +10,11 @@ from thinc.api import Config
 
 from ..errors import Errors
 
-# The systems that a student is compared with, in the order of the tables.
-PEERS = {
-    "spacy-ner": "spaCy's stock `ner`, of the shape of en_core_web_sm's, not trained",
-    "teacher": "the teacher, as a spaCy pipeline",
-    "onnx-fp32": "the teacher's transformer and linear layer in onnxruntime, float32",
-    "onnx-int8": "the same with weights in int8, activations quantised as they come",
-    "bert-base": "BERT-base in transformers, random weights",
-    "bert-large": "BERT-large in transformers, random weights",
-}
-BERT_SHAPES = {
-    "bert-base": {
-        "hidden_size": 768,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "intermediate_size": 3072,
-    },
-    "bert-large": {
-        "hidden_size": 1024,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 16,
-        "intermediate_size": 4096,
-    },
-}
-ONNX = {"onnx-fp32": "fp32", "onnx-int8": "int8"}
 # Packages that a student does not need in use, so they are hidden from its process.
 HEAVY = ("torch", "transformers", "spacy_transformers")
+# Packages that making a transformer needs, and those for making it as ONNX.
+TORCH = ("torch", "transformers")
+ONNX = (*TORCH, "onnx", "onnxruntime")
 
 
 class System(NamedTuple):
@@ -44,10 +23,88 @@ class System(NamedTuple):
     name: str
     description: str
     loader: str  # "module:function" in this package
-    settings: Dict[str, Any]  # arguments of the loader
+    settings: Dict[str, Any]  # arguments of the loader, to which `prepare_peers` adds
+    # What a peer is made from: the student's labels, the teacher, the teacher's tokenizer (with
+    # random weights), or the teacher as ONNX.
+    needs: Literal["nothing", "labels", "teacher", "tokenizer", "onnx"] = "nothing"
+    packages: Tuple[str, ...] = ()  # packages that making it needs
     hidden: Tuple[str, ...] = ()  # packages that are hidden from its process
     sorts: bool = False  # reads texts of similar length together, at batch sizes above 1
     is_student: bool = False
+
+
+# The systems that a student is compared with, in the order of the tables.
+PEERS = {
+    peer.name: peer
+    for peer in (
+        System(
+            "spacy-ner",
+            "spaCy's stock `ner`, of the shape of en_core_web_sm's, not trained",
+            "pipelines:load_spacy",
+            {},
+            needs="labels",
+            hidden=HEAVY,
+        ),
+        System(
+            "teacher",
+            "the teacher, as a spaCy pipeline",
+            "pipelines:load_spacy",
+            {"sort": True},
+            needs="teacher",
+            sorts=True,
+        ),
+        System(
+            "onnx-fp32",
+            "the teacher's transformer and linear layer in onnxruntime, float32",
+            "onnx_session:load_onnx",
+            {"file": "fp32.onnx"},
+            needs="onnx",
+            packages=ONNX,
+            sorts=True,
+        ),
+        System(
+            "onnx-int8",
+            "the same with weights in int8, activations quantised as they come",
+            "onnx_session:load_onnx",
+            {"file": "int8.onnx"},
+            needs="onnx",
+            packages=ONNX,
+            sorts=True,
+        ),
+        System(
+            "bert-base",
+            "BERT-base in transformers, random weights",
+            "bert:load_bert",
+            {
+                "shape": {
+                    "hidden_size": 768,
+                    "num_hidden_layers": 12,
+                    "num_attention_heads": 12,
+                    "intermediate_size": 3072,
+                }
+            },
+            needs="tokenizer",
+            packages=TORCH,
+            sorts=True,
+        ),
+        System(
+            "bert-large",
+            "BERT-large in transformers, random weights",
+            "bert:load_bert",
+            {
+                "shape": {
+                    "hidden_size": 1024,
+                    "num_hidden_layers": 24,
+                    "num_attention_heads": 16,
+                    "intermediate_size": 4096,
+                }
+            },
+            needs="tokenizer",
+            packages=TORCH,
+            sorts=True,
+        ),
+    )
+}
 
 
 def check_pipeline(name: str) -> None:
@@ -56,7 +113,7 @@ def check_pipeline(name: str) -> None:
         raise ValueError(Errors.D505.format(name=name))
 
 
-def choose_peers(names: Optional[Sequence[str]]) -> List[str]:
+def choose_peers(names: Optional[Sequence[str]]) -> List[System]:
     """Return the requested peers in the order of `PEERS`, or all if `names` is None.
 
     RAISES (ValueError): D501 for an unknown name.
@@ -64,37 +121,30 @@ def choose_peers(names: Optional[Sequence[str]]) -> List[str]:
     unknown = [name for name in names or [] if name not in PEERS]
     if unknown:
         raise ValueError(Errors.D501.format(unknown=unknown, known=list(PEERS)))
-    return [name for name in PEERS if names is None or name in names]
+    return [peer for name, peer in PEERS.items() if names is None or name in names]
 
 
 def explain_missing(
-    peers: Sequence[str], *, teacher: Optional[str], labels: Sequence[str]
+    peers: Sequence[System], *, teacher: Optional[str], labels: Sequence[str]
 ) -> Dict[str, str]:
     """Explain why peers can't be measured, as far as that is known before the teacher is loaded.
 
-    peers (Sequence[str]): Names of `PEERS`.
+    peers (Sequence[System]): Some of `PEERS`.
     teacher (Optional[str]): The teacher's folder or package.
     labels (Sequence[str]): The student's labels.
     RETURNS (Dict[str, str]): The reason for each peer that can't be measured.
     """
     reasons = {}
-    for name in peers:
-        missing = [package for package in required_packages(name) if find_spec(package) is None]
-        if name == "spacy-ner":
-            if not labels:
-                reasons[name] = "the student has no labels to give it"
-        elif teacher is None:
-            what = "" if name == "teacher" or name in ONNX else ", whose tokenizer it uses"
-            reasons[name] = f"no teacher is given{what}; give --teacher"
+    for peer in peers:
+        missing = [package for package in peer.packages if find_spec(package) is None]
+        if peer.needs == "labels" and not labels:
+            reasons[peer.name] = "the student has no labels to give it"
+        elif peer.needs != "labels" and teacher is None:
+            what = ", whose tokenizer it uses" if peer.needs == "tokenizer" else ""
+            reasons[peer.name] = f"no teacher is given{what}; give --teacher"
         elif missing:
-            reasons[name] = f"no {' and '.join(missing)} here; install 'spacy-distill[bench]'"
+            reasons[peer.name] = f"no {' and '.join(missing)} here; install 'spacy-distill[bench]'"
     return reasons
-
-
-def required_packages(name: str) -> Tuple[str, ...]:
-    """Return the packages that making a peer needs."""
-    of_transformers = ("torch", "transformers") if name in (*ONNX, *BERT_SHAPES) else ()
-    return (*of_transformers, *(("onnx", "onnxruntime") if name in ONNX else ()))
 
 
 def student_system(name: str, source: str, nlp: Language) -> System:
@@ -109,14 +159,3 @@ def student_system(name: str, source: str, nlp: Language) -> System:
         hidden=HEAVY if is_light else (),
         is_student=True,
     )
-
-
-def peer_system(
-    name: str, settings: Dict[str, Any], *, hidden: Tuple[str, ...] = (), sorts: bool = True
-) -> System:
-    loader = "pipelines:load_spacy"
-    if name in ONNX:
-        loader = "onnx_session:load_onnx"
-    elif name in BERT_SHAPES:
-        loader = "bert:load_bert"
-    return System(name, PEERS[name], loader, settings, hidden=hidden, sorts=sorts)

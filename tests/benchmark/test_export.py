@@ -1,5 +1,7 @@
 """The tokenizer and ONNX files of a teacher with a small BERT, and all systems together."""
 
+from pathlib import Path
+
 import numpy
 import pytest
 import spacy
@@ -9,7 +11,6 @@ from spacy.tokens import DocBin
 from tqdm import tqdm
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from spacy_distill.benchmark import prepare as module
 from spacy_distill.benchmark.export import (
     TaggingTransformer,
     export_teacher,
@@ -21,7 +22,7 @@ from spacy_distill.benchmark.pieces import load_tokenizer, make_batches
 from spacy_distill.benchmark.plan import Settings, read_corpus
 from spacy_distill.benchmark.prepare import prepare_peers
 from spacy_distill.benchmark.results import make_results
-from spacy_distill.benchmark.systems import BERT_SHAPES, student_system
+from spacy_distill.benchmark.systems import PEERS, student_system
 from spacy_distill.benchmark.tables import make_tables
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'bench' is not installed")
@@ -78,11 +79,12 @@ def exported(teacher_path, tmp_path_factory):
 
 
 def test_export_describes_the_input_of_the_transformer(exported):
-    assert exported["n_pieces"] == len(PIECES)
-    assert exported["max_pieces"] == 40
-    assert exported["padding"] == 0
-    assert "no_onnx" not in exported
-    tokenizer = load_tokenizer(exported["tokenizer"], max_pieces=40)
+    settings = exported["settings"]["tokenizer"]
+    assert settings["n_pieces"] == len(PIECES)
+    assert settings["max_pieces"] == 40
+    assert settings["padding"] == 0
+    assert exported["reasons"] == {}
+    tokenizer = load_tokenizer(settings["tokenizer"], max_pieces=40)
     assert tokenizer.encode("Ann in Romes.").tokens == [
         *("[CLS]", "ann", "in", "rome", "##s", ".", "[SEP]")
     ]
@@ -91,7 +93,11 @@ def test_export_describes_the_input_of_the_transformer(exported):
 def test_export_onnx_scores_agree_with_the_teacher(exported, teacher_path):
     nlp = spacy.load(teacher_path)
     model = TaggingTransformer(find_transformer(nlp).transformer, find_head(nlp)).eval()
-    sessions = {name: onnxruntime.InferenceSession(path) for name, path in exported["onnx"].items()}
+    folder = Path(exported["settings"]["onnx"]["folder"])
+    sessions = {
+        name: onnxruntime.InferenceSession(str(folder / f"{name}.onnx"))
+        for name in ("fp32", "int8")
+    }
     sequences = [[2, 5, 6, 7, 3], [2, 9, 3], [2, *[5, 6, 7, 8] * 9, 3]]
     for ids, mask in make_batches(sequences, batch_size=2, padding=0):
         with torch.inference_mode():
@@ -124,26 +130,26 @@ def test_export_counts_parameters(exported, teacher_path):
     n_pooler = sum(weights.numel() for weights in transformer.pooler.parameters())
     head = 5 * 32 + 5
     # A few constants are also written as weights; the pooler, which is not used, is not.
-    assert 0 <= exported["n_parameters"] - (n_parameters - n_pooler + head) < 100
+    found = exported["settings"]["onnx"]["n_parameters"]
+    assert 0 <= found - (n_parameters - n_pooler + head) < 100
 
 
 def test_export_needs_a_transformer(student_path, tmp_path):
     answer = export_teacher(teacher=str(student_path), output=str(tmp_path), as_onnx=True)
-    assert set(answer) == {"no_tokenizer", "no_onnx"}
+    assert answer["settings"] == {}
+    assert set(answer["reasons"]) == {"tokenizer", "onnx"}
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_export_and_measure_all_systems(
-    teacher_path, student_path, student, examples, tmp_path, monkeypatch
-):
+def test_export_and_measure_all_systems(teacher_path, student_path, student, examples, tmp_path):
     """Each system runs in its own process, as in the command, but with small BERTs."""
-    monkeypatch.setattr(module, "BERT_SHAPES", dict.fromkeys(BERT_SHAPES, SIZES))
     DocBin(docs=[eg.reference for eg in examples]).to_disk(tmp_path / "test.spacy")
     corpus = read_corpus(tmp_path / "test.spacy", student)
     settings = Settings(batch_sizes=(1, 4), repeats=2, seconds=0.05)
     # One of each kind is enough.
-    peers = ["teacher", "onnx-int8", "bert-base"]
+    small = PEERS["bert-base"]._replace(settings={"shape": SIZES})
+    peers = [PEERS["teacher"], PEERS["onnx-int8"], small]
     prepared = prepare_peers(
         peers, student=student, teacher=teacher_path, folder=tmp_path, threads=1
     )
@@ -152,7 +158,7 @@ def test_export_and_measure_all_systems(
     with tqdm(disable=True) as bar:
         found = measure_systems(systems, corpus, settings, folder=tmp_path, bar=bar, leave_out=None)
     results = make_results(found, corpus, settings, left_out={})
-    assert list(results["systems"]) == ["student", *peers]
+    assert list(results["systems"]) == ["student", *(peer.name for peer in peers)]
     for one in found:
         assert set(one.timings) == {1, 4}
         assert all(timing.seconds > 0 for timings in one.timings.values() for timing in timings)

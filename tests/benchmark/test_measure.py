@@ -7,7 +7,7 @@ from spacy_distill.benchmark import measure as module
 from spacy_distill.benchmark.measure import measure_systems
 from spacy_distill.benchmark.plan import Corpus, Settings
 from spacy_distill.benchmark.process import WorkerEnded
-from spacy_distill.benchmark.systems import System, peer_system
+from spacy_distill.benchmark.systems import PEERS, System
 
 CORPUS = Corpus(["a text"] * 400, [10] * 400)
 # Words per second of each system, at any batch size.
@@ -51,7 +51,7 @@ def measure(monkeypatch, tmp_path):
     log = []
     monkeypatch.setattr(module, "start_worker", lambda name, threads: Fake(name, log))
     student = System("student", "", "pipelines:load_spacy", {}, is_student=True)
-    others = [peer_system("spacy-ner", {}, sorts=False), peer_system("bert-large", {})]
+    others = [PEERS["spacy-ner"], PEERS["bert-large"]]
 
     def refuse(system, error):
         raise error

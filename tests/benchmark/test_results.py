@@ -5,7 +5,7 @@ import pytest
 from spacy_distill.benchmark.measure import Measured, Timing
 from spacy_distill.benchmark.plan import Corpus, Plan, Settings
 from spacy_distill.benchmark.results import make_results, speed_up, spread, summarise
-from spacy_distill.benchmark.systems import HEAVY, System, peer_system
+from spacy_distill.benchmark.systems import HEAVY, PEERS, System
 from spacy_distill.benchmark.tables import make_tables, to_markdown
 
 SETTINGS = Settings(batch_sizes=(1, 32), repeats=3)
@@ -42,7 +42,7 @@ def results():
             roofline={1: SHARES, 32: {**SHARES, "recurrent": 0.75}},
         ),
         measured(
-            peer_system("bert-base", {}),
+            PEERS["bert-base"],
             90_000_000,
             {1: timed(2.0, 1.0, 4.0), 32: timed(0.05, n_words=100)},
             n_texts=1,
@@ -80,7 +80,7 @@ def test_results_have_the_speed_up():
 def test_results_of_a_student_without_parameters():
     """A pipeline of rules has no parameters, so there is no compression."""
     rules = System("rules", "rules", "pipelines:load_spacy", {}, hidden=HEAVY, is_student=True)
-    bert = peer_system("bert-base", {})
+    bert = PEERS["bert-base"]
     timings = {1: timed(0.1), 32: timed(0.1)}
     found = [measured(rules, 0, timings), measured(bert, 90_000_000, timings)]
     results = make_results(found, CORPUS, SETTINGS, left_out={})
@@ -122,7 +122,7 @@ def test_results_have_notes_on_the_systems(results):
 
 
 def test_results_note_if_the_machine_was_busy():
-    found = [measured(peer_system("teacher", {}), 1, {1: timed(1.0, 3.0, waiting=0.25)})]
+    found = [measured(PEERS["teacher"], 1, {1: timed(1.0, 3.0, waiting=0.25)})]
     results = make_results(found, CORPUS, SETTINGS, left_out={})
     assert results["waiting"] == pytest.approx(0.25)
     assert "25% of the time" in "\n".join(results["notes"])
@@ -168,9 +168,7 @@ def test_results_note_truncated_texts_and_incomplete_batches():
     student = System("student", "a student", "pipelines:load_spacy", {}, is_student=True)
     found = [
         measured(student, 3_000_000, {1: timed(0.1), 32: timed(0.01)}),
-        measured(
-            peer_system("bert-base", {}), 90_000_000, {1: timed(1.0), 32: timed(1.0)}, n_cut=1
-        ),
+        measured(PEERS["bert-base"], 90_000_000, {1: timed(1.0), 32: timed(1.0)}, n_cut=1),
     ]
     more = {"left_out": {}, "date": "", "command": "", "machine": {}}
     notes = make_results(found, CORPUS, SETTINGS, **more)["notes"]

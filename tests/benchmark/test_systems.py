@@ -1,3 +1,6 @@
+from importlib import import_module
+from inspect import signature
+
 import pytest
 
 from spacy_distill.benchmark import systems as module
@@ -6,13 +9,12 @@ from spacy_distill.benchmark.systems import (
     check_pipeline,
     choose_peers,
     explain_missing,
-    peer_system,
 )
 
 
 def test_systems_are_chosen_in_the_order_of_the_report():
-    assert choose_peers(None) == list(PEERS)
-    assert choose_peers(["bert-base", "spacy-ner"]) == ["spacy-ner", "bert-base"]
+    assert choose_peers(None) == list(PEERS.values())
+    assert choose_peers(["bert-base", "spacy-ner"]) == [PEERS["spacy-ner"], PEERS["bert-base"]]
     assert choose_peers([]) == []
 
 
@@ -22,17 +24,17 @@ def test_systems_that_are_unknown_are_refused():
 
 
 def test_systems_need_a_teacher():
-    reasons = explain_missing(list(PEERS), teacher=None, labels=["PER"])
+    reasons = explain_missing(list(PEERS.values()), teacher=None, labels=["PER"])
     assert set(reasons) == set(PEERS) - {"spacy-ner"}
     assert "tokenizer" in reasons["bert-base"]
     assert "--teacher" in reasons["onnx-int8"]
-    assert explain_missing(list(PEERS), teacher="path", labels=["PER"]) == {}
-    assert list(explain_missing(list(PEERS), teacher="path", labels=[])) == ["spacy-ner"]
+    assert explain_missing(list(PEERS.values()), teacher="path", labels=["PER"]) == {}
+    assert list(explain_missing(list(PEERS.values()), teacher="path", labels=[])) == ["spacy-ner"]
 
 
 def test_systems_name_the_missing_extra(monkeypatch):
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "onnxruntime" else 1)
-    reasons = explain_missing(list(PEERS), teacher="path", labels=["PER"])
+    reasons = explain_missing(list(PEERS.values()), teacher="path", labels=["PER"])
     expected = "no onnxruntime here; install 'spacy-distill[bench]'"
     assert reasons == {"onnx-fp32": expected, "onnx-int8": expected}
 
@@ -40,17 +42,18 @@ def test_systems_name_the_missing_extra(monkeypatch):
 def test_systems_of_transformers_need_torch(monkeypatch):
     """The teacher itself may be a pipeline that needs none."""
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "torch" else 1)
-    reasons = explain_missing(list(PEERS), teacher="path", labels=["PER"])
+    reasons = explain_missing(list(PEERS.values()), teacher="path", labels=["PER"])
     assert set(reasons) == {"onnx-fp32", "onnx-int8", "bert-base", "bert-large"}
     assert {*reasons.values()} == {"no torch here; install 'spacy-distill[bench]'"}
 
 
-def test_systems_have_a_loader_each():
-    loaders = {name: peer_system(name, {}).loader for name in PEERS}
-    assert len(set(loaders.values())) == 3
-    assert loaders["spacy-ner"] == loaders["teacher"] == "pipelines:load_spacy"
-    assert loaders["onnx-int8"] == "onnx_session:load_onnx"
-    assert loaders["bert-large"] == "bert:load_bert"
+@pytest.mark.parametrize("peer", PEERS.values(), ids=PEERS)
+def test_systems_have_loaders_of_their_settings(peer):
+    for package in peer.packages:
+        pytest.importorskip(package, reason="the extra 'bench' is not installed")
+    file, _, function = peer.loader.partition(":")
+    load = getattr(import_module(f"spacy_distill.benchmark.{file}"), function)
+    assert set(peer.settings) < set(signature(load).parameters)
 
 
 def test_systems_need_a_pipeline(tmp_path, student_path):
