@@ -48,7 +48,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{path}' does not exist. Run the stage that makes it, or correct the path (in a config: "
         "[paths])."
     )
-    D009 = "'{path}' holds no documents (.spacy). Run the stage that makes it again."
+    D009 = "'{path}' holds no documents with text (.spacy). Run the stage that makes it again."
     D010 = (
         "Can't distil '{teacher}' into '{student}': their labels differ. Teacher: {teacher_tags}; "
         "student: {student_tags}. Initialise the student with the teacher's labels."
@@ -404,12 +404,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "The wheel of '{folder}' can't be built (code {code}). This needs setuptools, from the "
         "package index or installed here. The last lines of the build:\n{lines}"
     )
-    D501 = "Unknown systems to compare with: {unknown}. Choose from {known}."
     D502 = (
         "The process of '{name}' ended with code {code} when asked to {request}. Its last output:\n"
         "{lines}\nIf this machine can't run it, leave it out with --systems."
     )
-    D503 = "'{path}' holds no texts. Give a .spacy file with --data, or a folder of them."
     D505 = (
         "Can't find the pipeline '{name}': it is neither a folder that holds a meta.json nor an "
         "installed package. Train one first, or correct the path."

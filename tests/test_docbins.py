@@ -32,7 +32,7 @@ def test_docbins_are_read_in_order_of_their_names(nlp, write, make_doc, tmp_path
 
 
 def test_docbins_refuse_an_empty_folder(tmp_path):
-    with pytest.raises(ValueError, match=r"\[D009\] '.*0' holds no documents \(\.spacy\)"):
+    with pytest.raises(ValueError, match=r"\[D009\] '.*0' holds no documents with text"):
         find_docbins(tmp_path)
 
 

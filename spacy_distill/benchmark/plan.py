@@ -47,12 +47,12 @@ def read_corpus(path: Path, nlp: Language) -> Corpus:
     path (Path): The file or folder.
     nlp (Language): The student, whose tokens are counted as words.
     RETURNS (Corpus): The texts that are not empty.
-    RAISES (ValueError): D503 if there are none. (FileNotFoundError): D008 if the path does not
+    RAISES (ValueError): D009 if there are none. (FileNotFoundError): D008 if the path does not
         exist.
     """
     texts = [doc.text for doc in read_docbins(path, nlp.vocab) if doc.text.strip()]
     if not texts:
-        raise ValueError(Errors.D503.format(path=path))
+        raise ValueError(Errors.D009.format(path=path))
     return Corpus(texts, [len(nlp.make_doc(text)) for text in texts])
 
 

@@ -116,11 +116,11 @@ def check_pipeline(name: str) -> None:
 def choose_peers(names: Optional[Sequence[str]]) -> List[System]:
     """Return the requested peers in the order of `PEERS`, or all if `names` is None.
 
-    RAISES (ValueError): D501 for an unknown name.
+    RAISES (ValueError): D601 for an unknown name.
     """
     unknown = [name for name in names or [] if name not in PEERS]
     if unknown:
-        raise ValueError(Errors.D501.format(unknown=unknown, known=list(PEERS)))
+        raise ValueError(Errors.D601.format(unknown=unknown, known=list(PEERS)))
     return [peer for name, peer in PEERS.items() if names is None or name in names]
 
 

@@ -25,6 +25,7 @@ from ..sweep.runner import Runner, check_test_sets, leave_out
 from ..sweep.tables import make_notes, make_tables, name_corpus, to_markdown
 from .options import Gpu, read_numbers, read_seeds, split_list, split_paths
 from .showing import show_tables
+from .weights import check_model
 
 BAR = "{desc:<40.40} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
 # Options that do not change the results of a sweep.
@@ -188,14 +189,13 @@ def run_waiting(
     workers (int): Number of samples to run in parallel.
     overwrite (bool): Whether to make again what was made with other settings.
     RETURNS (List[str]): The errors of the runs that failed.
-    RAISES (ValueError): D401 if the teacher's weights are missing, D602 if a corpus or a lookup
-        table can't be made, D607 if a stage was done with other settings, D609 if the test set is
-        not that of the rows.
+    RAISES (FileNotFoundError): D401 if the teacher's weights are missing. (ValueError): D602 if a
+        corpus or a lookup table can't be made, D607 if a stage was done with other settings, D609
+        if the test set is not that of the rows.
     """
     if not runs:
         return []
-    if not (config := Path(settings.teacher) / "config.json").is_file():
-        raise ValueError(Errors.D401.format(path=config.parent))
+    check_model(Path(settings.teacher))
     is_held = settings.work.resolve() == path.parent.resolve()
     # Without smoothing, the time left is estimated from the mean speed so far.
     with (

@@ -101,7 +101,8 @@ def find_digest(teacher: str) -> Optional[str]:
 
 
 def check_model(folder: Path) -> None:
-    if not (folder / "config.json").exists():
+    """Refuse what is not a transformer's folder. RAISES (FileNotFoundError): D401."""
+    if not (folder / "config.json").is_file():
         raise FileNotFoundError(Errors.D401.format(path=folder))
 
 

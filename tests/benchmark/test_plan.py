@@ -71,7 +71,7 @@ def test_plan_reads_texts_and_counts_the_students_tokens(tmp_path, nlp):
 
 def test_plan_needs_texts(tmp_path, nlp):
     DocBin(docs=[Doc(nlp.vocab), Doc(nlp.vocab, words=["\n"])]).to_disk(tmp_path / "no.spacy")
-    with pytest.raises(ValueError, match=r"\[D503\].*no\.spacy"):
+    with pytest.raises(ValueError, match=r"\[D009\].*no\.spacy"):
         read_corpus(tmp_path / "no.spacy", nlp)
     with pytest.raises(FileNotFoundError, match=r"\[D008\]"):
         read_corpus(tmp_path / "none.spacy", nlp)

@@ -19,7 +19,7 @@ def test_systems_are_chosen_in_the_order_of_the_report():
 
 
 def test_systems_that_are_unknown_are_refused():
-    with pytest.raises(ValueError, match=r"\[D501\].*\['bert-huge'\].*'bert-large'"):
+    with pytest.raises(ValueError, match=r"\[D601\].*\['bert-huge'\].*'bert-large'"):
         choose_peers(["bert-huge", "teacher"])
 
 

@@ -91,7 +91,7 @@ def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "arguments, code",
     [
-        (["--systems", "bert-huge"], "D501"),
+        (["--systems", "bert-huge"], "D601"),
         (["--systems", "spacy-ner,bert-base"], "D506"),
         (["--batch-sizes", "1,x"], "D605"),
         (["--student", "teacher=path"], "D507"),
@@ -114,7 +114,7 @@ def test_benchmark_checks_its_output_before_measuring(run, student_path, tmp_pat
 def test_benchmark_refuses_missing_files(run, student_path):
     assert "[D505]" in str(run("nothing/here").exception)
     assert "[D008]" in str(run(student_path, data="none.spacy").exception)
-    assert "[D503]" in str(run(student_path, data="empty.spacy").exception)
+    assert "[D009]" in str(run(student_path, data="empty.spacy").exception)
     assert "[D505]" in str(run(student_path, "--teacher", "nothing/here").exception)
 
 
