@@ -100,7 +100,13 @@ def distill_cli(
     test: Annotated[
         str, typer.Option(help="Gold sentences to score on. Default: the development set")
     ] = "",
-    dev_share: Annotated[float, typer.Option(help="Share to hold out without --dev")] = 0.1,
+    dev_share: Annotated[
+        float,
+        typer.Option(
+            help="Share to hold out without --dev: of the labelled sentences or, if there are "
+            "none, of the text"
+        ),
+    ] = 0.1,
     table: Annotated[
         Optional[Path], typer.Option(help="Lookup table made by `spacy-distill table`")
     ] = None,
@@ -127,7 +133,7 @@ def distill_cli(
         bool, typer.Option("--verbose", "-V", help="Show the output of the training loop")
     ] = False,
     use_gpu: Annotated[
-        int, typer.Option("--gpu-id", "-g", help="GPU for the teacher, -1 for the CPU")
+        int, typer.Option("--gpu-id", "--gpu", "-g", help="GPU for the teacher, -1 for the CPU")
     ] = -1,
 ) -> None:
     """Distil a teacher into a compact student, with or without labels.
