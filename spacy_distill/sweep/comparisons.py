@@ -9,7 +9,7 @@ from ..files import read_json
 from .bootstrap import RESAMPLES, compare, micro_f1, resample_f1
 from .choices import CHOSEN, is_chosen
 from .curves import drop_doubles, group_by, of_main_pool, sort_by
-from .layout import counts_file, sample_folder
+from .layout import Files
 from .plan import BUILT_IN, TEACHER, training_name
 from .rows import Row, row_key
 
@@ -127,9 +127,8 @@ def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
     RETURNS (Optional[ndarray]): The counts. None if there are none, or if their F1 is not that of
         the row. (n_sentences, 3)
     """
-    folder = sample_folder(work, row["size"], row["seed"])
-    system: str = row[CHOSEN] if is_chosen(row) else row["system"]
-    path = counts_file(folder, training_name(system, row["limit"]))
+    name = training_name(row[CHOSEN if is_chosen(row) else "system"], row["limit"])
+    path = Files(work, row["size"], row["seed"], name).counts
     if not path.exists():
         return None
     counts = load_counts(path)

@@ -11,7 +11,6 @@ from ..docbins import count_docs
 from ..files import read_json
 from ..machine import PACKAGES, find_versions
 from .inputs import Settings, fingerprint, make_inputs
-from .layout import best_model, corpus_files, counts_file, metrics_file, sample_folder, tuned_file
 from .plan import Run
 from .rows import Row
 from .stages import make_stages, read_receipt
@@ -27,11 +26,9 @@ def make_row(run: Run, settings: Settings) -> Row:
     RETURNS (Dict[str, Any]): Values that JSON can hold. Scores are from 0 to 1, times are in
         seconds, and paths are relative to the project or to a folder named in capitals.
     """
-    folder = sample_folder(settings.work, run.size, run.seed)
-    files, stages = corpus_files(folder), make_stages(run, settings)
-    metrics = read_json(metrics_file(folder, run.name))
-    model = best_model(folder, run.name)
-    dev = read_json(model / "meta.json")["performance"]
+    files, stages = run.files(settings.work), make_stages(run, settings)
+    metrics = read_json(files.metrics)
+    dev = read_json(files.model / "meta.json")["performance"]
     inputs = make_inputs(run, settings)
     return {
         "corpus": settings.name,
@@ -41,13 +38,13 @@ def make_row(run: Run, settings: Settings) -> Row:
         "size": run.size,
         "seed": run.seed,
         "limit": run.limit,
-        "labelled": count_docs(files["labelled"]),
-        "pool": count_pool(run, files["unlabelled"]),
+        "labelled": count_docs(files.corpus["labelled"]),
+        "pool": count_pool(run, files.corpus["unlabelled"]),
         "test": {key: metrics[key] for key in SCORES},
         "dev": {key: dev.get(key) for key in SCORES},
-        "tuned": read_json(tuned_file(folder, run.name)),
+        "tuned": read_json(files.tuned),
         "words_per_second": metrics["speed"],
-        "parameters": read_json(counts_file(folder, run.name))["parameters"],
+        "parameters": read_json(files.counts)["parameters"],
         "seconds": {stage.name: read_receipt(stage).get("seconds") for stage in stages},
         "fingerprint": fingerprint(inputs),
         "inputs": inputs,

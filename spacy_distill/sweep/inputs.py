@@ -8,7 +8,6 @@ from ..data.sources import is_dataset_id
 from ..docbins import digest_docs
 from ..files import digest, digest_json, digest_source, last_name
 from .configs import config_digest, read_environment
-from .layout import corpus_files, sample_folder
 from .plan import TEACHER, Run
 
 # The folders of a project with its configs and with its teacher's weights.
@@ -70,8 +69,7 @@ def make_inputs(run: Run, settings: Settings) -> Inputs:
     """
     config = settings.configs / f"{run.system.config}.cfg"
     overrides = make_overrides(run, settings)
-    folder = sample_folder(settings.work, run.size, run.seed)
-    files = corpus_files(folder)
+    files = run.files(settings.work).corpus
     is_there = all(path.exists() for path in files.values())
     corpus = {part: digest_once(digest_docs, path) for part, path in files.items() if is_there}
     inputs: Inputs = {

@@ -1,49 +1,58 @@
-"""Where a sweep keeps the files of each sample: folders with the layout of a project."""
+"""Where a sweep keeps the files of each run: folders with the layout of a project."""
 
 from pathlib import Path
-from typing import Dict
+from typing import Dict, NamedTuple
 
 from ..docbins import PARTS
 
 
-def sample_folder(work: Path, size: int, seed: int) -> Path:
-    """Return the folder of a sample.
+class Files(NamedTuple):
+    """The files of a run, in a folder that it shares with other runs on the same sample.
 
     work (Path): Folder of the sweep.
-    size, seed (int): Of the sample, as a run has them.
+    size, seed (int): Size and seed of the sample.
+    name (str): The name of the run.
     """
-    return work / str(size) / str(seed)
 
+    work: Path
+    size: int
+    seed: int
+    name: str
 
-def corpus_files(folder: Path) -> Dict[str, Path]:
-    return {part: folder / "corpus" / f"{part}.spacy" for part in PARTS}
+    @property
+    def folder(self) -> Path:
+        return self.work / str(self.size) / str(self.seed)
 
+    @property
+    def corpus(self) -> Dict[str, Path]:
+        return {part: self.folder / "corpus" / f"{part}.spacy" for part in PARTS}
 
-def annotated_folder(folder: Path) -> Path:
-    """Return the folder of what the teacher annotated."""
-    return folder / "corpus" / "annotated"
+    @property
+    def annotated(self) -> Path:
+        """The folder of what the teacher annotated."""
+        return self.folder / "corpus" / "annotated"
 
+    @property
+    def training(self) -> Path:
+        """The output folder of the training."""
+        return self.folder / "training" / self.name
 
-def training_folder(folder: Path, name: str) -> Path:
-    """Return the output folder of a system's training."""
-    return folder / "training" / name
+    @property
+    def model(self) -> Path:
+        """The folder of the best checkpoint."""
+        return self.training / "model-best"
 
+    @property
+    def tuned(self) -> Path:
+        """The file in which `tune` stores its result."""
+        return self.folder / "metrics" / f"{self.name}.tuned.json"
 
-def best_model(folder: Path, name: str) -> Path:
-    """Return the folder of a system's best checkpoint."""
-    return training_folder(folder, name) / "model-best"
+    @property
+    def metrics(self) -> Path:
+        """The file of the scores on the test set."""
+        return self.folder / "metrics" / f"{self.name}.json"
 
-
-def tuned_file(folder: Path, name: str) -> Path:
-    """Return the file in which `tune` stores its result for a system."""
-    return folder / "metrics" / f"{name}.tuned.json"
-
-
-def metrics_file(folder: Path, name: str) -> Path:
-    """Return the file of a system's scores on the test set."""
-    return folder / "metrics" / f"{name}.json"
-
-
-def counts_file(folder: Path, name: str) -> Path:
-    """Return the file of correct, wrong and missed entities in each sentence of the test set."""
-    return folder / "metrics" / f"{name}.counts.json"
+    @property
+    def counts(self) -> Path:
+        """The file of correct, wrong and missed entities in each sentence of the test set."""
+        return self.folder / "metrics" / f"{self.name}.counts.json"

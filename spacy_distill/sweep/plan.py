@@ -4,11 +4,13 @@ import math
 import os
 import re
 import shlex
+from pathlib import Path
 from types import MappingProxyType
 from typing import Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ..checks import is_name
 from ..errors import Errors
+from .layout import Files
 
 
 class System(NamedTuple):
@@ -47,6 +49,10 @@ class Run(NamedTuple):
     @property
     def key(self) -> Tuple[str, int, int, int]:
         return self.system.name, self.size, self.seed, self.limit
+
+    def files(self, work: Path) -> Files:
+        """Return its files, in the working folder of a sweep."""
+        return Files(work, self.size, self.seed, self.name)
 
 
 def training_name(system: str, limit: int) -> str:

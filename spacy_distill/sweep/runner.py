@@ -13,7 +13,6 @@ from .curves import group_by
 from .describe import make_row
 from .execute import clear_outdated, discard, find_outdated, run_stage
 from .inputs import Settings, digest_once
-from .layout import corpus_files, sample_folder
 from .plan import Run
 from .rows import Key, Row, append_row
 from .stages import Stage, corpus_stage, is_done, make_stages, table_stage, train_stage
@@ -35,8 +34,8 @@ def check_test_sets(
 ) -> None:
     """Check that corpora and rows have the same test set. RAISES (ValueError): D609 if not."""
     known = {row["inputs"]["corpus"]["test"] for row in rows.values()}
-    for size, seed in group_by_sample(runs):
-        test = corpus_files(sample_folder(settings.work, size, seed))["test"]
+    for own in group_by_sample(runs).values():
+        test = own[0].files(settings.work).corpus["test"]
         known.add(digest_once(digest_docs, test))
         if len(known) > 1:
             raise ValueError(Errors.D609.format(path=test, rows=path))
@@ -48,8 +47,8 @@ def leave_out(runs: Sequence[Run], settings: Settings) -> Tuple[List[Run], List[
     RETURNS (Tuple[List[Run], List[str]]): The runs, and reasons for leaving out the others.
     """
     kept, reasons = [], []
-    for (size, seed), own in group_by_sample(runs).items():
-        files = corpus_files(sample_folder(settings.work, size, seed))
+    for (size, _), own in group_by_sample(runs).items():
+        files = own[0].files(settings.work).corpus
         n_labelled = count_docs(files["labelled"])
         n_pool = count_docs(files["unlabelled"]) if any(run.limit for run in own) else 0
         if n_labelled < size:

@@ -1,20 +1,11 @@
 """The stages of a run: the same commands that a project runs."""
 
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 from ..files import read_json
 from .inputs import Inputs, Settings, make_overrides, source_inputs, training_inputs, weights_digest
-from .layout import (
-    annotated_folder,
-    best_model,
-    corpus_files,
-    counts_file,
-    metrics_file,
-    sample_folder,
-    training_folder,
-    tuned_file,
-)
+from .layout import Files
 from .plan import TEACHER, Run
 
 # Approximate seconds that a stage takes on one thread, to estimate the time left.
@@ -80,23 +71,28 @@ def make_stages(run: Run, settings: Settings) -> List[Stage]:
     if run.system.config == "student":
         teacher = Run(TEACHER, run.size, run.seed)
         stages += [train_stage(teacher, settings), tune_stage(teacher, settings)]
-        stages += annotate_stages(run, settings)
+        stages += annotate_stages(teacher, settings)
     own = [make(run, settings) for make in (train_stage, tune_stage, score_stage)]
     return [*stages, *own]
 
 
+def to_words(command: Iterable[object]) -> List[str]:
+    """Turn the paths and numbers of a command into text."""
+    return [*map(str, command)]
+
+
 def corpus_stage(run: Run, settings: Settings) -> Stage:
-    folder = sample_folder(settings.work, run.size, run.seed)
-    products = [*corpus_files(folder).values()]
-    more = [word for source in settings.unlabelled for word in ("--unlabelled", source)]
-    options = ["--labelled", str(run.size), "--seed", str(run.seed), "--lang", settings.lang]
-    command = ["spacy_distill", "corpus", settings.data, str(folder / "corpus"), *options, *more]
+    files = run.files(settings.work)
+    output = files.folder / "corpus"
+    command = ["spacy_distill", "corpus", settings.data, output, "--labelled", run.size]
+    command += ["--seed", run.seed, "--lang", settings.lang]
+    command += [word for source in settings.unlabelled for word in ("--unlabelled", source)]
     return Stage(
         name="corpus",
-        folder=folder,
-        command=command,
-        products=products,
-        removes=[folder / "corpus"],
+        folder=files.folder,
+        command=to_words(command),
+        products=[*files.corpus.values()],
+        removes=[output],
         seconds=SECONDS["corpus"],
         inputs=source_inputs(settings),
     )
@@ -105,12 +101,12 @@ def corpus_stage(run: Run, settings: Settings) -> Stage:
 def table_stage(settings: Settings) -> Stage:
     """The stage that makes the lookup table of the teacher's pieces, the same for all samples."""
     table = settings.work / "table.npz"
-    command = ["spacy_distill", "table", str(table), "--teacher", settings.teacher]
-    command += ["--kind", "pieces", "--vectors", "encoder", "--gpu", str(settings.gpu)]
+    command = ["spacy_distill", "table", table, "--teacher", settings.teacher]
+    command += ["--kind", "pieces", "--vectors", "encoder", "--gpu", settings.gpu]
     return Stage(
         name="table",
         folder=settings.work,
-        command=command,
+        command=to_words(command),
         products=[table],
         removes=[table],
         seconds=SECONDS["table"],
@@ -118,19 +114,17 @@ def table_stage(settings: Settings) -> Stage:
     )
 
 
-def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
-    folder = sample_folder(settings.work, run.size, run.seed)
-    model = best_model(folder, TEACHER.name)
+def annotate_stages(teacher: Run, settings: Settings) -> List[Stage]:
+    files = teacher.files(settings.work)
     stages = []
     for part in ("labelled", "unlabelled"):
-        source, output = corpus_files(folder)[part], annotated_folder(folder) / part
-        command = ["spacy_distill", "annotate", str(model), str(source), str(output)]
-        command += ["--gpu", str(settings.gpu)]
+        source, output = files.corpus[part], files.annotated / part
+        command = ["spacy_distill", "annotate", files.model, source, output]
         stages.append(
             Stage(
                 name=f"annotate-{part}",
-                folder=folder,
-                command=command,
+                folder=files.folder,
+                command=to_words([*command, "--gpu", settings.gpu]),
                 products=[output / "00000.spacy"],
                 removes=[output],
                 seconds=SECONDS_TO_LOAD + source.stat().st_size / BYTES_A_SECOND,
@@ -140,75 +134,65 @@ def annotate_stages(run: Run, settings: Settings) -> List[Stage]:
 
 
 def train_stage(run: Run, settings: Settings) -> Stage:
-    folder, config = sample_folder(settings.work, run.size, run.seed), run.system.config
-    output = training_folder(folder, run.name)
-    given = {**paths_of(config, settings, folder), **make_overrides(run, settings)}
-    command = ["spacy", "train", str(settings.configs / f"{config}.cfg"), "--output", str(output)]
-    command += ["--gpu-id", str(settings.gpu)]
+    files, config = run.files(settings.work), run.system.config
+    given = {**paths_of(config, settings, files), **make_overrides(run, settings)}
+    command = ["spacy", "train", settings.configs / f"{config}.cfg", "--output", files.training]
+    command += ["--gpu-id", settings.gpu]
     command += [word for key, value in given.items() for word in (f"--{key}", value)]
-    files = (tuned_file, metrics_file, counts_file)
-    removes = [output, *(file(folder, run.name) for file in files)]
+    removes = [files.training, files.tuned, files.metrics, files.counts]
     if run.name == TEACHER.name:
-        removes.append(annotated_folder(folder))
+        removes.append(files.annotated)
     return Stage(
         name=f"train-{run.name}",
-        folder=folder,
-        command=command,
-        products=[best_model(folder, run.name) / "meta.json"],
+        folder=files.folder,
+        command=to_words(command),
+        products=[files.model / "meta.json"],
         removes=removes,
         seconds=SECONDS[config],
         inputs=training_inputs(run, settings),
-        leftover=output / "model-last",  # half of the disk space of a training
+        leftover=files.training / "model-last",  # half of the disk space of a training
     )
 
 
-def paths_of(config: str, settings: Settings, folder: Path) -> Dict[str, str]:
+def paths_of(config: str, settings: Settings, files: Files) -> Dict[str, Any]:
     """Return the overrides for the block [paths] of a config."""
-    files = corpus_files(folder)
-    if config == "teacher":
-        return {
-            "paths.teacher": settings.teacher,
-            "paths.labelled": str(files["labelled"]),
-            "paths.dev": str(files["dev"]),
-        }
-    paths = {"paths.dev": str(files["dev"]), "paths.table": str(settings.work / "table.npz")}
-    if config == "baseline":
-        return {"paths.labelled": str(files["labelled"]), **paths}
-    annotated = annotated_folder(folder)
-    return {
-        "paths.labelled": str(annotated / "labelled"),
-        "paths.unlabelled": str(annotated / "unlabelled"),
-        **paths,
+    labelled, dev = files.corpus["labelled"], files.corpus["dev"]
+    annotated, table = files.annotated, settings.work / "table.npz"
+    paths: Dict[str, Dict[str, Any]] = {
+        "teacher": {"teacher": settings.teacher, "labelled": labelled, "dev": dev},
+        "baseline": {"labelled": labelled, "dev": dev, "table": table},
+        "student": {
+            "labelled": annotated / "labelled",
+            "unlabelled": annotated / "unlabelled",
+            "dev": dev,
+            "table": table,
+        },
     }
+    return {f"paths.{key}": path for key, path in paths[config].items()}
 
 
 def tune_stage(run: Run, settings: Settings) -> Stage:
     """The stage that tunes on the development set how readily the pipeline predicts entities."""
-    folder = sample_folder(settings.work, run.size, run.seed)
-    model, dev = best_model(folder, run.name), corpus_files(folder)["dev"]
-    products = [tuned_file(folder, run.name)]
-    command = ["spacy_distill", "tune", str(model), str(dev), "--output", str(products[0])]
-    command += ["--gpu", str(settings.gpu)]
+    files = run.files(settings.work)
+    command = ["spacy_distill", "tune", files.model, files.corpus["dev"], "--output", files.tuned]
     return Stage(
         name=f"tune-{run.name}",
-        folder=folder,
-        command=command,
-        products=products,
-        removes=products,
+        folder=files.folder,
+        command=to_words([*command, "--gpu", settings.gpu]),
+        products=[files.tuned],
+        removes=[files.tuned],
         seconds=SECONDS["tune"],
     )
 
 
 def score_stage(run: Run, settings: Settings) -> Stage:
-    folder = sample_folder(settings.work, run.size, run.seed)
-    model, test = best_model(folder, run.name), corpus_files(folder)["test"]
-    products = [metrics_file(folder, run.name), counts_file(folder, run.name)]
-    command = ["spacy_distill.sweep.score", str(model), str(test), *map(str, products)]
-    command += ["--gpu", str(settings.gpu)]
+    files = run.files(settings.work)
+    products = [files.metrics, files.counts]
+    command = ["spacy_distill.sweep.score", files.model, files.corpus["test"], *products]
     return Stage(
         name=f"score-{run.name}",
-        folder=folder,
-        command=command,
+        folder=files.folder,
+        command=to_words([*command, "--gpu", settings.gpu]),
         products=products,
         removes=products,
         seconds=SECONDS["score"],

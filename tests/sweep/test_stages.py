@@ -7,7 +7,6 @@ from spacy.util import load_config
 from spacy_distill.docbins import PARTS
 from spacy_distill.sweep.configs import check_overrides
 from spacy_distill.sweep.inputs import Settings
-from spacy_distill.sweep.layout import corpus_files
 from spacy_distill.sweep.plan import BUILT_IN, Run, System
 from spacy_distill.sweep.stages import is_done, make_stages
 
@@ -24,11 +23,11 @@ def make_corpus(settings, make_doc):
     """Make the corpus of a sample by hand, and return its folder."""
 
     def make(size, seed, n_pool=3):
-        folder = settings.work / str(size) / str(seed)
-        (folder / "corpus").mkdir(parents=True)
+        folder = settings.work / str(size) / str(seed) / "corpus"
+        folder.mkdir(parents=True)
         for part, n_docs in zip(PARTS, (size, n_pool, 1, 1)):
             docs = [make_doc("Ann left", "B-PER O")] * n_docs
-            DocBin(docs=docs).to_disk(corpus_files(folder)[part])
+            DocBin(docs=docs).to_disk(folder / f"{part}.spacy")
         return folder
 
     return make
@@ -70,7 +69,7 @@ def test_stages_of_a_system(settings, make_corpus, system, expected):
 @pytest.mark.parametrize("system", ["teacher", "baseline-softmax", "student-softmax"])
 def test_stages_train_with_settings_of_the_config(settings, make_corpus, system):
     """The config has all settings of the command, and the command sets all paths of the config."""
-    folder = make_corpus(8, 1)
+    corpus = make_corpus(8, 1)
     run = Run(BUILT_IN[system], 8, 1, limit=5 if system.startswith("student") else 0)
     command = stages_of(run, settings)[f"train-{run.name}"].command
     config = Path(command[2])
@@ -79,20 +78,21 @@ def test_stages_train_with_settings_of_the_config(settings, make_corpus, system)
     check_overrides([System(system, system, config.stem, overrides)], CONFIGS)
     assert set(load_config(config)["paths"]) <= {key.partition("paths.")[2] for key in overrides}
     assert overrides["system.seed"] == "1"
-    assert overrides["paths.dev"] == str(folder / "corpus" / "dev.spacy")
+    assert overrides["paths.dev"] == str(corpus / "dev.spacy")
     labelled = "annotated/labelled" if system.startswith("student") else "labelled.spacy"
-    assert overrides["paths.labelled"] == str(folder / "corpus" / labelled)
+    assert overrides["paths.labelled"] == str(corpus / labelled)
     assert overrides.get("corpora.train.limit") == ("5" if run.limit else None)
     assert "training.max_steps" not in overrides  # as in the config
-    assert given["--output"] == str(folder / "training" / run.name)
+    assert given["--output"] == str(corpus.parent / "training" / run.name)
 
 
 def test_stages_estimate_the_time_for_a_pool(settings, make_corpus):
     """The time to annotate is estimated from the size of the file."""
-    folder = make_corpus(8, 1, n_pool=3000)
+    corpus = make_corpus(8, 1, n_pool=3000)
     found = stages_of(Run(BUILT_IN["student-crf"], 8, 1), settings)
-    sizes = [corpus_files(folder)[part].stat().st_size for part in ("labelled", "unlabelled")]
-    seconds = [found[f"annotate-{part}"].seconds for part in ("labelled", "unlabelled")]
+    parts = ("labelled", "unlabelled")
+    sizes = [(corpus / f"{part}.spacy").stat().st_size for part in parts]
+    seconds = [found[f"annotate-{part}"].seconds for part in parts]
     assert seconds[1] - seconds[0] == pytest.approx((sizes[1] - sizes[0]) / 10_000)
     assert seconds[1] > seconds[0] > 5
 
