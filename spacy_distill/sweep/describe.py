@@ -13,7 +13,7 @@ from ..machine import PACKAGES, find_versions
 from .inputs import Settings, fingerprint, make_inputs
 from .plan import Run
 from .rows import Row
-from .stages import make_stages, read_receipt
+from .stages import make_stages
 
 SCORES = ("ents_p", "ents_r", "ents_f", "ents_per_type")
 
@@ -45,7 +45,7 @@ def make_row(run: Run, settings: Settings) -> Row:
         "tuned": read_json(files.tuned),
         "words_per_second": metrics["speed"],
         "parameters": read_json(files.counts)["parameters"],
-        "seconds": {stage.name: read_receipt(stage).get("seconds") for stage in stages},
+        "seconds": {stage.name: read_json(stage.receipt).get("seconds") for stage in stages},
         "fingerprint": fingerprint(inputs),
         "inputs": inputs,
         "sweep": describe_command(settings),

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from typing import Any, Callable, Iterable, List, Optional
+from typing import Callable, Iterable, List, Optional
 
 from ..errors import Errors, last_lines
-from ..files import write_json
+from ..files import read_json, write_json
 from ..threads import thread_variables
 from .inputs import find_differences
-from .stages import Stage, is_done, read_receipt
+from .stages import Stage, is_done
 
 SECONDS_BETWEEN_TICKS = 2.0
 
@@ -59,10 +59,10 @@ def run_stage(stage: Stage, *, tick: Callable[[float], None], handle: Optional[i
         shutil.rmtree(stage.leftover, ignore_errors=True)
 
 
-def write_receipt(stage: Stage, **more: Any) -> None:
+def write_receipt(stage: Stage, *, seconds: float) -> None:
     """Write the receipt of a stage that has ended. The file is either whole or not there."""
     stage.receipt.parent.mkdir(parents=True, exist_ok=True)
-    receipt = {"command": stage.command, "inputs": stage.inputs, **more}
+    receipt = {"command": stage.command, "inputs": stage.inputs, "seconds": seconds}
     write_json(stage.receipt, receipt)
 
 
@@ -85,7 +85,7 @@ def clear_outdated(stages: Iterable[Stage], *, overwrite: bool) -> None:
 
 def find_outdated(stage: Stage) -> List[str]:
     """List the inputs in which a stage that is done differs from what the sweep would do."""
-    return find_differences(read_receipt(stage)["inputs"] or {}, stage.inputs or {})
+    return find_differences(read_json(stage.receipt)["inputs"] or {}, stage.inputs or {})
 
 
 def discard(stage: Stage) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
-from ..files import read_json
 from .inputs import Inputs, Settings, make_overrides, source_inputs, training_inputs, weights_digest
 from .layout import Files
 from .plan import TEACHER, Run
@@ -197,8 +196,3 @@ def score_stage(run: Run, settings: Settings) -> Stage:
         removes=products,
         seconds=SECONDS["score"],
     )
-
-
-def read_receipt(stage: Stage) -> Dict:
-    """Read the receipt of a stage that is done."""
-    return read_json(stage.receipt)
