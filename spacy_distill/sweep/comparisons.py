@@ -40,34 +40,27 @@ def compare_systems(
         `difference`, `low`, `high` and `p` of F1, from `compare`; `resamples` and `fingerprints`. A
         pair is left out if it has neither counts nor an earlier result.
     """
-    pairs = [*find_pairs(rows)]
-    means = {identity(describe(pair)): find_difference(pair) for pair in pairs}
-    found = {
-        identity(one): one
-        for one in known
+    pairs = {identity(describe(pair)): pair for pair in find_pairs(rows)}
+    found = {}
+    for one in known:
+        pair = pairs.get(identity(one))
         # A run that was repeated, perhaps with other software, may have another F1.
-        if abs(means.get(identity(one), numpy.inf) - one["difference"]) < SAME_F1
-    }
-    missing = [pair for pair in pairs if identity(describe(pair)) not in found]
-    runs = {row_key(row): row for pair in missing for row in (*pair.ours, *pair.theirs)}
+        if pair and abs(find_difference(pair) - one["difference"]) < SAME_F1:
+            found[identity(one)] = one
+    missing = {key: pair for key, pair in pairs.items() if key not in found}
+    runs = {row_key(row): row for pair in missing.values() for row in (*pair.ours, *pair.theirs)}
     read = {key: read_counts(row, work) for key, row in runs.items()}
     counts = {key: one for key, one in read.items() if one is not None}
     if counts:
         stacked = numpy.stack([*counts.values()], axis=1)  # (n_sentences, n_runs, 3)
         f1, resampled = micro_f1(stacked), resample_f1(stacked)
         place = {key: i for i, key in enumerate(counts)}
-        for pair in missing:
-            ours, theirs = ([row_key(row) for row in side] for side in (pair.ours, pair.theirs))
-            if place.keys() >= {*ours, *theirs}:
-                result = compare(
-                    f1,
-                    resampled,
-                    ours=[place[key] for key in ours],
-                    theirs=[place[key] for key in theirs],
-                )
-                new = {**describe(pair), **result._asdict(), "resamples": RESAMPLES}
-                found[identity(new)] = new
-    return [found[key] for key in map(identity, map(describe, pairs)) if key in found]
+        for key, pair in missing.items():
+            if place.keys() >= {row_key(row) for row in (*pair.ours, *pair.theirs)}:
+                ours, theirs = ([place[row_key(row)] for row in side] for side in pair[1:])
+                result = compare(f1, resampled, ours=ours, theirs=theirs)
+                found[key] = {**describe(pair), **result._asdict(), "resamples": RESAMPLES}
+    return [found[key] for key in pairs if key in found]
 
 
 def find_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
@@ -131,12 +124,7 @@ def read_counts(row: Row, work: Path) -> Optional[numpy.ndarray]:
     path = Files(work, row["size"], row["seed"], name).counts
     if not path.exists():
         return None
-    counts = load_counts(path)
+    found = read_json(path)
+    counts = numpy.array([found["tp"], found["fp"], found["fn"]]).T
     is_same = abs(micro_f1(counts[:, None])[0] - (row["test"]["ents_f"] or 0.0)) < SAME_F1
     return counts if is_same else None
-
-
-def load_counts(path: Path) -> numpy.ndarray:
-    """Load the correct, wrong and missed entities of each sentence, (n_sentences, 3)."""
-    found = read_json(path)
-    return numpy.array([found["tp"], found["fp"], found["fn"]]).T

@@ -205,7 +205,7 @@ class Runner:
         with self._lock:
             self.bar.update(seconds)
 
-    def _say(self, product: Path, name: Any) -> None:
+    def _say(self, product: Path, name: Optional[str]) -> None:
         """Show in the progress bar which stages are running.
 
         product (Path): The first product of a stage.
