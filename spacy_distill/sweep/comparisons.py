@@ -57,7 +57,9 @@ def compare_systems(
         place = {key: i for i, key in enumerate(counts)}
         for key, pair in missing.items():
             if place.keys() >= {row_key(row) for row in (*pair.ours, *pair.theirs)}:
-                ours, theirs = ([place[row_key(row)] for row in side] for side in pair[1:])
+                ours, theirs = (
+                    [place[row_key(row)] for row in side] for side in (pair.ours, pair.theirs)
+                )
                 result = compare(f1, resampled, ours=ours, theirs=theirs)
                 found[key] = {**describe(pair), **result._asdict(), "resamples": RESAMPLES}
     return [found[key] for key in pairs if key in found]
@@ -82,7 +84,9 @@ def find_pairs(rows: Sequence[Row]) -> Iterator[Pair]:
 
 def find_difference(pair: Pair) -> float:
     """Compute the difference in F1 on the test set, ours minus theirs, of the means over seeds."""
-    ours, theirs = ([row["test"]["ents_f"] or 0.0 for row in side] for side in pair[1:])
+    ours, theirs = (
+        [row["test"]["ents_f"] or 0.0 for row in side] for side in (pair.ours, pair.theirs)
+    )
     return float(numpy.mean(ours) - numpy.mean(theirs))
 
 
