@@ -250,7 +250,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "'{source}', the {split} set, contains no sentences: the file or all of its lines are "
         "empty. Write it again, or, if it is the dev set, leave it out."
     )
-    D134 = "Of the {n_lines} lines after it, {n_malformed} can't be read either: {shown}"
     D135 = (
         "'{source}' has no {split} set, but {found}. Give the file itself, or a folder with a file "
         "of that name."

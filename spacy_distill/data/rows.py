@@ -2,18 +2,14 @@
 
 import json
 import re
-from collections import deque
-from contextlib import suppress
-from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Sequence, Tuple, TypeGuard
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeGuard
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..errors import Errors, LanguageError
+from ..errors import Errors
 from ..tags import OUTSIDE
 from .columns import is_closing, make_tagged_doc, read_lines, to_iob
 from .raw_text import make_docs
@@ -31,8 +27,6 @@ from .row_entities import (
 # Keys that may hold the tags of a row's tokens. In a dataset the tags may be class labels.
 TAGS = ("ner_tags", "tags", "labels", "label")
 COLUMNS = ("text", "tokens", *dict.fromkeys(TAGS + ENTITIES))
-# How many lines after a malformed one are checked, and how many of their numbers are shown.
-AFTER_MALFORMED, MALFORMED_SHOWN = 10_000, 20
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -44,49 +38,15 @@ def read_jsonl(path: Path, *, nlp: Language, split_sentences: bool = False) -> I
     split_sentences (bool): Make one document per sentence of unlabelled text.
     YIELDS (Doc): One document per line or sentence, with entities if it is labelled; none is empty.
     RAISES (ValueError): D107 if a line is not JSON, D136 for a binary annotation, or an error of
-        `make_row_docs`: these also list later lines that can't be read. D104 or D126 for a file
-        that can't be decoded or decompressed, D109 for entities that do not fit the tokens.
+        `make_row_docs`. D104 or D126 for a file that can't be decoded or decompressed, D109 for
+        entities that do not fit the tokens.
     """
-    lines = read_lines(path)
     with check_boundaries(path) as boundaries:
-        read_line = partial(
-            make_line_docs, nlp=nlp, split_sentences=split_sentences, boundaries=boundaries
-        )
-        for number, line in lines:
+        for number, line in read_lines(path):
             boundaries.check(at_least=ENOUGH)
-            try:
-                yield from read_line(number, line)
-            except LanguageError:
-                raise
-            except ValueError as error:
-                others = describe_malformed(read_on(lines, AFTER_MALFORMED), read_line)
-                raise ValueError(f"{error}{others}") from error
-
-
-def read_on(lines: Iterator[Tuple[int, str]], n: int) -> List[Tuple[int, str]]:
-    """Read up to `n` more lines, and stop early at one that can't be decoded or decompressed."""
-    found = []
-    with suppress(ValueError):
-        for line in islice(lines, n):
-            found.append(line)
-    return found
-
-
-def describe_malformed(
-    lines: Sequence[Tuple[int, str]], read_line: Callable[[int, str], Iterator[Doc]]
-) -> str:
-    """Describe the malformed lines after the first one, so that all can be fixed together."""
-    malformed = []
-    for number, line in lines:
-        try:
-            deque(read_line(number, line), maxlen=0)
-        except ValueError:
-            malformed.append(number)
-    if not malformed:
-        return ""
-    shown = ", ".join(map(str, malformed[:MALFORMED_SHOWN]))
-    shown += ", ..." if len(malformed) > MALFORMED_SHOWN else "."
-    return "\n" + Errors.D134.format(n_lines=len(lines), n_malformed=len(malformed), shown=shown)
+            yield from make_line_docs(
+                number, line, nlp=nlp, split_sentences=split_sentences, boundaries=boundaries
+            )
 
 
 def make_line_docs(
@@ -148,37 +108,28 @@ def make_row_docs(
         D130 for its entities, D125 for a text that is too long, D127 for half a character.
     """
     source = boundaries.source
-    text, tokens, entities = row.get("text"), row.get("tokens"), read_entities(row)
+    text: Any = row.get("text")
+    tokens: Any = row.get("tokens")
     if text is None and tokens is None and ("text" in row or "tokens" in row):
         return  # an empty text in a table
     check_characters(row, source=source, line=line)
     check_lists(row, source=source, line=line)
-    tags = read_tags(row)
+    tags, entities = read_tags(row), read_entities(row)
+    docs: Iterable[Doc]
     if is_strings(tokens) and tags is not None:
-        entities = None
-        docs: Iterable[Doc] = [
-            make_tagged_row(tokens, tags, vocab=nlp.vocab, source=source, line=line)
-        ]
-    elif tokens is None and entities is None and are_tags(tags):
-        found = "tags, but no 'tokens' that they belong to"
+        docs = [make_tagged_row(tokens, tags, vocab=nlp.vocab, source=source, line=line)]
+    elif found := find_fault(row, tags=tags, entities=entities):
         raise ValueError(Errors.D108.format(source=source, line=line, found=found))
-    elif isinstance(text, str) and (entities is not None or not tokens or not is_strings(tokens)):
-        is_split = split_sentences and entities is None
-        docs = make_docs(text, nlp=nlp, split_sentences=is_split, source=source, line=line)
-    elif is_strings(tokens):
-        if entities is not None:
-            found = "'tokens' and entities, but no 'text' that their characters are in"
-            raise ValueError(Errors.D108.format(source=source, line=line, found=found))
-        docs = [Doc(nlp.vocab, words=[token for token in tokens if token])]
-    else:
-        found = find_fault(text, tokens) or f"neither 'text' nor 'tokens' among {sorted(row)}"
-        raise ValueError(Errors.D108.format(source=source, line=line, found=found))
-    for doc in docs:
-        if entities is not None:
-            set_entities(doc, entities, line=line, boundaries=boundaries)
+    elif entities is not None:
+        (doc,) = make_docs(text, nlp=nlp, split_sentences=False, source=source, line=line)
+        set_entities(doc, entities, line=line, boundaries=boundaries)
         # If an entity begins or ends inside each of its tokens, nothing in a text is annotated.
-        if doc.text.strip() and (not entities or doc.has_annotation("ENT_IOB")):
-            yield doc
+        docs = [doc] if doc.has_annotation("ENT_IOB") else []
+    elif isinstance(text, str) and not (tokens and is_strings(tokens)):
+        docs = make_docs(text, nlp=nlp, split_sentences=split_sentences, source=source, line=line)
+    else:
+        docs = [Doc(nlp.vocab, words=[token for token in tokens if token])]
+    yield from (doc for doc in docs if doc.text.strip())
 
 
 def make_tagged_row(
@@ -221,14 +172,23 @@ def are_tags(values: Any) -> bool:
     return is_strings(values) and OUTSIDE in values and all(map(to_iob, values))
 
 
-def find_fault(text: Any, tokens: Any) -> str:
-    """Describe what is wrong with a row's text or tokens. Return '' if it has neither."""
+def find_fault(row: Dict[str, Any], *, tags: Any, entities: Optional[Sequence[Any]]) -> str:
+    """Describe what is wrong with a row that has no tokens with tags. Return '' if nothing is."""
+    text, tokens = row.get("text"), row.get("tokens")
+    if tokens is None and entities is None and are_tags(tags):
+        return "tags, but no 'tokens' that they belong to"
+    if is_strings(tokens) and entities is not None and not isinstance(text, str):
+        return "'tokens' and entities, but no 'text' that their characters are in"
+    if isinstance(text, str) or is_strings(tokens):
+        return ""
     if text is not None:
         return f"'text' is a {type(text).__name__}, not a string"
     if isinstance(tokens, list):
         wrong = next(token for token in tokens if not isinstance(token, str))
         return f"{str(wrong)[:80]} among the 'tokens' is a {type(wrong).__name__}, not a string"
-    return f"'tokens' is a {type(tokens).__name__}, not a list" if tokens is not None else ""
+    if tokens is not None:
+        return f"'tokens' is a {type(tokens).__name__}, not a list"
+    return f"neither 'text' nor 'tokens' among {sorted(row)}"
 
 
 def is_strings(values: Any) -> TypeGuard[List[str]]:

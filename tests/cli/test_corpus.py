@@ -436,7 +436,6 @@ def test_corpus_needs_a_tokenizer_only_for_text(run, data, tmp_path, korean):
     (tmp_path / "more.jsonl").write_text('{"text": "Bob left"}\n' * 3)
     result = run("--lang", "ko", "--unlabelled", tmp_path / "more.jsonl")
     assert "[D121]" in str(result.exception)
-    assert "can't be read either" not in str(result.exception)
 
 
 def test_corpus_is_never_half_written(run, data, tmp_path, monkeypatch):

@@ -202,28 +202,6 @@ def test_jsonl_malformed_line_is_an_error_with_its_number(read, line, code):
         read('{"text": "fine"}\n' + line + "\n")
 
 
-def test_jsonl_names_all_malformed_lines(read):
-    wrong = {"text": "a b", "entities": [[0, 9, "X"]]}
-    fine = {"text": "a b", "entities": [[0, 1, "X"]]}
-    with pytest.raises(ValueError, match=r"D115.* line 2:") as error:
-        read(json_lines(fine, wrong, fine, wrong, fine) + "{\n")
-    last = str(error.value).splitlines()[-1]
-    assert last == "[D134] Of the 4 lines after it, 2 can't be read either: 4, 6."
-    with pytest.raises(ValueError) as error:
-        read(json_lines(fine, wrong, fine))
-    assert "D134" not in str(error.value)
-    with pytest.raises(ValueError, match=r"30 lines after it, 30 .*: 2, 3, .*, 20, 21, \.\.\.$"):
-        read(json_lines(*[wrong] * 31))
-
-
-def test_jsonl_names_malformed_lines_before_one_with_a_bad_encoding(nlp, tmp_path):
-    (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n{\n{\n{"text": "caf\xe9"}\n')
-    with pytest.raises(
-        ValueError, match=r"\[D107\] .* line 2:.*(?s:.)*1 lines after it, 1 .*: 3\."
-    ):
-        list(read_jsonl(tmp_path / "a.jsonl", nlp=nlp))
-
-
 @pytest.mark.parametrize(
     "row, error",
     [
@@ -278,11 +256,10 @@ def test_jsonl_stops_reading_if_most_entities_are_misaligned(nlp, tmp_path):
     row = {"text": "The Londoners", "entities": [[4, 10, "LOC"]]}
     (tmp_path / "a.jsonl").write_text(json_lines(*[row] * 3000), encoding="utf-8")
     n_read = 0
-    with pytest.raises(ValueError, match=r"\[D109\].* 1000 of the 1000 entities") as error:
+    with pytest.raises(ValueError, match=r"\[D109\].* 1000 of the 1000 entities"):
         for _ in read_jsonl(tmp_path / "a.jsonl", nlp=nlp):
             n_read += 1
     assert n_read == 1000
-    assert "[D134]" not in str(error.value)
 
 
 def test_jsonl_an_entity_that_is_a_space_touches_no_token(read):
