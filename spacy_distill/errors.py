@@ -11,10 +11,6 @@ from spacy.errors import ErrorsWithCodes
 LAST_LINES = 12
 
 
-class LanguageError(ValueError):
-    """The packages of a language's tokenizer are missing, so that none of its texts can be read."""
-
-
 def last_lines(text: str) -> str:
     """Return the last lines of a process's output, for a message."""
     return "\n".join(f"  {line}" for line in text.splitlines()[-LAST_LINES:] or ["(nothing)"])
@@ -197,8 +193,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "move them to the unlabelled data."
     )
     D121 = (
-        "Language '{lang}' can't be loaded ({reason}). Install what it requires, or give a code "
-        "such as 'en' or 'xx'."
+        "Language '{lang}' can't be loaded ({reason}). Install what it requires, or give another "
+        "code, such as 'en', or 'xx' for text that has tokens already."
     )
     D122 = (
         "'{source}' has no test set. Found: {found}; ignored: {others}. Add one, such as "

@@ -7,11 +7,10 @@ from typing import Optional, Union
 import spacy
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.util import get_lang_class, import_file, registry
+from spacy.util import import_file
 from thinc.api import require_cpu
 
-from .errors import Errors, LanguageError
+from .errors import Errors
 
 
 def load_pipeline(source: Union[str, Path]) -> Language:
@@ -30,35 +29,17 @@ def load_pipeline(source: Union[str, Path]) -> Language:
         raise ValueError(Errors.D019.format(source=source, reason=error)) from error
 
 
-class MissingTokenizer:
-    """The tokenizer of a pipeline that only reads documents with tokens.
-
-    error (LanguageError): Why the language's own tokenizer can't be loaded. Raised for any text.
-    """
-
-    def __init__(self, error: LanguageError) -> None:
-        self.error = error
-
-    def __call__(self, text: str) -> Doc:
-        raise self.error
-
-
 def load_blank(lang: str) -> Language:
     """Make a pipeline without components, which reads documents and tokenises text of a language.
 
     lang (str): Code of the language.
-    RETURNS (Language): The pipeline. If only the packages of its tokenizer are missing, D121 is
-        raised when it tokenises a text, because documents with tokens can be read without them.
-    RAISES (ValueError): D121 if there is no such language.
+    RETURNS (Language): The pipeline.
+    RAISES (ValueError): D121 if there is no such language, or its tokenizer lacks a package.
     """
     try:
         return spacy.blank(lang)
     except ImportError as reason:
-        error = LanguageError(Errors.D121.format(lang=lang, reason=reason))
-        if lang not in registry.languages:  # spaCy registers the languages that it finds
-            raise error from reason
-    tokenizer = MissingTokenizer(error)
-    return get_lang_class(lang)(create_tokenizer=lambda nlp: tokenizer)
+        raise ValueError(Errors.D121.format(lang=lang, reason=reason)) from reason
 
 
 def use_gpu(gpu: int) -> None:

@@ -98,15 +98,16 @@ def test_run_does_not_count_whitespace(job, out, nlp):
     assert numpy.sum(done, axis=0).tolist() == [1, 3]
 
 
-def test_run_needs_a_tokenizer_only_for_text(job, source, out, make_doc, korean):
+def test_run_needs_the_packages_of_the_tokenizer_or_another_language(job, out, make_doc, korean):
     korean.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Bob"}])
     korean.to_disk(out.parent / "rules")
     rules = replace(job, teachers=[str(out.parent / "rules")])
-    DocBin(docs=[make_doc("Bob left")]).to_disk(out.parent / "pool.spacy")
-    assert annotate_source(rules, [out.parent / "pool.spacy"], out).entities == {"PER": 1}
+    pool = out.parent / "pool.spacy"
+    DocBin(docs=[make_doc("Bob left")]).to_disk(pool)
     with pytest.raises(ValueError, match=r"\[D121\].*'ko'"):
-        annotate_source(rules, [source], out.parent / "other")
-    assert not (out.parent / "other").exists()
+        annotate_source(rules, [pool], out)
+    assert not out.exists()
+    assert annotate_source(replace(rules, lang="xx"), [pool], out).entities == {"PER": 1}
 
 
 def test_run_counts_words_of_low_confidence(job, source, out, make_doc, nlp):

@@ -427,17 +427,6 @@ def test_corpus_unknown_language(run, data):
     assert result.exit_code == 1 and "[D121]" in str(result.exception)
 
 
-def test_corpus_needs_a_tokenizer_only_for_text(run, data, tmp_path, korean):
-    result = run("--lang", "ko")
-    assert result.exit_code == 0, result.output
-    (tmp_path / "more.txt").write_text("Bob left")
-    result = run("--lang", "ko", "--unlabelled", tmp_path / "more.txt")
-    assert "[D121]" in str(result.exception)
-    (tmp_path / "more.jsonl").write_text('{"text": "Bob left"}\n' * 3)
-    result = run("--lang", "ko", "--unlabelled", tmp_path / "more.jsonl")
-    assert "[D121]" in str(result.exception)
-
-
 def test_corpus_is_never_half_written(run, data, tmp_path, monkeypatch):
     run("--labelled", 5)
     before = {path.name: path.read_bytes() for path in (tmp_path / "corpus").iterdir()}
