@@ -5,7 +5,7 @@ import hashlib
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, cast
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import srsly
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH, SENT_START
@@ -59,21 +59,11 @@ def read_docbins(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 
 def unpack_docs(docbin: DocBin, vocab: Vocab) -> Iterator[Doc]:
-    """Yield the documents of a DocBin. A memory zone may begin or end between two of them."""
+    """Yield the documents of a DocBin. Between two, no memory zone of `vocab` may begin or end."""
     packed = docbin.user_data or [None] * len(docbin)
     bare = copy.copy(docbin)
     bare.user_data = []  # so that `get_docs` does not unpack it: `unpack_user_data` is faster
-    docs = bare.get_docs(vocab)
-    # When a memory zone ends, the strings that `get_docs` added within it are removed, and so is
-    # this mark.
-    mark = f"\0{id(docbin)}"
-    is_kept = False  # outside of zones, strings are kept; a mark would be saved with them
-    for user_data in unpack_user_data(packed):
-        if not is_kept and mark not in vocab.strings:
-            is_kept = not cast(Any, vocab).in_memory_zone
-            for string in docbin.strings if is_kept else (mark, *docbin.strings):
-                vocab.strings.add(string)
-        doc = next(docs)
+    for doc, user_data in zip(bare.get_docs(vocab), unpack_user_data(packed)):
         doc.user_data.update(user_data)
         yield doc
 

@@ -1,6 +1,5 @@
 import numpy
 import pytest
-import spacy
 import srsly
 from spacy.tokens import DocBin
 
@@ -53,18 +52,6 @@ def test_docbins_unpack_large_documents():
     packed = srsly.msgpack_dumps({"rows": numpy.zeros((60_000, 1000), dtype="float16")})
     (unpacked,) = unpack_user_data([packed])
     assert unpacked["rows"].shape == (60_000, 1000)
-
-
-def test_docbins_add_no_temporary_strings(write, make_doc):
-    """Temporary strings would be saved with a pipeline, whose files must be reproducible."""
-    path = write("pool", *(make_doc(f"pool{i} left", "B-PER O") for i in range(3)))
-    found = []
-    for _ in range(2):
-        vocab = spacy.blank("en").vocab
-        list(read_docbins(path, vocab))
-        found.append(sorted(vocab.strings))
-    assert found[0] == found[1] and "pool2" in found[0]
-    assert not any(string.startswith("\0") for string in found[0])
 
 
 def test_digest_of_docs_depends_on_their_content(write, make_doc):

@@ -44,7 +44,7 @@ class InputShard:
 def pack_shards(docs: Iterable[Doc], nlp: Language, *, size: int) -> Iterator[InputShard]:
     """Pack documents into shards, with no more than one shard of documents in memory.
 
-    docs (Iterable[Doc]): Documents with the pipeline's vocabulary, made one by one.
+    docs (Iterable[Doc]): Documents, made one by one.
     nlp (Language): The pipeline that makes them. It forgets their words after each shard.
     size (int): Number of documents per shard.
     YIELDS (InputShard): The shards. If there are no documents, a single empty one, so that readers

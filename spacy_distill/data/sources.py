@@ -23,7 +23,7 @@ from typing import (
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..docbins import load_docbin, unpack_docs
+from ..docbins import load_docbin, make_vocab, unpack_docs
 from ..errors import Errors, Warnings
 from ..files import list_files
 from ..hub_ids import is_path
@@ -70,8 +70,8 @@ def read_docs(
 ) -> Iterator[Doc]:
     """Read all documents of a source, of which only a part is held in memory at a time.
 
-    A .spacy file is held in memory as a whole. A memory zone of `nlp` may begin or end between two
-    documents.
+    A .spacy file is held in memory as a whole, and its documents have a vocabulary of their own. A
+    memory zone of `nlp` may begin or end between two documents.
 
     source (Union[str, Path]): A file, a folder of files (read recursively, in order of their
         names, without hidden ones), a folder saved by `datasets`, or the id of a dataset on the
@@ -239,7 +239,9 @@ def read_text(path: Path, *, nlp: Language, split_sentences: bool = False) -> It
 
 def read_docbin(path: Path, *, nlp: Language) -> Iterator[Doc]:
     """Read spaCy's own format. RAISES (ValueError): D114 for a damaged file."""
-    return (doc for doc in unpack_docs(load_docbin(path), nlp.vocab) if doc.text.strip())
+    # A vocabulary of its own is not emptied when a memory zone of the pipeline ends.
+    docs = unpack_docs(load_docbin(path), make_vocab(nlp))
+    return (doc for doc in docs if doc.text.strip())
 
 
 # Readers of files that may hold text without tokens.
