@@ -32,6 +32,9 @@ CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1
 MIN_GAIN = 0.005
 # How far below the best F1 a candidate may be to count as nearly the best.
 TOLERANCE = 0.0025
+# With fewer gold entities than this, both are larger in proportion: 2.5 and 1.25 entities. In a
+# development set of 30 sentences, gains of several points are chance.
+ENOUGH = 500
 
 
 class Tuned(NamedTuple):
@@ -59,25 +62,30 @@ def tune_outside(ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     values = score_candidates(ner, examples, get_scores)
     if not values:
         raise ValueError(Errors.D014.format(name=ner.name))
-    chosen = choose_candidate(values, CANDIDATES)
+    n_entities = sum(len(eg.reference.ents) for eg in examples)
+    chosen = choose_candidate(values, CANDIDATES, n_entities=n_entities)
     if added := CANDIDATES[chosen]:
         layer.set_param("b", add_outside(layer.get_param("b"), added))
     return Tuned(added, values[CANDIDATES.index(0.0)], values[chosen])
 
 
-def choose_candidate(values: Sequence[float], candidates: Sequence[float]) -> int:
+def choose_candidate(
+    values: Sequence[float], candidates: Sequence[float], *, n_entities: int
+) -> int:
     """Choose the number to add to the score of `O`.
 
     values (Sequence[float]): The F1 with each candidate, from 0 to 1.
     candidates (Sequence[float]): The numbers, in nats: 0 and others, in the order of preference.
+    n_entities (int): Number of gold entities.
     RETURNS (int): The index of the first candidate whose F1 is within `TOLERANCE` of the best, or
-        of 0 if the best one gains less than `MIN_GAIN`.
+        of 0 if the best one gains less than `MIN_GAIN`. Both are larger below `ENOUGH` entities.
     """
     unchanged = candidates.index(0.0)
-    if max(values) < values[unchanged] + MIN_GAIN:
+    chance = max(1.0, ENOUGH / max(n_entities, 1))
+    if max(values) < values[unchanged] + MIN_GAIN * chance:
         return unchanged
     # If F1 hardly depends on the number, the best one is best on this development set only.
-    return next(i for i, value in enumerate(values) if value >= max(values) - TOLERANCE)
+    return next(i for i, value in enumerate(values) if value >= max(values) - TOLERANCE * chance)
 
 
 def score_candidates(

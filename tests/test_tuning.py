@@ -102,11 +102,26 @@ def test_tuning_needs_an_output_layer(student, dev):
     ],
 )
 def test_tuning_chooses_the_smallest_constant_near_the_best(values, expected):
-    assert choose_candidate(values, (0.0, -1.0, 1.0, -2.0)) == expected
+    assert choose_candidate(values, (0.0, -1.0, 1.0, -2.0), n_entities=500) == expected
 
 
 def test_tuning_keeps_zero_without_gain():
-    assert choose_candidate([0.604, 0.6], (-1.0, 0.0)) == 1
+    assert choose_candidate([0.604, 0.6], (-1.0, 0.0), n_entities=500) == 1
+
+
+@pytest.mark.parametrize(
+    "n_entities, values, expected",
+    [
+        (50, [0.6, 0.649, 0.6, 0.6], 0),  # less than 2.5 entities
+        (50, [0.6, 0.651, 0.6, 0.6], 1),
+        (50, [0.6, 0.676, 0.7, 0.6], 1),  # less than 1.25 entities below the best
+        (50, [0.6, 0.674, 0.7, 0.6], 2),
+        (5000, [0.6, 0.606, 0.6, 0.6], 1),
+        (0, [0.0, 0.0, 0.0, 0.0], 0),
+    ],
+)
+def test_tuning_needs_larger_gains_on_fewer_entities(n_entities, values, expected):
+    assert choose_candidate(values, (0.0, -1.0, 1.0, -2.0), n_entities=n_entities) == expected
 
 
 def test_tuning_scores_as_spacy_does(careful, dev):
@@ -175,8 +190,9 @@ def test_tuning_keeps_preset_entities(careful, dev):
     assert len(set(values)) > 1
 
 
-def test_tuning_is_predicted_between_entity_rulers(student, careful, examples):
+def test_tuning_is_predicted_between_entity_rulers(student, careful, examples, monkeypatch):
     """One ruler presets a wrong entity. Tuning does not see what a later ruler adds."""
+    monkeypatch.setattr("spacy_distill.tuning.ENOUGH", 0)
     ruler = student.add_pipe("entity_ruler", before="ner")
     ruler.add_patterns([{"label": "OTHER", "pattern": examples[0].reference[0].text}])
     ruler = student.add_pipe("entity_ruler", name="late")

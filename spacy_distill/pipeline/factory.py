@@ -63,10 +63,11 @@ def make_ner_tagger(
         they may be low, because the model does not know of it.
     score_tuned (bool): Whether `ents_f_tuned` in the scores is the best F1 that a constant for `O`
         achieves, instead of `ents_f`. (`spacy-distill tune` prefers small constants, and stays up
-        to half a point below it.) Like `tune`, it ignores what later components change. The best
-        weights before tuning are not the best ones after it: with `ents_f_tuned = 1.0` in
-        `[training.score_weights]`, training selects the weights by this score. Until `tune` sets it
-        to false, each document's scores are kept as long as the document.
+        to half a point below it, or more with few entities.) Like `tune`, it ignores what later
+        components change. The best weights before tuning are not the best ones after it: with
+        `ents_f_tuned = 1.0` in `[training.score_weights]`, training selects the weights by this
+        score. Until `tune` sets it to false, each document's scores are kept as long as the
+        document.
     scorer (Optional[Callable]): The scoring method.
     """
     return NERTagger(
