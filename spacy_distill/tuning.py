@@ -32,8 +32,8 @@ CANDIDATES = (0.0, *(sign * step / 2 for step in range(1, 13) for sign in (-1, 1
 MIN_GAIN = 0.005
 # How far below the best F1 a candidate may be to count as nearly the best.
 TOLERANCE = 0.0025
-# With fewer gold entities than this, both are larger in proportion: 2.5 and 1.25 entities. In a
-# development set of 30 sentences, gains of several points are chance.
+# With fewer gold entities than this, both are larger: the shares that are 2.5 and 1.25 entities. In
+# a development set of 30 sentences, gains of several points are chance.
 ENOUGH = 500
 
 
@@ -48,7 +48,8 @@ class Tuned(NamedTuple):
 def tune_outside(ner: NERTagger, examples: Sequence[Example]) -> Tuned:
     """Add the number that gives the best F1 to the score of `O`, in the bias of the output layer.
 
-    ner (NERTagger): The component. Its model is changed if the gain is at least `MIN_GAIN`.
+    ner (NERTagger): The component. Its model is changed if the gain is large enough: see
+        `choose_candidate`.
     examples (Sequence[Example]): The development set. The components before this one have processed
         the predicted documents, and their entities are kept.
     RETURNS (Tuned): The number that was added, and F1 before and after.

@@ -151,7 +151,7 @@ class DistillablePipe(TrainablePipe):
         examples, drop, sgd, losses: As in `distill`.
         RETURNS (Dict[str, float]): The updated losses.
         RAISES (ValueError): D011 if the loss is not finite, D027 if the model listens to another
-            component that has not annotated `eg.predicted`.
+            component that has not annotated `eg.predicted`, spaCy's E109 before `initialize`.
         """
         examples = list(examples)
         validate_examples(examples, "DistillablePipe.rehearse")
@@ -162,7 +162,7 @@ class DistillablePipe(TrainablePipe):
         docs = [eg.predicted for eg in examples]
         lengths = self.find_lengths(docs)
         log_probs: Any = []
-        if any(map(len, docs)):
+        if len(self.tags) > 1 and any(map(len, docs)):
             log_probs = get_teacher_log_probs(earlier, earlier.predict(docs), lengths=lengths)
             if listens_in_vain(earlier, log_probs):
                 raise ValueError(Errors.D027.format(name=self.name))

@@ -79,10 +79,15 @@ def draw_rows(axes: Axes, points: Mapping[str, Point], *, what: str) -> None:
     for row, (style, point) in enumerate(zip(choose_styles([*points]), points.values())):
         marker, _, colour = style
         axes.errorbar(point.mean, row, xerr=point.sd, fmt=marker, color=colour, elinewidth=1.6)
-    axes.set_yticks(range(len(points)), [*points])
+    places = {point.x for point in points.values()}
+    if len(places) == 1:
+        axes.set_yticks(range(len(points)), [*points])
+        axes.set_xlabel(f"F1 (%) with {places.pop():,.0f} {what}")
+    else:
+        names = [f"{name}, {point.x:,.0f}" for name, point in points.items()]
+        axes.set_yticks(range(len(points)), names)
+        axes.set_xlabel(f"F1 (%) by {what}")
     axes.invert_yaxis()
-    counts = sorted({f"{point.x:,.0f}" for point in points.values()})
-    axes.set_xlabel(f"F1 (%) with {' or '.join(counts)} {what}")
     draw_grid(axes)
 
 

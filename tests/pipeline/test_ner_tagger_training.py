@@ -44,6 +44,9 @@ def test_ner_tagger_training_needs_initialisation(nlp, tiny, examples):
     nlp.add_pipe("ner_tagger", name="ner", config=tiny)
     with pytest.raises(ValueError, match=r"E109.*'ner'"):
         nlp.update(examples)
+    nlp.resume_training()
+    with pytest.raises(ValueError, match=r"E109.*'ner'"):
+        nlp.rehearse(examples)
 
 
 def test_ner_tagger_update_reduces_the_loss(make_student, examples):

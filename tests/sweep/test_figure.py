@@ -48,6 +48,10 @@ def test_figure_with_a_single_size(tmp_path):
     bars = [bar.get_segments()[0][:, 0].tolist() for bar in axes.collections]
     assert bars == [[49, 51], [49, 53]]
     assert axes.get_xlabel() == "F1 (%) with 3,000 sentences"
+    curves = {"teacher": [Point(300, 50, 1.0, 3)], "hot": [Point(3000, 51, 2.0, 3)]}
+    (axes,) = draw_curves(curves, [tmp_path / "sweep.svg"], title="", what="sentences").axes
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["teacher, 300", "hot, 3,000"]
+    assert axes.get_xlabel() == "F1 (%) by sentences"
 
 
 def test_figure_systems_always_have_the_same_style():
