@@ -81,12 +81,15 @@ def write_entities(
         for label in values_of_tags(tuple(tags)).labels:
             vocab.strings.add(label)
     ent_iob, ent_type = tags_as_annotation(ids, tags, fixed=fixed, attributes=attributes)
+    columns = {ENT_IOB: ent_iob.astype("uint64"), ENT_TYPE: ent_type}
     # Ids that another component set for these tokens do not apply to a new entity.
-    is_old = fixed | (ent_iob == IOB_OUTSIDE)
-    kb_ids, own_ids = attributes.ent_kb_id * is_old, attributes.ent_id * is_old
-    annotation: Any = numpy.stack([ent_iob.astype("uint64"), ent_type, kb_ids, own_ids], axis=1)
+    is_kept = fixed | (ent_iob == IOB_OUTSIDE)
+    for attr, old in ((ENT_KB_ID, attributes.ent_kb_id), (ENT_ID, attributes.ent_id)):
+        if old.any():
+            columns[attr] = old * is_kept
+    annotation: Any = numpy.stack([*columns.values()], axis=1)
     for doc, rows in zip(docs, split_rows(annotation, docs)):
-        doc.from_array([ENT_IOB, ENT_TYPE, ENT_KB_ID, ENT_ID], rows)
+        doc.from_array([*columns], rows)
 
 
 def tags_as_annotation(
