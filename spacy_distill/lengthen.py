@@ -4,10 +4,10 @@ import math
 from typing import Callable
 
 from spacy.language import Language
-from spacy.util import resolve_dot_names
 from wasabi import msg
 
 from .checks import require
+from .pipeline.examples import read_training_corpus
 
 # Defaults: how often each sentence is seen at least, and about how many are in a batch.
 EPOCHS, SENTENCES_A_STEP = 3.0, 8.0
@@ -23,7 +23,8 @@ def build_lengthen_training_v1(
 
     It multiplies `[training] max_steps`, on which a schedule may depend, until the training corpus
     is seen often enough. A config for a few hundred sentences can then be used for thousands. If
-    the corpus is streamed (`max_epochs = -1`), it is not counted, and nothing changes. The
+    the corpus is streamed (`max_epochs = -1`), it is not counted, and nothing changes, as if it
+    can't be read, because the pipeline was trained elsewhere and is initialised again. The
     settings of the optimizer are interpolated afterwards, and the schedule of a config that was
     saved like this is fitted: see `interpolate_optimizer` and `fit_schedule`.
 
@@ -42,8 +43,7 @@ def build_lengthen_training_v1(
         own = config["training"]["max_steps"]
         is_stream = config["training"]["max_epochs"] == -1  # which may be infinite
         if own and epochs and own >= from_steps and not is_stream:
-            (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
-            n_sentences = sum(1 for _ in corpus(nlp))
+            n_sentences = sum(1 for _ in read_training_corpus(nlp))
             steps = lengthen(own, n_sentences, epochs=epochs, sentences_a_step=sentences_a_step)
             if steps > own:
                 msg.info(f"{steps:,} steps instead of {own:,}, for {n_sentences:,} sentences")

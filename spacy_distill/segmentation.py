@@ -7,7 +7,7 @@ approximation. No tokenizer library is needed, so a packaged student does not ne
 
 import random
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, Dict, Iterable, Iterator, List, Literal, Tuple
 
@@ -149,6 +149,10 @@ class Segmenter:
     @classmethod
     def from_attr(cls, data: Dict[str, Any]) -> "Segmenter":
         return cls(**{**data, "entries": tuple(data["entries"])})
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """Return the state to copy or pickle: not what is cached, such as words of a text."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _seen(self) -> Dict[str, List[int]]:

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import pickle
 import time
@@ -29,6 +30,15 @@ letters = st.one_of(
         for first, last in BLOCKS
     )
 )
+
+
+def test_copies_do_not_contain_words_that_were_looked_up():
+    segmenter = make_bert(VOCAB)
+    rows = segmenter.look_up(["abc", "Secret"])
+    for copied in (pickle.loads(pickle.dumps(segmenter)), copy.deepcopy(segmenter)):
+        assert copied == segmenter
+        assert "Secret" not in str(vars(copied))
+        assert copied.look_up(["abc", "Secret"]) == rows
 
 
 def make_bert(vocab, **flags):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Iterable, List, Optional, Set
+from typing import Iterable, Iterator, List, Optional, Set
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -60,11 +60,15 @@ def read_initial_examples(get_examples: GetExamples, nlp: Optional[Language]) ->
 
 def sample_stream(nlp: Language) -> Iterable[Example]:
     """Yield the first examples of a pipeline's training corpus, if it is a readable stream."""
+    is_stream = nlp.config.interpolate()["training"]["max_epochs"] == -1
+    return islice(read_training_corpus(nlp), SAMPLE_SIZE if is_stream else 0)
+
+
+def read_training_corpus(nlp: Language) -> Iterator[Example]:
+    """Yield the examples of a pipeline's training corpus, as far as it can be read."""
     try:
         config = nlp.config.interpolate()
-        if config["training"]["max_epochs"] != -1:
-            return
         (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
-        yield from islice(corpus(nlp), SAMPLE_SIZE)
+        yield from corpus(nlp)
     except (OSError, ValueError):
         return  # a pipeline made elsewhere; errors of the corpus are reported by training itself

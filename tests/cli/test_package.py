@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy
 import pytest
@@ -11,6 +12,7 @@ import spacy
 import srsly
 import typer
 from spacy.training import Example
+from spacy.util import load_config
 from typer.testing import CliRunner
 
 from spacy_distill.cli import package as module
@@ -216,11 +218,13 @@ def test_package_folder_contains_the_pipeline(run, no_wheel, student, tmp_path):
     assert nlp.get_pipe("ner").labels == student.get_pipe("ner").labels
 
 
-def test_package_can_be_initialised_again(student, examples, tmp_path):
-    """The table file of the training is not needed, because the package contains the table."""
-    load = {"@callbacks": "spacy-distill.LoadTable.v1", "path": "${paths.table}"}
-    student.config["paths"]["table"] = "table.npz"
-    student.config["initialize"]["components"]["ner"] = {"init_model": load}
+@pytest.mark.parametrize("name", ["student", "teacher"])
+def test_package_can_be_initialised_again(student, examples, tmp_path, name):
+    """Neither the table file nor the corpus of the training is needed."""
+    configs = Path(__file__).parents[2] / "configs"
+    trained = load_config(configs / f"{name}.cfg", interpolate=False)
+    for block in ("paths", "corpora", "training", "initialize"):
+        student.config[block] = {**student.config[block], **trained[block]}
     student.to_disk(tmp_path / "trained")
     write_small(tmp_path / "trained", tmp_path / "small", dtype="float16")
     nlp = spacy.load(tmp_path / "small")
