@@ -104,9 +104,9 @@ def warn_of_labels(
     """
     if others and labels and not scores["ents_f"]:
         msg.warn(
-            f"'{model}' predicts {', '.join(sorted(others))}, gold has "
-            f"{', '.join(sorted(labels))}: no prediction can be right. Rename the labels of one "
-            "of them"
+            f"No prediction of '{model}' is right. It predicts {', '.join(sorted(others))}, which "
+            f"gold does not have, but {', '.join(sorted(labels))}: if they mean the same, rename "
+            "the labels of one of them"
         )
 
 

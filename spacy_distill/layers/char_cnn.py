@@ -95,7 +95,7 @@ def char_ids(words: InT, chars: str) -> Tuple[numpy.ndarray, numpy.ndarray]:
     words = [word or EMPTY for word in words]
     lengths = numpy.fromiter(map(len, words), dtype="i", count=len(words))
     codes = code_points("".join(words))
-    known = code_points(chars + EMPTY)[:-1]  # EMPTY keeps the buffer from being empty
+    known = code_points(chars)
     if not known.size:
         return numpy.full(codes.shape, UNKNOWN, dtype="i"), lengths
     found = known.searchsorted(codes).clip(max=known.size - 1)

@@ -55,7 +55,7 @@ def build_char_cnn_bilstm_v1(
     cached_words (int): Number of words to cache; 0: none.
     nO (Optional[int]): Number of tags. Inferred from the data if None.
     RETURNS (TaggerModel): Tag scores of each document: (n_tokens, nO).
-    RAISES (ValueError): D007 for a setting out of its range.
+    RAISES (ValueError): D007 for another `classifier`, or if `cached_words` is below 0.
     """
     require_one_of(Classifier, "classifier", classifier)
     require(cached_words >= 0, "cached_words", cached_words, "0 or more")

@@ -10,7 +10,6 @@ from spacy.tokens import Doc
 from spacy.training import Alignment
 
 from ..distributions import add_columns, floor_probs
-from ..docs import copy_words
 from ..tags import split_tag
 from ..targets import find_one_to_one
 
@@ -37,13 +36,11 @@ def retokenise(nlp: Language, doc: Doc) -> Doc:
     If a document has only tokens, as rows of a corpus may, it is not known where its text has
     spaces. A word segmenter then gets the tokens without spaces between them.
     """
-    # For an empty text the tokenizer returns no tokens, although the document may consist of empty
-    # words. `nlp.make_doc` is not used because it refuses long texts; the readers of untokenised
-    # text already enforce that limit.
     text = doc.text
     if doc.has_unknown_spaces and nlp.lang in WITHOUT_SPACES:
         text = join_words([token.text for token in doc])
-    return nlp.tokenizer(text) if text else copy_words(doc, nlp.vocab)
+    # Not `nlp.make_doc`, which refuses long texts: the readers of untokenised text already do.
+    return nlp.tokenizer(text)
 
 
 def join_words(words: Sequence[str]) -> str:

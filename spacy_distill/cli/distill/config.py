@@ -97,12 +97,11 @@ def set_inputs(config: Config, inputs: Inputs, *, name: str) -> None:
 
 
 def warn_unscored(training: Mapping[str, Any]) -> None:
-    """Warn of a training that ends before the first evaluation, so that the untrained weights are
-    kept as the best."""
+    """Warn of a training that ends before its second evaluation: the first is after one step."""
     steps, frequency = training["max_steps"], training["eval_frequency"]
     if 0 < steps < frequency:
         msg.warn(
-            f"Training stops after {steps} steps (training.max_steps), before the first "
-            f"evaluation (training.eval_frequency = {frequency}): the untrained weights would be "
+            f"Training stops after {steps} steps (training.max_steps), with a single evaluation, "
+            f"after the first step (training.eval_frequency = {frequency}): its weights would be "
             "kept. Lower training.eval_frequency"
         )
