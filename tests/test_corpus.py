@@ -1,4 +1,5 @@
 import itertools
+import random
 from collections import Counter
 
 import numpy
@@ -7,7 +8,7 @@ import spacy
 from spacy.lookups import Lookups
 from spacy.tokens import DocBin
 
-from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure
+from spacy_distill.corpus import build_distillation_corpus_v1, leave_out_unsure, shuffle
 from spacy_distill.soft_targets import KEY, set_soft_targets
 from spacy_distill.tags import make_tags
 
@@ -134,9 +135,11 @@ def test_corpus_repeats_no_gold_for_a_share_of_zero(nlp, write):
     assert 0 < share(found[:50]) < 1  # gold is mixed in
 
 
-def test_corpus_without_a_pool_is_gold_once(nlp, write):
-    reader = build_distillation_corpus_v1(labelled=write("gold", 4), unlabelled=write("pool", 0))
-    assert sorted(names(reader(nlp))) == [f"gold{i}" for i in range(4)]
+def test_corpus_without_a_pool_is_gold_once_in_a_random_order(nlp, write):
+    reader = build_distillation_corpus_v1(labelled=write("gold", 9), unlabelled=write("pool", 0))
+    found, in_order = names(reader(nlp)), [f"gold{i}" for i in range(9)]
+    assert sorted(found) == in_order
+    assert found not in (in_order, in_order[::-1])
 
 
 def test_corpus_order_changes_with_the_epoch_but_not_with_the_run(nlp, write):
@@ -301,6 +304,12 @@ def test_corpus_shuffles_within_a_buffer(nlp, write):
     whole = build_distillation_corpus_v1(**settings, shuffle_buffer=1000)
     found = [name for name in names(whole(nlp)) if name.startswith("pool")]
     assert sorted(found) == sorted(in_order) and found != in_order
+
+
+def test_corpus_shuffles_all_that_a_buffer_holds():
+    """What is yielded before the end is also out of order."""
+    found = list(shuffle(range(200), size=20, rng=random.Random(0)))
+    assert sum(a > b for a, b in itertools.pairwise(found[:150])) > 20
 
 
 @pytest.fixture

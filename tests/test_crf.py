@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from spacy_distill.crf import Potentials, differentiate, infer, marginal_kl, negative_log_likelihood
 from spacy_distill.decoding import Transitions
 from spacy_distill.distributions import log_softmax
-from spacy_distill.losses import softened_kl
+from spacy_distill.losses import cross_entropy, softened_kl
 
 DIRECTIONS = ("student_teacher", "teacher_student")
 LENGTHS = [3, 1, 4, 2]
@@ -180,6 +180,16 @@ def test_crf_likelihood_of_some_tags_sums_over_the_others():
     assert_allclose(value, -numpy.log(infer(*batch).marginals[1, 2]))
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_crf_likelihood_without_potentials_is_that_of_a_softmax(scale):
+    scores, lengths, _ = make_batch(4, scale=scale)
+    tags = numpy.random.default_rng(0).integers(N_TAGS, size=sum(LENGTHS))
+    value, gradients, _ = negative_log_likelihood(scores, lengths, no_potentials(), tags)
+    expected, gradient = cross_entropy(scores, tags)
+    assert_allclose(value, expected)
+    assert_allclose(gradients.scores, gradient, atol=1e-10)
+
+
 @pytest.mark.parametrize("missing", [0.0, 0.4])
 def test_crf_likelihood_gradient(missing):
     batch = make_batch(6)
@@ -232,6 +242,15 @@ def test_crf_divergence_of_very_different_scores(gap):
     expected, gradient = softened_kl(scores, teacher, **settings)
     assert_allclose(found[0], expected)
     assert_allclose(found[1][0], gradient, atol=1e-10)
+
+
+def test_crf_divergence_is_finite_for_tags_that_it_rules_out():
+    scores, lengths, _ = make_batch(8)
+    scores[2, 0] += 2000
+    teacher, settings = make_teacher(3), {"temperature": 1.0, "direction": "teacher_student"}
+    with numpy.errstate(all="raise", under="ignore"):
+        value, gradients = divergence(scores, lengths, no_potentials(), teacher, **settings)
+    assert numpy.isfinite(value) and numpy.isfinite(flatten(*gradients)).all()
 
 
 def test_crf_divergence_from_its_own_marginals_is_zero():

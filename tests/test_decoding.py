@@ -255,6 +255,14 @@ def test_decoding_words_ignores_whitespace(tags, lengths, seed, has_crf):
     assert found.tolist() == expected
 
 
+def test_decoding_does_not_continue_an_entity_after_whitespace_that_is_fixed():
+    tags = make_tags(["A"], scheme="iob")
+    scores = numpy.asarray([[0, 5, 0], [0, 0, 0], [0, 1, 5]], dtype="f")
+    flags = make_flags(3, fixed=[1], is_space=[1])
+    ids = decode_words(scores, [3], Transitions.from_tags(tags), **flags)
+    assert [tags[i] for i in ids] == ["B-A", "O", "B-A"]
+
+
 @pytest.mark.parametrize("scheme", ["iob", "biluo"])
 def test_decoding_tag_of_whitespace_before_a_tag(scheme):
     tags = make_tags(["A", "B"], scheme=scheme)

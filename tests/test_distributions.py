@@ -3,7 +3,7 @@ import math
 import numpy
 from numpy.testing import assert_allclose
 
-from spacy_distill.distributions import add_columns, log_softmax
+from spacy_distill.distributions import add_columns, find_unseen, log_softmax
 
 
 def test_distributions_log_softmax_by_hand():
@@ -26,3 +26,8 @@ def test_distributions_columns_are_added():
     expected = [[0.3, 0.3, 0.7, 0.0], [0.25, 0.75, 0.75, 0.0]]
     assert_allclose(numpy.exp(found[:2]), expected, rtol=1e-6)
     assert numpy.isnan(found[2, :3]).all()
+
+
+def test_distributions_tokens_are_unseen_if_all_scores_are_the_fixed_ones():
+    rows = [[0.0, -10.0, -10.0], [1.0, -10.0, -10.0], [0.0, -10.0, 2.0], [0.0, 0.0, 0.0]]
+    assert find_unseen(numpy.asarray(rows, dtype="f")).tolist() == [True, False, False, False]

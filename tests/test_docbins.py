@@ -38,12 +38,12 @@ def test_docbins_refuse_an_empty_folder(tmp_path):
 @pytest.mark.parametrize("has_user_data", [True, False])
 def test_docbins_in_memory_can_be_read_repeatedly(nlp, make_doc, has_user_data):
     docs = [make_doc("a b"), make_doc("c")]
-    docs[0].user_data["mine"] = 1
+    docs[0].user_data.update({"mine": 1, ("._.", "mine", None, None): (2,)})
     docbin = DocBin(docs=docs, store_user_data=has_user_data)
     for _ in range(2):
         found = list(unpack_docs(docbin, nlp.vocab))
         assert [doc.text for doc in found] == ["a b ", "c "]
-        assert found[0].user_data.get("mine") == (1 if has_user_data else None)
+        assert found[0].user_data == (docs[0].user_data if has_user_data else {})
 
 
 @pytest.mark.slow

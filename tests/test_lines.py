@@ -73,13 +73,17 @@ WRAPPED_ADDRESS = textwrap.fill(
         ("\n\nbreaks around  it \n\n", []),
         ("Berlin\nMunich\nCologne", ["Munich", "Cologne"]),
         ("One\r\nTwo\rThree\u2028Four", ["Two", "Three", "Four"]),
+        ("One\vTwo\fThree\x85Four\u2029Five", ["Two", "Three", "Four", "Five"]),
         ("One\n\n\nTwo\n \nThree", ["Two", "Three"]),
         ("One\tTwo   Three", ["Two"]),
-        (f"Name\t{WRAPPED}", ["The"]),
+        (f"A name of some length\t{WRAPPED}", ["The"]),
+        (f"{'word ' * 12}\tNext", ["Next"]),  # too long for the line before, but a column
         (WRAPPED.replace("\n", "\n\t"), []),
         (WRAPPED, []),
         (WRAPPED.replace("\n", "\r\n"), []),
         (WRAPPED.replace("\n", "\n    "), []),
+        # Only with its indentation is the first line so long that `and` did not fit.
+        ("    " + "a" * 30 + " " + "b" * 10 + "\nand " + "c" * 42, []),
         (WRAPPED.replace("\n", "\n\n"), ["Monday", "asked", "her"]),
         # Unwrapped paragraphs, a line each.
         ("word " * 30 + "\nNext", ["Next"]),
@@ -92,6 +96,7 @@ WRAPPED_ADDRESS = textwrap.fill(
         (textwrap.indent(f"{WRAPPED}\n\nBye,\nBob", "> > ", lambda line: True), [">", ">", ">"]),
         # An address does not fit on any line, with or without punctuation around it.
         (WRAPPED_ADDRESS, []),
+        (f"{WRAPPED}\n\nhttps://example.org", ["https://example.org"]),
         (WRAPPED_ADDRESS.replace("https", "<https"), []),
         (WRAPPED_ADDRESS.replace("\nhttps", "\n- https"), ["-"]),
         (WRAPPED_ADDRESS.replace(ADDRESS, f"{'editors' * 10}@example.org"), []),
@@ -114,11 +119,21 @@ def test_lines_of_wide_characters():
     doc = nlp.make_doc(f"标题\n{text}{text}\n\n标题\n{text[:30]}\n{text}")
     starts = numpy.flatnonzero(find_line_starts([doc])).tolist()
     assert [doc[i : i + 2].text for i in starts] == ["公司", "标题", "公司", "公司"]
+    # Text is not wrapped at 84 characters, which are 168 columns.
+    assert find_line_starts([nlp.make_doc(f"{text}{text}\n{text}{text}")]).sum() == 1
+
+
+def test_lines_do_not_start_within_a_token():
+    doc = Doc(NLP.vocab, words=["a\nb", "\n\n", "c"])
+    assert find_line_starts([doc]).tolist() == [False, False, True]
 
 
 def test_lines_of_wrapped_words_are_not_separate():
     """A document that is made from words has a space after each, also after line breaks."""
     words = [word for part in WRAPPED.split("\n") for word in [*part.split(), "\n"]]
+    assert not find_line_starts([Doc(NLP.vocab, words=words)]).any()
+    # The space after a line break does not make the next line wider: here, `and` did just not fit.
+    words = ["a" * 30, "b" * 12, "\n", "and,", "c" * 42]
     assert not find_line_starts([Doc(NLP.vocab, words=words)]).any()
 
 

@@ -216,5 +216,11 @@ def test_losses_refuse_bad_settings(setting, value):
 
 
 def test_losses_are_built_as_configured():
-    loss = build_distillation_loss_v1(temperature=2.0, task_weight=0.5, direction="teacher_student")
-    assert loss == DistillationLoss(2.0, 0.5, 1.0, "teacher_student")
+    settings = {
+        "temperature": 2.0,
+        "task_weight": 0.5,
+        "distillation_weight": 0.25,
+        "direction": "student_teacher",
+        "crf_distribution": "emissions",
+    }
+    assert build_distillation_loss_v1(**settings) == DistillationLoss(*settings.values())

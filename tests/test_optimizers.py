@@ -8,7 +8,7 @@ from thinc.api import Adam, Optimizer
 from spacy_distill.optimizers import LAST_FASTER, build_lazy_adam_v1, log_decay
 
 KEY = (1, "E")
-SETTINGS: Dict[str, Any] = {"learn_rate": 0.01, "grad_clip": 1.0}
+SETTINGS: Dict[str, Any] = {"learn_rate": 0.01}
 
 
 def make_table() -> numpy.ndarray:
@@ -34,13 +34,39 @@ def train(optimizer: Optimizer, *, n_touched: int, n_steps: int = 30) -> numpy.n
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"L2": 0.1, "L2_is_weight_decay": True}, {"L2": 0.1, "L2_is_weight_decay": False}],
+    [
+        {},
+        {"L2": 0.1, "L2_is_weight_decay": True},
+        {"L2": 0.1, "L2_is_weight_decay": False},
+        {"beta1": 0.8},
+        {"beta2": 0.9},
+        {"eps": 0.01},
+        {"grad_clip": 0.3},
+    ],
 )
 def test_lazy_adam_agrees_with_adam_if_all_rows_are_touched(settings: Dict[str, Any]) -> None:
     lazy = build_lazy_adam_v1(min_rows=5, **SETTINGS, **settings)
     dense = Adam(**SETTINGS, **settings)
     expected = train(dense, n_touched=20)
     assert_allclose(train(lazy, n_touched=20), expected, atol=1e-5)
+    assert dense.averages is not None and lazy.averages is not None
+    assert_allclose(lazy.averages[KEY], dense.averages[KEY], atol=1e-5)
+
+
+def test_lazy_adam_scales_the_learning_rate() -> None:
+    lazy, dense = build_lazy_adam_v1(min_rows=5, **SETTINGS), Adam(**SETTINGS)
+    found, _ = lazy(KEY, make_table(), make_gradient(0), lr_scale=0.5)
+    expected, _ = dense(KEY, make_table(), make_gradient(0), lr_scale=0.5)
+    assert_allclose(found, expected, atol=1e-6)
+
+
+def test_lazy_adam_averages_the_weights_of_the_last_call() -> None:
+    """The weights are another array in each call, as when a model is copied or loaded."""
+    lazy, dense = build_lazy_adam_v1(min_rows=5, **SETTINGS), Adam(**SETTINGS)
+    for optimizer in (lazy, dense):
+        weights = make_table()
+        for seed in range(5):
+            weights, _ = optimizer(KEY, weights.copy(), make_gradient(seed))
     assert dense.averages is not None and lazy.averages is not None
     assert_allclose(lazy.averages[KEY], dense.averages[KEY], atol=1e-5)
 

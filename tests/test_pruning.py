@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -29,6 +29,8 @@ def make_potentials(rng, n_tags, size=2.0):
     outside=st.sampled_from([0.0, 3.0, 8.0, 30.0]),
     ruled_out=st.sampled_from([0.0, 0.2]),
 )
+# An entity that only gains because it begins its document.
+@example(lengths=[1, 2], seed=2, scheme="iob", size=2.0, outside=3.0, ruled_out=0.0)
 def test_pruning_does_not_change_the_best_path(
     viterbi, lengths, seed, scheme, size, outside, ruled_out
 ):

@@ -207,6 +207,12 @@ def test_table_glove(tmp_path):
     assert_array_equal(table.rows[0], random_table(table.segmenter, width=3).rows[0])
 
 
+def test_table_glove_reads_bytes_and_carriage_returns_in_words(tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_bytes(b"\xff 1 2\nb\rc 3 4\n")
+    assert list(read_vectors(path)) == ["\ufffd", "b\rc"]
+
+
 def test_table_glove_of_equal_vectors(tmp_path):
     path = tmp_path / "g.txt"
     path.write_text("foo 1 1 1\nbar 1 1 1\n")

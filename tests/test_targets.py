@@ -66,6 +66,20 @@ def test_targets_of_a_batch_know_which_tokens_are_taught(make_example, teach):
     assert_allclose(targets.teacher_scores, numpy.concatenate(scores), rtol=1e-3)
 
 
+def test_targets_leave_out_tokens_without_soft_targets(make_example, teach):
+    tags = make_tags(LABELS, scheme="iob")
+    batch = [make_example("a b c"), make_example("d e")]
+    kept = []
+    for eg, missing in zip(batch, (1, 0)):
+        log_probs = teach(eg.reference, tags)
+        log_probs[missing] = numpy.nan
+        set_soft_targets(eg.reference, log_probs, tags=tags)
+        kept.append(numpy.delete(log_probs, missing, axis=0))
+    targets = get_targets(batch, tags=tags, name="ner")
+    assert targets.taught.tolist() == [0, 2, 4]
+    assert_allclose(targets.teacher_scores, numpy.concatenate(kept), rtol=1e-3)
+
+
 def test_targets_do_not_come_from_the_predicted_document(make_example, teach):
     tags = make_tags(LABELS, scheme="iob")
     eg = make_example("a b")
@@ -113,6 +127,15 @@ def test_targets_of_a_merged_token(nlp, teach):
     assert names(targets, tags) == ["-", "O"]  # an entity is half of this token
     assert targets.taught.tolist() == [1]
     assert_allclose(targets.teacher_scores, log_probs[2:], rtol=1e-3)
+
+
+def test_targets_of_a_batch_are_indexed_by_predicted_tokens(nlp, teach):
+    """The first document has one token more in the reference."""
+    tags = make_tags(LABELS, scheme="iob")
+    batch = [aligned(nlp, "ab c", "a+b c", "O O O"), aligned(nlp, "d e", "d e", "O O")]
+    for eg in batch:
+        teach(eg.reference, tags)
+    assert get_targets(batch, tags=tags, name="ner").taught.tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from spacy_distill import threads
 from spacy_distill.models import char_cnn_bilstm
+from spacy_distill.soft_targets import set_soft_targets
 from spacy_distill.threads import ONE_THREAD, find_blas
 
 
@@ -148,9 +149,14 @@ def test_threads_of_a_fork_within_a_context_are_restored():
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_threads_of_a_student(student, examples, monkeypatch):
+@pytest.mark.parametrize("classifier", ["softmax", "crf"])
+def test_threads_of_a_student(make_student, tiny, examples, monkeypatch, classifier):
     """The student uses one thread in prediction and in both passes of training."""
-    seen = {}
+    student = make_student(model={**tiny["model"], "classifier": classifier})
+    tags, seen = student.get_pipe("ner").tags, {}
+    for eg in examples:
+        uniform = numpy.full((len(eg.reference), len(tags)), 1 / len(tags))
+        set_soft_targets(eg.reference, numpy.log(uniform), tags=tags)
 
     def spy(module, name):
         function = getattr(module, name)

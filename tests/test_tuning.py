@@ -9,6 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from spacy_distill import tuning
 from spacy_distill.docs import copy_words
 from spacy_distill.entities import TokenAttributes, find_entities
 from spacy_distill.pipeline.score_cache import score_docs
@@ -117,11 +118,21 @@ def test_tuning_keeps_zero_without_gain():
         (50, [0.6, 0.676, 0.7, 0.6], 1),  # less than 1.25 entities below the best
         (50, [0.6, 0.674, 0.7, 0.6], 2),
         (5000, [0.6, 0.606, 0.6, 0.6], 1),
+        (5000, [0.6, 0.604, 0.6, 0.6], 0),  # more entities do not help further
         (0, [0.0, 0.0, 0.0, 0.0], 0),
     ],
 )
 def test_tuning_needs_larger_gains_on_fewer_entities(n_entities, values, expected):
     assert choose_candidate(values, (0.0, -1.0, 1.0, -2.0), n_entities=n_entities) == expected
+
+
+def test_tuning_counts_the_entities_of_gold(careful, dev, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        tuning, "choose_candidate", lambda *_, n_entities: seen.append(n_entities) or 0
+    )
+    tune_outside(careful, dev)
+    assert seen == [16]
 
 
 def test_tuning_scores_as_spacy_does(careful, dev):

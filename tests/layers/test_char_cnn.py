@@ -47,6 +47,14 @@ def test_char_cnn_gradient_counts_repeated_characters() -> None:
     assert_array_equal(model.get_grad("E"), expected)
 
 
+@pytest.mark.parametrize("window", [0, 1, 2])
+def test_char_cnn_sees_a_window_of_characters(window: int) -> None:
+    model = initialised([], width=2, filters=1, window=window)
+    model.get_param("E")[:] = 1.0
+    model.get_param("W")[:] = 1.0
+    assert_allclose(model.predict(["a" * 7]), [[2.0 * (2 * window + 1)]])
+
+
 # Words whose characters occur in no other word.
 SINGLES = [char * 2 for char in "ABCDEFGHIJ"]
 

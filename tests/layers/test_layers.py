@@ -189,6 +189,24 @@ def test_layers_gradients_agree_with_finite_differences(case: Case) -> None:
     assert n_params
 
 
+@pytest.mark.parametrize(
+    "model, name, limit",
+    [
+        (build_lookup_v1(width=30), "E", (3 / 30) ** 0.5),
+        (build_char_cnn_v1(width=30), "E", (3 / 30) ** 0.5),
+        (build_bilstm_v1(100, width=100), "Wx", 100**-0.5),
+        (build_bilstm_v1(100, width=100), "Wh", 100**-0.5),
+    ],
+)
+def test_layers_have_initial_weights_of_a_size_that_depends_on_the_width(
+    model: Model, name: str, limit: float
+) -> None:
+    """As in the papers: Ma and Hovy (2016), section 3.1, and as PyTorch does for an LSTM."""
+    words = [*"abcdefghijkl"]
+    model.initialize(X=None if model.name == "bilstm" else words)
+    assert 0.9 * limit < abs(model.get_param(name)).max() <= limit
+
+
 def test_layers_predict_the_same_as_in_training(case: Case) -> None:
     model = set_dropout_rate(initialised(case), 0.0)
     inputs = case.inputs()

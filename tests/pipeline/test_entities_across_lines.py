@@ -79,6 +79,7 @@ def test_entities_across_lines_are_decided_again(make_tagger):
 def test_entities_across_lines_are_learned_by_a_model_within_another(make_tagger):
     nlp, examples = make_tagger(share=1)
     ner = nlp.get_pipe("ner")
+    ner.model.attrs["separate_lines"] = True
     ner.model = chain(ner.model, noop())
     ner.initialize(lambda: examples, nlp=nlp)
     doc = examples[0].predicted

@@ -117,7 +117,7 @@ def test_ner_tagger_needs_labels(nlp, ner, make_example):
     with pytest.raises(ValueError, match=r"\[D001\].*'ner'"):
         nlp.initialize(lambda: [make_example("no labels here", "O O O")])
     with pytest.raises(ValueError, match=r"\[D001\]"):
-        ner.initialize(lambda: [make_example("no labels here")], labels=[])
+        ner.initialize(lambda: [make_example("Ann", "B-PER")], labels=[])
 
 
 @pytest.mark.parametrize("wrong", [None, list, lambda: [1]])
@@ -127,14 +127,16 @@ def test_ner_tagger_refuses_invalid_get_examples(ner, wrong):
 
 
 def test_ner_tagger_calls_init_model_before_shapes_are_known(ner, examples):
-    seen = []
+    """The model that it returns is used."""
+    seen, returned = [], ner.model.copy()
 
     def init_model(model):
         seen.append(model.get_ref("output_layer").has_dim("nO"))
-        return model
+        return returned
 
     ner.initialize(lambda: examples, init_model=init_model)
     assert seen == [None]
+    assert ner.model is returned and returned.has_dim("nO")
 
 
 def test_ner_tagger_builds_its_vocabulary_from_examples(make_student):
@@ -212,6 +214,10 @@ def test_ner_tagger_initialises_the_model_with_one_row_of_targets(nlp, tiny, exa
 def test_ner_tagger_config_refuses_unknown_settings(nlp):
     with pytest.raises(ConfigValidationError, match="tag_scheme"):
         nlp.add_pipe("ner_tagger", config={"tag_scheme": "iob"})
+
+
+def test_ner_tagger_config_may_leave_out_the_scorer(nlp):
+    assert nlp.add_pipe("ner_tagger", config={"scorer": None}).scorer is None
 
 
 def test_ner_tagger_config_round_trips(make_student, examples):

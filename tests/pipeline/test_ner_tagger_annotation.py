@@ -247,9 +247,11 @@ def test_ner_tagger_refuses_nan_and_infinite_scores(
         ner.set_annotations([doc], scores)
 
 
-def test_ner_tagger_refuses_a_crf_with_nan(tiny, make_student, tmp_path):
+@pytest.mark.parametrize("value, shown", [(numpy.nan, "nan"), (-numpy.inf, "inf")])
+def test_ner_tagger_refuses_a_crf_that_is_not_finite(tiny, make_student, tmp_path, value, shown):
     nlp = make_student(model={**tiny["model"], "classifier": "crf"})
-    find_crf(nlp.get_pipe("ner").model).get_param("pairs")[0, 1] = numpy.nan
+    find_crf(nlp.get_pipe("ner").model).get_param("pairs")[0, 1] = value
     nlp.to_disk(tmp_path)
-    with pytest.raises(ValueError, match=r"\[D202\] Parameter 'pairs' of layer 'crf' .*nan"):
+    expected = rf"\[D202\] Parameter 'pairs' of layer 'crf' .*{shown}"
+    with pytest.raises(ValueError, match=expected):
         spacy.load(tmp_path)

@@ -215,6 +215,11 @@ def test_ner_tagger_crf_learns_from_whitespace_alone(make_crf, make_example):
     assert losses["ner"] == 0.0
 
 
+def test_ner_tagger_crf_finds_no_entities_in_whitespace_alone(make_crf, make_doc):
+    doc = make_crf(spans_key="sure")(make_doc("_"))
+    assert not doc.ents and not doc.spans["sure"]
+
+
 def test_ner_tagger_crf_potentials_are_saved(make_crf, texts, tmp_path):
     nlp = make_crf()
     nlp.to_disk(tmp_path / "pipeline")

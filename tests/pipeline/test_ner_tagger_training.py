@@ -208,10 +208,11 @@ def test_ner_tagger_takes_batches_without_tokens(make_student, make_example, exa
     assert ner.distill(ner, [empty]) == {"ner": 0.0}
 
 
-def test_ner_tagger_refuses_a_loss_that_is_not_finite(make_student, examples):
+@pytest.mark.parametrize("bias, loss", [(numpy.nan, "nan"), (-numpy.inf, "inf")])
+def test_ner_tagger_refuses_a_loss_that_is_not_finite(make_student, examples, bias, loss):
     ner = make_student().get_pipe("ner")
-    ner.model.get_ref("output_layer").get_param("b")[:] = numpy.nan
-    with pytest.raises(ValueError, match=r"\[D011\].*'ner' is nan"):
+    ner.model.get_ref("output_layer").get_param("b")[0] = bias
+    with pytest.raises(ValueError, match=rf"\[D011\].*'ner' is {loss}"):
         ner.update(examples, sgd=Adam(0.01))
 
 

@@ -121,7 +121,18 @@ def test_choose_loads_a_folder(student_path, nlp, tmp_path):
     assert (teacher.labels, teacher.smoothing) == (["X"], 0.3)
 
 
-@pytest.mark.parametrize("config", [None, '{"architectures": ["BertModel"]}', "{}"])
+@pytest.mark.parametrize("kind", ["ner", "ner_tagger"])
+def test_choose_smooths_the_rules_next_to_a_model(nlp, examples, kind):
+    nlp.add_pipe(kind)
+    nlp.initialize(lambda: examples)
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Bob"}])
+    assert choose_teacher(nlp, smoothing=0.3).pipeline.smoothing == 0.3
+
+
+NO_TEACHERS = ['{"architectures": ["BertModel"]}', '{"architectures": null}', "{}"]
+
+
+@pytest.mark.parametrize("config", [None, *NO_TEACHERS])
 def test_choose_refuses_folders_without_a_teacher(tmp_path, config):
     folder = tmp_path / "model"
     folder.mkdir()

@@ -1,3 +1,5 @@
+import math
+
 import numpy
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from spacy_distill.distributions import log_softmax
-from spacy_distill.teachers.ensemble import average
+from spacy_distill.teachers.ensemble import average, find_shares
 
 NAN = numpy.nan
 
@@ -39,3 +41,9 @@ def test_ensemble_average_of_a_probability_of_zero():
     mean, disagreement = average(log_probs, numpy.asarray([0.5, 0.5]))
     assert_allclose(numpy.exp(mean), [[0.75, 0.25]], rtol=1e-5)
     assert_allclose(disagreement, [0.5 * numpy.log(4 / 3) + 0.25 * numpy.log(4 / 3)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("weight", [math.inf, math.nan, 0.0, -1.0])
+def test_ensemble_refuses_weights(weight):
+    with pytest.raises(ValueError, match=r"\[D007\] weights"):
+        find_shares([None, None], [1.0, weight])

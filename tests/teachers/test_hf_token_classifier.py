@@ -6,6 +6,7 @@ from spacy.tokens import Doc
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     AutoModelForTokenClassification,
+    AutoTokenizer,
     BertConfig,
     BertForTokenClassification,
     BertTokenizerFast,
@@ -220,6 +221,24 @@ def test_hf_token_classifier_with_io_labels(bert, tmp_path, docs):
 def labels_of(teacher, doc):
     (log_probs,) = teacher.predict_labels([doc])
     return log_probs.argmax(axis=1)
+
+
+def test_hf_token_classifier_loads_the_model_and_tokenizer_of_a_revision(bert, monkeypatch):
+    asked = []
+
+    def watch(kind):
+        load = kind.from_pretrained
+
+        def call(name, revision="", **options):
+            asked.append((kind, revision))
+            return load(name, **options)
+
+        monkeypatch.setattr(kind, "from_pretrained", call)
+
+    watch(AutoTokenizer)
+    watch(AutoModelForTokenClassification)
+    HFTokenClassifier.load(bert, revision="v1")
+    assert asked == [(AutoTokenizer, "v1"), (AutoModelForTokenClassification, "v1")]
 
 
 def test_hf_token_classifier_is_identified_by_its_commit(monkeypatch, tmp_path):

@@ -119,6 +119,18 @@ def test_whole_pipeline_checks_maps_if_all_labels_are_declared(student):
         join_teachers([choose_teacher(student)], label_map=read_label_map([], drop=["DATE"]))
 
 
+def test_whole_pipeline_maps_the_labels_of_the_component(student):
+    student.add_pipe("entity_ruler").add_patterns(PATTERNS)
+    docs = [student.make_doc("Eve Jones saw Ann in New York")]
+    teacher = choose_teacher(student)
+    plain, mapped = (
+        join_teachers([teacher], label_map=read_label_map(renames))
+        for renames in ([], ["LOC=PLACE"])
+    )
+    assert mapped.tags == [tag.replace("LOC", "PLACE") for tag in plain.tags]
+    assert_allclose(mapped.predict(docs)[0], plain.predict(docs)[0], atol=1e-5)
+
+
 def test_whole_pipeline_keeps_distributions_if_the_mapped_tags_agree(student):
     """The rules only change the name of a label, and `--map` changes it back."""
     student.add_pipe("entity_ruler", config={"overwrite_ents": True}).add_patterns(
