@@ -34,6 +34,11 @@ def test_plan_of_a_very_fast_system_reads_it_more_than_once():
     assert found.seconds == pytest.approx(0.5)
 
 
+def test_plan_is_as_short_as_requested():
+    found = plan([10] * 100, speed=10_000.0, settings=SETTINGS._replace(seconds=0.2))
+    assert (found.passes, found.seconds) == (2, pytest.approx(0.2))
+
+
 @pytest.mark.parametrize("sorts", [False, True])
 def test_plan_of_a_slow_system_reads_as_much_as_time_allows(sorts):
     found = plan([10] * 1000, speed=100.0, sorts=sorts)

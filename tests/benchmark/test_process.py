@@ -1,10 +1,12 @@
 import os
 import sys
+import time
 
 import pytest
 
-from spacy_distill.benchmark import process
-from spacy_distill.benchmark.process import start_worker
+from spacy_distill.benchmark import process, worker
+from spacy_distill.benchmark.loaded import Loaded
+from spacy_distill.benchmark.process import make_environment, start_worker
 from spacy_distill.threads import VARIABLES
 
 # The real protocol, with a fake system that the requests control.
@@ -63,6 +65,30 @@ def test_process_may_print(start):
     with start() as worker:
         assert worker.ask("load", noise=100_000)["noise"] == 100_000
         assert worker.ask("load", noise=1)["noise"] == 1
+
+
+def test_process_times_a_run_and_the_cpu():
+    """The cache of words is cleared before. A system that waits needs no CPU."""
+    calls = []
+
+    def work(texts, batch_size):
+        calls.append((texts, batch_size))
+        time.sleep(0.1)
+
+    served = worker.Served()
+    served.texts = ["one", "two", "three"]
+    served.loaded = Loaded(work, 1, 1, clear_cache=lambda: calls.append("clear"))
+    found = served.run(texts=[0, 2], batch_size=7, passes=2, cold=True)
+    assert calls == ["clear", *[(["one", "three"], 7)] * 2]
+    assert 0 <= found["cpu_seconds"] < 0.1 < found["seconds"]
+    calls.clear()
+    served.run(texts=[0], batch_size=1)
+    assert "clear" not in calls
+
+
+def test_process_sees_no_gpu(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert make_environment(1)["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_process_has_its_own_threads_and_memory(start, monkeypatch):

@@ -122,10 +122,10 @@ def test_results_have_notes_on_the_systems(results):
 
 
 def test_results_note_if_the_machine_was_busy():
-    found = [measured(PEERS["teacher"], 1, {1: timed(1.0, 3.0, waiting=0.25)})]
+    found = [measured(PEERS["teacher"], 1, {1: timed(1.0, 3.0, waiting=0.06)})]
     results = make_results(found, CORPUS, SETTINGS, left_out={})
-    assert results["waiting"] == pytest.approx(0.25)
-    assert "25% of the time" in "\n".join(results["notes"])
+    assert results["waiting"] == pytest.approx(0.06)
+    assert "6% of the time" in "\n".join(results["notes"])
     several = make_results(found, CORPUS, SETTINGS._replace(threads=2), left_out={})
     assert several["waiting"] is None
     assert "2 threads" in several["notes"][0]

@@ -3,6 +3,7 @@ from inspect import signature
 
 import pytest
 
+from spacy_distill.benchmark import prepare
 from spacy_distill.benchmark import systems as module
 from spacy_distill.benchmark.systems import (
     PEERS,
@@ -30,6 +31,23 @@ def test_systems_need_a_teacher():
     assert "--teacher" in reasons["onnx-int8"]
     assert explain_missing(list(PEERS.values()), teacher="path", labels=["PER"]) == {}
     assert list(explain_missing(list(PEERS.values()), teacher="path", labels=[])) == ["spacy-ner"]
+
+
+def test_systems_are_like_the_student_and_the_teacher(student, tmp_path, monkeypatch):
+    made = {"tokenizer": {"padding": 0}, "onnx": {"max_pieces": 9}}
+    result = {"settings": made, "reasons": {"onnx": "no ONNX"}}
+    monkeypatch.setattr(prepare, "export", lambda *args, **options: result)
+    monkeypatch.setattr(prepare, "explain_missing", lambda peers, **options: {})
+    peers = [PEERS[name] for name in ("teacher", "onnx-int8", "bert-base")]
+    options = {"student": student, "teacher": "path", "folder": tmp_path, "threads": 3}
+    found = prepare.prepare_peers(peers, **options)
+    assert found.left_out == {"onnx-int8": "no ONNX"}
+    teacher, bert = (system.settings for system in found.systems)
+    assert teacher == {"path": "path", "sort": True}
+    assert (bert["n_tags"], bert["padding"]) == (5, 0)  # B and I of two labels, and O
+    del result["reasons"]["onnx"]
+    onnx = prepare.prepare_peers(peers[1:2], **options).systems[0].settings
+    assert onnx == {"file": "int8.onnx", "threads": 3, "max_pieces": 9}
 
 
 def test_systems_name_the_missing_extra(monkeypatch):

@@ -85,6 +85,19 @@ def test_annotate_warns_of_datasets_without_revision(run, source, monkeypatch):
     assert re.findall(r"dataset (\S+) given", result.text) == ["some/set", "other/set"]
 
 
+def test_annotate_passes_iob1_to_the_teacher(run, source, monkeypatch):
+    jobs = []
+
+    def stop(job, *args, **kwargs):
+        jobs.append(job)
+        raise ValueError("stopped")
+
+    monkeypatch.setattr(annotate, "annotate_source", stop)
+    run(source)
+    run(source, "--iob1")
+    assert [job.iob1 for job in jobs] == [False, True]
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

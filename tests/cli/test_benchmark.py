@@ -9,6 +9,7 @@ import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
+from spacy_distill.benchmark.prepare import Prepared
 from spacy_distill.cli import benchmark as module
 from spacy_distill.cli.benchmark import benchmark_cli, name_students, read_batch_sizes
 from spacy_distill.teachers.choose import identify
@@ -77,6 +78,22 @@ def test_benchmark_leaves_out_a_teacher_that_can_not_be_loaded(run, student_path
     if find_spec("onnxruntime") and find_spec("torch"):
         assert "its process ended with code 1" in results["left_out"]["onnx-int8"]
     assert "[D502]" in str(run(student_path, *options, "--systems", "teacher").exception)
+
+
+def test_benchmark_records_its_seed_and_what_it_measured(run, student_path, monkeypatch):
+    """The report of a project compares the digests of student and teacher with its own."""
+    found = {}
+
+    def stop(measured, corpus, settings, **more):
+        found.update(more, seed=settings.seed)
+        raise ValueError("stopped")
+
+    monkeypatch.setattr(module, "prepare_peers", lambda *args, **options: Prepared([], {}))
+    monkeypatch.setattr(module, "measure_systems", lambda *args, **options: [])
+    monkeypatch.setattr(module, "make_results", stop)
+    run(student_path, "--teacher", student_path, "--seed", 5)
+    assert found["seed"] == 5
+    assert found["digests"] == dict.fromkeys(("student", "teacher"), identify(str(student_path)))
 
 
 def test_benchmark_needs_no_matplotlib(tmp_path, monkeypatch, capsys):

@@ -46,6 +46,13 @@ def test_choose_copies_the_best(training, tmp_path, texts):
     assert spacy.load(output)(texts[0]).has_annotation("ENT_IOB")
 
 
+def test_choose_takes_the_first_of_equals(training, tmp_path):
+    for name in ("long", "plain"):
+        model = training / name / "model-best"
+        write_meta(model, tuned=tuned(model, SCORES["pieces"]))
+    assert "'long' is the best" in run(training, tmp_path / "model-best").output
+
+
 def test_choose_replaces_a_pipeline_if_another_is_better_now(training, tmp_path):
     output = tmp_path / "model-best"
     run(training, output)

@@ -113,7 +113,7 @@ def test_corpus_sample_is_seeded_and_nested(run, read, data):
     assert set(samples[0, 5]) != {f"Ann{i} left Paris{i}" for i in range(5)}
 
 
-@pytest.mark.parametrize("n", [0, 99])
+@pytest.mark.parametrize("n", [0, 20, 99])
 def test_corpus_may_keep_all_labels(run, read, data, n):
     result = run("--labelled", n)
     assert result.exit_code == 0, result.output

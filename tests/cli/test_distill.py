@@ -15,8 +15,10 @@ from spacy.util import load_config
 from thinc.api import NumpyOps, get_current_ops
 from typer.testing import CliRunner
 
+from spacy_distill.annotate.job import Job
 from spacy_distill.cli import app
 from spacy_distill.cli.distill.corpus import Given, hold_out_text, make_corpus
+from spacy_distill.cli.distill.scores import report
 from spacy_distill.cli.package import read_test_scores
 from spacy_distill.data.sources import read_docs
 from spacy_distill.docbins import read_docbins
@@ -348,6 +350,7 @@ def teachers(nlp, tmp_path):
         ("D131", {"labelled": "text.txt"}),
         ("D801", {"labelled": "other.conll", "dev": "gold.spacy"}),
         ("D415", {"dev": "other.conll"}),
+        ("D415", {"test": "other.conll"}),
         ("D007", {"dev_share": 1}),
         ("D901", {"output": "text.txt", "labelled": "gold.spacy", "unlabelled": None}),
         ("D915", {"unlabelled": ".", "output": "out"}),
@@ -487,6 +490,54 @@ def test_distill_warns_of_a_teacher_without_a_revision(run, text, monkeypatch):
     monkeypatch.setattr("spacy_distill.cli.distill.command.distill", lambda *args, **options: None)
     assert "Use owner/name@REVISION" in run(teacher="owner/name", unlabelled=text).text
     assert "REVISION" not in run(teacher="owner/name@0123abc", unlabelled=text).text
+
+
+def test_distill_passes_its_options_to_the_teachers(arguments, text, rules, tmp_path, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(
+        "spacy_distill.cli.distill.command.distill", lambda job, *args, **options: jobs.append(job)
+    )
+    code = tmp_path / "nothing.py"
+    code.touch()
+    options = {"map": "PER=ORG", "drop": "LOC", "labels": "ORG,X", "smoothing": 0.3, "gpu_id": 3}
+    line = arguments(unlabelled=text, also=rules, weights="2,1", code=code, **options)
+    result = CliRunner().invoke(app, ["distill", *line, "--iob1"])
+    assert result.exit_code == 0, result.output
+    assert jobs == [
+        Job(
+            teachers=[str(rules)] * 2,
+            weights=[2, 1],
+            renames=["PER=ORG"],
+            drop=["LOC"],
+            labels=["ORG", "X"],
+            smoothing=0.3,
+            iob1=True,
+            gpu=3,
+            code=str(code),
+        )
+    ]
+
+
+def test_distill_holds_out_sentences_by_the_seed_of_the_config(run, gold, monkeypatch):
+    seeds = []
+
+    def stop(*args, seed, **options):
+        seeds.append(seed)
+        raise ValueError("stopped")
+
+    monkeypatch.setattr("spacy_distill.cli.distill.command.make_corpus", stop)
+    run(labelled=gold[0], overrides={**TINY, "system.seed": 3})
+    assert seeds == [3]
+
+
+def test_distill_removes_the_scores_of_an_earlier_teacher(student_path, gold, tmp_path):
+    """They are of other labels, if nothing is labelled now."""
+    best = shutil.copytree(student_path, tmp_path / "out" / "model-best")
+    scores = best.parent / "metrics" / "teacher.json"
+    scores.parent.mkdir()
+    scores.write_text("{}")
+    report(best, gold[0], scored=None)
+    assert [path.name for path in scores.parent.iterdir()] == ["student.json"]
 
 
 def test_distill_refuses_a_table_that_the_config_does_not_load(run, text, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 import spacy
+import srsly
 
 from spacy_distill.cli.distill.corpus import Given, make_corpus
 from spacy_distill.docbins import read_docbins
@@ -11,10 +12,10 @@ from spacy_distill.docbins import read_docbins
 def make(tmp_path):
     """Make a corpus of the given sources, and return the texts of each of its files."""
 
-    def make_files(dev_share=0.1, **sources):
+    def make_files(dev_share=0.1, seed=0, **sources):
         given = Given(**{"labelled": "", "unlabelled": [], "dev": "", "test": "", **sources})
         nlp = spacy.blank("en")
-        paths = make_corpus(tmp_path / "corpus", given, nlp=nlp, dev_share=dev_share, seed=0)
+        paths = make_corpus(tmp_path / "corpus", given, nlp=nlp, dev_share=dev_share, seed=seed)
         return {
             name: [doc.text.strip() for doc in read_docbins(path, nlp.vocab)]
             for name, path in paths.items()
@@ -95,3 +96,19 @@ def test_distill_corpus_holds_out_all_copies_of_a_text(make, tmp_path):
     found = make(0.34, labelled=str(path))
     assert len(found["dev"]) == 8 and len(set(found["dev"])) == 2
     assert set(found["labelled"]) == {f"Ann {name}" for name in "abcdef"} - set(found["dev"])
+
+
+def test_distill_corpus_holds_out_sentences_by_the_seed(make, tmp_path):
+    path = tmp_path / "train.conll"
+    path.write_text("\n".join(f"Ann\tB-PER\nleft{i}\tO\n" for i in range(40)))
+    found = [make(0.5, seed, labelled=str(path))["dev"] for seed in (0, 0, 1)]
+    assert found[0] == found[1] != found[2]
+
+
+def test_distill_corpus_tells_of_labelled_entities_across_line_breaks(make, tmp_path, capsys):
+    text = "To:\n12 Main Street\nSpringfield\nTotal: 7 EUR"
+    path = tmp_path / "gold.jsonl"
+    srsly.write_jsonl(path, [{"text": text, "entities": [[4, 30, "ADDRESS"]]}])
+    make(labelled=str(path), dev=str(path))
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("a line break between two texts: 1, first '12 Main Street") == 1

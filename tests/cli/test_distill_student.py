@@ -7,6 +7,7 @@ from thinc.api import Config
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from spacy_distill.cli.distill import student as module
+from spacy_distill.cli.distill.notes import note, recall
 from spacy_distill.cli.distill.student import make_table, train_student
 from spacy_distill.cli.weights import DEFAULT, NOTE
 from spacy_distill.table import Table
@@ -53,20 +54,38 @@ def test_distill_student_uses_the_weights_of_the_project(encoder, tmp_path, monk
         assert ("--encoder" in capsys.readouterr().out) == warns
 
 
-def test_distill_student_tunes_the_component_that_was_trained(tmp_path, monkeypatch):
-    """It is the first `ner_tagger` of the config, `tune` by itself takes the last."""
-    tuned = []
+@pytest.fixture
+def config(monkeypatch):
+    """A config of two components, neither of which is really trained."""
     monkeypatch.setattr(module, "labels_of_folder", lambda folder: ["PER"])
     monkeypatch.setattr(module, "init_nlp", lambda config: None)
     monkeypatch.setattr(module, "train", lambda nlp, output, **streams: None)
+    paths = {"labelled": None, "unlabelled": "annotated", "dev": "dev.spacy"}
+    taggers = {name: {"factory": "ner_tagger"} for name in ("first", "second")}
+    return Config({"paths": paths, "components": taggers})
+
+
+def test_distill_student_tunes_the_component_that_was_trained(config, tmp_path, monkeypatch):
+    """It is the first `ner_tagger` of the config, `tune` by itself takes the last."""
+    tuned = []
 
     def tune(model, dev, *, name):
         tuned.append((model, dev.name, name))
         return Tuned(0.0, 0.5, 0.5)
 
     monkeypatch.setattr(module, "tune_pipeline", tune)
-    paths = {"labelled": None, "unlabelled": "annotated", "dev": "dev.spacy"}
-    taggers = {name: {"factory": "ner_tagger"} for name in ("first", "second")}
-    config = Config({"paths": paths, "components": taggers})
     train_student(config, tmp_path, name="first", source=tmp_path / "a.cfg", code=None)
     assert tuned == [(tmp_path / "model-best", "dev.spacy", "first")]
+
+
+def test_distill_student_is_unfinished_while_it_is_trained_again(config, tmp_path, monkeypatch):
+    """An interrupted training has replaced the weights, which no longer are those of the note."""
+
+    def stop(nlp, output, **streams):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "train", stop)
+    note(tmp_path / "model-best", "a digest")
+    with pytest.raises(KeyboardInterrupt):
+        train_student(config, tmp_path, name="first", source=tmp_path / "a.cfg", code=None)
+    assert recall(tmp_path / "model-best") is None

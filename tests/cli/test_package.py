@@ -431,13 +431,16 @@ def test_package_keeps_a_meta_json_of_others(run, no_wheel, tmp_path):
     assert mine.read_text() == "{}"
 
 
-def test_package_refuses_to_be_written_into_its_pipeline(student_path, tmp_path):
+def test_package_refuses_to_be_written_into_its_pipeline(student_path, tmp_path, monkeypatch):
     app = typer.Typer()
     app.command()(package_cli)
     pipeline = shutil.copytree(student_path, tmp_path / "student")
     for output in (pipeline, pipeline / "packages"):
         result = CliRunner().invoke(app, [str(pipeline), str(output), "--name", "tiny_ner"])
         assert "[D915]" in str(result.exception)
+    monkeypatch.chdir(pipeline)
+    result = CliRunner().invoke(app, [str(pipeline), "packages", "--name", "tiny_ner"])
+    assert "[D915]" in str(result.exception)
     assert not (pipeline / "packages").exists()
     (tmp_path / "file").touch()
     result = CliRunner().invoke(app, [str(pipeline), str(tmp_path / "file"), "--name", "tiny_ner"])

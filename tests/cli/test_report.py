@@ -1,6 +1,7 @@
 import shutil
 
 import pytest
+import spacy
 import srsly
 import typer
 from spacy.tokens import DocBin
@@ -54,6 +55,26 @@ def test_report_shows_disagreements(run, project, make_doc):
     html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
     assert html.count("<li>") == 3
     assert "3 of 5 such sentences" in html
+
+
+def test_report_notes_data_that_have_changed(run, project, tmp_path, monkeypatch):
+    """The paths in the config are relative to the project, not to the current folder."""
+    monkeypatch.chdir(tmp_path)
+    model = project / "training" / "student" / "model-best"
+    nlp = spacy.load(model)
+    nlp.config["paths"]["labelled"] = "corpus/labelled.spacy"
+    nlp.meta["tuned"] = {"inputs": {"labelled": "a digest"}}
+    nlp.to_disk(model)
+    assert run().exit_code == 0
+    html = (project / "metrics" / "report.html").read_text(encoding="utf-8")
+    assert "<strong>student</strong> was trained on another" in html
+
+
+def test_report_leaves_out_a_teacher_without_weights(run, project):
+    (project / "training" / "teacher" / "model-best" / "ner" / "model").unlink()
+    result = run()
+    assert result.exit_code == 0, result.output
+    assert "Left out: teacher" in result.output
 
 
 def test_report_leaves_out_a_teacher_that_cannot_be_loaded(run, project):

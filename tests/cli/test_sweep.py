@@ -133,7 +133,7 @@ def ran(monkeypatch, project):
 
 
 def make_corpus(stage):
-    n_labelled, nlp = min(int(stage.folder.parts[-2]), 50), spacy.blank("en")
+    n_labelled, nlp = min(int(stage.folder.parts[-2]) or 50, 50), spacy.blank("en")
     for path, n_docs in zip(stage.products, (n_labelled, 50 - n_labelled, 2, 4)):
         path.parent.mkdir(parents=True, exist_ok=True)
         docs = [nlp.make_doc(f"Ann left {i}") for i in range(n_docs)]
@@ -198,6 +198,18 @@ def test_sweep_runs_each_stage_once(run, ran, project):
         assert (project / "output" / name).stat().st_size > 500
     assert "10/0 teacher: F1 85.7" in result.output
     assert "85.7 ±0.0" in result.output
+
+
+def test_sweep_passes_the_gpu_to_its_stages(run, ran, project):
+    run("--sizes", "10", "--seeds", "1", "--gpu", "3", systems=["teacher"])
+    receipt = srsly.read_json(project / "work" / "10" / "0" / "logs" / "train-teacher.json")
+    assert "--gpu-id 3" in " ".join(receipt["command"])
+
+
+def test_sweep_counts_the_labelled_sentences(run, ran, project):
+    """For size 0, all sentences, this is where the figures have its point."""
+    assert run("--sizes", "0", "--seeds", "1", systems=["teacher"]).exit_code == 0
+    assert [(row["size"], row["labelled"]) for row in rows_of(project)] == [(0, 50)]
 
 
 def test_sweep_only_draws_figures_if_it_is_finished(run, ran, project):

@@ -114,7 +114,10 @@ def test_table_command_random(make, teacher, corpus):
     _, other = make("--vectors", "random", "--teacher", teacher, "--seed", 1)
     assert_array_equal(again.rows, table.rows)
     assert (other.rows != table.rows).any()
-    _, words = make("--vectors", "random", "--kind", "words", "--corpus", corpus[0])
+    arguments = ["--vectors", "random", "--kind", "words", "--corpus", corpus[0]]
+    _, words = make(*arguments)
+    _, other = make(*arguments, "--seed", 1)
+    assert (other.rows != words.rows).any()
     assert words.segmenter.entries == ("", "paris", "is", "in", "france", ".")
     assert [words.segmenter(word) for word in ("Paris", "new")] == [[1], [0]]
 
@@ -126,6 +129,8 @@ def test_table_command_of_glove(make, tmp_path, corpus):
     shown, table = make(*arguments, "--corpus", corpus[0])
     assert table.segmenter.entries == ("", "paris", "is", "in", "france", ".")
     assert "40.0% of the table's words are in" in shown
+    _, other = make(*arguments, "--corpus", corpus[0], "--seed", 1)
+    assert (other.rows[4] != table.rows[4]).any()  # a random one
     shown, table = make(*arguments)
     assert table.segmenter.entries == ("", "paris", "is", "berlin")
     assert_allclose(table.rows[3] / table.rows[1, 0], [7, 8, 9], rtol=1e-5)

@@ -229,6 +229,12 @@ def test_dataset_of_text_is_unlabelled(nlp, tmp_path):
     assert len(doc) == 3 and not doc.has_annotation("ENT_IOB")
 
 
+def test_dataset_without_splits_is_a_training_set(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_dict({"text": ["Ann left."]}).save_to_disk(str(tmp_path / "data"))
+    assert load_splits(str(tmp_path / "data")).keys() == {"train"}
+
+
 def test_dataset_with_other_columns(nlp, tmp_path):
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_dict({"sentence": ["a"]}).save_to_disk(str(tmp_path / "data"))

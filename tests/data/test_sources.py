@@ -320,6 +320,13 @@ def test_find_splits_may_be_folders(nlp, tmp_path):
     assert words_of(splits["train"].docs) == [["a"], ["b"]]
 
 
+def test_find_splits_ignores_hidden_files(nlp, tmp_path):
+    """Such as those that some systems keep beside each file."""
+    for name in ("train.conll", ".train.conll", "._train.conll"):
+        (tmp_path / name).write_text("a O\n")
+    assert find_splits(str(tmp_path), nlp=nlp)["train"].source == str(tmp_path / "train.conll")
+
+
 def test_find_splits_refuses_two_files_for_one_split(nlp, tmp_path):
     for name in ("train.conll", "valid.conll", "dev.jsonl"):
         (tmp_path / name).write_text("")

@@ -4,6 +4,7 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin
+from spacy.util import load_config
 
 from spacy_distill.manifest import write_manifest
 from spacy_distill.report.project import (
@@ -16,7 +17,7 @@ from spacy_distill.report.project import (
     read_measurement,
     read_sweep,
 )
-from spacy_distill.report.systems import describe_architecture, examine, pick
+from spacy_distill.report.systems import describe_architecture, examine, find_component, pick
 from spacy_distill.teachers.choose import identify
 
 
@@ -160,6 +161,23 @@ def test_project_systems_are_described(project, student):
     assert (found.lang, found.direction) == ("en", "ltr")
     assert found.n_bytes == sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
     assert found.predictions.scores["ents_f"] == 1.0
+
+
+def test_project_systems_have_loss_settings_if_they_learn_from_soft_targets(project):
+    path = project / "training" / "student" / "model-best"
+    config = load_config(path / "config.cfg")
+    labelled, unlabelled = {"labelled": "a"}, {"unlabelled": "b"}
+    for reader, has_loss in ((labelled, False), ({**labelled, **unlabelled}, True)):
+        config["corpora"]["train"] = reader
+        config.to_disk(path / "config.cfg")
+        settings = examine("student", path, test=find_test(project)).settings
+        assert any(name.startswith("loss.") for name in settings) == has_loss
+
+
+def test_project_systems_are_described_by_their_ner_tagger(student):
+    """Rules may come after it."""
+    student.add_pipe("entity_ruler")
+    assert find_component(student) == "ner"
 
 
 def test_project_systems_have_only_labels_of_entities(project, tmp_path):

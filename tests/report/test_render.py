@@ -79,7 +79,7 @@ def test_render_notes_that_other_pipelines_were_measured(render, make_report):
     others = report.measurement._replace(others=["teacher", "student"])
     text = " ".join(Page(render(report._replace(measurement=others))).text.split())
     assert "the speed of another teacher and another student than" in text
-    assert "10.0 times smaller and 1.0 times faster" in text  # formatted once for the whole page
+    assert "10.0 times smaller and 2.0 times faster" in text  # formatted once for the whole page
     assert "words/s, student / teacher, roughly" in text
 
 
@@ -146,6 +146,14 @@ def test_render_takes_speed_from_the_benchmark():
     del systems["teacher"]
     assert measured_speed_up(Measurement({"systems": systems}, None, [])) is None
     assert measured_speed_up(None) is None
+
+
+def test_render_ranks_the_mistakes_of_the_student(make_report):
+    report = make_report()
+    teacher = report.systems["teacher"]
+    nothing = teacher._replace(predictions=teacher.predictions._replace(entities=[[], []]))
+    content = make_content(report._replace(systems={**report.systems, "teacher": nothing}))
+    assert [mistake.kind for mistake, _ in content["mistakes"]] == ["label", "missed", "missed"]
 
 
 def test_render_content_is_consistent(make_report):

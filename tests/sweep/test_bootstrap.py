@@ -34,6 +34,18 @@ def test_bootstrap_does_not_depend_on_the_chunk_size(monkeypatch):
     assert len(numpy.unique(whole)) > 20
 
 
+def test_bootstrap_is_the_same_each_time():
+    counts = draw(numpy.random.default_rng(1), 50, 0.5)[:, None]
+    assert_allclose(resample_f1(counts, n_resamples=9), resample_f1(counts, n_resamples=9))
+
+
+def test_bootstrap_shows_the_central_95_percent():
+    ours = numpy.linspace(0, 1, 1001)
+    resampled = numpy.stack([ours, numpy.zeros_like(ours)], axis=1)
+    found = compare(resampled[-1], resampled, ours=[0], theirs=[1])
+    assert [found.low, found.high] == pytest.approx([0.025, 0.975])
+
+
 def test_bootstrap_of_three_sentences_by_hand():
     """All 27 test sets that can be drawn from three sentences are equally likely."""
     counts = numpy.array([[[1, 0, 0], [0, 0, 1]], [[1, 0, 0], [1, 0, 0]], [[0, 0, 1], [1, 0, 0]]])

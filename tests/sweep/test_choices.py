@@ -30,8 +30,8 @@ def rows(make_row):
 
 
 def test_choices_are_the_best_on_dev_of_each_sample(rows, best, make_row):
-    for row in rows:  # the test set does not matter
-        row["test"]["ents_f"] = 1 - row["tuned"]["after"]
+    for row in rows:  # neither the test set nor F1 before tuning matters
+        row["test"]["ents_f"] = row["tuned"]["before"] = 1 - row["tuned"]["after"]
     rows.append(make_row("student-crf", 750, 0.9))  # `long` was not trained on this sample
     found = add_chosen(rows, best)
     assert found[: len(rows)] == rows

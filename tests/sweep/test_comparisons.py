@@ -94,6 +94,8 @@ def test_comparisons_are_reused_without_counts(add, tmp_path):
     known = compare_systems(rows, tmp_path)
     assert compare_systems(rows, tmp_path / "none", known) == known
     assert compare_systems(rows, tmp_path / "none") == []
+    other = [rows[0], {**rows[1], "fingerprint": "of other settings"}]
+    assert compare_systems(other, tmp_path / "none", known) == []
     # A repeated run with other scores counts as another run.
     rows[1] = add("teacher", 7)
     assert compare_systems(rows, tmp_path / "none", known) == []
@@ -103,5 +105,5 @@ def test_comparisons_are_reused_without_counts(add, tmp_path):
 def test_comparisons_ignore_counts_of_another_run(add, tmp_path):
     row = add("teacher", 5)
     assert read_counts(row, tmp_path).shape == (10, 3)
-    row["test"]["ents_f"] = 0.7
+    row["test"]["ents_f"] += 0.005
     assert read_counts(row, tmp_path) is None

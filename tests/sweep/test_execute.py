@@ -6,7 +6,7 @@ import pytest
 import srsly
 
 from spacy_distill.files import hold
-from spacy_distill.sweep.execute import clear_outdated, find_outdated, run_stage
+from spacy_distill.sweep.execute import clear_outdated, discard, find_outdated, run_stage
 from spacy_distill.sweep.stages import Stage, is_done
 from spacy_distill.threads import VARIABLES
 
@@ -51,6 +51,21 @@ def test_execute_writes_a_receipt(make_stage):
     assert receipt["inputs"] == {"weights": "w"}
     assert 0 <= receipt["seconds"] < 60
     assert not stage.removes[0].exists()
+
+
+def test_execute_discards_the_receipt_first(make_stage, monkeypatch):
+    """Otherwise, what an interruption leaves of the products would count as finished."""
+    stage = make_stage()
+    run_stage(stage, tick=ignore)
+    stage = stage._replace(removes=[stage.products[0].parent])
+
+    def stop(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", stop)
+    with pytest.raises(KeyboardInterrupt):
+        discard(stage)
+    assert not is_done(stage)
 
 
 @pytest.mark.parametrize(

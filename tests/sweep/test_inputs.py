@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -62,8 +63,19 @@ def test_inputs_depend_on_files(settings):
         path.write_text(path.read_text() + "\n[more]\n")
         assert find_differences(before, make_inputs(run, settings)) == [name]
     before = make_inputs(run, settings)
+    (Path(settings.teacher) / "pytorch_model.bin").write_text("weights")
+    assert find_differences(before, make_inputs(run, settings)) == ["weights"]
+    before = make_inputs(run, settings)
     write_corpus(settings.work / "300" / "1" / "corpus" / "dev.spacy", "another text")
     assert find_differences(before, make_inputs(run, settings)) == ["corpus"]
+
+
+def test_inputs_depend_on_files_of_the_same_size(settings):
+    run, weights = Run(STUDENT, 300, 1), Path(settings.teacher) / "model.safetensors"
+    before = make_inputs(run, settings)
+    weights.write_text("Weights")
+    os.utime(weights, ns=(0, 0))  # whatever the resolution of the clock
+    assert find_differences(before, make_inputs(run, settings)) == ["weights"]
 
 
 def test_inputs_do_not_depend_on_comments(settings):
@@ -90,6 +102,9 @@ def test_inputs_depend_on_the_environment(settings, monkeypatch):
     inputs = make_inputs(run, settings)
     assert find_differences(before, inputs) == ["config", "teacher"]
     assert inputs["overrides"]["training.max_steps"] == "5"
+    # As in spaCy, it takes precedence over settings of the command line.
+    (long,) = choose_systems([], ["long=student-softmax --training.max_steps 9"]).values()
+    assert make_inputs(Run(long, 300, 1), settings)["overrides"]["training.max_steps"] == "5"
 
 
 def test_inputs_do_not_depend_on_overridden_defaults(settings):

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,15 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings("data/btc", tmp_path / "work", CONFIGS, "assets/teacher", unlabelled=("more",))
+    return Settings(
+        data="data/btc",
+        work=tmp_path / "work",
+        configs=CONFIGS,
+        teacher="assets/teacher",
+        lang="de",
+        unlabelled=("more",),
+        gpu=3,
+    )
 
 
 @pytest.fixture
@@ -63,7 +72,9 @@ def test_stages_of_a_system(settings, make_corpus, system, expected):
     assert " ".join(stage.name for stage in stages) == expected
     assert not any(map(is_done, stages))
     assert stages[0].command[2] == "data/btc"
-    assert stages[0].command[-2:] == ["--unlabelled", "more"]
+    assert stages[0].command[4:] == (
+        ["--labelled", "8", "--seed", "1", "--lang", "de", "--unlabelled", "more"]
+    )
 
 
 @pytest.mark.parametrize("system", ["teacher", "baseline-softmax", "student-softmax"])
@@ -83,7 +94,40 @@ def test_stages_train_with_settings_of_the_config(settings, make_corpus, system)
     assert overrides["paths.labelled"] == str(corpus / labelled)
     assert overrides.get("corpora.train.limit") == ("5" if run.limit else None)
     assert "training.max_steps" not in overrides  # as in the config
+    if system.startswith("student"):
+        assert overrides["paths.unlabelled"] == str(corpus / "annotated" / "unlabelled")
     assert given["--output"] == str(corpus.parent / "training" / run.name)
+
+
+def test_stages_tune_on_dev_and_score_on_test(settings, make_corpus):
+    corpus = make_corpus(8, 1)
+    stages = stages_of(Run(BUILT_IN["student-crf"], 8, 1), settings)
+    for name in ("tune-teacher", "tune-student-crf"):
+        assert stages[name].command[3] == str(corpus / "dev.spacy")
+    assert stages["score-student-crf"].command[2] == str(corpus / "test.spacy")
+
+
+def test_stages_annotate_both_sets(settings, make_corpus):
+    corpus = make_corpus(8, 1)
+    stages = stages_of(Run(BUILT_IN["student-crf"], 8, 1), settings)
+    for part in ("labelled", "unlabelled"):
+        source, output = corpus / f"{part}.spacy", corpus / "annotated" / part
+        assert stages[f"annotate-{part}"].command[3:5] == [str(source), str(output)]
+
+
+def test_stages_use_the_gpu(settings, make_corpus):
+    """All but the one that makes the corpus."""
+    make_corpus(8, 1)
+    for stage in make_stages(Run(BUILT_IN["student-crf"], 8, 1), settings)[1:]:
+        given = dict(pairwise(stage.command))
+        assert given.get("--gpu-id" if stage.command[0] == "spacy" else "--gpu") == "3", stage.name
+
+
+def test_stages_remove_the_last_checkpoint(settings, make_corpus):
+    make_corpus(8, 1)
+    stages = stages_of(Run(BUILT_IN["teacher"], 8, 1), settings)
+    leftovers = {stage.leftover for stage in stages.values()}
+    assert leftovers == {None, stages["train-teacher"].removes[0] / "model-last"}
 
 
 def test_stages_estimate_the_time_for_a_pool(settings, make_corpus):

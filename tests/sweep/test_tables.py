@@ -1,5 +1,6 @@
 import pytest
 
+from spacy_distill.sweep.choices import Choice, add_chosen
 from spacy_distill.sweep.tables import make_notes, make_tables, to_markdown
 
 
@@ -12,9 +13,11 @@ def rows(make_row):
         for seed in (0, 1)
     ]
     rows[0]["seconds"]["annotate-labelled"] = None  # it existed already
+    rows[0]["words_per_second"] = 300.0  # on a busy machine
     hot = make_row("hot", 300, 0.5, base="student-crf", limit=40)
     hot["settings"] = {"training.dropout": "0.1"}
-    return [*rows, make_row("student-crf", 300, 0.4, limit=40), hot]
+    few = make_row("student-crf", 300, 0.4, limit=40, seconds={"train-student-crf": 9000.0})
+    return [*rows, few, hot]
 
 
 @pytest.fixture
@@ -51,7 +54,14 @@ def test_tables_by_hand(rows, compared):
         ["train-student-crf", "2.0", "2.0"],
         ["train-hot", "1.5", "-"],
     ]
-    assert speed.rows[0] == ["teacher", "3,300,000", "1,500"]
+    names = ["teacher", "student-crf", "hot"]
+    assert speed.rows == [[name, "3,300,000", "1,500"] for name in names]
+
+
+def test_tables_have_the_speed_of_trained_systems_only(rows, compared):
+    chosen = add_chosen(rows, [Choice("best", ("student-crf", "hot"), "sweep")])
+    assert make_tables(chosen, compared)[0].rows[-1][0] == "best"
+    assert make_tables(chosen, compared)[-1].rows == make_tables(rows, compared)[-1].rows
 
 
 def test_tables_without_rows_are_left_out(make_row):
