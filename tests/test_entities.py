@@ -342,6 +342,17 @@ def test_entities_confidences_of_preset_entities_are_kept(tags, make_doc):
         assert_allclose(doc.spans[key].attrs["scores"], expected)
 
 
+def test_entities_confidences_are_kept_next_to_new_entities(tags, make_doc):
+    doc = make_doc("a b")
+    ids = numpy.asarray(number_tags("U-PER U-PER", tags))
+    none = numpy.zeros(2, dtype=bool)
+    write([doc], ids, tags)
+    for confidence, fixed in ((0.4, none), (0.7, numpy.asarray([True, False]))):
+        log_probs = numpy.log(numpy.full((2, len(tags)), confidence))
+        write_confidences([doc], ids, [log_probs], fixed=fixed, is_space=none, key="sure")
+    assert_allclose(doc.spans["sure"].attrs["scores"], [0.4, 0.7])
+
+
 def test_entities_confidences_of_no_entities(tags, make_doc):
     for text in ("", "a b"):
         doc = make_doc(text)
