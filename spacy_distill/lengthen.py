@@ -23,10 +23,10 @@ def build_lengthen_training_v1(
 
     It multiplies `[training] max_steps`, on which a schedule may depend, until the training corpus
     is seen often enough. A config for a few hundred sentences can then be used for thousands. If
-    the corpus is streamed (`max_epochs = -1`), it is not counted, and nothing changes, as if it
-    can't be read, because the pipeline was trained elsewhere and is initialised again. The
-    settings of the optimizer are interpolated afterwards, and the schedule of a config that was
-    saved like this is fitted: see `interpolate_optimizer` and `fit_schedule`.
+    the corpus is streamed (`max_epochs = -1`), or can't be read, because a pipeline trained
+    elsewhere is initialised again, nothing changes. The settings of the optimizer are interpolated
+    afterwards, and the schedule of a config that was saved like this is fitted: see
+    `interpolate_optimizer` and `fit_schedule`.
 
     epochs (float): How often each sentence is seen at least; 0 leaves `max_steps` as it is.
     sentences_a_step (float): Approximate number of sentences in a batch.
