@@ -23,8 +23,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D002 = (
         "Can't add label '{label}' to component '{name}': its model already has {n_tags} outputs. "
-        "Add labels before it is initialised, to a new one (nlp.replace_pipe) whose config leaves "
-        "nO open."
+        "Replace it by a new component (nlp.replace_pipe), leave nO open in its config, and add "
+        "all labels before it is initialised."
     )
     D003 = (
         "The soft targets of the examples were made for tags {found} but component '{name}' has "

@@ -95,7 +95,7 @@ def warn_of_dev(model: Path, test: Path, test_digest: str) -> None:
 def warn_of_labels(
     others: Set[str], labels: Set[str], scores: Dict[str, Any], *, model: Path
 ) -> None:
-    """Warn of a pipeline without a correct prediction, because its labels are not those of gold.
+    """Warn of a pipeline without a correct prediction, some labels of which are not those of gold.
 
     others (Set[str]): Labels that it predicts and gold does not have.
     labels (Set[str]): Labels of gold.
@@ -104,9 +104,9 @@ def warn_of_labels(
     """
     if others and labels and not scores["ents_f"]:
         msg.warn(
-            f"No prediction of '{model}' is right. It predicts {', '.join(sorted(others))}, which "
-            f"gold does not have, but {', '.join(sorted(labels))}: if they mean the same, rename "
-            "the labels of one of them"
+            f"No prediction of '{model}' is right. It predicts {', '.join(sorted(others))}, but "
+            f"the labels of gold are {', '.join(sorted(labels))}: if some mean the same, rename "
+            "those of one of the two"
         )
 
 

@@ -53,7 +53,7 @@ def run(folder, monkeypatch):
     return invoke
 
 
-def test_evaluate_warns_if_no_prediction_can_be_correct(run, folder, make_doc):
+def test_evaluate_warns_if_no_prediction_is_correct(run, folder, make_doc):
     docs = {
         "other.spacy": make_doc("Ann Smith left", "B-PERSON I-PERSON O"),
         "none.spacy": make_doc("Ann Smith left", "O O O"),
@@ -65,7 +65,7 @@ def test_evaluate_warns_if_no_prediction_can_be_correct(run, folder, make_doc):
         _, result = run(test=test)
         assert result.exit_code == 0, result.output
         said[test] = " ".join(result.output.split())
-    assert "predicts PER, which gold does not have, but PERSON" in said["other.spacy"]
+    assert "predicts PER, but the labels of gold are PERSON" in said["other.spacy"]
     assert "No entity in" in said["none.spacy"]
     assert not any(words in said["test.spacy"] for words in ("right", "No entity"))
 
