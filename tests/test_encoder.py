@@ -18,6 +18,7 @@ from transformers import (
     RobertaModel,
     RobertaTokenizerFast,
 )
+from transformers.utils import logging
 
 from spacy_distill import encoder as encoder_module
 from spacy_distill.encoder import (
@@ -26,6 +27,8 @@ from spacy_distill.encoder import (
     encoder_table,
     find_device,
     find_specials,
+    find_unicode_form,
+    load,
     load_tokenizer,
     make_segmenter,
     make_word_segmenter,
@@ -166,6 +169,13 @@ def test_encoder_table_is_the_same_each_time(bert):
     assert (encoder_table(bert, width=8)[0].rows == encoder_table(bert, width=8)[0].rows).all()
 
 
+def test_encoder_table_of_long_words(roberta):
+    """Only the first 128 pieces of a word are encoded, because positions are limited."""
+    table, _ = encoder_table(roberta, words=["p" * 128, "p" * 600, "p"], width=2)
+    assert_allclose(table.rows[1], table.rows[2], atol=1e-5)
+    assert abs(table.rows[1] - table.rows[3]).max() > 0.01
+
+
 def test_encoder_table_byte_level(roberta):
     table, _ = encoder_table(roberta, width=24)
     segmenter = table.segmenter
@@ -178,6 +188,17 @@ def test_encoder_table_byte_level(roberta):
     model = AutoModel.from_pretrained(roberta).eval()
     vectors = encode(model, [[row] for row in rows], specials=specials)
     assert_allclose(vectors, encode_by_hand(roberta, [" par", " p"]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "template, expected", [("$A", ([], [])), ("<unk> $A", ([0], [])), ("$A <unk>", ([], [0]))]
+)
+def test_encoder_finds_special_tokens(template, expected):
+    tokenizer = make_sentencepiece(steps=[])
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=[("<unk>", 0)]
+    )
+    assert find_specials(tokenizer) == expected
 
 
 def test_encoder_batches_by_length(monkeypatch):
@@ -196,6 +217,7 @@ def test_encoder_vectors_do_not_depend_on_batches(bert, monkeypatch):
     counted = []
 
     def progress(batches):
+        assert len(batches) == 6
         for batch in batches:
             counted.append(len(batch))
             yield batch
@@ -282,6 +304,40 @@ def test_encoder_segmenter_of_sentencepiece(steps):
     assert all(by_word(word) != [0] for word in words)
 
 
+def test_encoder_segmenter_of_bpe_with_spaces():
+    tokenizer = Tokenizer(models.BPE({"<unk>": 0, "_": 1, "a": 2, "_a": 3}, [("_", "a")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="_")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer)
+    segmenter = make_segmenter(tokenizer, teacher="small")
+    assert segmenter("aa") == tokenizer("aa")["input_ids"] == [3, 2]
+
+
+def test_encoder_keeps_control_characters_of_byte_level_words(roberta):
+    pieces = make_segmenter(load_tokenizer(roberta), teacher=roberta)
+    assert make_word_segmenter(pieces, ["a\u200bb"]).entries == ("", "a\u200bb")
+
+
+@pytest.mark.parametrize("options, unknown", [({"pad_token": "b"}, 1), ({}, 0)])
+def test_encoder_replaces_a_missing_unknown_piece(options, unknown):
+    tokenizer = Tokenizer(models.BPE({"a": 0, "b": 1}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **options)
+    assert make_segmenter(tokenizer, teacher="small").unknown == unknown
+
+
+@pytest.mark.parametrize(
+    "types, form",
+    [
+        (["Precompiled"], "NFKC"),
+        (["Precompiled", "NFC"], "NFKC"),
+        (["Precompiled", "NFD"], "NFKD"),
+        (["Lowercase"], ""),
+    ],
+)
+def test_encoder_finds_the_unicode_form(types, form):
+    assert find_unicode_form(types) == form
+
+
 def test_encoder_gives_ids_without_a_piece_an_empty_entry():
     tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 3}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -291,19 +347,35 @@ def test_encoder_gives_ids_without_a_piece_an_empty_entry():
     assert segmenter("a") == [3] and segmenter("") == [0]
 
 
-def test_encoder_refuses_other_tokenizers(tmp_path):
-    tokenizer = Tokenizer(models.WordLevel({"<unk>": 0, "a": 1}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    with pytest.raises(ValueError, match=r"D310.*'words'.*WordLevel"):
-        make_segmenter(PreTrainedTokenizerFast(tokenizer_object=tokenizer), teacher="words")
+@pytest.mark.parametrize(
+    "model, splitter, reason",
+    [
+        (models.WordLevel, pre_tokenizers.Whitespace(), r"WordLevel after \['Whitespace'\]"),
+        (models.WordPiece, None, "WordPiece after no splitting"),
+        (models.BPE, pre_tokenizers.ByteLevel(), r"BPE after \['ByteLevel'\]"),
+        (models.BPE, pre_tokenizers.Metaspace(), r"BPE after \['Metaspace'\]"),
+    ],
+)
+def test_encoder_refuses_vocabularies_of_other_kinds(model, splitter, reason):
+    # As in CLIP, the last piece of a word has a mark.
+    merges = {"merges": [], "end_of_word_suffix": "</w>"} if model is models.BPE else {}
+    tokenizer = Tokenizer(model({"<unk>": 0, "a": 1}, unk_token="<unk>", **merges))
+    if splitter:
+        tokenizer.pre_tokenizer = splitter
+    with pytest.raises(ValueError, match=rf"D310.*'other': {reason} is not supported"):
+        make_segmenter(PreTrainedTokenizerFast(tokenizer_object=tokenizer), teacher="other")
+
+
+def test_encoder_refuses_slow_tokenizers(tmp_path):
     ByT5Tokenizer().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"D311.*ByT5Tokenizer, not a fast"):
         load_tokenizer(str(tmp_path))
 
 
 def test_encoder_refuses_bad_settings(bert):
-    with pytest.raises(ValueError, match=r"D308.*width from 1 to 24"):
-        encoder_table(bert, width=25)
+    for width in (0, 25):
+        with pytest.raises(ValueError, match=r"D308.*width from 1 to 24"):
+            encoder_table(bert, width=width)
     with pytest.raises(ValueError, match=r"D020.*GPU 99"):
         encoder_table(bert, width=8, gpu=99)
 
@@ -313,6 +385,13 @@ def test_encoder_table_is_the_same_on_a_gpu(bert, gpu):
     assert_same_shape(of_gpu.rows, of_cpu.rows)
 
 
+def test_encoder_finds_a_gpu_by_its_number(monkeypatch):
+    monkeypatch.setattr(encoder_module.torch.cuda, "device_count", lambda: 2)
+    assert [str(find_device(gpu)) for gpu in (-1, 0, 1)] == ["cpu", "cuda:0", "cuda:1"]
+    with pytest.raises(ValueError, match=r"D020.*GPU 2"):
+        find_device(2)
+
+
 def test_encoder_uses_the_gpu_of_apple(monkeypatch):
     monkeypatch.setattr(encoder_module.torch.cuda, "device_count", lambda: 0)
     monkeypatch.setattr(encoder_module.torch.backends.mps, "is_available", lambda: True)
@@ -320,6 +399,20 @@ def test_encoder_uses_the_gpu_of_apple(monkeypatch):
     assert find_device(-1).type == "cpu"
     with pytest.raises(ValueError, match=r"D020.*GPU 1"):
         find_device(1)
+
+
+def test_encoder_hides_warnings_only_while_loading(caplog):
+    caplog.set_level(logging.INFO, logger="transformers")
+    assert load(lambda teacher: logging.get_verbosity(), "any") == logging.ERROR
+    assert logging.get_verbosity() == logging.INFO
+
+
+def test_encoder_reports_the_first_line_of_an_error():
+    def fail(teacher):
+        raise RuntimeError("\nNo such model.\nThere are A, B and C.")
+
+    with pytest.raises(OSError, match=r"D309.*'any': No such model\. Give a folder"):
+        load(fail, "any")
 
 
 def test_encoder_without_network(bert, tmp_path, monkeypatch):

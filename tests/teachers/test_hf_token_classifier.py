@@ -139,6 +139,8 @@ def test_hf_token_classifier_finds_its_longest_window(request, kind, length, nlp
     assert not numpy.isnan(rows).any()
     teacher.model.config.max_position_embeddings = -1  # no limit, as in XLNet
     assert find_max_length(teacher.tokenizer, teacher.model) >= 510
+    teacher.tokenizer.model_max_length = 20
+    assert find_max_length(teacher.tokenizer, teacher.model) == 20
 
 
 def test_hf_token_classifier_reads_long_texts_in_windows(bert, make_doc):
