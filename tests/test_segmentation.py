@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import pickle
 import time
+import unicodedata
 from collections import Counter
 
 import pytest
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 from tokenizers import ByteLevelBPETokenizer, Tokenizer, models, normalizers, pre_tokenizers
 from transformers import BertTokenizer, BertTokenizerFast
 
-from spacy_distill.segmentation import BYTE_ALPHABET, Segmenter, split_like_bert, word_segmenter
+from spacy_distill.segmentation import (
+    BYTE_ALPHABET,
+    Segmenter,
+    normalise_unicode,
+    split_like_bert,
+    word_segmenter,
+)
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 # All letters but "d", alone and as continuations; "ab", "abc" and "bca" compete; "d" only in "cd".
@@ -120,6 +127,12 @@ def test_segmentation_takes_linear_time_for_a_normal_form(form):
     assert time.process_time() - start < 5
 
 
+@pytest.mark.parametrize("n_chars", [999, 1000, 1001, 2500])
+def test_segmentation_normalises_long_texts(n_chars):
+    text = "é" * n_chars
+    assert normalise_unicode(text, form="NFD") == unicodedata.normalize("NFD", text)
+
+
 @pytest.mark.parametrize(
     "word,pieces",
     [
@@ -134,6 +147,8 @@ def test_segmentation_takes_linear_time_for_a_normal_form(form):
         ("abd", ["[UNK]"]),  # the whole part, though "ab" is a piece
         ("abd-cd", ["[UNK]", "-", "cd"]),
         ("a\u200bb", ["ab"]),
+        ("a\ufffd\ue000\ud800b", ["ab"]),
+        ("a\rb", ["a", "b"]),
         ("", ["[UNK]"]),
         (" \n", ["[UNK]"]),
         ("\u200b", ["[UNK]"]),
@@ -152,6 +167,7 @@ def test_segmentation_words():
     segmenter = Segmenter(entries, "words", unknown=0, lowercase=True, strip_accents=True)
     words = ["The", "the", "THE", "Café", "US", "U.S.", "u.s.", "theus", "", " "]
     assert [segmenter(word) for word in words] == [[2], [1], [1], [3], [4], [5], [0], [0], [0], [0]]
+    assert dataclasses.replace(segmenter, unknown=2)("") == [2]
     cased = dataclasses.replace(segmenter, lowercase=False)
     assert [cased(word) for word in ("The", "the", "THE", "café")] == [[2], [1], [0], [3]]
 
@@ -188,6 +204,8 @@ def test_segmentation_byte_level_agrees_with_bpe(byte_level):
         assert segmenter(word) == tokenizer.encode(word).ids
     assert len(segmenter("the")) == 1
     assert segmenter("") == segmenter("\t ") == [segmenter.unknown]
+    assert segmenter.unknown not in segmenter("\ud800")
+    assert segmenter("x" * 1001) == segmenter("x" * 1000) != segmenter("x" * 999)
 
 
 def test_segmentation_byte_alphabet():
@@ -265,6 +283,8 @@ def test_segmentation_refuses_bad_settings():
         Segmenter(("a",), "letters", 0, False, False)
     with pytest.raises(ValueError, match=r"D007.*'NFX'"):
         Segmenter(("a",), "words", 0, False, False, unicode_form="NFX")
+    with pytest.raises(ValueError, match=r"D007.*'L'"):
+        Segmenter(("a",), "words", 0, False, False, accents="L")
     for unknown in (-1, 1):
         with pytest.raises(ValueError, match="D301"):
             Segmenter(("a",), "words", unknown, False, False)
@@ -273,7 +293,7 @@ def test_segmentation_refuses_bad_settings():
 def test_segmentation_of_words_has_distinct_entries():
     segmenter = word_segmenter(["b", "a", "b", "", "c"])
     assert segmenter.entries == ("", "b", "a", "c")
-    assert [segmenter(word) for word in ("A", "c", "d")] == [[2], [3], [0]]
+    assert [segmenter(word) for word in ("A", "c", "d", "á")] == [[2], [3], [0], [0]]
 
 
 def test_segmentation_split_like_bert():
@@ -281,7 +301,11 @@ def test_segmentation_split_like_bert():
     assert list(split_like_bert("«a»中b")) == ["«", "a", "»", "中", "b"]
 
 
-@pytest.mark.parametrize("char", ["\u3400", "\u4e00", "\u9fff", "\uf900", "\ufaff", "\U0002a6df"])
+@pytest.mark.parametrize(
+    "char",
+    "\u3400\u4dbf\u4e00\u9fff\uf900\ufaff\U00020000\U0002a6df\U0002a700\U0002b73f\U0002b740\U0002b81f"
+    "\U0002ceaf\U0002f800\U0002fa1f",
+)
 def test_segmentation_splits_at_chinese_characters_as_bert_does(char):
     text = f"a{char}b"
     expected = normalizers.BertNormalizer(strip_accents=False).normalize_str(text).split()
