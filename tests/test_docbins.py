@@ -1,14 +1,18 @@
+import os
+
 import numpy
 import pytest
 import srsly
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 
 from spacy_distill.docbins import (
     digest_docs,
     find_docbins,
+    pack,
     read_docbins,
     unpack_docs,
     unpack_user_data,
+    write_docbin,
 )
 
 
@@ -52,6 +56,28 @@ def test_docbins_unpack_large_documents():
     packed = srsly.msgpack_dumps({"rows": numpy.zeros((60_000, 1000), dtype="float16")})
     (unpacked,) = unpack_user_data([packed])
     assert unpacked["rows"].shape == (60_000, 1000)
+
+
+def test_docbins_hold_the_ids_of_entities(nlp, make_doc):
+    doc = make_doc("Ann left")
+    doc.ents = [Span(doc, 0, 1, label="PER", kb_id="Q1", span_id="ann")]
+    docbin, counts = pack([doc, make_doc("Bob Rome", "B-PER B-LOC")])
+    (ent,) = next(unpack_docs(docbin, nlp.vocab)).ents
+    assert (ent.text, ent.label_, ent.kb_id_, ent.id_) == ("Ann", "PER", "Q1", "ann")
+    assert counts == {"PER": 2, "LOC": 1}
+
+
+def test_docbins_are_only_written_if_they_change(make_doc, tmp_path):
+    path = tmp_path / "a.spacy"
+    for text, is_new in [("a", True), ("a", False), ("b", True)]:
+        write_docbin(pack([make_doc(text)])[0], path)
+        assert (path.stat().st_mtime > 0) == is_new
+        os.utime(path, (0, 0))
+
+
+def test_digest_of_docs_without_entities_depends_on_their_words(write, make_doc):
+    found = [digest_docs(write("a", make_doc(text), attrs=["LEMMA"])) for text in ("a", "a", "b")]
+    assert found[0] == found[1] != found[2]
 
 
 def test_digest_of_docs_depends_on_their_content(write, make_doc):
