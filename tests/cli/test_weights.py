@@ -146,26 +146,23 @@ def test_weights_copies_a_folder_again_if_it_has_changed(run, folder, tmp_path):
     assert run(other).exit_code == 0
 
 
-@pytest.mark.parametrize("has_safetensors", [True, False])
+@pytest.mark.parametrize("name", [WEIGHTS, "model-00001-of-00002.safetensors", "pytorch_model.bin"])
 @pytest.mark.parametrize("teacher,revision", [("org/name", None), ("org/name@v1", "v1")])
-def test_weights_downloads_from_the_hub(
-    run, folder, monkeypatch, teacher, revision, has_safetensors
-):
+def test_weights_downloads_from_the_hub(run, folder, monkeypatch, teacher, revision, name):
     hub = pytest.importorskip("huggingface_hub")
     asked = []
 
-    def snapshot_download(name, *, revision, ignore_patterns, local_dir):
-        asked.append((name, revision, "*.bin" in ignore_patterns, "*.h5" in ignore_patterns))
+    def snapshot_download(model, *, revision, ignore_patterns, local_dir):
+        asked.append((model, revision, "*.bin" in ignore_patterns, "*.h5" in ignore_patterns))
         make_model(local_dir)
-        if not has_safetensors:
-            (local_dir / WEIGHTS).unlink()
+        (local_dir / WEIGHTS).rename(local_dir / name)
 
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
     result = run(teacher)
     assert result.exit_code == 0, result.output
     # Pickled weights are only downloaded if there are no others.
     calls = [("org/name", revision, True, True), ("org/name", revision, False, True)]
-    assert asked == calls[: 1 if has_safetensors else 2]
+    assert asked == calls[: 1 if name.endswith(".safetensors") else 2]
     assert ("No revision of org/name given" in result.text) == (revision is None)
     assert (folder / "config.json").exists()
 
