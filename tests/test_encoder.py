@@ -314,7 +314,8 @@ def test_encoder_segmenter_of_bpe_with_spaces():
 
 def test_encoder_keeps_control_characters_of_byte_level_words(roberta):
     pieces = make_segmenter(load_tokenizer(roberta), teacher=roberta)
-    assert make_word_segmenter(pieces, ["a\u200bb"]).entries == ("", "a\u200bb")
+    by_word = make_word_segmenter(pieces, ["a\u200bb", "cd"])
+    assert [by_word(word) for word in ("a\u200bb", "ab", "c\u200bd", "cd")] == [[1], [0], [0], [2]]
 
 
 @pytest.mark.parametrize("options, unknown", [({"pad_token": "b"}, 1), ({}, 0)])
