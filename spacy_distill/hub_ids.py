@@ -18,8 +18,8 @@ def is_path(source: str) -> bool:
     """
     if Path(source).exists() or Path(source).is_absolute():
         return True
-    owner, slash, _ = source.partition("/")
-    leads_into_folder = slash != "" and "@" not in source and Path(owner).is_dir()
+    owner = source.partition("/")[0]
+    leads_into_folder = "@" not in source and Path(owner).is_dir()
     return leads_into_folder or source.startswith(("/", "\\", ".", "~"))
 
 

