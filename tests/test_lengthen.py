@@ -117,8 +117,72 @@ def test_lengthen_does_not_change_a_training_that_is_long_enough(config):
     assert steps_of(config) == (0, 0)
 
 
+CHANGES = {"max_steps": [10, 40], "patience": [1600, 3200], "dropout": [0.1, 0.3]}
+
+
+def train_large(config, large=100, changes=CHANGES):
+    """Initialise with other settings for a large corpus; return those of the training."""
+    config["initialize"]["before_init"].update(large=large, changes=changes)
+    training = init_nlp(config).config.interpolate()["training"]
+    return tuple(training[name] for name in ("max_steps", "patience", "dropout"))
+
+
+def test_lengthen_changes_settings_for_a_large_corpus(config, capsys):
+    """100 sentences are seen three times in 30 steps, so that 40 need not be lengthened."""
+    assert train_large(config) == (40, 3200, 0.3)
+    assert (
+        "For 100 sentences: max_steps 40 instead of 10, patience 3200 instead of 1600, "
+        "dropout 0.3 instead of 0.1" in " ".join(capsys.readouterr().out.split())
+    )
+    assert steps_of(config) == (40, 40)  # the schedule ends with the training
+
+
+@pytest.mark.parametrize("large", [0, 101])
+def test_lengthen_keeps_the_settings_of_a_small_corpus(config, large, capsys):
+    assert train_large(config, large) == (30, 1600, 0.1)
+    assert "For 100 sentences" not in capsys.readouterr().out
+
+
+def test_lengthen_keeps_settings_that_somebody_chose(config):
+    config["training"].update(max_steps=50, dropout=0.2)
+    assert train_large(config) == (50, 3200, 0.2)
+
+
+def test_lengthen_multiplies_the_steps_for_a_large_corpus(config):
+    assert train_large(config, changes={"max_steps": [10, 20]})[0] == 40
+
+
+def test_lengthen_keeps_the_settings_of_a_short_training_and_of_a_stream(config):
+    config["initialize"]["before_init"]["from_steps"] = 11
+    assert train_large(config) == (10, 1600, 0.1)
+    config["initialize"]["before_init"]["from_steps"] = 0
+    config["training"]["max_epochs"] = -1
+    assert train_large(config) == (10, 1600, 0.1)
+
+
+def test_lengthen_does_not_change_settings_twice(config, capsys):
+    """A config that was saved by such a training, trained on the same corpus again."""
+    train_large(config)
+    saved = init_nlp(config).config
+    capsys.readouterr()
+    assert train_large(saved) == (40, 3200, 0.3)
+    assert "For 100 sentences" not in capsys.readouterr().out
+
+
+def test_lengthen_refuses_changes_of_settings_that_do_not_exist(config):
+    with pytest.raises(ValueError, match=r"\[D007\] changes is 'steps'.*\[training\]"):
+        train_large(config, changes={"steps": [10, 20]})
+
+
+@pytest.mark.parametrize("values", [[], [10], [10, 20, 30]])
+def test_lengthen_refuses_changes_without_two_values(values):
+    with pytest.raises(ValueError, match=r"\[D007\].*max_steps.*two values"):
+        build_lengthen_training_v1(changes={"max_steps": values})
+
+
 @pytest.mark.parametrize(
-    "setting, value", [("epochs", -1), ("sentences_a_step", 0), ("from_steps", -1)]
+    "setting, value",
+    [("epochs", -1), ("sentences_a_step", 0), ("from_steps", -1), ("large", -1)],
 )
 def test_lengthen_refuses_settings_out_of_their_range(setting, value):
     with pytest.raises(ValueError, match=rf"\[D007\].*{setting}"):
@@ -131,3 +195,12 @@ def test_lengthen_is_in_the_configs_of_teacher_and_student():
         callback = config["initialize"]["before_init"]["@callbacks"]
         assert callback == "spacy-distill.LengthenTraining.v1"
     assert student["initialize"]["before_init"]["from_steps"] == student["training"]["max_steps"]
+
+
+def test_lengthen_changes_the_settings_of_the_student():
+    """The first of two values is that of the config; otherwise nothing would change."""
+    student = load_config(CONFIGS / "student.cfg")
+    changes = student["initialize"]["before_init"]["changes"]
+    assert changes
+    for name, (usual, new) in changes.items():
+        assert usual == student["training"][name] != new
