@@ -149,3 +149,21 @@ def test_project_annotates_both_sets_by_the_same_teachers():
         one, other = next(c["script"] for c in PROJECT["commands"] if c["name"] == name)
         assert one.replace("/labelled", "/unlabelled") == other
         assert "--overwrite" in one
+
+
+def test_project_chooses_among_students_that_differ_with_any_amount_of_text():
+    """Of the three of `run best`, only one is trained for longer, with the settings of the config
+    for much text.
+    """
+    changes = load_config(ROOT / "configs/student.cfg")["initialize"]["before_init"]["changes"]
+    longer = {f"training.{name}": str(new) for name, (_, new) in changes.items()}
+    found = {}
+    for words in LINES:
+        if "training/students/" in " ".join(words) and words[1] == "train":
+            given = {key[2:]: value for key, value in pairwise(words)}
+            found[given["output"].rpartition("/")[2]] = given
+    assert {*found} == {"plain", "pieces", "long"}
+    assert longer.items() <= found["long"].items()
+    for name in ("plain", "pieces"):
+        assert found[name]["initialize.before_init.large"] == "0"
+        assert not any(key.startswith("training.") for key in found[name])
