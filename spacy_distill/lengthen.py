@@ -39,7 +39,8 @@ def build_lengthen_training_v1(
         that of the config, and that for a large corpus. A setting with another value is kept,
         because somebody chose it.
     RETURNS (Callable[[Language], Language]): Changes the pipeline's config before training.
-    RAISES (ValueError): D007 for a setting out of its range.
+    RAISES (ValueError): D007 for a setting out of its range, or, when it is called, for a change of
+        a setting that does not exist.
     """
     changes = changes or {}
     require(epochs >= 0, "epochs", epochs, "0 or more")
@@ -51,6 +52,8 @@ def build_lengthen_training_v1(
 
     def lengthen_training(nlp: Language) -> Language:
         training = nlp.config.interpolate()["training"]
+        for name in changes:
+            require(name in training, "changes", name, "a setting of [training]")
         is_stream = training["max_epochs"] == -1  # which may be infinite
         if training["max_steps"] and training["max_steps"] >= from_steps and not is_stream:
             n_sentences = sum(1 for _ in read_training_corpus(nlp))
@@ -74,12 +77,10 @@ def change_settings(nlp: Language, changes: Dict[str, List[Any]], *, n_sentences
     nlp (Language): The pipeline, whose config is changed.
     changes (Dict[str, List[Any]]): The settings, each with its usual and its new value.
     n_sentences (int): Size of the training corpus, for the message.
-    RAISES (ValueError): D007 if there is no such setting.
     """
     training = nlp.config.interpolate()["training"]
     changed = []
     for name, (usual, new) in changes.items():
-        require(name in training, "changes", name, "a setting of [training]")
         if training[name] == usual:
             nlp.config["training"][name] = new
             changed.append(f"{name} {new} instead of {usual}")

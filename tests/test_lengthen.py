@@ -169,9 +169,11 @@ def test_lengthen_does_not_change_settings_twice(config, capsys):
     assert "For 100 sentences" not in capsys.readouterr().out
 
 
-def test_lengthen_refuses_changes_of_settings_that_do_not_exist(config):
+@pytest.mark.parametrize("large", [100, 101])
+def test_lengthen_refuses_changes_of_settings_that_do_not_exist(config, large):
+    """With a small corpus, too, so that a misspelt setting is found before there is much text."""
     with pytest.raises(ValueError, match=r"\[D007\] changes is 'steps'.*\[training\]"):
-        train_large(config, changes={"steps": [10, 20]})
+        train_large(config, large, changes={"steps": [10, 20]})
 
 
 @pytest.mark.parametrize("values", [[], [10], [10, 20, 30]])
